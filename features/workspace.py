@@ -1,0 +1,222 @@
+"""A workspace: the folder that holds one company's settings, history, store and models."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from features import clock as clocks
+from features.clock import Clock
+from features.interactions import CHANNELS
+
+
+class WorkspaceError(Exception):
+    """What is wrong with a workspace or an input file, where, and what to do: one line for the user."""
+
+
+class Section(BaseModel):
+    """A part of a settings file: unknown keys, NaN and infinity are errors."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+class Churn(Section):
+    """A customer has churned at t: no qualifying interaction in [t, t + horizon), or an explicit event."""
+
+    qualifying: list[str] = Field(["purchase"], min_length=1, description="interaction types that show life")
+    horizon_days: int = Field(28, ge=1, le=730)
+    active_days: int = Field(365, ge=1, le=400, description="who counts as a customer at t: alive this recently")
+    event: str | None = Field(None, description="a type that says the customer left, e.g. contract_cancelled")
+
+
+class Propensity(Section):
+    """Given that an action was offered at t, does the customer respond in [t, t + horizon)?"""
+
+    horizon_days: int = Field(28, ge=1, le=730)
+    offers: list[str] = Field(["contact"], min_length=1, description="outbound types that offer an action")
+    responses: list[str] = Field(["accepted", "clicked"], min_length=1)
+
+
+class ClockSettings(Section):
+    """`system`, or a start instant that runs on from the first time the workspace is used."""
+
+    start: str = "system"
+
+    @field_validator("start")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        if text != "system":
+            clocks.parse_instant(text)
+        return text
+
+
+class Store(Section):
+    """Where live decisions, contacts and interactions are kept; relative URLs start at the workspace."""
+
+    url: str = Field("sqlite:///state/tactful.db", pattern=r"^sqlite:///")
+
+
+class Mlflow(Section):
+    """Where models are tracked and registered; relative SQLite URLs start at the workspace."""
+
+    tracking_uri: str = "sqlite:///mlflow/mlflow.db"
+    experiment: str = "tactful"
+
+
+class Settings(Section):
+    """`tactful.yaml`: what engineers decide."""
+
+    name: str = "workspace"
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$")
+    channels: list[str] = Field(list(CHANNELS), min_length=1, max_length=64)
+    sensitive_topics: list[str] = Field(
+        ["health", "pregnancy", "money_trouble", "minors"],
+        description="rows on these topics never reach a feature",
+    )
+    clock: ClockSettings = ClockSettings()
+    churn: Churn = Churn()
+    propensity: Propensity = Propensity()
+    goal: list[str] = Field(["purchase"], min_length=1, description="interaction types that reports count as success")
+    store: Store = Store()
+    mlflow: Mlflow = Mlflow()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("channels")
+    @classmethod
+    def _distinct(cls, channels: list[str]) -> list[str]:
+        if len(set(channels)) != len(channels):
+            raise ValueError("names a channel twice; remove the repetition")
+        return channels
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_yaml(path: Path, model: type[Model]) -> Model:
+    """The validated content of a YAML file.
+
+    Raises WorkspaceError naming the file, the key and the fix; an empty file means all defaults.
+    """
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WorkspaceError(f"{path}: no such file; `tactful init {path.parent}` writes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkspaceError(f"{path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where is not None else ""
+        raise WorkspaceError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise WorkspaceError(f"{path}: expected `key: value` lines at the top, found {type(content).__name__}")
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise WorkspaceError(f"{path}: " + "; ".join(explain(error))) from None
+
+
+def explain(error: ValidationError) -> list[str]:
+    """One sentence per problem: the key, what is wrong, what was found."""
+    sentences = []
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+        if problem["type"] == "extra_forbidden":
+            sentences.append(f"`{key}` is not a known key; remove it or correct its spelling")
+            continue
+        found = "" if problem["type"] == "missing" else f" (found {problem['input']!r})"[:120]
+        sentences.append(f"`{key}`: {problem['msg']}{found}")
+    return sentences
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder and its settings. `Workspace.open` is the only way in."""
+
+    folder: Path
+    settings: Settings
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "Workspace":
+        """Raises WorkspaceError where `folder` is no workspace or its settings are wrong."""
+        folder = Path(folder).resolve()
+        if not (folder / "tactful.yaml").is_file():
+            raise WorkspaceError(
+                f"{folder} is not a workspace (it has no tactful.yaml); create one with `tactful init {folder}`"
+            )
+        return cls(folder, read_yaml(folder / "tactful.yaml", Settings))
+
+    @property
+    def history(self) -> Path:
+        """Interactions, decisions and contacts as Parquet by day."""
+        return self.folder / "history"
+
+    @property
+    def quarantine(self) -> Path:
+        """Rows that broke the contract, with reason and position."""
+        return self.folder / "quarantine"
+
+    @property
+    def actions_file(self) -> Path:
+        return self.folder / "actions.yaml"
+
+    @property
+    def policy_file(self) -> Path:
+        return self.folder / "contact_policy.yaml"
+
+    @property
+    def store_path(self) -> Path:
+        """The SQLite file behind `store.url`."""
+        return self._below(self.settings.store.url.removeprefix("sqlite:///"))
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's tracking URI; a relative SQLite path starts at the workspace."""
+        uri = self.settings.mlflow.tracking_uri
+        if uri.startswith("sqlite:///"):
+            return f"sqlite:///{self._below(uri.removeprefix('sqlite:///'))}"
+        return uri
+
+    @property
+    def artifact_root(self) -> str:
+        """Where MLflow keeps artefacts when the tracking URI is a local database."""
+        return (self.folder / "mlflow" / "artifacts").as_uri()
+
+    def clock(self) -> Clock:
+        """The workspace's clock; a start instant begins to run when it is first asked for."""
+        if self.settings.clock.start == "system":
+            return Clock()
+        start = clocks.parse_instant(self.settings.clock.start)
+        anchor = self.folder / "state" / f"clock-{start}"
+        anchor.parent.mkdir(exist_ok=True)
+        own = anchor.with_suffix(f".{os.getpid()}")
+        own.write_text(str(Clock().now()))
+        try:
+            os.link(own, anchor)  # first one wins: two processes starting together agree
+        except FileExistsError:
+            pass
+        finally:
+            own.unlink()
+        return Clock(start, int(anchor.read_text()))
+
+    def _below(self, path: str) -> Path:
+        return (self.folder / path).resolve()
+
+
+def locate(folder: Path | None) -> Workspace:
+    """The workspace asked for, else $TACTFUL_WORKSPACE, else the nearest one at or above the working directory."""
+    if folder is not None:
+        return Workspace.open(folder)
+    if named := os.environ.get("TACTFUL_WORKSPACE"):
+        return Workspace.open(named)
+    here = Path.cwd()
+    for candidate in (here, *here.parents):
+        if (candidate / "tactful.yaml").is_file():
+            return Workspace.open(candidate)
+    raise WorkspaceError(
+        f"no workspace at or above {here}; create one with `tactful init DIR`, or name one with --workspace DIR"
+    )

@@ -1,0 +1,30 @@
+"""Shared fixtures: where the optional real data lie, and a fresh workspace."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+DATA = Path(os.environ.get("TACTFUL_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """A function from file name to path in the optional real test data.
+
+    Missing data skip the test with a visible reason, or fail it where TACTFUL_REQUIRE_TEST_DATA=1 (CI).
+    """
+
+    def locate(name: str) -> Path:
+        path = DATA / name
+        if not path.is_file():
+            reason = f"{name} is not in TACTFUL_TEST_DATA ({DATA})"
+            if os.environ.get("TACTFUL_REQUIRE_TEST_DATA") == "1":
+                pytest.fail(reason)
+            pytest.skip(reason)
+        return path
+
+    return locate
