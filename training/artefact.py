@@ -1,0 +1,76 @@
+"""What a trained model hands to the service: the folder `scorer/` of an MLflow run, with two files.
+
+`model.txt` is a LightGBM booster in text form (binary objective; only its raw score is used).
+`scorer.json` is everything else. Keys:
+
+- `format`: 1. A reader refuses any other number.
+- `kind`: `churn` (probability that the customer shows no sign of life within the horizon, or leaves by an explicit
+  event) or `propensity` (probability that the customer responds within the horizon if the action is offered now).
+- `features`: names of the model's inputs, in the order of the booster's columns. Names in `action_features` describe
+  the offered action; every other name is a feature of the catalogue, taken as of now.
+- `action_features`: a subset of `features`, empty for churn. `action_name`, `action_issue`, `action_group`,
+  `action_channel` are categories (text or null), `action_value`, `action_cost` are numbers; `action_inputs` in
+  `serving/decisions/attributes.py` makes them from an action and a channel, for training and service alike.
+- `categories`: `{feature: {"codes": {label: code}, "other": code or null}}`. A category enters as the code of its
+  label; a label not listed (rare or never seen) enters as `other`; null, or an `other` of null, enters as NaN.
+- `linear`: `{"intercept": number, "terms": [...]}`, a smooth part beside the booster; `terms` may be empty. A term is
+  one of two forms, and contributes
+
+      {"feature": f, "transform": "identity" | "log1p", "knots": [ascending], "values": [one a knot], "null": number}
+          null where x is NaN, else np.interp(g(x), knots, values); g(x) = x, or sign(x) * log1p(|x|)
+      {"feature": f, "levels": {label: number}, "other": number, "null": number}
+          null where the label is null, else levels[label], or `other` for a label that is not listed
+
+- `link`: `{"intercept": a, "linear": b, "booster": c}`, fitted on later time than the two parts, so that
+
+      score = a + b * linear(x) + c * booster.predict(x, raw_score=True)        p = 1 / (1 + exp(-score))
+
+  Where c is 0 the booster need not be evaluated at all.
+- `horizon_days`, `catalogue_version`, `mlflow_run_id`, `trained_at` (ISO 8601): said in answers and logs, not used in
+  the arithmetic. `base_rate`: mean label in training, for people who read the file.
+
+Inputs are float64; +-infinity does not occur. Nothing here depends on scikit-learn or on this package.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+
+FORMAT = 1
+ACTION_CATEGORIES = ("action_name", "action_issue", "action_group", "action_channel")
+ACTION_NUMBERS = ("action_value", "action_cost")
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """The content of `scorer.json`; see the module's text for the meaning of each key."""
+
+    kind: str
+    features: Sequence[str]
+    action_features: Sequence[str]
+    categories: Mapping[str, Mapping[str, Any]]
+    linear: Mapping[str, Any]
+    link: Mapping[str, float]
+    horizon_days: int
+    catalogue_version: str
+    base_rate: float
+    mlflow_run_id: str = ""
+    trained_at: str = ""
+    format: int = field(default=FORMAT)
+
+
+def write(folder: Path, scorer: Scorer, booster: lgb.Booster) -> None:
+    """Writes `model.txt` and `scorer.json` into `folder`, which must exist."""
+    booster.save_model(str(folder / "model.txt"))
+    text = json.dumps(asdict(scorer), indent=1, allow_nan=False)
+    (folder / "scorer.json").write_text(text + "\n", encoding="utf-8")
+
+
+def sigmoid(score: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-score)) without overflow."""
+    return 1.0 / (1.0 + np.exp(-np.clip(score, -500.0, 500.0)))
