@@ -1,0 +1,234 @@
+"""An append-only log of rows as Parquet by UTC day, with atomic batches and idempotent ids.
+
+    day=2017-12-04/BATCH-0.parquet   rows of that day that BATCH added, oldest first
+    batches.jsonl                    one line per batch; a batch exists if and only if its line is complete
+    ids/                             a rebuildable index of the keys in the log
+
+A batch is prepared in `.staging/`, its files are moved beside the others, and one line in `batches.jsonl` makes them
+count. A process killed at any moment leaves the log as it was; the next writer sweeps up.
+"""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from features import clock
+from features.fingerprints import fingerprints
+from features.idset import IdSet, StoredIds, first_in_chunk
+from features.workspace import WorkspaceError
+
+try:
+    import fcntl
+except ImportError:  # Windows: one writer at a time is up to the user there
+    fcntl = None  # type: ignore[assignment]
+
+#: Rows held in memory before a writer sorts them and writes their days.
+BUFFER_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One committed append: what it added and where it came from."""
+
+    id: str
+    at: str
+    source: str
+    live: bool
+    rows: int
+    first_day: str
+    last_day: str
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+class DayLog:
+    """The log in `folder`; rows are told apart by the text of `key` and filed under the UTC day of instant `at`."""
+
+    def __init__(self, folder: Path, key: Sequence[str], at: str, schema: pa.Schema | None = None) -> None:
+        self.folder, self.key, self.at, self.schema = folder, tuple(key), at, schema
+        self.ids = StoredIds(folder / "ids")
+
+    def batches(self) -> list[Batch]:
+        """Committed batches, oldest first."""
+        try:
+            lines = (self.folder / "batches.jsonl").read_bytes().split(b"\n")[:-1]  # a torn last line never counted
+        except FileNotFoundError:
+            return []
+        return [Batch(**json.loads(line)) for line in lines]
+
+    def read(
+        self,
+        columns: Sequence[str] | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        where: pc.Expression | None = None,
+        batches: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """Rows with since <= at < until (microseconds), day by day; `where` narrows further."""
+        files = list(self._files(since, until, batches))
+        for limit, keep in ((since, pc.field(self.at).__ge__), (until, pc.field(self.at).__lt__)):
+            if limit is not None:
+                bound = keep(pa.scalar(limit, pa.timestamp("us", tz="UTC")))
+                where = bound if where is None else where & bound
+        if not files and self.schema is None:
+            return pa.table({})
+        try:
+            schema = self.schema or pa.unify_schemas([pq.read_schema(f) for f in files], promote_options="permissive")
+            if not files:
+                return schema.empty_table().select(list(columns) if columns is not None else schema.names)
+            dataset = ds.dataset([str(f) for f in files], schema=schema, format="parquet")
+            return dataset.to_table(columns=list(columns) if columns is not None else None, filter=where)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise WorkspaceError(f"{self.folder}: a file of the history is damaged: {error}") from None
+
+    @contextmanager
+    def writer(self, source: str, live: bool = False) -> Iterator["Writer"]:
+        """A batch that commits when the block ends well, and never happened when it raises. One writer at a time."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _locked(self.folder / ".lock"):
+            self._sweep()
+            batch = Writer(self, source, live)
+            try:
+                yield batch
+                batch.commit()
+            finally:
+                shutil.rmtree(batch.staging, ignore_errors=True)
+
+    def stored_ids(self) -> IdSet:
+        """The keys of all committed rows."""
+        return self.ids.load([batch.id for batch in self.batches()], lambda ids: self.marks(self.read(batches=ids)))
+
+    def marks(self, table: pa.Table) -> np.ndarray:
+        """uint64[2, n]: fingerprints of the rows' keys."""
+        return fingerprints(table.select(list(self.key)))
+
+    def _files(self, since: int | None, until: int | None, batches: Sequence[str] | None) -> Iterator[Path]:
+        wanted = {batch.id for batch in self.batches()}
+        if batches is not None:
+            wanted &= set(batches)
+        first = "" if since is None else f"day={clock.isoformat(since)[:10]}"
+        last = "day=~" if until is None else f"day={clock.isoformat(until)[:10]}"
+        for day in sorted(entry.path for entry in _entries(self.folder) if first <= entry.name <= last):
+            for part in sorted(entry.name for entry in _entries(Path(day))):
+                if part.rpartition("-")[0] in wanted:
+                    yield Path(day, part)
+
+    def _sweep(self) -> None:
+        """Removes what a killed writer left: its staging folder, and parts moved but never committed."""
+        staging = self.folder / ".staging"
+        if not staging.exists():
+            return
+        committed = {batch.id for batch in self.batches()}
+        for part in self.folder.glob("day=*/*.parquet"):
+            if part.name.rpartition("-")[0] not in committed:
+                part.unlink()
+        for day in self.folder.glob("day=*"):
+            if not any(day.iterdir()):
+                day.rmdir()
+        shutil.rmtree(staging)
+
+
+class Writer:
+    """Collects the fresh rows of one batch, in bounded memory."""
+
+    def __init__(self, log: DayLog, source: str, live: bool) -> None:
+        self.log, self.source, self.live = log, source, live
+        self.id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}.{secrets.token_hex(4)}"
+        self.staging = log.folder / ".staging"
+        self.seen = log.stored_ids()
+        self.rows = 0
+        self.notes: dict[str, Any] = {}
+        self._marks: list[np.ndarray] = []
+        self._held: list[pa.Table] = []
+        self._parts: list[tuple[str, str]] = []
+        self._flushes = 0
+
+    def add(self, table: pa.Table) -> np.ndarray:
+        """bool[n]: the rows that are new; the others are known, from earlier batches or earlier in this one."""
+        marks = self.log.marks(table)
+        fresh = first_in_chunk(marks) & ~self.seen.contains(marks)
+        self.seen.add(marks[:, fresh])
+        self._marks.append(marks[:, fresh])
+        self._held.append(table if fresh.all() else table.filter(pa.array(fresh)))
+        self.rows += int(fresh.sum())
+        if sum(held.num_rows for held in self._held) >= BUFFER_ROWS:
+            self._flush()
+        return fresh
+
+    def commit(self) -> None:
+        """Moves the parts into place, then writes the line that makes them count."""
+        self._flush()
+        if not self.rows:
+            return
+        for day, part in self._parts:
+            target = self.log.folder / day
+            target.mkdir(exist_ok=True)
+            os.rename(self.staging / day / part, target / part)
+        days = sorted(day.removeprefix("day=") for day, _ in self._parts)
+        position = len(self.log.batches())
+        batch = Batch(self.id, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", self.source, self.live, self.rows,
+                      days[0], days[-1], self.notes)  # fmt: skip
+        _append_line(self.log.folder / "batches.jsonl", json.dumps(asdict(batch)))
+        self.log.ids.extend(position, np.concatenate(self._marks, axis=1))
+
+    def _flush(self) -> None:
+        table = pa.concat_tables(self._held, promote_options="permissive") if self._held else None
+        self._held = []
+        if table is None or not table.num_rows:
+            return
+        table = table.take(pc.sort_indices(table, sort_keys=[(self.log.at, "ascending")])).combine_chunks()
+        days = table[self.log.at].cast(pa.int64()).to_numpy() // clock.DAY
+        starts = np.flatnonzero(np.diff(days, prepend=days[0] - 1))
+        for start, end in zip(starts, [*starts[1:], len(days)], strict=True):
+            self._write(f"day={clock.isoformat(int(days[start]) * clock.DAY)[:10]}", table.slice(start, end - start))
+        self._flushes += 1
+
+    def _write(self, day: str, rows: pa.Table) -> None:
+        (self.staging / day).mkdir(parents=True, exist_ok=True)
+        part = f"{self.id}-{self._flushes}.parquet"
+        with open(self.staging / day / part, "wb") as file:
+            pq.write_table(rows, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        self._parts.append((day, part))
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []
+
+
+def _append_line(path: Path, line: str) -> None:
+    """Appends one line so that it is on disk; what a killed process left of a torn line is cut first."""
+    with open(path, "ab") as file:
+        size = file.tell()
+        if size:
+            content = path.read_bytes()
+            file.truncate(content.rfind(b"\n") + 1)
+        file.write(line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Waits for the log's other writers; the lock dies with its process."""
+    with open(path, "w") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
