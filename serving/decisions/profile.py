@@ -1,0 +1,127 @@
+"""What a customer told us, folded from interactions in any order: consent, refusals, complaints, cases, known touches.
+
+Every entry keeps the newest (occurred_at, hash of interaction_id), so late, repeated and shuffled rows end the same.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+from features import clock
+from features.interactions import CASE_CLOSING, CASE_OPENING, CONSENT_GIVEN, OPTED_OUT
+
+EVERYWHERE = "*"  # in place of a channel: all of them
+KEPT = 400 * clock.DAY  # older touches cannot matter to any cap
+
+
+class Moment(NamedTuple):
+    """An instant with its tie order."""
+
+    at: int
+    order: int
+
+
+class Said(NamedTuple):
+    """Yes or no, and when."""
+
+    at: int
+    order: int
+    granted: bool
+
+
+class Known(NamedTuple):
+    """What we know of an outbound interaction beyond its row in the state: its action, and whose contact it reports."""
+
+    at: int
+    action: str | None
+    contact: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The part of an interaction that a profile learns from. `order` is the hash of interaction_id."""
+
+    order: int
+    at: int
+    channel: str
+    direction: str
+    type: str
+    case_id: str | None = None
+    action: str | None = None
+    contact: str | None = None
+    scope: tuple[str, ...] = ()
+
+
+@dataclass
+class Profile:
+    """`learn` changes it in place; `to_bytes` and `from_bytes` are what the store keeps."""
+
+    consent: dict[str, Said] = field(default_factory=dict)
+    rejected: dict[str, Moment] = field(default_factory=dict)
+    complained: Moment | None = None
+    cases: dict[str, dict[str, Moment]] = field(default_factory=dict)
+    caseless: dict[str, Moment] = field(default_factory=dict)
+    outbound: dict[int, Known] = field(default_factory=dict)
+
+    def learn(self, told: Told) -> None:
+        """Order-independent and idempotent: keeps the latest of each kind."""
+        moment = Moment(told.at, told.order)
+        if told.type in (CONSENT_GIVEN, OPTED_OUT, "complained"):
+            said = Said(told.at, told.order, told.type == CONSENT_GIVEN)
+            for channel in told.scope or (told.channel,):
+                if channel not in self.consent or said[:2] > self.consent[channel][:2]:
+                    self.consent[channel] = said
+        if told.type == "complained":
+            self.complained = max(self.complained or moment, moment)
+        if told.type == "rejected" and told.action is not None:
+            self.rejected[told.action] = max(self.rejected.get(told.action, moment), moment)
+        if told.type in CASE_OPENING or told.type in CASE_CLOSING:
+            kinds = self.caseless if told.case_id is None else self.cases.setdefault(told.case_id, {})
+            kinds[told.type] = max(kinds.get(told.type, moment), moment)
+        if told.direction == "outbound" and (told.action is not None or told.contact is not None):
+            self.outbound[told.order] = Known(told.at, told.action, told.contact)
+
+    def said(self, channel: str) -> Said | None:
+        """The latest word on a channel, whether it was about that channel or about all of them."""
+        words = [self.consent[key] for key in (channel, EVERYWHERE) if key in self.consent]
+        return max(words, default=None)
+
+    def open_cases(self, kinds: Iterable[str]) -> list[tuple[str, str, Moment]]:
+        """(kind, case_id, since) of every case opened by one of `kinds` after it was last closed."""
+        found = []
+        for case_id, marks in self.cases.items():
+            closed = max((marks[kind] for kind in CASE_CLOSING if kind in marks), default=None)
+            opened = [kind for kind in kinds if kind in marks and (closed is None or marks[kind] > closed)]
+            found.extend((kind, case_id, marks[kind]) for kind in opened)
+        return found
+
+    def forget(self, before: int) -> None:
+        """Drops outbound rows that no cap can reach any more; what the customer said is never dropped."""
+        stale = [order for order, known in self.outbound.items() if known.at < before]
+        for order in stale:
+            del self.outbound[order]
+
+    def to_bytes(self) -> bytes:
+        content = {name: value for name in self.__dataclass_fields__ if (value := getattr(self, name))}
+        return orjson.dumps(content, default=tuple, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
+
+    @classmethod
+    def from_bytes(cls, content: bytes | None) -> "Profile":
+        """None or an empty object is a customer who never told us anything."""
+        if not content or content == b"{}":
+            return cls()
+        raw: dict[str, Any] = orjson.loads(content)
+        return cls(
+            consent={channel: Said(*said) for channel, said in raw.get("consent", {}).items()},
+            rejected=_moments(raw.get("rejected", {})),
+            complained=Moment(*raw["complained"]) if raw.get("complained") else None,
+            cases={case: _moments(marks) for case, marks in raw.get("cases", {}).items()},
+            caseless=_moments(raw.get("caseless", {})),
+            outbound={int(order): Known(*known) for order, known in raw.get("outbound", {}).items()},
+        )
+
+
+def _moments(raw: Mapping[str, Any]) -> dict[str, Moment]:
+    return {key: Moment(*value) for key, value in raw.items()}
