@@ -1,0 +1,115 @@
+"""The champion models of a workspace: found by their MLflow alias, compiled, exchanged as a whole while serving."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlparse
+
+from features.workspace import Workspace, WorkspaceError
+from serving.scorer import Scorer
+
+KINDS = ("churn", "propensity")
+ALIAS = "champion"
+log = logging.getLogger("tactful.champions")
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A registered model's version with its compiled scorer."""
+
+    kind: str
+    version: str
+    scorer: Scorer
+
+    def describe(self) -> dict[str, object]:
+        """What answers and the decision log say of it."""
+        return {
+            "version": self.version,
+            "run_id": self.scorer.run_id,
+            "horizon_days": self.scorer.horizon_days,
+            "trained_at": self.scorer.trained_at,
+        }
+
+
+class Champions:
+    """The champions in use. `current` is replaced as a whole, so a reader that took it once sees one set."""
+
+    def __init__(self, workspace: Workspace, names: Sequence[str], levels: Mapping[str, Sequence[str] | None]) -> None:
+        self._workspace = workspace
+        self._names = list(names)
+        self._levels = dict(levels)
+        self.current: Mapping[str, Champion] = {}
+        self.problems: Mapping[str, str] = {}
+
+    def poll(self) -> bool:
+        """Looks at the registry and loads what is new; True where `current` changed.
+
+        A champion that cannot be read leaves the one in use where it is, and says so in `problems`.
+        """
+        found: dict[str, Champion] = {}
+        problems: dict[str, str] = {}
+        for kind in KINDS:
+            used = self.current.get(kind)
+            try:
+                champion: Champion | None = self._find(kind, used)
+            except Exception as error:  # the registry may be a remote server: whatever it throws, keep serving
+                problems[kind] = f"{kind}: {one_line(error)}"
+                champion = used
+            if champion is not None:
+                found[kind] = champion
+        for kind, text in problems.items():
+            if self.problems.get(kind) != text:
+                log.warning(text)
+        self.problems = problems
+        changed = {k: c.version for k, c in found.items()} != {k: c.version for k, c in self.current.items()}
+        if changed:
+            self.current = found
+            log.info("champions in use: %s", {kind: champion.version for kind, champion in found.items()})
+        return changed
+
+    def _find(self, kind: str, used: Champion | None) -> Champion:
+        import mlflow  # two seconds of imports: only a process that loads models pays them
+        from mlflow.exceptions import MlflowException
+
+        uri = self._workspace.tracking_uri
+        if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+            raise WorkspaceError(_untrained(kind))  # asking would create an empty database
+        client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+        try:
+            version = client.get_model_version_by_alias(kind, ALIAS)
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise WorkspaceError(_untrained(kind)) from None
+            raise
+        if used is not None and used.version == str(version.version):
+            return used
+        scorer = Scorer.load(self._artefact(client, str(version.run_id)), self._names, self._levels)
+        if scorer.kind != kind:
+            raise WorkspaceError(f"version {version.version} is a {scorer.kind} model registered as {kind}")
+        return Champion(kind, str(version.version), scorer)
+
+    def _artefact(self, client: object, run_id: str) -> Path:
+        """The folder `scorer/` of a run: where it lies when it is local, else a downloaded copy."""
+        import mlflow
+
+        root = urlparse(str(client.get_run(run_id).info.artifact_uri))  # type: ignore[attr-defined]
+        if root.scheme in ("", "file"):
+            return Path(root.path) / "scorer"
+        local = self._workspace.folder / "state" / "models" / run_id
+        local.mkdir(parents=True, exist_ok=True)
+        uri = self._workspace.tracking_uri
+        return Path(
+            mlflow.artifacts.download_artifacts(
+                run_id=run_id, artifact_path="scorer", dst_path=str(local), tracking_uri=uri
+            )
+        )
+
+
+def _untrained(kind: str) -> str:
+    return f"no champion model `{kind}`: run `tactful train {kind}`"
+
+
+def one_line(error: BaseException) -> str:
+    """An exception as one line of text."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

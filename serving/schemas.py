@@ -1,0 +1,122 @@
+"""What goes over the wire: the requests, strict, with examples that feed the API page."""
+
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints
+from pydantic.json_schema import WithJsonSchema
+
+from features import clock
+from features.interactions import DIRECTIONS, OUTCOMES, PROVENANCES
+
+MAX_ROWS = 1_000
+_TEXT = r"^[^\x00-\x1f\x7f]+$"
+
+#: An identifier or a word: no control characters (a null byte would cut it short in other tools).
+Word = Annotated[str, Strict(), StringConstraints(min_length=1, max_length=200, pattern=_TEXT)]
+Number = Annotated[float, Strict()]
+
+
+def _instant(value: object) -> int:
+    if not isinstance(value, str):
+        raise ValueError("should be a date and time in quotes, e.g. 2026-05-04T18:30:00Z")  # noqa: TRY004
+    return clock.parse_instant(value)
+
+
+def _small(value: dict[str, Any]) -> dict[str, Any]:
+    if len(orjson.dumps(value)) > 16_384:
+        raise ValueError("should be at most 16,384 bytes of JSON")
+    return value
+
+
+#: Microseconds UTC inside, ISO 8601 on the wire; without a zone it is UTC.
+Instant = Annotated[
+    int,
+    BeforeValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-05-04T18:30:00Z"]}),
+]
+Attributes = Annotated[dict[str, Any], AfterValidator(_small)]
+
+
+class Request(BaseModel):
+    """Unknown fields, NaN and infinity are errors."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+class DecideRequest(Request):
+    """Asks for the next best action for one customer on one channel."""
+
+    customer_id: Word = Field(examples=["C1042"])
+    channel: Word = Field(examples=["email"], description="a channel of the workspace")
+    direction: Literal["outbound", "inbound"] = Field(
+        "outbound",
+        description="outbound: we would reach out, so caps bind; inbound: the customer is here, only consent and "
+        "topic rules bind",
+    )
+    request_id: Word | None = Field(
+        None,
+        description="your idempotency key: asking again with it returns the first answer",
+        examples=["job-7-C1042"],
+    )
+    context: Attributes = Field({}, description="values that rules may use", examples=[{"page": "basket"}])
+
+
+class ScoreRequest(Request):
+    """Asks for the models' probabilities, without any decision."""
+
+    customer_id: Word = Field(examples=["C1042"])
+    features: Annotated[bool, Strict()] = Field(False, description="also return the feature vector")
+
+
+class Interaction(Request):
+    """One thing that happened between a customer and the company on a channel."""
+
+    interaction_id: Word = Field(examples=["web-81723"], description="unique: the idempotency key")
+    customer_id: Word = Field(examples=["C1042"])
+    occurred_at: Instant
+    channel: Word = Field(examples=["web"], description="a channel of the workspace")
+    direction: Literal[DIRECTIONS] = Field(
+        "inbound", description="inbound: the customer came; outbound: we reached out"
+    )  # type: ignore[valid-type]
+    type: Word = Field(examples=["purchase"], description="purchase, page_view, complaint, consent_given ...")
+    value: Number | None = Field(None, description="money, in the workspace's currency", examples=[24.9])
+    topic: Word | None = Field(None, examples=["delivery"])
+    case_id: Word | None = Field(None, description="opens and closes a service case")
+    decision_id: Word | None = Field(None, description="the decision that caused this")
+    action: Word | None = None
+    satisfaction: Annotated[float, Strict(), Field(ge=0, le=1)] | None = Field(None, examples=[0.8])
+    identified: Annotated[bool, Strict()] = Field(True, description="signed in, or recognised with consent")
+    provenance: Literal[PROVENANCES] = "observed"  # type: ignore[valid-type]
+    attributes: Attributes | None = None
+
+
+def _any_row(schema: dict[str, Any]) -> None:
+    schema["items"] = {"anyOf": [{"$ref": "#/components/schemas/Interaction"}, {}]}
+
+
+class InteractionBatch(Request):
+    """Up to 1,000 interactions. A row that breaks the contract is quarantined with its reason, the others are taken."""
+
+    interactions: Annotated[list[Any], Field(min_length=1, max_length=MAX_ROWS, json_schema_extra=_any_row)]
+
+
+class OutcomeRequest(Request):
+    """What became of a decision."""
+
+    decision_id: Word = Field(examples=["d-01JF3V8QYB"])
+    outcome: Literal[OUTCOMES] = Field(examples=["accepted"])  # type: ignore[valid-type]
+    outcome_id: Word | None = Field(
+        None, description="your idempotency key; without it the same outcome of a decision counts once"
+    )
+    occurred_at: Instant | None = Field(None, description="default: now")
+    channel: Word | None = Field(None, description="where it happened; default: the decision's channel")
+    value: Number | None = Field(None, description="money, e.g. of the purchase made")
+
+
+class ReportRequest(Request):
+    """An optional body of `sent` and `failed`."""
+
+    detail: Word | None = Field(
+        None, description="what the channel says, e.g. a provider's message", examples=["bounced"]
+    )
