@@ -8,9 +8,8 @@
   event) or `propensity` (probability that the customer responds within the horizon if the action is offered now).
 - `features`: names of the model's inputs, in the order of the booster's columns. Names in `action_features` describe
   the offered action; every other name is a feature of the catalogue, taken as of now.
-- `action_features`: a subset of `features`, empty for churn. `action_name`, `action_issue`, `action_group`,
-  `action_channel` are categories (text or null), `action_value`, `action_cost` are numbers; `action_inputs` in
-  `serving/decisions/attributes.py` makes them from an action and a channel, for training and service alike.
+- `action_features`: a subset of `features`, empty for churn; made by `serving.decisions.attributes.action_inputs`
+  from an action and a channel, for training and service alike. One that `action_inputs` does not give is null.
 - `categories`: `{feature: {"codes": {label: code}, "other": code or null}}`. A category enters as the code of its
   label; a label not listed (rare or never seen) enters as `other`; null, or an `other` of null, enters as NaN.
 - `linear`: `{"intercept": number, "terms": [...]}`, a smooth part beside the booster; `terms` may be empty. A term is
@@ -42,8 +41,6 @@ import lightgbm as lgb
 import numpy as np
 
 FORMAT = 1
-ACTION_CATEGORIES = ("action_name", "action_issue", "action_group", "action_channel")
-ACTION_NUMBERS = ("action_value", "action_cost")
 
 
 @dataclass(frozen=True)
