@@ -1,6 +1,5 @@
 """What the guard knows of one customer: contacts, what other tools sent, and what the customer told us."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -40,10 +39,11 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """A contact that another tool made: an outbound interaction."""
+    """An outbound interaction that another tool made; whether its type is a contact is the policy's to say."""
 
     at: int
     channel: str
+    type: str
     action: str | None = None
 
 
@@ -64,8 +64,3 @@ class Customer:
     def now(self, clock: int) -> int:
         """The instant to decide at: the workspace's clock, or the customer's newest interaction if that is later."""
         return max(clock, self.seen_to)
-
-
-def counted(contacts: Iterable[Contact], now: int) -> list[Contact]:
-    """The contacts that take a slot at `now`."""
-    return [contact for contact in contacts if contact.holds(now)]

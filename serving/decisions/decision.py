@@ -84,7 +84,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """A guard rule that refused: its name, plain words, and the earliest instant it would pass (None: not by itself)."""
+    """A guard rule that refused: its name, plain words, and the earliest instant it passes (None: not by itself)."""
 
     rule: str
     text: str

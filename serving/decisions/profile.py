@@ -90,7 +90,7 @@ class Profile:
 
     def open_cases(self, kinds: Iterable[str]) -> list[tuple[str, str, Moment]]:
         """(kind, case_id, since) of every case opened by one of `kinds` after it was last closed."""
-        found = []
+        found: list[tuple[str, str, Moment]] = []
         for case_id, marks in self.cases.items():
             closed = max((marks[kind] for kind in CASE_CLOSING if kind in marks), default=None)
             opened = [kind for kind in kinds if kind in marks and (closed is None or marks[kind] > closed)]
