@@ -118,7 +118,7 @@ class DayLog:
         wanted = {batch.id for batch in self.batches()}
         if batches is not None:
             wanted &= set(batches)
-        first = "" if since is None else f"day={clock.isoformat(since)[:10]}"
+        first = "day=" if since is None else f"day={clock.isoformat(since)[:10]}"
         last = "day=~" if until is None else f"day={clock.isoformat(until)[:10]}"
         for day in sorted(entry.path for entry in _entries(self.folder) if first <= entry.name <= last):
             for part in sorted(entry.name for entry in _entries(Path(day))):

