@@ -13,12 +13,24 @@
 - `categories`: `{feature: {"codes": {label: code}, "other": code or null}}`. A category enters as the code of its
   label; a label not listed (rare or never seen) enters as `other`; null, or an `other` of null, enters as NaN.
 - `linear`: `{"intercept": number, "terms": [...]}`, a smooth part beside the booster; `terms` may be empty. A term is
-  one of two forms, and contributes
+  one of three forms, and contributes
 
       {"feature": f, "transform": "identity" | "log1p", "knots": [ascending], "values": [one a knot], "null": number}
           null where x is NaN, else np.interp(g(x), knots, values); g(x) = x, or sign(x) * log1p(|x|)
       {"feature": f, "levels": {label: number}, "other": number, "null": number}
           null where the label is null, else levels[label], or `other` for a label that is not listed
+      {"habit": {"active_days": f1, "recency": f2, "tenure": f3, "span": days}, "horizon": H,
+       "r": r, "alpha": alpha, "a": a, "b": b, "weight": number, "null": number}
+          null where one of the three features is NaN, else weight times the logit that BG/NBD gives to silence over
+          the next H days (`training/habit.py` has the source); in this order, all numbers in days:
+
+              x = max(f1 - 1, 0);  T = min(f3, span);  t = max(T - f2, 0) if x > 0 else 0
+              gone = min(log(a / (b + max(x, 1) - 1)) + (r + x) * (log(alpha + T) - log(alpha + t)), 50)
+              gone = gone if x > 0 else -50
+              quiet = (r + x) * (log(alpha + T) - log(alpha + T + H))
+              logit = logaddexp(gone, quiet) - log(-expm1(quiet))
+
+          The three are always among `features`.
 
 - `link`: `{"intercept": a, "linear": b, "booster": c}`, fitted on later time than the two parts, so that
 

@@ -33,16 +33,16 @@ def plan(first: int, last: int, horizon: int, test: int | None = None, option: s
     """Windows for a log that runs from instant `first` to `last`.
 
     The test cutoff defaults to the latest midnight whose horizon the log covers; a log that ends on a midnight holds
-    dates, and its last day is over. Where the log is short, calibration shrinks to fewer cutoffs, then training to fewer
-    and denser ones. Raises WorkspaceError, naming the longest horizon that would fit, where even that is impossible.
+    dates, and its last day is over. Where the log is short, calibration shrinks to fewer cutoffs, then training to
+    fewer and denser ones. Raises WorkspaceError, naming the longest horizon that would fit, where that fails too.
     """
     covered = last + DAY if last % DAY == 0 else last
     latest = (covered - horizon) // DAY * DAY
     test = latest if test is None else test
     if test + horizon > (last // DAY + 1) * DAY:
         raise WorkspaceError(
-            f"the test cutoff {_date(test)} is too late: the log ends on {_date(last)}, before the {horizon // DAY} days"
-            f" after that cutoff are over; use {_date(latest)} or earlier"
+            f"the test cutoff {_date(test)} is too late: the log ends on {_date(last)}, before the"
+            f" {horizon // DAY} days after that cutoff are over; use {_date(latest)} or earlier"
         )
     for warm in (first + max(LEAST_HISTORY, min(horizon, WARM_UP)), first + LEAST_HISTORY):
         for count in range(CALIBRATION_CUTOFFS, 0, -1):
@@ -55,9 +55,9 @@ def plan(first: int, last: int, horizon: int, test: int | None = None, option: s
     longest = (test + horizon - first - LEAST_HISTORY) // (3 * DAY)
     remedy = f"set `{option}` in tactful.yaml to at most {longest}, or " if longest > 0 else ""
     raise WorkspaceError(
-        f"the log is too short: with {_date(first)} as its first day and {_date(test)} as test cutoff, training, calibration"
-        f" and test need three horizons of {horizon // DAY} days and {LEAST_HISTORY // DAY} days before them;"
-        f" {remedy}ingest older interactions"
+        f"the log is too short: with {_date(first)} as its first day and {_date(test)} as test cutoff, training,"
+        f" calibration and test need three horizons of {horizon // DAY} days and {LEAST_HISTORY // DAY} days before"
+        f" them; {remedy}ingest older interactions"
     )
 
 
