@@ -1,0 +1,220 @@
+"""Contacts that another tool made and nobody assigned by chance: who was chosen, and why that is no effect.
+
+For every wave (an action on a channel on a day) the contacted are set beside all other active customers, over the same
+days before and after. Waves are pooled with the number of contacted customers as weight for both groups, so that they
+differ in who was chosen and not in the season.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import duckdb
+import pyarrow as pa
+
+from features.clock import DAY
+from training.reports import statistics, wording
+from training.reports.artefact import Balance, Campaign, OtherContacts
+from training.reports.statistics import Sample
+from training.reports.wording import Words
+
+#: A report is no warehouse job: where there are more waves, the largest are described, and it says so.
+MOST_WAVES = 60
+
+_WAVES = """
+CREATE TEMP TABLE contacted AS
+    SELECT DISTINCT customer_id, coalesce(action, '(no action)') AS action, channel,
+        epoch_us(occurred_at) // 86400000000 AS day
+    FROM contacts;
+CREATE TEMP TABLE bought AS
+    SELECT customer_id, epoch_us(occurred_at) // 86400000000 AS day, sum(coalesce(value, 0)) AS money
+    FROM goals GROUP BY ALL;
+CREATE TEMP TABLE waves AS
+    SELECT row_number() OVER (ORDER BY count(*) DESC, day, action, channel) AS wave, action, channel, day
+    FROM contacted GROUP BY action, channel, day
+    HAVING day - $days >= (SELECT min(day) FROM bought) AND day + $days <= $until
+"""
+
+_COMPARE = """
+WITH active AS (
+    SELECT wave, action, channel, waves.day, customer_id,
+        coalesce(sum(money) FILTER (bought.day < waves.day AND bought.day >= waves.day - $days), 0) AS before,
+        count(*) FILTER (bought.day < waves.day AND bought.day >= waves.day - $days) AS visits,
+        coalesce(sum(money) FILTER (bought.day >= waves.day), 0) AS after
+    FROM waves JOIN bought ON bought.day >= waves.day - $active AND bought.day < waves.day + $days
+    WHERE wave <= $most
+    GROUP BY ALL HAVING min(bought.day) < waves.day
+)
+SELECT wave, contacted.customer_id IS NOT NULL AS chosen, count(*),
+    avg(before), var_samp(before), avg(visits), var_samp(visits), avg(after), var_samp(after)
+FROM active LEFT JOIN contacted USING (customer_id, action, channel, day)
+GROUP BY ALL
+"""
+
+#: Money before, visits before, money after, of one group of one wave.
+Figures = tuple[Sample, Sample, Sample]
+
+
+def describe(
+    contacts: pa.Table, goals: pa.Table, days: int, active_days: int, known_until: int, unit: str | None
+) -> OtherContacts | None:
+    """What is known of contacts nobody assigned by chance; None where there are none.
+
+    `contacts`: customer_id, occurred_at, action, channel. `goals`: customer_id, occurred_at, value. Customers count
+    with a goal in the `active_days` before a wave; `days` before and after it are compared; `known_until` in micros.
+    """
+    if contacts.num_rows == 0:
+        return None
+    with duckdb.connect() as database:
+        database.execute("SET enable_progress_bar = false")
+        database.register("contacts", contacts)
+        database.register("goals", goals)
+        for statement in _WAVES.split(";"):
+            asked = {"days": days, "until": known_until // DAY} if "$days" in statement else None
+            database.execute(statement, asked)
+        waves = database.execute("SELECT action, channel, wave FROM waves ORDER BY ALL").fetchall()
+        everything = database.execute("SELECT count(DISTINCT (action, channel, day)) FROM contacted").fetchall()[0][0]
+        figures = _compare(database, days, active_days)
+    kinds = list(dict.fromkeys((action, channel) for action, channel, _ in waves))
+    campaigns = [
+        _campaign(*kind, [figures[wave] for *its, wave in waves if (*its,) == kind and wave in figures], days, unit)
+        for kind in kinds
+    ]
+    return OtherContacts(
+        days=days,
+        unit=unit,
+        contacts=contacts.num_rows,
+        campaigns=campaigns,
+        sentence=_in_all(contacts.num_rows, campaigns, days),
+        notes=_notes(everything, len(waves), days),
+    )
+
+
+def _compare(database: duckdb.DuckDBPyConnection, days: int, active_days: int) -> dict[int, tuple[Figures, Figures]]:
+    """Wave -> (contacted, others), where both groups have members."""
+    asked = {"days": days, "active": max(active_days, days), "most": MOST_WAVES}
+    groups: dict[tuple[int, bool], Figures] = {}
+    for wave, chosen, n, *moments in database.execute(_COMPARE, asked).fetchall():
+        before, visits, after = (Sample(n, moments[i], moments[i + 1] or 0.0) for i in (0, 2, 4))
+        groups[wave, chosen] = (before, visits, after)
+    return {
+        wave: (groups[wave, True], groups[wave, False])
+        for wave in {wave for wave, _ in groups}
+        if (wave, True) in groups and (wave, False) in groups
+    }
+
+
+def _campaign(
+    action: str, channel: str, waves: Sequence[tuple[Figures, Figures]], days: int, unit: str | None
+) -> Campaign:
+    """All waves of one action on one channel."""
+    weights = [chosen[0].n for chosen, _ in waves]
+    pooled = [
+        (_pool([chosen[i] for chosen, _ in waves], weights), _pool([other[i] for _, other in waves], weights))
+        for i in range(3)
+    ]
+    (before, others_before), (visits, others_visits), (after, others_after) = pooled
+    balance = [
+        Balance(
+            measure=measure,
+            unit=its_unit,
+            contacted=one,
+            others=other,
+            difference=statistics.standardised_difference(one, other) if one.variance + other.variance > 0 else None,
+        )
+        for measure, its_unit, one, other in (
+            (f"money a customer in the {days} days before", unit, before, others_before),
+            (f"days with a purchase in the {days} days before", None, visits, others_visits),
+        )
+    ]
+    verdict: Literal["targeted", "alike", "too_few"] = "alike"
+    if min(before.n, others_before.n) < statistics.SMALLEST_ARM:
+        verdict = "too_few"
+    elif any(one.difference is not None and abs(one.difference) >= statistics.IMBALANCE for one in balance):
+        verdict = "targeted"
+    found = Campaign(
+        action=action,
+        channel=channel,
+        waves=len(waves),
+        contacts=before.n,
+        balance=balance,
+        before=(before.mean, others_before.mean),
+        after=(after.mean, others_after.mean),
+        verdict=verdict,
+        sentence="",
+    )
+    return found.model_copy(update={"sentence": _sentence(found, days, unit)})
+
+
+def _pool(samples: Sequence[Sample], weights: Sequence[int]) -> Sample:
+    """Weighted means of the waves' means and variances; members are counted as often as they were in a wave."""
+    total = sum(weights)
+    if not total:
+        return Sample(0, 0.0, 0.0)
+    mean = sum(weight * one.mean for weight, one in zip(weights, samples, strict=True)) / total
+    variance = sum(weight * one.variance for weight, one in zip(weights, samples, strict=True)) / total
+    return Sample(sum(one.n for one in samples), mean, variance)
+
+
+def _sentence(found: Campaign, days: int, unit: str | None) -> str:
+    if found.verdict == "too_few":
+        return f"Too few contacts of {found.action} can be compared to say who was chosen."
+    money = Words("", "amount", unit)
+    before, after = (f"{money.level(a)} against {money.level(b)}" for a, b in (found.before, found.after))
+    if found.verdict == "alike":
+        return (
+            f"{found.action} went to customers who had bought about as much as the others in the {days} days before "
+            f"({before}). Still, nothing shows that chance chose them, so the {days} days after ({after}) are no proof "
+            "of an effect."
+        )
+    worst = max(found.balance, key=lambda one: abs(one.difference or 0.0))
+    apart = wording.number(abs(worst.difference or 0.0), 0.1)
+    direction = "more" if (worst.difference or 0.0) > 0 else "less"
+    what = "spent" if worst is found.balance[0] else "bought"
+    already = f"already {what} {direction}" if direction == "more" else f"had {what} less"
+    return (
+        f"{found.action} was targeted: it went to customers who {already}{'' if what == 'spent' else ' often'} than "
+        f"the others before it came ({before} in the {days} days before; {apart} standard deviations apart). The "
+        f"difference in the {days} days after ({after}) is therefore no effect of the contact{_share(found)}."
+    )
+
+
+def _share(found: Campaign) -> str:
+    """How much of the gap after was there before, where that can be said."""
+    gap_before, gap_after = (a - b for a, b in (found.before, found.after))
+    if gap_before * gap_after <= 0:
+        return ""
+    share = gap_before / gap_after
+    if share >= 1:
+        return ": the gap was at least as large before"
+    return f": {wording.percent(share)} of that gap was there before"
+
+
+def _in_all(contacts: int, campaigns: Sequence[Campaign], days: int) -> str:
+    said = f"Other tools made {contacts:,} contacts, and no random draw decided who got one."
+    shown = [one for one in campaigns if one.verdict != "too_few"]
+    targeted = [one.action for one in shown if one.verdict == "targeted"]
+    if not shown:
+        return f"{said} Too few of them can be compared over {days} days before and after to say more."
+    if not targeted:
+        return f"{said} Those chosen looked much like the others before, yet that proves no effect: ask for a holdout."
+    who = (
+        "All of them were"
+        if len(targeted) == len(shown) and len(shown) > 1
+        else f"{wording.listed(targeted)} " + ("was" if len(targeted) == 1 else "were")
+    )
+    return (
+        f"{said} {who} targeted at customers who differed before the contact, so what happened after it shows "
+        "who was chosen, not what the contact did. Only a random holdout can show that."
+    )
+
+
+def _notes(everything: int, complete: int, days: int) -> list[str]:
+    notes = []
+    if everything > complete:
+        notes.append(
+            f"{everything - complete:,} of {everything:,} waves are left out, because the log does not hold the "
+            f"{days} days before and after them."
+        )
+    if complete > MOST_WAVES:
+        notes.append(f"Of {complete:,} waves, the {MOST_WAVES} largest are described.")
+    return notes

@@ -1,0 +1,178 @@
+"""The statistics of reports, in one place: Welch's comparison, Holm, sample ratio, planning, balance.
+
+Everything here is a pure function of counts, means and variances, so that a group-by in any engine can feed it.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import scipy.stats
+from tea_tasting.aggr import Aggregates
+from tea_tasting.metrics.mean import Mean
+
+CONFIDENCE = 0.95
+POWER = 0.8
+#: A sample-ratio alarm stops a whole report, so it must be rare where nothing is wrong (Fabijan et al., KDD 2019).
+RATIO_ALARM = 0.001
+#: Below these, an interval would pretend to know what it does not.
+SMALLEST_ARM = 30
+FEWEST_EXPECTED = 5
+#: Beyond a tenth of a standard deviation two groups are usually called different (Austin, 2009).
+IMBALANCE = 0.1
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a comparison needs of one group: its size, mean and sample variance (n - 1)."""
+
+    n: int
+    mean: float
+    variance: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> "Sample":
+        """From the values themselves; fewer than two have no variance (0 here)."""
+        array = np.asarray(list(values), dtype=np.float64)
+        if not array.size:
+            return cls(0, 0.0, 0.0)
+        return cls(array.size, float(array.mean()), float(array.var(ddof=1)) if array.size > 1 else 0.0)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Difference of means against control with Welch's interval; `relative` is lift over the control's mean.
+
+    The relative figures are None where a mean is not positive: a lift over nothing says nothing.
+    """
+
+    difference: float
+    low: float
+    high: float
+    relative: float | None
+    relative_low: float | None
+    relative_high: float | None
+    p: float
+
+
+def compare(control: Sample, treated: Sample, confidence: float = CONFIDENCE) -> Effect:
+    """Welch's t comparison (unequal variances), the lift's interval by the delta method on logarithms.
+
+    Raises ValueError where either group has fewer than two members or neither varies.
+    Source: B. L. Welch, Biometrika 34 (1947); tea-tasting's Mean from aggregates.
+    """
+    if min(control.n, treated.n) < 2:
+        raise ValueError("a comparison needs at least two customers in each group")
+    if control.variance <= 0 and treated.variance <= 0:
+        raise ValueError("nothing varies in either group, so there is no interval")
+    positive = control.mean > 0 and treated.mean > 0
+    # Welch's interval does not move when both groups do, and the library takes logarithms of the means.
+    shift = 0.0 if positive else 1.0 - min(control.mean, treated.mean)
+    metric = Mean("y", confidence_level=confidence, alternative="two-sided", equal_var=False, use_t=True)
+    found = metric.analyze_aggregates(_aggregates(control, shift), _aggregates(treated, shift))
+
+    def lift(figure: float) -> float | None:
+        return float(figure) if positive and math.isfinite(figure) else None
+
+    return Effect(
+        difference=float(found.effect_size),
+        low=float(found.effect_size_ci_lower),
+        high=float(found.effect_size_ci_upper),
+        relative=lift(found.rel_effect_size),
+        relative_low=lift(found.rel_effect_size_ci_lower),
+        relative_high=lift(found.rel_effect_size_ci_upper),
+        p=float(found.pvalue),
+    )
+
+
+def _aggregates(sample: Sample, shift: float) -> Aggregates:
+    return Aggregates(count_=sample.n, mean_={"y": sample.mean + shift}, var_={"y": sample.variance})
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down p-values, in the order given: the chance of even one false alarm stays within the level.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    adjusted = [0.0] * len(p_values)
+    running = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        running = max(running, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = running
+    return adjusted
+
+
+def sample_ratio(counts: Sequence[int], shares: Sequence[float]) -> float:
+    """The p-value of these counts where customers were assigned with these shares (positive, summing to 1).
+
+    Exact binomial for two small groups, chi-square otherwise; 1.0 where nobody was assigned.
+    """
+    total = sum(counts)
+    if total == 0:
+        return 1.0
+    if len(counts) == 2 and total < 1000:
+        return float(scipy.stats.binomtest(int(counts[0]), int(total), shares[0]).pvalue)
+    return float(scipy.stats.chisquare(counts, [share * total for share in shares]).pvalue)
+
+
+def same_share(hits: Sequence[int], totals: Sequence[int]) -> float:
+    """The p-value of 'the same share everywhere', say of missing outcomes by arm; 1.0 where nothing differs."""
+    if sum(hits) in (0, sum(totals)) or min(totals) == 0:
+        return 1.0
+    table = [list(hits), [total - hit for hit, total in zip(hits, totals, strict=True)]]
+    return float(scipy.stats.chi2_contingency(table).pvalue)
+
+
+def too_few(control: Sample, treated: Sample, binary: bool) -> str | None:
+    """Why two groups are too small for an interval, or None where they are not.
+
+    A rate needs at least five expected cases and non-cases a group, as for the chi-square test (Cochran, 1954).
+    """
+    smallest = min(control.n, treated.n)
+    if smallest < SMALLEST_ARM:
+        return f"{smallest:,} customers in the smaller group, at least {SMALLEST_ARM} are needed"
+    if control.variance <= 0 and treated.variance <= 0:
+        return "the outcome is the same for every customer"
+    if binary:
+        pooled = (control.n * control.mean + treated.n * treated.mean) / (control.n + treated.n)
+        expected = smallest * min(pooled, 1 - pooled)
+        if expected < FEWEST_EXPECTED:
+            return f"the outcome is so rare that {expected:.1f} cases would be expected in the smaller group"
+    return None
+
+
+def detectable(control: Sample, treated: Sample, power: float = POWER) -> float:
+    """The smallest true difference that groups of these sizes and variances find with this power (two-sided)."""
+    return _reach(power) * math.sqrt(control.variance / control.n + treated.variance / treated.n)
+
+
+def needed(control: Sample, treated: Sample, difference: float, power: float = POWER) -> int:
+    """Customers in all, split as now, that find a true `difference` with this power (two-sided).
+
+    Source: the usual normal approximation, n = (z(1-a/2) + z(power))^2 (v_c/s_c + v_t/s_t) / d^2 with shares s.
+    """
+    if difference == 0:
+        raise ValueError("no sample is large enough to show a difference of nothing")
+    share = treated.n / (control.n + treated.n)
+    spread = control.variance / (1 - share) + treated.variance / share
+    return math.ceil(_reach(power) ** 2 * spread / difference**2)
+
+
+def _reach(power: float) -> float:
+    normal = NormalDist()
+    return normal.inv_cdf((1 + CONFIDENCE) / 2) + normal.inv_cdf(power)
+
+
+def standardised_difference(one: Sample, other: Sample) -> float:
+    """(mean - mean) in units of the groups' common standard deviation; 0 where neither varies and the means agree.
+
+    Source: P. C. Austin, Statistics in Medicine 28 (2009), 3083-3107.
+    """
+    gap = one.mean - other.mean
+    spread = math.sqrt((one.variance + other.variance) / 2)
+    if spread == 0:
+        return 0.0 if gap == 0 else math.copysign(math.inf, gap)
+    return gap / spread

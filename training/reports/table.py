@@ -1,0 +1,160 @@
+"""A stranger's campaign table, reduced to counts, means and variances by arm (DuckDB reads, nothing is copied)."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from features.workspace import WorkspaceError
+from training.reports.statistics import Sample
+
+MOST_ARMS = 20
+_TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".csv.zst")
+_READERS = {
+    **dict.fromkeys(_TEXT, "read_csv(?, header=true, all_varchar=true)"),
+    **dict.fromkeys((".parquet", ".pq"), "read_parquet(?)"),
+    **dict.fromkeys((".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz"), "read_json_auto(?)"),
+}
+#: An empty treatment may be spelled so; a treatment called "None" is a treatment.
+_NO_VALUE = "('', 'na', 'n/a', 'nan', 'null', 'none', '<na>')"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One outcome column: is it a yes/no, how many outcomes are missing by arm, and each arm's sample."""
+
+    column: str
+    binary: bool
+    missing: dict[str, int]
+    samples: dict[str, Sample]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What was read: rows in all, rows without a treatment, customers by arm, outcomes."""
+
+    rows: int
+    unassigned: int
+    treatment: str
+    counts: dict[str, int]
+    outcomes: tuple[Measured, ...]
+
+
+def read(path: Path, treatment: str, outcomes: Sequence[str]) -> Table:
+    """Raises WorkspaceError, in one line, for anything that is no table of at least two arms and numeric outcomes."""
+    with duckdb.connect() as database:
+        columns = _open(database, path)
+        arm_column = _column(path, columns, treatment)
+        outcome_columns = [_column(path, columns, name) for name in dict.fromkeys(outcomes)]
+        if arm_column in outcome_columns:
+            raise WorkspaceError(f"{path}: column {arm_column!r} is both --treatment and --outcome; name two columns")
+        try:
+            rows, counts = _arms(database, path, arm_column)
+            measured = tuple(_measure(database, path, arm_column, name) for name in outcome_columns)
+        except duckdb.Error as error:
+            raise WorkspaceError(f"{path}: cannot be read: {_first_line(error)}") from None
+    return Table(rows, rows - sum(counts.values()), arm_column, counts, measured)
+
+
+def _open(database: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
+    """Points the view `campaign` at the file; its column names."""
+    if not path.is_file():
+        raise WorkspaceError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise WorkspaceError(f"{path}: the file is empty")
+    name = path.name.lower()
+    reader = next((reader for suffix, reader in _READERS.items() if name.endswith(suffix)), None)
+    if reader is None:
+        raise WorkspaceError(f"{path}: not a kind of table that is read here; save it as .csv, .csv.gz or .parquet")
+    try:
+        database.execute("SET enable_progress_bar = false")
+        # Views take no parameters; a relation by that name does the same and keeps the path out of the SQL text.
+        relation = database.sql(f"SELECT * FROM {reader}", params=[str(path)])
+        relation.create_view("campaign")
+        return list(relation.columns)
+    except duckdb.Error as error:
+        raise WorkspaceError(f"{path}: cannot be read as a table: {_first_line(error)}") from None
+
+
+def _column(path: Path, columns: Sequence[str], wanted: str) -> str:
+    if wanted in columns:
+        return wanted
+    alike = [name for name in columns if name.casefold().strip() == wanted.casefold().strip()]
+    if len(alike) == 1:
+        return alike[0]
+    close = difflib.get_close_matches(wanted, columns, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    shown = ", ".join(columns[:30]) + (", ..." if len(columns) > 30 else "")
+    raise WorkspaceError(f"{path}: no column {wanted!r}{hint} The columns are: {shown}")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _arm(name: str) -> str:
+    """SQL of a treatment's label: text without surrounding blanks, 1.0 as 1, NULL where there is none."""
+    text = f"trim(CAST({_quoted(name)} AS VARCHAR))"
+    whole = f"CASE WHEN regexp_full_match({text}, '-?[0-9]+\\.0+') THEN split_part({text}, '.', 1) ELSE {text} END"
+    return f"nullif({whole}, '')"
+
+
+def _arms(database: duckdb.DuckDBPyConnection, path: Path, column: str) -> tuple[int, dict[str, int]]:
+    """All rows, and customers by arm."""
+    found = database.execute(
+        f"SELECT {_arm(column)} AS arm, count(*) FROM campaign GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {MOST_ARMS + 2}"
+    ).fetchall()
+    counts = {str(arm): int(count) for arm, count in found if arm is not None}
+    rows = sum(int(count) for _, count in found)
+    if rows == 0:
+        raise WorkspaceError(f"{path}: the table has a header but no rows")
+    if len(counts) > MOST_ARMS:
+        raise WorkspaceError(
+            f"{path}: column {column!r} has more than {MOST_ARMS} different values; "
+            "--treatment names the column that says which group a customer was in"
+        )
+    if len(counts) < 2:
+        only = f"just one value, {next(iter(counts))!r}" if counts else "no values"
+        empty = f" and {rows - sum(counts.values()):,} empty cells" if counts and rows > sum(counts.values()) else ""
+        raise WorkspaceError(
+            f"{path}: column {column!r} has {only}{empty}; a comparison needs a control and at least one other group"
+        )
+    return rows, counts
+
+
+def _measure(database: duckdb.DuckDBPyConnection, path: Path, arm_column: str, column: str) -> Measured:
+    """Count, mean and variance of one outcome by arm; text that is no number is an error, an empty cell is counted."""
+    text = f"lower(trim(CAST({_quoted(column)} AS VARCHAR)))"
+    value = f"CASE {text} WHEN 'true' THEN 1.0 WHEN 'false' THEN 0.0 ELSE TRY_CAST({text} AS DOUBLE) END"
+    database.execute(
+        f"""CREATE OR REPLACE TEMP TABLE cells AS
+            SELECT {_arm(arm_column)} AS arm, {text} AS raw,
+                   CASE WHEN raw IN {_NO_VALUE} THEN NULL ELSE {value} END AS y
+            FROM campaign WHERE arm IS NOT NULL"""
+    )
+    wrong, example = database.execute(
+        f"SELECT count(*), min(raw) FROM cells WHERE raw NOT IN {_NO_VALUE} AND (y IS NULL OR NOT isfinite(y))"
+    ).fetchall()[0]
+    if wrong:
+        raise WorkspaceError(
+            f"{path}: column {column!r} is not a number in {wrong:,} row{'s' * (wrong > 1)} (for example {example!r}); "
+            "an outcome is 0 or 1, true or false, or an amount"
+        )
+    found = database.execute(
+        """SELECT arm, count(*), count(y), avg(y), var_samp(y), coalesce(bool_and(y IN (0, 1)), true)
+           FROM cells GROUP BY 1"""
+    ).fetchall()
+    if not any(measured for _, _, measured, *_ in found):
+        raise WorkspaceError(f"{path}: column {column!r} has no values")
+    return Measured(
+        column=column,
+        binary=all(row[5] for row in found),
+        missing={str(row[0]): int(row[1] - row[2]) for row in found},
+        samples={str(row[0]): Sample(int(row[2]), float(row[3] or 0.0), float(row[4] or 0.0)) for row in found},
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200]

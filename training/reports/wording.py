@@ -1,0 +1,207 @@
+"""Figures in words: one plain sentence from the numbers, also when the answer is "nothing worked"."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from training.reports.artefact import Comparison, Outcome, Plan
+from training.reports.statistics import Effect, Sample
+
+
+@dataclass(frozen=True)
+class Words:
+    """How one outcome is spoken of: `name` as the reader knows it, a rate or an amount in `unit`."""
+
+    name: str
+    kind: Literal["rate", "amount"]
+    unit: str | None = None
+
+    def level(self, value: float, precision: float | None = None) -> str:
+        """A mean: "15.1 %" or "1.42 USD"; `precision` is the half-width of what is known about it."""
+        return self._number(value, precision) + self._suffix()
+
+    def change(self, value: float, precision: float, signed: bool = False) -> str:
+        """A difference: "4.5 percentage points" or "0.42 USD"."""
+        number = self._number(value, precision, signed)
+        if self.kind == "rate":
+            return f"{number} percentage point" + ("" if number.lstrip("+−") == "1" else "s")
+        return number + self._suffix()
+
+    def span(self, low: float, high: float, joint: str = "to", signed: bool = False) -> str:
+        """An interval's two ends, without unit: "3.9 to 5.2"."""
+        precision = (high - low) / 2
+        return f"{self._number(low, precision, signed)} {joint} {self._number(high, precision, signed)}"
+
+    def tick(self, value: float, step: float, signed: bool = False) -> str:
+        """A bare figure for an axis or a label whose unit stands elsewhere."""
+        return self._number(value, step, signed)
+
+    def _number(self, value: float, precision: float | None, signed: bool = False) -> str:
+        factor = 100 if self.kind == "rate" else 1
+        scale = abs(value) / 10 if precision is None else precision
+        if self.kind == "amount":
+            scale /= 10  # money reads naturally with one more digit: 0.77, not 0.8
+        return number(value * factor, scale * factor, signed)
+
+    def _suffix(self) -> str:
+        if self.kind == "rate":
+            return "%"
+        return f" {self.unit}" if self.unit else ""
+
+
+def number(value: float, precision: float, signed: bool = False) -> str:
+    """A figure with the digits that `precision` (say, a half-width) leaves meaning to, and a true minus sign.
+
+    >>> number(0.0452331 * 100, 0.634), number(-1234.5, 20), number(0.3, 0.7, signed=True)
+    ('4.5', '−1,234', '+0.3')
+    """
+    decimals = 0 if precision <= 0 else max(0, math.ceil(-math.log10(precision)))
+    # A bound such as 0.02 must not be shown as 0.0: which side of zero it lies on is what matters.
+    while value and decimals < 8 and float(f"{abs(value):.{decimals}f}") == 0:
+        decimals += 1
+    sign = "−" if value < 0 else "+" if signed and value > 0 else ""
+    return f"{sign}{abs(value):,.{decimals}f}"
+
+
+def percent(share: float, precision: float = 0.005) -> str:
+    """A share as a percentage with about two meaningful digits."""
+    return number(share * 100, precision * 100) + "%"
+
+
+def half_width(effect: Effect) -> float:
+    return (effect.high - effect.low) / 2
+
+
+def comparison(words: Words, control: str, base: Sample, found: Comparison) -> str:
+    """One arm against control, in one sentence."""
+    if found.effect is None:
+        return f"Too few to tell whether {found.arm} changed {words.name}: {found.reason}."
+    effect, width = found.effect, half_width(found.effect)
+    levels = f"{words.level(found.sample.mean, width)} against {words.level(base.mean, width)} with {control}"
+    if found.verdict == "undecided":
+        caveat = _caveat(found)
+        return (
+            f"No effect of {found.arm} on {words.name} is shown: {levels}, a difference that chance alone could make "
+            f"(likely between {words.span(effect.low, effect.high, 'and', signed=True)}){caveat}."
+        )
+    more = "more" if found.verdict == "raised" else "less"
+    low, high = sorted((abs(effect.low), abs(effect.high)))
+    return (
+        f"{found.arm} {found.verdict} {words.name}: {levels}, {words.change(abs(effect.difference), width)} {more} "
+        f"(likely between {words.span(low, high, 'and')})."
+    )
+
+
+def _caveat(found: Comparison) -> str:
+    """Said where the arm's own interval leaves out zero and only the count of arms holds the verdict back."""
+    effect = found.effect
+    if effect is None or effect.low <= 0 <= effect.high:
+        return ""
+    return "; its own interval leaves out zero, but with several arms compared one such result is no surprise"
+
+
+def outcome(words: Words, control: str, base: Sample, found: Sequence[Comparison]) -> str:
+    """All arms on one outcome, in one sentence."""
+    if len(found) == 1:
+        return comparison(words, control, base, found[0])
+    if all(one.verdict == "too_few" for one in found):
+        return f"Too few to tell what any of the {len(found)} arms did to {words.name}, compared with {control}."
+    parts = [_moved(words, found, verdict) for verdict in ("raised", "lowered")]
+    undecided = [_spanned(words, one) for one in found if one.verdict == "undecided"]
+    if undecided:
+        parts.append(f"no effect of {listed(undecided)} is shown")
+    if few := [one.arm for one in found if one.verdict == "too_few"]:
+        parts.append(f"too few customers to tell for {listed(few)}")
+    said = "; ".join(part for part in parts if part)
+    if not any(one.verdict in ("raised", "lowered") for one in found):
+        return f"Nothing worked, as far as these figures can tell: compared with {control} on {words.name}, {said}."
+    return f"Compared with {control}, {said}."
+
+
+def _moved(words: Words, found: Sequence[Comparison], verdict: str) -> str:
+    """ "A raised visit by 7.7 percentage points (7.0 to 8.3) and B by 4.5 ..."; empty where no arm did."""
+    moved = sorted(
+        (one for one in found if one.verdict == verdict and one.effect is not None),
+        key=lambda one: -abs(one.effect.difference) if one.effect else 0.0,
+    )
+    phrases = []
+    for place, one in enumerate(moved):
+        if one.effect is None:
+            continue
+        low, high = sorted((abs(one.effect.low), abs(one.effect.high)))
+        verb = f"{one.arm} {verdict} {words.name}" if place == 0 else one.arm
+        size = words.change(abs(one.effect.difference), half_width(one.effect))
+        phrases.append(f"{verb} by {size} ({'likely ' if place == 0 else ''}{words.span(low, high)})")
+    return listed(phrases)
+
+
+def _spanned(words: Words, one: Comparison) -> str:
+    if one.effect is None:
+        return one.arm
+    return f"{one.arm} ({words.span(one.effect.low, one.effect.high, signed=True)})"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def per_thousand(words: Words, found: Comparison) -> str | None:
+    """What a shown effect means for a thousand customers, else None."""
+    if found.effect is None or found.verdict not in ("raised", "lowered"):
+        return None
+    low, high = sorted((abs(found.effect.low) * 1000, abs(found.effect.high) * 1000))
+    size = number(abs(found.effect.difference) * 1000, (high - low) / 2)
+    more = "more" if found.verdict == "raised" else "fewer" if words.kind == "rate" else "less"
+    what = f"customers with {words.name}" if words.kind == "rate" else f"of {words.name}"
+    unit = f" {words.unit}" if words.kind == "amount" and words.unit else ""
+    return (
+        f"For every 1,000 customers, {found.arm} meant about {size}{unit} {more} {what} "
+        f"({number(low, (high - low) / 2)} to {number(high, (high - low) / 2)})."
+    )
+
+
+def plan(words: Words, base: Sample, found: Plan, have: int) -> str:
+    """How large a sample would settle an undecided arm."""
+    shown = words.change(found.detectable, found.detectable / 10)
+    chance = percent(found.power)
+    said = f"With {have:,} customers, {found.arm} would reliably ({chance}) show an effect of {shown} or more."
+    if found.needed_customers is None:
+        return said
+    lift = words.change(abs(base.mean) * found.smallest_lift, abs(base.mean) * found.smallest_lift / 10)
+    if found.needed_customers <= have:
+        return f"{said} That is enough for a lift of {percent(found.smallest_lift)} ({lift}): look for a stronger idea."
+    return (
+        f"{said} To see a lift of {percent(found.smallest_lift)} ({lift}), about {found.needed_customers:,} customers "
+        f"split the same way are needed, {found.needed_customers / have:.1f} times as many."
+    )
+
+
+def ratio(alarm: bool, p: float, parts: Sequence[tuple[str, int, float]]) -> str:
+    """The sample-ratio check; `parts` are (arm, customers, expected share)."""
+    total = sum(count for _, count, _ in parts)
+    seen = listed([f"{name} {count:,} (expected {share * total:,.0f})" for name, count, share in parts])
+    if alarm:
+        return (
+            f"The groups' sizes do not fit how customers should have been assigned: {seen}. Chance makes such a gap "
+            f"about once in {odds(p)} campaigns, so something chose who ended up in which group. Find out what before "
+            "believing any figure here."
+        )
+    return f"The groups' sizes fit the planned shares: {seen}."
+
+
+def odds(p: float) -> str:
+    """How often chance does this: "4,000", "many millions of"."""
+    if p < 1e-9:
+        return "billions of"
+    return f"{float(f'{1 / p:.1g}'):,.0f}"
+
+
+def headline(outcomes: Sequence[Outcome], alarm: bool) -> str:
+    """The first outcome's sentence, unless the groups cannot be trusted."""
+    if alarm:
+        return "Do not rely on this report yet: the groups' sizes do not fit how customers should have been assigned."
+    return outcomes[0].sentence
