@@ -1,0 +1,114 @@
+"""From a table of interactions to columns, each customer's together and in order of (occurred_at, hash of id)."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.hashing import hash_strings
+from features.interactions import INSTANT
+from features.kernel.sorting import order_by_customer
+from features.state import Items
+from features.vocabulary import Vocabulary
+
+#: The columns of the contract that features read.
+COLUMNS = (
+    "customer_id",
+    "interaction_id",
+    "occurred_at",
+    "received_at",
+    "channel",
+    "direction",
+    "type",
+    "topic",
+    "value",
+    "satisfaction",
+    "case_id",
+)
+
+
+@dataclass(frozen=True)
+class Log:
+    """Customer i (`customers`, sorted by id) owns rows start[i]:start[i + 1] of `items`."""
+
+    customers: np.ndarray
+    start: np.ndarray
+    items: Items
+
+
+def arrange(table: pa.Table, vocabulary: Vocabulary, sensitive: Collection[str] = ()) -> Log:
+    """The whole table; rows on sensitive topics (lower case) are left out, a repeated row counts once.
+
+    Raises ValueError naming the columns that are missing.
+    """
+    missing = [name for name in COLUMNS if name not in table.column_names]
+    if missing:
+        raise ValueError(f"interactions lack the column(s) {', '.join(missing)}; see features/interactions.py")
+    table = table.select(COLUMNS)
+    code = vocabulary.encode(table)
+    if sensitive:
+        hidden = np.array(
+            [topic is not None and topic.strip().lower() in sensitive for *_, topic in vocabulary.entries]
+        )
+        if len(code) and hidden[code].any():
+            kept = np.flatnonzero(~hidden[code])
+            table, code = table.take(kept), code[kept]
+    customers, customer = _ranks(table.column("customer_id"))
+    at, ids = _micros(table.column("occurred_at")), hash_strings(table.column("interaction_id"))
+    start, order = np.zeros(len(customers) + 1, np.int64), np.zeros(len(at), np.int64)
+    order_by_customer(customer, at, ids, start, order)
+    received = _micros(table.column("received_at"))
+    items = Items(
+        at[order],
+        received[order] if (received != at).any() else received[:0],
+        ids[order],
+        code[order],
+        _floats(table.column("value"))[order],
+        _optional(table.column("satisfaction"), _floats, order),
+        _optional(table.column("case_id"), hash_strings, order),
+    )
+    return _without_repeats(Log(customers, start, items))
+
+
+def _without_repeats(log: Log) -> Log:
+    items = log.items
+    repeated = np.zeros(len(items), bool)
+    repeated[1:] = (items.id[1:] == items.id[:-1]) & (items.at[1:] == items.at[:-1])
+    inner = log.start[:-1]
+    repeated[inner[inner < len(items)]] = False  # another customer's row repeats nothing
+    if not repeated.any():
+        return log
+    before = np.concatenate([[0], np.cumsum(~repeated)])
+    return Log(log.customers, before[log.start], items.take(np.flatnonzero(~repeated)))
+
+
+def _ranks(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct customers in order of their id, and each row's position among them."""
+    encoded = column.combine_chunks().dictionary_encode() if len(column) else None
+    if encoded is None:
+        return np.zeros(0, object), np.zeros(0, np.int64)
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = pa.concat_arrays(encoded.unify_dictionaries().chunks)
+    if encoded.null_count:
+        raise ValueError(f"{encoded.null_count} interactions have no customer_id; quarantine them before")
+    labels = encoded.dictionary
+    order = pc.sort_indices(labels).to_numpy()
+    rank = np.empty(len(labels), np.int64)
+    rank[order] = np.arange(len(labels))
+    return labels.take(pa.array(order)).to_numpy(zero_copy_only=False), rank[encoded.indices.to_numpy()]
+
+
+def _micros(column: pa.ChunkedArray) -> np.ndarray:
+    return column.cast(INSTANT).cast(pa.int64()).to_numpy()
+
+
+def _floats(column: pa.ChunkedArray) -> np.ndarray:
+    return column.cast(pa.float64()).to_numpy()
+
+
+def _optional(column, convert, order):  # type: ignore[no-untyped-def]
+    if column.null_count == len(column):
+        return convert(column[:0])
+    return convert(column)[order]

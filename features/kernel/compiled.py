@@ -1,0 +1,106 @@
+"""A catalogue compiled for a workspace: small tables that say what each code adds to and where each feature is read."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from features.definitions import Selector
+from features.interactions import CASE_CLOSING, CASE_OPENING
+from features.kernel.accumulators import CLOSES, HORIZON_DAYS, NO_CASE, OPENS
+from features.kinds import KINDS
+
+if TYPE_CHECKING:
+    from features.catalogue import Catalogue
+    from features.vocabulary import Vocabulary
+    from features.workspace import Settings
+
+
+class Tables(NamedTuple):
+    """What the kernel reads. Codes come from the vocabulary, the other positions from the catalogue."""
+
+    selector_start: Any  # int64[codes + 1]: where a code's selectors begin in `selectors`
+    selectors: Any  # int64[...]
+    facts: Any  # int64[codes, 3]: channel, topic (-1 without), case role
+    band_of_day: Any  # int64[HORIZON_DAYS]: the youngest window that contains an age in whole days
+    window_days: Any  # int64[windows]: ascending; the last is the horizon
+    weights: Any  # float64[half-lives, HORIZON_DAYS]
+    needs: Any  # int64[selectors, 3]: decays, distinct, satisfaction are asked for
+    operations: Any  # int64[features, 4]: kind, selector, a, b
+
+
+class Compiled:
+    """The tables of one catalogue, kept in step with a vocabulary that grows.
+
+    Rows on the workspace's sensitive topics match no selector and open no case, so that no feature can tell of them.
+    """
+
+    def __init__(self, catalogue: "Catalogue", vocabulary: "Vocabulary", settings: "Settings") -> None:
+        self.catalogue = catalogue
+        self._vocabulary = vocabulary
+        self._channels = {name: position for position, name in enumerate(settings.channels)}
+        self._sensitive = sensitive_topics(settings)
+        #: Labels of the categorical features; the feature's value is the position.
+        self.levels = {f.name: tuple(settings.channels) for f in catalogue if f.categorical}
+        self._selectors: list[Selector] = []
+        self._catalogue_tables = self._compile_catalogue()
+        self._topics: dict[str, int] = {}
+        self._start, self._matches, self._facts = [0], [], []
+        self._tables = self._extend()
+
+    @property
+    def codes(self) -> int:
+        """How many codes of the vocabulary the tables know."""
+        return len(self._facts)
+
+    @property
+    def tables(self) -> Tables:
+        """Up to date with the vocabulary."""
+        if len(self._vocabulary) != len(self._facts):
+            self._tables = self._extend()
+        return self._tables
+
+    def _compile_catalogue(self) -> dict[str, np.ndarray]:
+        operations = [(type(feature), feature.operation()) for feature in self.catalogue]
+        asked = {days for _, op in operations for days in (op.days, op.second_days) if days is not None}
+        windows = sorted(asked | {HORIZON_DAYS})
+        half_lives = sorted({op.half_life for _, op in operations if op.half_life is not None}) or [1]
+        self._selectors = list(dict.fromkeys(op.who for _, op in operations))
+        needs = np.zeros((len(self._selectors), 3), np.int64)
+        rows = []
+        for kind, op in operations:
+            who = self._selectors.index(op.who)
+            needs[who] |= np.array([need in kind.needs for need in ("decay", "distinct", "satisfaction")])
+            a = half_lives.index(op.half_life) if op.half_life else windows.index(op.days or HORIZON_DAYS)
+            b = windows.index(op.second_days) if op.second_days else op.number
+            rows.append((KINDS.index(kind), who, a, b))
+        ages = np.arange(HORIZON_DAYS)
+        return {
+            "band_of_day": np.searchsorted(windows, ages, side="right"),
+            "window_days": np.array(windows, np.int64),
+            "weights": np.exp2(-ages[None, :] / np.array(half_lives, float)[:, None]),
+            "needs": needs,
+            "operations": np.array(rows, np.int64).reshape(len(rows), 4),
+        }
+
+    def _extend(self) -> Tables:
+        for entry in self._vocabulary.entries[len(self._facts) :]:
+            channel, _, type_, topic = entry
+            role = OPENS if type_ in CASE_OPENING else CLOSES if type_ in CASE_CLOSING else NO_CASE
+            if topic is not None and topic.strip().lower() in self._sensitive:
+                role = NO_CASE
+            else:
+                self._matches += [s for s, selector in enumerate(self._selectors) if selector.matches(*entry)]
+            position = -1 if topic is None else self._topics.setdefault(topic, len(self._topics))
+            self._start.append(len(self._matches))
+            self._facts.append((self._channels.get(channel, -1), position, role))
+        return Tables(
+            selector_start=np.array(self._start, np.int64),
+            selectors=np.array(self._matches, np.int64),
+            facts=np.array(self._facts, np.int64).reshape(len(self._facts), 3),
+            **self._catalogue_tables,
+        )
+
+
+def sensitive_topics(settings: "Settings") -> frozenset[str]:
+    """The workspace's sensitive topics, in the form they are compared in."""
+    return frozenset(topic.strip().lower() for topic in settings.sensitive_topics)

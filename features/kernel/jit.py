@@ -1,0 +1,110 @@
+"""`compiled`: Numba's njit with a cache that is safe to ship.
+
+Numba's own `cache=True` has gaps that matter here. It watches only the file of the function itself, so an edited
+read-off in another file would go unnoticed. It names new machine code before it is written, so a process that starts at
+that instant may load the old one. And where neither the package nor the home folder can be written (a read-only
+container), it refuses to import. This cache carries a hash of every source that holds compiled code in the file's name,
+and falls back to a private temporary folder.
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import llvmlite.binding
+import numba
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_SOURCES = (
+    "clock.py",
+    "definitions.py",
+    "hashing.py",
+    "batch.py",
+    "state.py",
+    "kinds/*.py",
+    "interactions.py",
+    "kernel/*.py",
+)
+
+
+def compiled(function: Function) -> Function:
+    """Compiles on first call, runs without the interpreter's lock, and remembers across processes.
+
+    Call it with one combination of argument types only: each further one costs seconds.
+    """
+    dispatcher = numba.njit(nogil=True)(function)
+    dispatcher._cache = _Cache(dispatcher.py_func)
+    return dispatcher  # type: ignore[no-any-return]
+
+
+@functools.cache
+def source_stamp() -> str:
+    """A hash of all sources that a cached function may have been compiled from, and of the processor it was made for."""
+    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.binding.get_host_cpu_name()}".encode())
+    for pattern in _SOURCES:
+        for path in sorted(_PACKAGE.glob(pattern)):
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def cache_folder() -> str:
+    """The first that can be written of $NUMBA_CACHE_DIR, the package's own, the user's cache; else a temporary one."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    wanted = [
+        os.environ.get("NUMBA_CACHE_DIR"),
+        str(_PACKAGE / "kernel" / "__pycache__"),
+        os.path.join(home, "tactful"),
+    ]
+    for folder in filter(None, wanted):
+        with contextlib.suppress(OSError):
+            os.makedirs(folder, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+    return tempfile.mkdtemp(prefix="tactful-kernel-")
+
+
+class _Locator(_CacheLocator):
+    """Where a function's machine code lies, and what it was made from."""
+
+    def __init__(self, source: str) -> None:
+        self._py_file = source
+
+    def get_cache_path(self) -> str:
+        return cache_folder()
+
+    def get_source_stamp(self) -> str:
+        return source_stamp()
+
+    def get_disambiguator(self) -> str:
+        return source_stamp()
+
+    @classmethod
+    def from_function(cls, _py_func: Callable[..., Any], source: str) -> "_Locator":
+        return cls(source)
+
+
+class _Implementation(CompileResultCacheImpl):
+    _locator_classes = [_Locator]  # noqa: RUF012
+
+
+class _Cache(FunctionCache):
+    _impl_class = _Implementation
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:
+            return None  # a damaged file costs a compilation, never an answer
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with contextlib.suppress(OSError):  # a full disk costs the next process a compilation
+            super().save_overload(sig, data)

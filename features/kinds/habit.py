@@ -1,0 +1,188 @@
+"""The customer's own rhythm: gaps between active days, and whether the present silence breaks it.
+
+A gap is the number of 24-hour periods from one active day to the next, so that many lines of one basket are one visit.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from features.clock import DAY
+from features.definitions import Feature, Operation, Selector, check_days
+from features.kernel.accumulators import (
+    DAYS,
+    FIRST,
+    GAP_LONGEST,
+    GAP_RECENT,
+    GAP_SQUARES,
+    GAP_SUM,
+    GAPS,
+    RECENT_GAPS,
+)
+
+
+@dataclass(frozen=True)
+class Gap(Feature):
+    """Common to all that look at gaps within the last 400 days."""
+
+    who: Selector
+
+    null = "fewer than two active days"
+
+    def operation(self) -> Operation:
+        return Operation(self.who)
+
+
+@dataclass(frozen=True)
+class GapMean(Gap):
+    """Mean gap."""
+
+    unit = "days"
+
+    @property
+    def name(self) -> str:
+        return f"gap_mean_{self.who.name}"
+
+    @property
+    def text(self) -> str:
+        return f"mean number of days from one day with {self.who.text} to the next"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        gaps = acc.gaps[s, GAPS]
+        return acc.gaps[s, GAP_SUM] / gaps if gaps else np.nan
+
+
+@dataclass(frozen=True)
+class GapDeviation(Gap):
+    """Standard deviation of the gaps (of these, not estimated from them)."""
+
+    unit = "days"
+
+    @property
+    def name(self) -> str:
+        return f"gap_deviation_{self.who.name}"
+
+    @property
+    def text(self) -> str:
+        return f"standard deviation of the days from one day with {self.who.text} to the next"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        gaps = acc.gaps[s, GAPS]
+        if not gaps:
+            return np.nan
+        spread = gaps * acc.gaps[s, GAP_SQUARES] - acc.gaps[s, GAP_SUM] ** 2  # exact: these are integers
+        return np.sqrt(float(spread)) / gaps
+
+
+@dataclass(frozen=True)
+class GapLongest(Gap):
+    """The longest silence that the customer has come back from."""
+
+    unit = "days"
+
+    @property
+    def name(self) -> str:
+        return f"gap_longest_{self.who.name}"
+
+    @property
+    def text(self) -> str:
+        return f"longest number of days from one day with {self.who.text} to the next"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        return float(acc.gaps[s, GAP_LONGEST]) if acc.gaps[s, GAPS] else np.nan
+
+
+@dataclass(frozen=True)
+class GapRatio(Gap):
+    """The present silence against the customer's own mean gap."""
+
+    unit = "ratio"
+
+    @property
+    def name(self) -> str:
+        return f"gap_ratio_{self.who.name}"
+
+    @property
+    def text(self) -> str:
+        return f"days since the last of the {self.who.text}, divided by the customer's mean gap"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        gaps = acc.gaps[s, GAPS]
+        if not gaps:
+            return np.nan
+        return (t - acc.newest[s]) / DAY * gaps / acc.gaps[s, GAP_SUM]
+
+
+@dataclass(frozen=True)
+class GapTrend(Gap):
+    """Whether the gaps grow: the newest three against all."""
+
+    unit = "ratio"
+    null = "fewer than three active days"
+
+    @property
+    def name(self) -> str:
+        return f"gap_trend_{self.who.name}"
+
+    @property
+    def text(self) -> str:
+        return f"mean of the newest {RECENT_GAPS} gaps between days with {self.who.text}, divided by the mean of all"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        gaps = acc.gaps[s, GAPS]
+        if gaps < 2:
+            return np.nan
+        recent = acc.gaps[s, GAP_RECENT] / min(gaps, RECENT_GAPS)
+        return recent * gaps / acc.gaps[s, GAP_SUM]
+
+
+@dataclass(frozen=True)
+class Trend(Feature):
+    """Active days now against before: the daily rate over `days` by that over `second_days`, or since the first ever."""
+
+    who: Selector
+    days: int
+    second_days: int
+
+    unit = "ratio"
+    null = "no active day in the longer window"
+
+    def __post_init__(self) -> None:
+        check_days(self.days, self.second_days)
+        if self.days >= self.second_days:
+            raise ValueError(
+                f"a trend compares a shorter window with a longer one, not {self.days} with {self.second_days}"
+            )
+
+    @property
+    def name(self) -> str:
+        return f"trend_{self.who.name}_{self.days}d_{self.second_days}d"
+
+    @property
+    def text(self) -> str:
+        return f"days with {self.who.text}: their rate in the last {self.days} days by that in {self.second_days}"
+
+    def operation(self) -> Operation:
+        return Operation(self.who, days=self.days, second_days=self.second_days)
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        long = acc.windows[s, DAYS, b]
+        if not long:
+            return np.nan
+        known = (t - acc.lifetime[s, FIRST] - 1) // DAY + 1  # 24-hour periods since the first ever
+        exposure = min(known, acc.window_days[b]) / min(known, acc.window_days[a])
+        return acc.windows[s, DAYS, a] / long * exposure

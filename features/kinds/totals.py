@@ -1,0 +1,204 @@
+"""Totals over a window of days, and totals that fade with age."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from features.definitions import Feature, Operation, Selector, check_days
+from features.kernel.accumulators import CHANNELS, COUNT, DAYS, SUM, TOPICS, VALUED
+
+
+@dataclass(frozen=True)
+class Windowed(Feature):
+    """Common to all that look at one window of `days`."""
+
+    who: Selector
+    days: int
+
+    def __post_init__(self) -> None:
+        check_days(self.days)
+
+    def operation(self) -> Operation:
+        return Operation(self.who, days=self.days)
+
+
+@dataclass(frozen=True)
+class Count(Windowed):
+    """How many interactions."""
+
+    unit = "interactions"
+
+    @property
+    def name(self) -> str:
+        return f"count_{self.who.name}_{self.days}d"
+
+    @property
+    def text(self) -> str:
+        return f"number of {self.who.text} in the last {self.days} days"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        return acc.windows[s, COUNT, a]
+
+
+@dataclass(frozen=True)
+class Sum(Windowed):
+    """Their value, added up."""
+
+    unit = "money"
+
+    @property
+    def name(self) -> str:
+        return f"sum_value_{self.who.name}_{self.days}d"
+
+    @property
+    def text(self) -> str:
+        return f"value of {self.who.text} in the last {self.days} days"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        return acc.windows[s, SUM, a]
+
+
+@dataclass(frozen=True)
+class MeanValue(Windowed):
+    """Value by interaction that has one."""
+
+    unit = "money"
+    null = "no such interaction with a value"
+
+    @property
+    def name(self) -> str:
+        return f"mean_value_{self.who.name}_{self.days}d"
+
+    @property
+    def text(self) -> str:
+        return f"mean value of {self.who.text} in the last {self.days} days"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        valued = acc.windows[s, VALUED, a]
+        return acc.windows[s, SUM, a] / valued if valued else np.nan
+
+
+@dataclass(frozen=True)
+class ActiveDays(Windowed):
+    """Distinct 24-hour periods, counted back from the cutoff, with at least one interaction."""
+
+    unit = "days"
+
+    @property
+    def name(self) -> str:
+        return f"active_days_{self.who.name}_{self.days}d"
+
+    @property
+    def text(self) -> str:
+        return f"days with {self.who.text} among the last {self.days}"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        return acc.windows[s, DAYS, a]
+
+
+@dataclass(frozen=True)
+class DistinctChannels(Windowed):
+    """How many different channels."""
+
+    unit = "channels"
+    needs = frozenset({"distinct"})
+
+    @property
+    def name(self) -> str:
+        return f"distinct_channels_{self.who.name}_{self.days}d"
+
+    @property
+    def text(self) -> str:
+        return f"different channels of {self.who.text} in the last {self.days} days"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        return acc.windows[s, CHANNELS, a]
+
+
+@dataclass(frozen=True)
+class DistinctTopics(Windowed):
+    """How many different topics; interactions without one do not count."""
+
+    unit = "topics"
+    needs = frozenset({"distinct"})
+
+    @property
+    def name(self) -> str:
+        return f"distinct_topics_{self.who.name}_{self.days}d"
+
+    @property
+    def text(self) -> str:
+        return f"different topics of {self.who.text} in the last {self.days} days"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        return acc.windows[s, TOPICS, a]
+
+
+@dataclass(frozen=True)
+class Decayed(Feature):
+    """Common to totals that halve every `half_life` days; age is counted in whole 24-hour periods."""
+
+    who: Selector
+    half_life: int
+
+    def __post_init__(self) -> None:
+        check_days(self.half_life)
+
+    def operation(self) -> Operation:
+        return Operation(self.who, half_life=self.half_life)
+
+
+@dataclass(frozen=True)
+class DecayedDays(Decayed):
+    """Active days, each worth half as much every `half_life` days."""
+
+    unit = "days"
+    needs = frozenset({"decay"})
+
+    @property
+    def name(self) -> str:
+        return f"decayed_days_{self.who.name}_{self.half_life}d"
+
+    @property
+    def text(self) -> str:
+        return f"days with {self.who.text}, fading by half every {self.half_life} days"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        return acc.decayed_days[s, a]
+
+
+@dataclass(frozen=True)
+class DecayedSum(Decayed):
+    """Value, worth half as much every `half_life` days."""
+
+    unit = "money"
+    needs = frozenset({"decay"})
+
+    @property
+    def name(self) -> str:
+        return f"decayed_value_{self.who.name}_{self.half_life}d"
+
+    @property
+    def text(self) -> str:
+        return f"value of {self.who.text}, fading by half every {self.half_life} days"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        return acc.decayed_sums[s, a]

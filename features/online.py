@@ -1,0 +1,90 @@
+"""Features now: fold interactions into a customer's packed state, and read the catalogue off it."""
+
+from collections.abc import Collection, Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from features.arrange import arrange
+from features.clock import DAY
+from features.hashing import hash_string
+from features.kernel.accumulate import money_units
+from features.kernel.accumulators import BOUND, HORIZON_DAYS
+from features.kernel.compiled import Compiled
+from features.kernel.run import run
+from features.state import Items, State
+from features.vocabulary import Vocabulary
+
+__all__ = ["Items", "State", "compute", "fold_table", "items_from_table", "update", "warm"]
+
+
+def update(state: State, items: Items) -> tuple[State, np.ndarray]:
+    """The state with `items` folded in, and bool[n]: which of them it did not hold yet.
+
+    The result does not depend on the order in which interactions arrive, nor on repeats of what the state still holds.
+    A repeat of something that has already left the bound is not recognised: whoever keeps the log must not pass it.
+    """
+    known = len(state.items)
+    both = state.items + items
+    _, first = np.unique(both.id, return_index=True)  # the earliest position: what is known wins
+    fresh = np.zeros(len(both), bool)
+    fresh[first] = True
+    fresh = fresh[known:]
+    if not fresh.any():
+        return state, fresh
+    merged = both.take(first)
+    merged = merged.take(np.lexsort((merged.id, merged.at)))
+    oldest = np.searchsorted(merged.at, merged.at[-1] - HORIZON_DAYS * DAY)
+    leaving = max(int(oldest), len(merged) - BOUND)
+    registers = state.registers
+    if leaving:
+        registers = _register(registers, merged.take(slice(0, leaving)))
+        merged = merged.take(slice(leaving, None))
+    top = max(state.top, int(items.code[fresh].max()))
+    return State(merged, registers, top), fresh
+
+
+def compute(state: State, as_of: int, compiled: Compiled) -> np.ndarray:
+    """float64[features] as of an instant (microseconds); NaN is null, a category is its position in `compiled.levels`.
+
+    Exact for instants from the newest interaction on; what the state does not hold yet is unknown to it.
+    """
+    tables = compiled.tables
+    if state.top >= compiled.codes:
+        raise ValueError(
+            f"the state holds code {state.top}, the vocabulary ends at {compiled.codes - 1}: load the store's vocabulary"
+        )
+    out = np.empty((1, len(compiled.catalogue)))
+    rows = np.array([[0, len(state.items), as_of, 0]], np.int64)
+    run(state.items.columns, state.registers, tables, rows, out)
+    return out[0]
+
+
+def warm(compiled: Compiled) -> None:
+    """Compiles or loads everything that `update` and `compute` need, so that the first customer does not wait."""
+    hash_string("warm")
+    compute(State(), 0, compiled)
+
+
+def items_from_table(table: pa.Table, vocabulary: Vocabulary, sensitive: Collection[str] = ()) -> Items:
+    """One customer's interactions, in order. Sensitive topics (see `sensitive_topics`) are left out."""
+    log = arrange(table, vocabulary, sensitive)
+    if len(log.customers) > 1:
+        raise ValueError(f"expected interactions of one customer, found {len(log.customers)}; use fold_table")
+    return log.items
+
+
+def fold_table(table: pa.Table, vocabulary: Vocabulary, sensitive: Collection[str] = ()) -> Iterator[tuple[str, Items]]:
+    """(customer_id, their interactions in order) for every customer of a table, in order of id."""
+    log = arrange(table, vocabulary, sensitive)
+    for i, customer in enumerate(log.customers):
+        yield customer, log.items.take(slice(log.start[i], log.start[i + 1]))
+
+
+def _register(registers: np.ndarray, leaving: Items) -> np.ndarray:
+    """The registers with interactions added that leave the bound."""
+    lines = {int(line[0]): [int(x) for x in line] for line in registers}
+    for code, at, value in zip(leaving.code.tolist(), leaving.at.tolist(), leaving.value.tolist(), strict=True):
+        line = lines.setdefault(code, [code, at, 0, 0])
+        line[1], line[2], line[3] = min(line[1], at), line[2] + 1, line[3] + int(money_units.py_func(value))
+    return np.array([lines[code] for code in sorted(lines)], np.int64).reshape(len(lines), 4)
