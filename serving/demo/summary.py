@@ -46,7 +46,7 @@ def _next(workspace: Workspace, folder: Path, report: Path) -> None:
     for command, why in (
         (f"make serve WORKSPACE={folder}", "the service, and its API page at http://127.0.0.1:3000/v1/docs"),
         (f".venv/bin/mlflow ui --backend-store-uri {workspace.tracking_uri}", "runs, metrics, plots and models"),
-        (".venv/bin/jupyter notebook notebooks/1-retrain.ipynb", "the data scientist's tour"),
+        (".venv/bin/jupyter lab notebooks/1-retrain.ipynb", "the data scientist's tour"),
         (f"open {report}", "the marketer's report"),
     ):
         out.print(f"  {command}\n      {why}", markup=False)
