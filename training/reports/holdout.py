@@ -20,7 +20,7 @@ from features.history import History
 from features.workspace import Settings, Workspace, WorkspaceError
 from serving.decisions import policy
 from training.reports import experiment, other_contacts, wording
-from training.reports.artefact import Assignment, OtherContacts, Outcome, UpliftReport
+from training.reports.artefact import Assignment, Outcome, UpliftReport
 from training.reports.statistics import Sample
 from training.reports.wording import Words
 
@@ -76,15 +76,15 @@ def report(workspace: Workspace, days: int | None = None, smallest_lift: float =
         title=f"Uplift: {settings.name}",
         source=f"the history of {settings.name}",
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        population=f"{len(entered):,} customers could be contacted, up to {_date(known_until)}; "
-        f"success is {_goal(settings)} within {days} days.",
+        population=f"{len(entered):,} customers in the comparison, known up to {_date(known_until)}. "
+        f"Success is {_goal(settings)} within {days} days of the first decision.",
         headline=_headline(outcomes, alarm, entered, share, days),
         alarm=alarm,
         assignment=assigned,
         outcomes=outcomes,
         other_contacts=others,
-        notes=_notes(entered, complete, share, days, others),
-        method=[*METHOD, *experiment.METHOD] if assigned else [],
+        notes=_notes(entered, complete, share, days, history.contacts()) + (others.notes if others else []),
+        method=[*(METHOD + experiment.METHOD if assigned else []), *(other_contacts.METHOD if others else [])],
     )
 
 
@@ -96,10 +96,13 @@ def entries(decisions: pa.Table) -> Entries:
         database.execute("SET enable_progress_bar = false")
         database.register("decisions", decisions)
         found = database.execute(
-            """SELECT customer_id, epoch_us(min(decided_at)) AS at, arg_min(arm, (decided_at, decision_id)) = 'holdout'
-               FROM decisions
-               WHERE len(list_filter(json_extract_string(intended, '$[*].action'), lambda name: name IS NOT NULL)) > 0
-               GROUP BY 1 ORDER BY 1"""
+            """WITH possible AS (
+                   SELECT customer_id, decided_at, decision_id, arm FROM decisions
+                   WHERE len(list_filter(
+                       json_extract_string(document, '$.intended[*].action'), lambda action: action IS NOT NULL)) > 0
+               )
+               SELECT customer_id, epoch_us(min(decided_at)), arg_min(arm, (decided_at, decision_id)) = 'holdout'
+               FROM possible GROUP BY 1 ORDER BY 1"""
         ).fetchall()
     return Entries(
         [customer for customer, _, _ in found],
@@ -174,7 +177,7 @@ def _successes(customers: Sequence[str], at: np.ndarray, goals: pa.Table, days: 
 
 def _headline(outcomes: Sequence[Outcome], alarm: bool, entered: Entries, share: float, days: int) -> str:
     if not len(entered):
-        return "Nothing to compare yet: history holds no decision in which a contact was possible (`tactful sync`)."
+        return "Nothing to compare yet: history holds no decision in which a contact was possible. Run tactful sync."
     if not 0 < share < 1:
         return "The total effect cannot be known: the contact policy holds nobody out. Set holdout: {share: 0.05}."
     if not outcomes and not alarm:
@@ -185,13 +188,22 @@ def _headline(outcomes: Sequence[Outcome], alarm: bool, entered: Entries, share:
     return wording.headline(outcomes, alarm)
 
 
-def _notes(entered: Entries, complete: np.ndarray, share: float, days: int, others: OtherContacts | None) -> list[str]:
+def _notes(entered: Entries, complete: np.ndarray, share: float, days: int, contacts: pa.Table) -> list[str]:
+    if not len(entered):
+        return []
     notes = []
+    free = {customer for customer, held in zip(entered.customers, entered.held_out, strict=True) if not held}
+    if contacts.num_rows:
+        sent = contacts.filter(pc.equal(contacts["status"], "sent"))["customer_id"].to_pylist()
+        notes.append(
+            f"Of {len(free):,} customers who were not held out, {len(free.intersection(sent)):,} have been contacted; "
+            "the others count as assigned, so the figures are the effect of the whole programme."
+        )
     if waiting := int((~complete).sum()):
         notes.append(f"{waiting:,} customers entered less than {days} days ago and are not counted yet.")
-    if len(entered) and 0 < share < 1:
-        notes.append(f"The contact policy plans to hold out {wording.percent(share)} of customers.")
-    return notes + (others.notes if others else [])
+    if 0 < share < 1:
+        notes.append(f"The contact policy holds out {wording.percent(share)} of customers.")
+    return notes
 
 
 def _goal(settings: Settings) -> str:

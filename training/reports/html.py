@@ -133,8 +133,8 @@ def _balance_rows(campaign: Campaign, others: OtherContacts) -> list[list[str]]:
         for one in campaign.balance
     ]
     money = Words("", "amount", others.unit)
-    after = f"money a customer in the {others.days} days after"
-    return [*rows, [after, money.level(campaign.after[0]), money.level(campaign.after[1]), "no effect, see above"]]
+    after = f"Money a customer in the {others.days} days after"
+    return [*rows, [after, money.level(campaign.after[0]), money.level(campaign.after[1]), "no effect"]]
 
 
 def _data_uri(rows: list[list[str]], columns: tuple[str, ...]) -> str:

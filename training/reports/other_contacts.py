@@ -17,6 +17,13 @@ from training.reports.artefact import Balance, Campaign, OtherContacts
 from training.reports.statistics import Sample
 from training.reports.wording import Words
 
+METHOD = [
+    "For contacts made by other tools, each wave (an action on a channel on a day) sets the contacted beside all other "
+    "active customers, over the same days before and after. A standardised difference is the gap in standard "
+    "deviations; beyond 0.1 two groups are usually called different (Austin 2009). Targeted contacts give no effect, "
+    "whatever the figures after them."
+]
+
 #: A report is no warehouse job: where there are more waves, the largest are described, and it says so.
 MOST_WAVES = 60
 
@@ -122,8 +129,8 @@ def _campaign(
             difference=statistics.standardised_difference(one, other) if one.variance + other.variance > 0 else None,
         )
         for measure, its_unit, one, other in (
-            (f"money a customer in the {days} days before", unit, before, others_before),
-            (f"days with a purchase in the {days} days before", None, visits, others_visits),
+            (f"Money a customer in the {days} days before", unit, before, others_before),
+            (f"Days with a purchase in the {days} days before", None, visits, others_visits),
         )
     ]
     verdict: Literal["targeted", "alike", "too_few"] = "alike"
@@ -166,15 +173,19 @@ def _sentence(found: Campaign, days: int, unit: str | None) -> str:
             f"({before}). Still, nothing shows that chance chose them, so the {days} days after ({after}) are no proof "
             "of an effect."
         )
-    worst = max(found.balance, key=lambda one: abs(one.difference or 0.0))
-    apart = wording.number(abs(worst.difference or 0.0), 0.1)
-    direction = "more" if (worst.difference or 0.0) > 0 else "less"
-    what = "spent" if worst is found.balance[0] else "bought"
-    already = f"already {what} {direction}" if direction == "more" else f"had {what} less"
+    telling = next(one for one in found.balance if abs(one.difference or 0.0) >= statistics.IMBALANCE)
+    apart = wording.number(abs(telling.difference or 0.0), 0.1)
+    more = "more" if (telling.difference or 0.0) > 0 else "less"
+    if telling is found.balance[0]:
+        habit, seen = f"already spent {more}", before
+    else:
+        visits = Words("", "amount")
+        habit = f"already bought {more} often"
+        seen = f"on {visits.level(telling.contacted.mean)} days against {visits.level(telling.others.mean)}"
     return (
-        f"{found.action} was targeted: it went to customers who {already}{'' if what == 'spent' else ' often'} than "
-        f"the others before it came ({before} in the {days} days before; {apart} standard deviations apart). The "
-        f"difference in the {days} days after ({after}) is therefore no effect of the contact{_share(found)}."
+        f"{found.action} was targeted: it went to customers who {habit} than the others before it came ({seen} in the "
+        f"{days} days before; {apart} standard deviations apart). The difference in the {days} days after ({after}) is "
+        f"therefore no effect of the contact{_share(found)}."
     )
 
 
@@ -186,25 +197,22 @@ def _share(found: Campaign) -> str:
     share = gap_before / gap_after
     if share >= 1:
         return ": the gap was at least as large before"
-    return f": {wording.percent(share)} of that gap was there before"
+    return f": {wording.percent(share, 0.01)} of that gap was there before it"
 
 
 def _in_all(contacts: int, campaigns: Sequence[Campaign], days: int) -> str:
-    said = f"Other tools made {contacts:,} contacts, and no random draw decided who got one."
+    said = f"Other tools made {contacts:,} contacts, and no random draw is known to have decided who got one."
     shown = [one for one in campaigns if one.verdict != "too_few"]
     targeted = [one.action for one in shown if one.verdict == "targeted"]
     if not shown:
         return f"{said} Too few of them can be compared over {days} days before and after to say more."
     if not targeted:
         return f"{said} Those chosen looked much like the others before, yet that proves no effect: ask for a holdout."
-    who = (
-        "All of them were"
-        if len(targeted) == len(shown) and len(shown) > 1
-        else f"{wording.listed(targeted)} " + ("was" if len(targeted) == 1 else "were")
-    )
+    who = "All of them" if len(targeted) == len(shown) > 1 else wording.listed(targeted)
     return (
-        f"{said} {who} targeted at customers who differed before the contact, so what happened after it shows "
-        "who was chosen, not what the contact did. Only a random holdout can show that."
+        f"{said} {who} {'were' if len(targeted) > 1 else 'was'} targeted: the customers chosen differed from the "
+        "others before the contact, so what happened afterwards shows who was chosen, not what the contact did. Only a random "
+        "holdout can show that."
     )
 
 
