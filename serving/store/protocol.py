@@ -90,6 +90,9 @@ class Store(Protocol):
     def find_decision(self, request_id: str) -> tuple[str, bytes] | None:
         """(fingerprint, logged decision) of the first answer to a request_id."""
 
+    def decision(self, decision_id: str) -> bytes | None:
+        """A decision as logged, by its own id."""
+
     def contact(self, contact_id: str) -> Contact | None: ...
 
     def commit_decision(self, decision: Decision) -> "Future[Commit]":
