@@ -13,6 +13,7 @@ from features import clock
 from features.interactions import CASE_CLOSING, CASE_OPENING, CONSENT_GIVEN, OPTED_OUT
 
 EVERYWHERE = "*"  # in place of a channel: all of them
+NO_CONTACT = ""  # in place of a contact's id: a report about something that was shown, not sent
 KEPT = 400 * clock.DAY  # older touches cannot matter to any cap
 
 
@@ -32,16 +33,24 @@ class Said(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What we know of an outbound interaction beyond its row in the state: its action, and whose contact it reports."""
+    """What we know of an outbound interaction beyond its row in the state: its action, and whose contact it reports.
+
+    `channel` and `type` are given where the state has no such row, because its topic is sensitive.
+    """
 
     at: int
     action: str | None
     contact: str | None
+    channel: str | None = None
+    type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The part of an interaction that a profile learns from. `order` is the hash of interaction_id."""
+    """The part of an interaction that a profile learns from. `order` is the hash of interaction_id.
+
+    `scope` are the channels that consent is about, where not the interaction's own; `hidden` rows are not in the state.
+    """
 
     order: int
     at: int
@@ -52,6 +61,7 @@ class Told:
     action: str | None = None
     contact: str | None = None
     scope: tuple[str, ...] = ()
+    hidden: bool = False
 
 
 @dataclass
@@ -80,8 +90,9 @@ class Profile:
         if told.type in CASE_OPENING or told.type in CASE_CLOSING:
             kinds = self.caseless if told.case_id is None else self.cases.setdefault(told.case_id, {})
             kinds[told.type] = max(kinds.get(told.type, moment), moment)
-        if told.direction == "outbound" and (told.action is not None or told.contact is not None):
-            self.outbound[told.order] = Known(told.at, told.action, told.contact)
+        if told.direction == "outbound" and (told.hidden or told.action is not None or told.contact is not None):
+            where = (told.channel, told.type) if told.hidden else ()
+            self.outbound[told.order] = Known(told.at, told.action, told.contact, *where)
 
     def said(self, channel: str) -> Said | None:
         """The latest word on a channel, whether it was about that channel or about all of them."""

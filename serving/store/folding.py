@@ -1,0 +1,199 @@
+"""Live interactions into the store: each id once, into the log, the customer's packed state and their profile.
+
+Runs inside the writer's transaction.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+
+from features.hashing import hash_string
+from features.interactions import CASE_CLOSING, CASE_OPENING, CONSENT_GIVEN, OPTED_OUT, SCHEMA
+from features.online import update
+from features.state import Items, State
+from serving.decisions.customer import Contact
+from serving.decisions.profile import EVERYWHERE, KEPT, NO_CONTACT, Profile, Told
+from serving.store import contacts
+from serving.store.protocol import Conflict, Receipt
+from serving.store.words import Words
+
+Row = Mapping[str, Any]
+#: Types that a profile learns from, whatever their direction.
+TELLING = frozenset((CONSENT_GIVEN, OPTED_OUT, "complained", "rejected", *CASE_OPENING, *CASE_CLOSING))
+_ABOUT_CONSENT = (CONSENT_GIVEN, OPTED_OUT, "complained")
+#: Outbound reports by `decision_id` that move our own contact, whoever makes them.
+_WENT_OUT, _DID_NOT = ("sent", "contact"), ("failed",)
+
+
+@dataclass
+class Sheet:
+    """What is to be folded into one customer."""
+
+    items: Items | None = None
+    told: list[Told] = field(default_factory=list)
+    newest: int = 0
+
+
+def signed(id_hash: int) -> int:
+    """A 64-bit hash as SQLite's signed integer."""
+    return id_hash - (1 << 64) if id_hash >= 1 << 63 else id_hash
+
+
+def record(tx: sqlite3.Connection, words: Words, rows: Sequence[Row], sensitive: Collection[str] = ()) -> Receipt:
+    """Folds rows of the contract (instants in microseconds) that were not seen before; the first of an id wins."""
+    fresh = tuple(_is_new(tx, row) for row in rows)
+    new = [row for row, is_new in zip(rows, fresh, strict=True) if is_new]
+    if new:
+        vocabulary = words.refresh(tx)
+        known = len(vocabulary)
+        by_customer: dict[str, list[tuple[Row, int, bool]]] = {}
+        for row in new:
+            code = vocabulary.code(row["channel"], row["direction"], row["type"], row.get("topic"))
+            hidden = str(row.get("topic") or "").strip().lower() in sensitive
+            by_customer.setdefault(row["customer_id"], []).append((row, code, hidden))
+        words.append(tx, known)
+        for customer_id, theirs in by_customer.items():
+            told = [t for row, _, hidden in theirs if (t := tell(tx, row, hidden)) is not None]
+            seen = [(row, code) for row, code, hidden in theirs if not hidden]
+            newest = max(row["occurred_at"] for row, _, _ in theirs)
+            fold(tx, customer_id, Sheet(_items(seen) if seen else None, told, newest))
+        tx.executemany(
+            "INSERT INTO interactions (customer_id, body) VALUES (?, ?)",
+            [(row["customer_id"], orjson.dumps({name: row.get(name) for name in SCHEMA.names})) for row in new],
+        )
+    return Receipt(len(rows), len(new), len(rows) - len(new), fresh)
+
+
+def fold(tx: sqlite3.Connection, customer_id: str, sheet: Sheet) -> None:
+    """Into the customer's row, bumping its version."""
+    found = tx.execute("SELECT state, profile FROM customers WHERE customer_id = ?", (customer_id,)).fetchone()
+    packed, content = found if found is not None else (None, None)
+    if sheet.items is not None:
+        state, _ = update(State.from_bytes(packed) if packed else State(), sheet.items)
+        packed = state.to_bytes()
+    if sheet.told:
+        profile = Profile.from_bytes(content)
+        for told in sheet.told:
+            profile.learn(told)
+        profile.forget(sheet.newest - KEPT)
+        content = profile.to_bytes()
+    tx.execute(
+        "INSERT INTO customers (customer_id, version, seen_to, profile, state) VALUES (?, 1, ?, ?, ?) "
+        "ON CONFLICT (customer_id) DO UPDATE SET version = version + 1, seen_to = max(seen_to, excluded.seen_to), "
+        "profile = excluded.profile, state = excluded.state",
+        (customer_id, sheet.newest, content, packed),
+    )
+
+
+def tell(tx: sqlite3.Connection, row: Row, hidden: bool = False) -> Told | None:
+    """What the profile learns from a row, None for most. Outbound reports about our own contact move it, too."""
+    outbound = row["direction"] == "outbound"
+    decision_id, action = row.get("decision_id"), row.get("action")
+    if row["type"] not in TELLING and not (outbound and (hidden or action is not None or decision_id is not None)):
+        return None
+    contact = decision_id
+    if decision_id is not None:
+        ours = _ours(tx, decision_id)
+        if ours is not None:
+            contact, action = ours.contact_id, action or ours.action
+            if outbound:
+                _move(tx, ours, row)
+        elif (decided := _decided(tx, decision_id)) is not None:
+            contact, action = NO_CONTACT, action or decided[0]
+    return Told(
+        order=hash_string(row["interaction_id"]),
+        at=row["occurred_at"],
+        channel=row["channel"],
+        direction=row["direction"],
+        type=row["type"],
+        case_id=row.get("case_id"),
+        action=action,
+        contact=contact,
+        scope=_scope(row),
+        hidden=hidden,
+    )
+
+
+def own_touch(contact: Contact, now: int) -> dict[str, Any]:
+    """The outbound interaction that a sent contact is."""
+    return {
+        "interaction_id": f"contact-{contact.contact_id}",
+        "customer_id": contact.customer_id,
+        "occurred_at": now,
+        "channel": contact.channel,
+        "direction": "outbound",
+        "type": "contact",
+        "decision_id": contact.decision_id,
+        "action": contact.action,
+        "identified": True,
+        "provenance": "observed",
+        "received_at": now,
+    }
+
+
+def _is_new(tx: sqlite3.Connection, row: Row) -> bool:
+    id_hash = signed(hash_string(row["interaction_id"]))
+    return tx.execute("INSERT OR IGNORE INTO seen (id) VALUES (?)", (id_hash,)).rowcount == 1
+
+
+def _items(rows: Sequence[tuple[Row, int]]) -> Items:
+    """Columns of one customer's rows."""
+
+    def floats(name: str) -> np.ndarray:
+        return np.array([np.nan if (x := row.get(name)) is None else x for row, _ in rows], np.float64)
+
+    return Items(
+        np.array([row["occurred_at"] for row, _ in rows], np.int64),
+        np.array([row["received_at"] for row, _ in rows], np.int64),
+        np.array([hash_string(row["interaction_id"]) for row, _ in rows], np.uint64),
+        np.array([code for _, code in rows], np.int32),
+        floats("value"),
+        floats("satisfaction"),
+        np.array([hash_string(row.get("case_id")) for row, _ in rows], np.uint64),
+    )
+
+
+def _ours(tx: sqlite3.Connection, decision_id: str) -> Contact | None:
+    found = tx.execute(f"SELECT {contacts.COLUMNS} FROM contacts WHERE decision_id = ?", (decision_id,)).fetchone()
+    return None if found is None else contacts.from_row(found)
+
+
+def _decided(tx: sqlite3.Connection, decision_id: str) -> tuple[str | None] | None:
+    """(action,) of a decision of ours; None where it is not ours."""
+    found: tuple[str | None] | None = tx.execute(
+        "SELECT action FROM decisions WHERE decision_id = ?", (decision_id,)
+    ).fetchone()
+    return found
+
+
+def _move(tx: sqlite3.Connection, contact: Contact, row: Row) -> None:
+    """A report that does not fit what was reported before changes nothing here; it stays in the log."""
+    try:
+        if row["type"] in _WENT_OUT and contact.state != "sent":
+            contacts.sent(tx, contact, row["received_at"])
+        elif row["type"] in _DID_NOT and contact.state != "failed":
+            contacts.failed(tx, contact, row["received_at"])
+    except Conflict:
+        return
+
+
+def _scope(row: Row) -> tuple[str, ...]:
+    """`{"channels": ["email", "phone"]}` or `{"channels": "all"}` in a consent row's attributes."""
+    if row["type"] not in _ABOUT_CONSENT or not row.get("attributes"):
+        return ()
+    attributes = row["attributes"]
+    if isinstance(attributes, str):
+        try:
+            attributes = orjson.loads(attributes)
+        except orjson.JSONDecodeError:
+            return ()
+    listed = attributes.get("channels") if isinstance(attributes, dict) else None
+    if listed == "all":
+        return (EVERYWHERE,)
+    if isinstance(listed, Iterable) and not isinstance(listed, str):
+        return tuple(sorted({str(channel) for channel in listed}))
+    return (listed,) if isinstance(listed, str) else ()

@@ -1,0 +1,100 @@
+"""A batch of history into the packed states, in pieces, while the service goes on deciding."""
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.hashing import hash_strings
+from features.online import fold_table
+from serving.store.folding import TELLING, Sheet, fold, tell
+from serving.store.protocol import Receipt
+from serving.store.words import Words
+from serving.store.writer import Writer
+
+PIECE = 50_000  # rows in one transaction: others wait a fraction of a second
+_INSTANTS = ("occurred_at", "received_at")
+
+
+def bulk_load(
+    writer: Writer,
+    words: Words,
+    batch_id: str,
+    tables: Iterable[pa.Table],
+    progress: Callable[[int], None] | None = None,
+    sensitive: Collection[str] = (),
+) -> Receipt:
+    """Every piece is one transaction that skips ids seen before, so an interrupted load can simply be run again."""
+    received = accepted = 0
+    for table in tables:
+        for piece in _pieces(table):
+            fresh = writer.submit(partial(_load, words=words, piece=piece, sensitive=sensitive)).result()
+            received, accepted = received + piece.num_rows, accepted + fresh
+            if progress is not None:
+                progress(piece.num_rows)
+
+    def mark(tx: sqlite3.Connection) -> None:
+        tx.execute("INSERT OR IGNORE INTO absorbed VALUES (?, ?)", (batch_id, accepted))
+
+    writer.submit(mark).result()
+    return Receipt(received, accepted, received - accepted)
+
+
+def _pieces(table: pa.Table) -> Iterator[pa.Table]:
+    """By customer, so that few states are rewritten for a piece."""
+    if table.num_rows > PIECE:
+        table = table.take(pc.sort_indices(table, [("customer_id", "ascending")]))
+    for start in range(0, table.num_rows, PIECE):
+        yield table.slice(start, PIECE)
+
+
+def _load(tx: sqlite3.Connection, words: Words, piece: pa.Table, sensitive: Collection[str]) -> int:
+    """Rows that were new."""
+    ids = hash_strings(piece.column("interaction_id")).view(np.int64)
+    unique, first = np.unique(ids, return_index=True)
+    asked = orjson.dumps(unique, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    found = tx.execute("SELECT id FROM seen WHERE id IN (SELECT value FROM json_each(?))", (asked,)).fetchall()
+    known = np.array([row[0] for row in found], np.int64)
+    new = first[~np.isin(unique, known, assume_unique=True)]
+    if not len(new):
+        return 0
+    tx.executemany("INSERT INTO seen (id) VALUES (?)", [(each,) for each in np.sort(ids[new]).tolist()])
+    rows = piece.take(np.sort(new))
+    vocabulary = words.refresh(tx)
+    before = len(vocabulary)
+    sheets = {
+        customer: Sheet(items, newest=int(items.at[-1])) for customer, items in fold_table(rows, vocabulary, sensitive)
+    }
+    words.append(tx, before)
+    for row in _telling(rows, sensitive):
+        hidden = (row["topic"] or "").strip().lower() in sensitive
+        sheet = sheets.setdefault(row["customer_id"], Sheet())
+        sheet.newest = max(sheet.newest, row["occurred_at"])
+        if (told := tell(tx, row, hidden)) is not None:
+            sheet.told.append(told)
+    for customer, sheet in sheets.items():
+        fold(tx, customer, sheet)
+    return len(new)
+
+
+def _telling(rows: pa.Table, sensitive: Collection[str]) -> Iterator[dict[str, Any]]:
+    """The few rows that a profile learns from, as dicts with instants in microseconds."""
+    told = pc.is_in(rows.column("type"), pa.array(sorted(TELLING)))
+    outbound = pc.equal(rows.column("direction"), "outbound")
+    names = rows.column_names
+    about = pc.is_in(
+        pc.utf8_lower(pc.utf8_trim_whitespace(rows.column("topic"))), pa.array(sorted(sensitive), pa.string())
+    )
+    for name in ("action", "decision_id"):
+        if name in names:
+            about = pc.or_(about, pc.is_valid(rows.column(name)))
+    kept = rows.filter(pc.or_(told, pc.and_(outbound, about)))
+    for name in _INSTANTS:
+        micros = kept.column(name).cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+        kept = kept.set_column(kept.column_names.index(name), name, micros)
+    yield from kept.to_pylist()

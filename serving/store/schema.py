@@ -1,0 +1,101 @@
+"""The SQLite file's tables, as numbered steps. A step is never edited once released: add the next one."""
+
+import sqlite3
+
+APPLICATION = 0x74616374  # "tact": tells our file from anyone else's
+
+STEPS: tuple[str, ...] = (
+    """
+    CREATE TABLE customers (
+        customer_id TEXT PRIMARY KEY,
+        version INTEGER NOT NULL,
+        seen_to INTEGER NOT NULL,
+        profile BLOB,
+        state BLOB
+    );
+    CREATE TABLE vocabulary (code INTEGER PRIMARY KEY, entry TEXT NOT NULL UNIQUE);
+    CREATE TABLE seen (id INTEGER PRIMARY KEY);
+    CREATE TABLE absorbed (batch_id TEXT PRIMARY KEY, rows INTEGER NOT NULL);
+    CREATE TABLE interactions (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        customer_id TEXT NOT NULL,
+        body BLOB NOT NULL
+    );
+    CREATE TABLE decisions (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        decision_id TEXT NOT NULL UNIQUE,
+        request_id TEXT UNIQUE,
+        fingerprint TEXT NOT NULL,
+        customer_id TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        action TEXT,
+        body BLOB NOT NULL
+    );
+    CREATE TABLE contacts (
+        contact_id TEXT PRIMARY KEY,
+        customer_id TEXT NOT NULL,
+        decision_id TEXT NOT NULL,
+        action TEXT NOT NULL,
+        issue TEXT NOT NULL,
+        grp TEXT NOT NULL,
+        channel TEXT NOT NULL,
+        counts INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('reserved', 'claimed', 'sent', 'failed', 'expired')),
+        reserved_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        touched_at INTEGER,
+        closed_at INTEGER,
+        breach INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX contacts_holding ON contacts (customer_id) WHERE state IN ('reserved', 'claimed', 'sent');
+    CREATE INDEX contacts_by_decision ON contacts (decision_id);
+    CREATE TABLE contact_log (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        contact_id TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        body BLOB NOT NULL
+    );
+    CREATE TABLE keys (
+        name TEXT NOT NULL,
+        hash TEXT PRIMARY KEY,
+        scope TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        revoked_at INTEGER
+    );
+    CREATE TABLE synced (log TEXT PRIMARY KEY, position INTEGER NOT NULL);
+    """,
+)
+VERSION = len(STEPS)
+
+
+class WrongFile(Exception):
+    """The file is no store of ours, or one from a newer version."""
+
+
+def migrate(connection: sqlite3.Connection, name: str) -> None:
+    """Brings the file to this version, one transaction; safe to be run by several processes at once.
+
+    Raises WrongFile. The connection must be in autocommit mode.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if application != APPLICATION and tables:
+            raise WrongFile(f"{name} is a database, but not a Tactful store; name another file in tactful.yaml")
+        if version > VERSION:
+            raise WrongFile(
+                f"{name} was written by a newer Tactful (schema {version}, this one knows {VERSION}); upgrade Tactful"
+            )
+        for step in STEPS[version:]:
+            for statement in step.split(";"):
+                if statement.strip():
+                    connection.execute(statement)
+        if version < VERSION:
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,55 @@
+"""The vocabulary as kept in the store: what any process added, every process sees, and no code is ever given twice."""
+
+import sqlite3
+import threading
+
+import numpy as np
+import orjson
+
+from features.vocabulary import Entry, Vocabulary
+
+
+class Words:
+    """A vocabulary that follows the store's table."""
+
+    def __init__(self) -> None:
+        self.vocabulary = Vocabulary()
+        self._stale = False
+        self._lock = threading.Lock()
+        self._outbound = np.zeros(0, bool)
+        self._entries: list[Entry] = []
+
+    def __len__(self) -> int:
+        return len(self.vocabulary)
+
+    def forget(self) -> None:
+        """Something was rolled back: codes given since may not be in the table."""
+        self._stale = True
+
+    def refresh(self, connection: sqlite3.Connection) -> Vocabulary:
+        """The same object, grown by what the table has more; a new one only after a roll-back."""
+        with self._lock:
+            if self._stale:
+                self.vocabulary, self._stale = Vocabulary(), False
+            rows = connection.execute(
+                "SELECT code, entry FROM vocabulary WHERE code >= ? ORDER BY code", (len(self.vocabulary),)
+            )
+            for code, entry in rows:
+                if self.vocabulary.code(*orjson.loads(entry)) != code:
+                    raise RuntimeError(f"the vocabulary table is inconsistent at code {code}; restore a backup")
+            return self.vocabulary
+
+    def outbound(self) -> tuple[np.ndarray, list[Entry]]:
+        """bool[codes], which codes are outbound; and what each code stands for."""
+        if len(self._entries) != len(self.vocabulary):
+            entries = self.vocabulary.entries
+            self._outbound, self._entries = np.array([entry[1] == "outbound" for entry in entries], bool), entries
+        return self._outbound, self._entries
+
+    def append(self, tx: sqlite3.Connection, known: int) -> None:
+        """Writes the entries from position `known` on, given inside this transaction."""
+        fresh = self.vocabulary.entries[known:]
+        tx.executemany(
+            "INSERT INTO vocabulary (code, entry) VALUES (?, ?)",
+            [(known + i, orjson.dumps(entry).decode()) for i, entry in enumerate(fresh)],
+        )
