@@ -93,9 +93,6 @@ class Store(Protocol):
     def decision(self, decision_id: str) -> bytes | None:
         """A decision as logged, by its own id."""
 
-    def decision(self, decision_id: str) -> bytes | None:
-        """The logged decision."""
-
     def contact(self, contact_id: str) -> Contact | None: ...
 
     def commit_decision(self, decision: Decision) -> "Future[Commit]":

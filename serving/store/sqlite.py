@@ -84,10 +84,6 @@ class SqliteStore:
         found = self._reader().execute("SELECT body FROM decisions WHERE decision_id = ?", (decision_id,)).fetchone()
         return None if found is None else found[0]
 
-    def decision(self, decision_id: str) -> bytes | None:
-        row = self._reader().execute("SELECT body FROM decisions WHERE decision_id = ?", (decision_id,)).fetchone()
-        return None if row is None else row[0]
-
     def contact(self, contact_id: str) -> Contact | None:
         found = self._reader().execute(f"SELECT {contacts.COLUMNS} FROM contacts WHERE contact_id = ?", (contact_id,))
         row = found.fetchone()
