@@ -59,8 +59,8 @@ class Feature:
     """One column of the catalogue.
 
     `read(acc, t, s, a, b) -> float` is compiled: `acc` the accumulators of one customer at instant `t` (microseconds),
-    `s` the position of the selector, `a` of the window or half-life, `b` of the second window or the plain number. NaN
-    is null. Where `categorical`, the value is a position in the workspace's list of channels.
+    `s` the position of the selector, `a` of the window, `b` of the second window or a plain number; with a half-life `a`
+    and `b` are the positions of fading days and values. NaN is null. Where `categorical`, the value is a position in the workspace's list of channels.
     """
 
     unit: ClassVar[str]

@@ -13,6 +13,9 @@ from features.kernel.accumulators import (
     CHANNELS,
     COUNT,
     DAYS,
+    DECAY,
+    DISTINCT,
+    FADING,
     FIRST,
     GAP_LONGEST,
     GAP_RECENT,
@@ -21,13 +24,18 @@ from features.kernel.accumulators import (
     GAPS,
     HORIZON_DAYS,
     LAST_DAY,
+    LAST_SATISFACTION,
     MONEY,
     MONEY_LIMIT,
     MONEY_SCALE,
+    NEWEST,
+    NEWEST_CHANNEL,
     NO_CASE,
     NUMBER,
+    OPEN,
     OPENS,
     RATED,
+    RATING,
     RECENT_GAPS,
     SATISFACTION,
     SUM,
@@ -55,93 +63,98 @@ class Columns(NamedTuple):
 
 
 @njit
-def accumulate(acc: Any, columns: Any, registers: Any, tables: Any, lo: int, hi: int, t: int, mark: int) -> None:
-    """Fills `acc` with what was known at `t` of the customer in rows lo..hi.
+def accumulate(acc: Any, met: Any, columns: Any, registers: Any, tables: Any, row: Any, mark: int) -> None:
+    """Fills `acc` with what was known at `t` of the customer in rows lo..hi; `row` is (lo, hi, t, ...).
 
     Known: occurred before t and received by then. In detail the newest 4,096 of those that are at most 400 days old;
     of the rest, and of `registers` (int64[n, 4]: code, first, number, money), only the lifetime totals.
     """
+    lo, hi, t = row[0], row[1], row[2]
     for r in range(registers.shape[0]):
         add_register(acc, registers[r], tables)
     remembered = 0
     for i in range(lo + np.searchsorted(columns.at[lo:hi], t) - 1, lo - 1, -1):
         if columns.received.shape[0] and columns.received[i] > t:
             continue
-        code = columns.code[i]
-        day = (t - 1 - columns.at[i]) // DAY
+        code, at, value = columns.code[i], columns.at[i], columns.value[i]
+        day = (t - 1 - at) // DAY
         recent = day < HORIZON_DAYS and remembered < BOUND
         if recent:
             remembered += 1
-            if columns.case.shape[0] and columns.case[i] and tables.facts[code, CASE_ROLE] != NO_CASE:
-                add_case(acc, columns.case[i], tables.facts[code, CASE_ROLE], mark)
+            role = tables.facts[code, CASE_ROLE]
+            # the newest word on a case decides; the high bit keeps cases apart from channels and topics
+            if role != NO_CASE and columns.case.shape[0] and columns.case[i]:
+                if first_meeting(met, columns.case[i] | _CASE, mark) and role == OPENS:
+                    acc.cases[OPEN] += 1
         for k in range(tables.selector_start[code], tables.selector_start[code + 1]):
             s = tables.selectors[k]
-            add_lifetime(acc, s, columns.at[i], columns.value[i])
-            if recent:
-                add_recent(acc, columns, tables, i, s, code, day, mark)
+            moments = acc.moments[s]
+            moments[FIRST] = min(moments[FIRST], at)
+            moments[NUMBER] += 1
+            moments[MONEY] += money_units(value)
+            if not recent:
+                continue
+            band = tables.band_of_day[day]
+            add_recent(acc, tables, s, band, day, at, code, value)
+            if tables.needs[s, DISTINCT]:
+                add_distinct(acc, met, tables, s, band, code, mark)
+            if tables.needs[s, RATING] and columns.satisfaction.shape[0]:
+                add_satisfaction(acc, s, band, columns.satisfaction[i])
 
 
 @njit
-def add_recent(acc: Any, columns: Any, tables: Any, i: int, s: int, code: int, day: int, mark: int) -> None:
-    """Interaction i, `day` whole days old, to selector s."""
-    band = tables.band_of_day[day]
-    value = columns.value[i]
-    window = acc.windows[s]
-    if acc.gaps[s, LAST_DAY] < 0:
-        acc.newest[s] = columns.at[i]
-        acc.newest_channel[s] = tables.facts[code, CHANNEL]
+def add_recent(acc: Any, tables: Any, s: int, band: int, day: int, at: int, code: int, value: float) -> None:
+    """An interaction of `day` whole days to selector s: number, value, and its day where it is the first met of it."""
+    window, moments, fading = acc.windows[s], acc.moments[s], acc.fading[s]
+    half_lives = tables.weights.shape[0] if tables.needs[s, DECAY] else 0
     window[COUNT, band] += 1
     if not np.isnan(value):
         window[VALUED, band] += 1
         window[SUM, band] += value
-        if tables.needs[s, 0]:
-            for h in range(tables.weights.shape[0]):
-                acc.decayed_sums[s, h] += tables.weights[h, day] * value
-    if day != acc.gaps[s, LAST_DAY]:
-        add_active_day(acc, tables, s, day, band)
-    if tables.needs[s, 1]:
-        add_distinct(acc, tables, s, code, band, mark)
-    if tables.needs[s, 2] and columns.satisfaction.shape[0] and not np.isnan(columns.satisfaction[i]):
-        if np.isnan(acc.last_satisfaction[s]):
-            acc.last_satisfaction[s] = columns.satisfaction[i]
-        window[RATED, band] += 1
-        window[SATISFACTION, band] += columns.satisfaction[i]
+        for h in range(half_lives):
+            fading[FADING + tables.weights.shape[0] + h] += tables.weights[h, day] * value
+    if day == moments[LAST_DAY]:
+        return
+    if moments[LAST_DAY] < 0:
+        moments[NEWEST] = at
+        moments[NEWEST_CHANNEL] = tables.facts[code, CHANNEL]
+    else:
+        add_gap(moments, day - moments[LAST_DAY])
+    moments[LAST_DAY] = day
+    window[DAYS, band] += 1
+    for h in range(half_lives):
+        fading[FADING + h] += tables.weights[h, day]
 
 
 @njit
-def add_active_day(acc: Any, tables: Any, s: int, day: int, band: int) -> None:
-    """An active day and, unless it is the newest, the gap from it to the one met before."""
-    acc.windows[s, DAYS, band] += 1
-    if tables.needs[s, 0]:
-        for h in range(tables.weights.shape[0]):
-            acc.decayed_days[s, h] += tables.weights[h, day]
-    gaps = acc.gaps[s]
-    if gaps[LAST_DAY] >= 0:
-        gap = day - gaps[LAST_DAY]
-        gaps[GAPS] += 1
-        gaps[GAP_SUM] += gap
-        gaps[GAP_SQUARES] += gap * gap
-        gaps[GAP_LONGEST] = max(gaps[GAP_LONGEST], gap)
-        if gaps[GAPS] <= RECENT_GAPS:
-            gaps[GAP_RECENT] += gap
-    gaps[LAST_DAY] = day
+def add_gap(moments: Any, gap: int) -> None:
+    """A gap between two active days; they come newest first."""
+    moments[GAPS] += 1
+    moments[GAP_SUM] += gap
+    moments[GAP_SQUARES] += gap * gap
+    moments[GAP_LONGEST] = max(moments[GAP_LONGEST], gap)
+    if moments[GAPS] <= RECENT_GAPS:
+        moments[GAP_RECENT] += gap
 
 
 @njit
-def add_distinct(acc: Any, tables: Any, s: int, code: int, band: int, mark: int) -> None:
+def add_distinct(acc: Any, met: Any, tables: Any, s: int, band: int, code: int, mark: int) -> None:
     """The first meeting with a channel or topic, newest first, is in the youngest window that has it."""
     channel, topic = tables.facts[code, CHANNEL], tables.facts[code, TOPIC]
-    if channel >= 0 and first_meeting(acc, np.uint64(((2 * s) << 32) + channel), mark):
+    if channel >= 0 and first_meeting(met, np.uint64(((2 * s) << 32) + channel), mark):
         acc.windows[s, CHANNELS, band] += 1
-    if topic >= 0 and first_meeting(acc, np.uint64(((2 * s + 1) << 32) + topic), mark):
+    if topic >= 0 and first_meeting(met, np.uint64(((2 * s + 1) << 32) + topic), mark):
         acc.windows[s, TOPICS, band] += 1
 
 
 @njit
-def add_case(acc: Any, case: int, role: int, mark: int) -> None:
-    """The newest word on a case decides. The high bit keeps cases apart from channels and topics."""
-    if first_meeting(acc, case | _CASE, mark) and role == OPENS:
-        acc.cases[0] += 1
+def add_satisfaction(acc: Any, s: int, band: int, satisfaction: float) -> None:
+    if np.isnan(satisfaction):
+        return
+    if np.isnan(acc.fading[s, LAST_SATISFACTION]):
+        acc.fading[s, LAST_SATISFACTION] = satisfaction
+    acc.windows[s, RATED, band] += 1
+    acc.windows[s, SATISFACTION, band] += satisfaction
 
 
 @njit
@@ -153,19 +166,11 @@ def money_units(value: float) -> int:
 
 
 @njit
-def add_lifetime(acc: Any, s: int, at: int, value: float) -> None:
-    lifetime = acc.lifetime[s]
-    lifetime[FIRST] = min(lifetime[FIRST], at)
-    lifetime[NUMBER] += 1
-    lifetime[MONEY] += money_units(value)
-
-
-@njit
 def add_register(acc: Any, register: Any, tables: Any) -> None:
     """What a state still knows of interactions that it no longer holds, by code."""
     code = register[0]
     for k in range(tables.selector_start[code], tables.selector_start[code + 1]):
-        lifetime = acc.lifetime[tables.selectors[k]]
-        lifetime[FIRST] = min(lifetime[FIRST], register[1 + FIRST])
-        lifetime[NUMBER] += register[1 + NUMBER]
-        lifetime[MONEY] += register[1 + MONEY]
+        moments = acc.moments[tables.selectors[k]]
+        moments[FIRST] = min(moments[FIRST], register[1])
+        moments[NUMBER] += register[2]
+        moments[MONEY] += register[3]

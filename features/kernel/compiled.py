@@ -6,7 +6,7 @@ import numpy as np
 
 from features.definitions import Selector
 from features.interactions import CASE_CLOSING, CASE_OPENING
-from features.kernel.accumulators import CLOSES, HORIZON_DAYS, NO_CASE, OPENS
+from features.kernel.accumulators import CLOSES, DISTINCT, HORIZON_DAYS, NEEDS, NO_CASE, OPENS
 from features.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class Tables(NamedTuple):
     window_days: Any  # int64[windows]: ascending; the last is the horizon
     weights: Any  # float64[half-lives, HORIZON_DAYS]
     needs: Any  # int64[selectors, 3]: decays, distinct, satisfaction are asked for
+    keys: Any  # int64[1]: how many keys one interaction may add to the set of things met
     operations: Any  # int64[features, 4]: kind, selector, a, b
 
 
@@ -44,7 +45,9 @@ class Compiled:
         self._selectors: list[Selector] = []
         self._catalogue_tables = self._compile_catalogue()
         self._topics: dict[str, int] = {}
-        self._start, self._matches, self._facts = [0], [], []
+        self._start: list[int] = [0]
+        self._matches: list[int] = []
+        self._facts: list[tuple[int, int, int]] = []
         self._tables = self._extend()
 
     @property
@@ -69,9 +72,13 @@ class Compiled:
         rows = []
         for kind, op in operations:
             who = self._selectors.index(op.who)
-            needs[who] |= np.array([need in kind.needs for need in ("decay", "distinct", "satisfaction")])
-            a = half_lives.index(op.half_life) if op.half_life else windows.index(op.days or HORIZON_DAYS)
-            b = windows.index(op.second_days) if op.second_days else op.number
+            needs[who] |= np.array([need in kind.needs for need in NEEDS])
+            if op.half_life is not None:  # days fade in the first positions, values in the next
+                a = half_lives.index(op.half_life)
+                b = a + len(half_lives)
+            else:
+                a = windows.index(op.days or HORIZON_DAYS)
+                b = windows.index(op.second_days) if op.second_days else op.number
             rows.append((KINDS.index(kind), who, a, b))
         ages = np.arange(HORIZON_DAYS)
         return {
@@ -79,6 +86,7 @@ class Compiled:
             "window_days": np.array(windows, np.int64),
             "weights": np.exp2(-ages[None, :] / np.array(half_lives, float)[:, None]),
             "needs": needs,
+            "keys": np.array([1 + 2 * needs[:, DISTINCT].sum()]),
             "operations": np.array(rows, np.int64).reshape(len(rows), 4),
         }
 

@@ -6,52 +6,57 @@ History calls it with many rows from several threads, the live service with one;
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from features.kernel.accumulate import accumulate
-from features.kernel.accumulators import BOUND, clear, cumulate, new_accumulators
+from features.kernel.accumulators import BOUND, FADING, MEASURES, MOMENTS, Accumulators, Met, clear, cumulate
 from features.kernel.jit import compiled
 from features.kinds import KINDS
 
 # columns of `rows`
 LO, HI, AT, TARGET = range(4)
+# columns of `tables.operations`
+KIND, WHO, A, B = range(4)
 
 
-def _chain(position: int) -> Callable[..., float]:
-    """`read(kind, ...)`, a chain of compiled functions over all kinds from `position` on; LLVM makes it a jump table."""
-    head = KINDS[position].read
-    if position == len(KINDS) - 1:
+def _reader() -> Callable[..., float]:
+    """`read(kind, acc, t, s, a, b)`: one compiled function that branches to every kind's own.
 
-        @njit
-        def last(kind: int, acc: Any, t: int, s: int, a: int, b: int) -> float:
-            return head(acc, t, s, a, b)
-
-        return last  # type: ignore[no-any-return]
-    tail = _chain(position + 1)
-
-    @njit
-    def read(kind: int, acc: Any, t: int, s: int, a: int, b: int) -> float:
-        if kind == position:
-            return head(acc, t, s, a, b)
-        return tail(kind, acc, t, s, a, b)
-
-    return read  # type: ignore[no-any-return]
+    It is written out here because Numba compiles a flat chain of comparisons into a jump table, but has no cheap call
+    through a table of functions.
+    """
+    names: dict[str, Any] = {f"kind_{i}": kind.read for i, kind in enumerate(KINDS)}
+    lines = [f"    if kind == {i}: return kind_{i}(acc, t, s, a, b)" for i in range(len(KINDS))]
+    exec("\n".join(["def read(kind, acc, t, s, a, b):", *lines, "    return 0.0"]), names)
+    return njit(names["read"])
 
 
-_read = _chain(0)
+_read = _reader()
 
 
 @njit
-def _slots(tables: Any, rows: Any) -> int:
-    """A power of two that leaves the set of things met at most half full: a case, and two per selector that asks."""
+def _new_accumulators(tables: Any) -> Accumulators:
+    selectors = tables.needs.shape[0]
+    return Accumulators(
+        np.empty((selectors, MEASURES, tables.window_days.shape[0])),
+        np.empty((selectors, MOMENTS), np.int64),
+        np.empty((selectors, FADING + 2 * tables.weights.shape[0])),
+        np.empty(1, np.int64),
+        tables.window_days,
+    )
+
+
+@njit
+def _new_set(tables: Any, rows: Any) -> Met:
+    """Never more than half full: an interaction may bring a case, and two keys for each selector that asks."""
     most = 0
     for r in range(rows.shape[0]):
         most = max(most, min(rows[r, HI] - rows[r, LO], BOUND))
-    keys = most * (1 + 2 * tables.needs[:, 1].sum())
     slots = 2
-    while slots < 2 * keys:
+    while slots < 2 * most * tables.keys[0]:
         slots *= 2
-    return slots
+    return Met(np.empty(slots, np.uint64), np.zeros(slots, np.int64))
 
 
 @compiled
@@ -61,13 +66,14 @@ def run(columns: Any, registers: Any, tables: Any, rows: Any, out: Any) -> None:
     `columns` and `tables` as documented there. `registers` (int64[k, 4]) belong to every row: pass them with one
     customer only.
     """
-    acc = new_accumulators(tables.needs.shape[0], tables.window_days, tables.weights.shape[0], _slots(tables, rows))
+    acc, met = _new_accumulators(tables), _new_set(tables, rows)
     operations = tables.operations
     for r in range(rows.shape[0]):
         t = rows[r, AT]
         clear(acc)
-        accumulate(acc, columns, registers, tables, rows[r, LO], rows[r, HI], t, r + 1)
+        accumulate(acc, met, columns, registers, tables, rows[r], r + 1)
         cumulate(acc)
         line = out[rows[r, TARGET]]
         for f in range(operations.shape[0]):
-            line[f] = _read(operations[f, 0], acc, t, operations[f, 1], operations[f, 2], operations[f, 3])
+            op = operations[f]
+            line[f] = _read(op[KIND], acc, t, op[WHO], op[A], op[B])

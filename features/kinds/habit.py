@@ -11,16 +11,7 @@ from numba import njit
 
 from features.clock import DAY
 from features.definitions import Feature, Operation, Selector, check_days
-from features.kernel.accumulators import (
-    DAYS,
-    FIRST,
-    GAP_LONGEST,
-    GAP_RECENT,
-    GAP_SQUARES,
-    GAP_SUM,
-    GAPS,
-    RECENT_GAPS,
-)
+from features.kernel.accumulators import DAYS, FIRST, GAPS, GAP_LONGEST, GAP_RECENT, GAP_SQUARES, GAP_SUM, NEWEST, RECENT_GAPS
 
 
 @dataclass(frozen=True)
@@ -52,8 +43,8 @@ class GapMean(Gap):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        gaps = acc.gaps[s, GAPS]
-        return acc.gaps[s, GAP_SUM] / gaps if gaps else np.nan
+        gaps = acc.moments[s, GAPS]
+        return acc.moments[s, GAP_SUM] / gaps if gaps else np.nan
 
 
 @dataclass(frozen=True)
@@ -73,10 +64,10 @@ class GapDeviation(Gap):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        gaps = acc.gaps[s, GAPS]
+        gaps = acc.moments[s, GAPS]
         if not gaps:
             return np.nan
-        spread = gaps * acc.gaps[s, GAP_SQUARES] - acc.gaps[s, GAP_SUM] ** 2  # exact: these are integers
+        spread = gaps * acc.moments[s, GAP_SQUARES] - acc.moments[s, GAP_SUM] ** 2  # exact: these are integers
         return np.sqrt(float(spread)) / gaps
 
 
@@ -97,7 +88,7 @@ class GapLongest(Gap):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        return float(acc.gaps[s, GAP_LONGEST]) if acc.gaps[s, GAPS] else np.nan
+        return float(acc.moments[s, GAP_LONGEST]) if acc.moments[s, GAPS] else np.nan
 
 
 @dataclass(frozen=True)
@@ -117,10 +108,10 @@ class GapRatio(Gap):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        gaps = acc.gaps[s, GAPS]
+        gaps = acc.moments[s, GAPS]
         if not gaps:
             return np.nan
-        return (t - acc.newest[s]) / DAY * gaps / acc.gaps[s, GAP_SUM]
+        return (t - acc.moments[s, NEWEST]) / DAY * gaps / acc.moments[s, GAP_SUM]
 
 
 @dataclass(frozen=True)
@@ -141,11 +132,11 @@ class GapTrend(Gap):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        gaps = acc.gaps[s, GAPS]
+        gaps = acc.moments[s, GAPS]
         if gaps < 2:
             return np.nan
-        recent = acc.gaps[s, GAP_RECENT] / min(gaps, RECENT_GAPS)
-        return recent * gaps / acc.gaps[s, GAP_SUM]
+        recent = acc.moments[s, GAP_RECENT] / min(gaps, RECENT_GAPS)
+        return recent * gaps / acc.moments[s, GAP_SUM]
 
 
 @dataclass(frozen=True)
@@ -183,6 +174,6 @@ class Trend(Feature):
         long = acc.windows[s, DAYS, b]
         if not long:
             return np.nan
-        known = (t - acc.lifetime[s, FIRST] - 1) // DAY + 1  # 24-hour periods since the first ever
+        known = (t - acc.moments[s, FIRST] - 1) // DAY + 1  # 24-hour periods since the first ever
         exposure = min(known, acc.window_days[b]) / min(known, acc.window_days[a])
         return acc.windows[s, DAYS, a] / long * exposure

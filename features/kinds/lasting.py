@@ -8,7 +8,7 @@ from numba import njit
 
 from features.clock import DAY
 from features.definitions import Feature, Operation, Selector
-from features.kernel.accumulators import COUNT, FIRST, MONEY, MONEY_SCALE, NEVER, NUMBER
+from features.kernel.accumulators import COUNT, FIRST, MONEY, MONEY_SCALE, NEVER, NEWEST, NUMBER
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Recency(Feature):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        return (t - acc.newest[s]) / DAY if acc.windows[s, COUNT, -1] else np.nan
+        return (t - acc.moments[s, NEWEST]) / DAY if acc.windows[s, COUNT, -1] else np.nan
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Tenure(Feature):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        first = acc.lifetime[s, FIRST]
+        first = acc.moments[s, FIRST]
         return (t - first) / DAY if first != NEVER else np.nan
 
 
@@ -86,7 +86,7 @@ class LifetimeCount(Feature):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        return float(acc.lifetime[s, NUMBER])
+        return float(acc.moments[s, NUMBER])
 
 
 @dataclass(frozen=True)
@@ -111,4 +111,4 @@ class LifetimeSum(Feature):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        return acc.lifetime[s, MONEY] / MONEY_SCALE
+        return acc.moments[s, MONEY] / MONEY_SCALE

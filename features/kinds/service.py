@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 
 from features.definitions import Feature, Operation, Selector
-from features.kernel.accumulators import COUNT, RATED, SATISFACTION
+from features.kernel.accumulators import COUNT, LAST_SATISFACTION, NEWEST_CHANNEL, OPEN, RATED, SATISFACTION
 from features.kinds.totals import Windowed
 
 
@@ -35,8 +35,8 @@ class LastChannel(Feature):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        known = acc.windows[s, COUNT, -1] and acc.newest_channel[s] >= 0
-        return float(acc.newest_channel[s]) if known else np.nan
+        known = acc.windows[s, COUNT, -1] and acc.moments[s, NEWEST_CHANNEL] >= 0
+        return float(acc.moments[s, NEWEST_CHANNEL]) if known else np.nan
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class LastSatisfaction(Feature):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        return acc.last_satisfaction[s]
+        return acc.fading[s, LAST_SATISFACTION]
 
 
 @dataclass(frozen=True)
@@ -109,4 +109,4 @@ class OpenCases(Feature):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        return float(acc.cases[0])
+        return float(acc.cases[OPEN])

@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 
 from features.definitions import Feature, Operation, Selector, check_days
-from features.kernel.accumulators import CHANNELS, COUNT, DAYS, SUM, TOPICS, VALUED
+from features.kernel.accumulators import CHANNELS, COUNT, DAYS, FADING, SUM, TOPICS, VALUED
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class DecayedDays(Decayed):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        return acc.decayed_days[s, a]
+        return acc.fading[s, FADING + a]
 
 
 @dataclass(frozen=True)
@@ -201,4 +201,4 @@ class DecayedSum(Decayed):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        return acc.decayed_sums[s, a]
+        return acc.fading[s, FADING + b]
