@@ -1,0 +1,166 @@
+"""The guard against a naive oracle: same verdicts, every rule, and the moment that each would pass."""
+
+from dataclasses import replace
+
+import guard_oracle as oracle
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from worlds import ACTIONS, NOW, contact, contacts, policies, policy, profile_of, told, touches
+
+from features.clock import DAY
+from serving.decisions.customer import Customer, Touch
+from serving.decisions.decision import Candidate
+from serving.decisions.eligibility import candidates
+from serving.decisions.guard import judge, judge_claim
+from serving.decisions.policy import ContactPolicy
+from serving.decisions.profile import Told
+
+EVERY = candidates(ACTIONS, None)
+EMAIL_A = Candidate(ACTIONS.by_name["a"], "email")
+
+
+def rules(candidate: Candidate, customer: Customer, given: ContactPolicy, now: int = NOW) -> list[str]:
+    return [trip.rule for trip in judge([candidate], customer, ACTIONS, given, now)[0]]
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    rows=st.lists(told, max_size=6, unique_by=lambda row: row.order),
+    ours=contacts(),
+    others=st.lists(touches, max_size=4),
+    given_policy=policies(),
+    inbound=st.booleans(),
+)
+def test_same_verdicts_as_the_oracle(rows, ours, others, given_policy, inbound):
+    customer = Customer("C1", 1, profile_of(rows), ours, tuple(others), NOW)
+    direction = "inbound" if inbound else "outbound"
+    for candidate, trips in zip(EVERY, judge(EVERY, customer, ACTIONS, given_policy, NOW, direction), strict=True):
+        found = [trip.rule for trip in trips]
+        selling = (
+            candidate.action.issue not in given_policy.service and candidate.action.group not in given_policy.service
+        )
+        expected_caps = oracle.caps_tripped(candidate, ours, others, ACTIONS, given_policy, NOW)
+        if inbound or candidate.action.exempt:
+            expected_caps = []
+        assert (
+            {"opt-out", "consent"} & set(found) != set()
+            if oracle.consent_denied(candidate.channel, rows, given_policy, inbound)
+            else not {"opt-out", "consent"} & set(found)
+        )
+        assert any(rule.startswith("open ") for rule in found) == (
+            selling and oracle.has_open_case(rows, given_policy, NOW)
+        )
+        assert ("cool-down after complaint" in found) == (
+            selling and oracle.rests_after_complaint(rows, given_policy, NOW)
+        )
+        assert ("cool-down after rejection" in found) == oracle.rests_after_rejection(
+            candidate, rows, ACTIONS, given_policy, NOW
+        )
+        assert [rule for rule in found if rule.startswith("cap ")] == [
+            given_policy.caps[i].label for i in expected_caps
+        ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    rows=st.lists(told, max_size=6, unique_by=lambda row: row.order),
+    ours=contacts(),
+    others=st.lists(touches, max_size=4),
+    given_policy=policies(),
+)
+def test_each_rule_passes_at_its_stated_moment_and_not_a_microsecond_earlier(rows, ours, others, given_policy):
+    customer = Customer("C1", 1, profile_of(rows), ours, tuple(others), NOW)
+    for candidate, trips in zip(EVERY, judge(EVERY, customer, ACTIONS, given_policy, NOW), strict=True):
+        for name in {trip.rule for trip in trips}:
+            moments = [trip.passes_at for trip in trips if trip.rule == name]
+            if None in moments:
+                assert name in rules(candidate, customer, given_policy, NOW + 399 * DAY)
+                continue
+            passes = max(moments)
+            assert passes > NOW
+            assert name in rules(candidate, customer, given_policy, passes - 1)
+            assert name not in rules(candidate, customer, given_policy, passes)
+
+
+def test_a_window_is_exact_at_both_ends():
+    capped = policy(caps=[{"scope": "total", "max": 1, "window": "7d"}])
+    for at, refused in ((NOW, True), (NOW - 7 * DAY, True), (NOW - 7 * DAY - 1, False)):
+        assert bool(rules(EMAIL_A, Customer("C1", contacts=(contact(1, "sent", at),)), capped)) == refused
+        assert bool(rules(EMAIL_A, Customer("C1", touches=(Touch(at, "email", "contact"),)), capped)) == refused
+
+
+@pytest.mark.parametrize(
+    ("state", "counts"),
+    [("reserved", True), ("claimed", True), ("sent", True), ("failed", False), ("expired", False)],
+)
+def test_what_takes_a_slot(state, counts):
+    capped = policy(caps=[{"scope": "channel", "name": "email", "max": 1, "window": "7d"}])
+    customer = Customer("C1", contacts=(contact(1, state, NOW - DAY // 2),))
+    assert bool(rules(EMAIL_A, customer, capped)) == counts
+    # a claim keeps its slot however long it goes unreported; a reservation gives it back
+    later = NOW + 2 * DAY
+    assert bool(rules(EMAIL_A, customer, capped, later)) == (state in ("claimed", "sent"))
+
+
+def test_every_rule_that_trips_is_reported():
+    strict = policy(
+        caps=[{"scope": "total", "max": 1, "window": "7d"}, {"scope": "action", "max": 1, "window": "30d"}],
+        open_case={"suppresses": ["complaint"]},
+    )
+    rows = [
+        Told(1, NOW - DAY, "email", "inbound", "opted_out"),
+        Told(2, NOW - DAY, "phone", "inbound", "complaint", case_id="x"),
+        Told(3, NOW - DAY, "email", "inbound", "rejected", action="a"),
+    ]
+    customer = Customer("C1", profile=profile_of(rows), contacts=(contact(1, "sent", NOW - DAY),))
+    assert rules(EMAIL_A, customer, strict) == [
+        "opt-out",
+        "open complaint",
+        "cool-down after rejection",
+        "cap total: 1 per 7d",
+        "cap action: 1 per 30d",
+    ]
+
+
+def test_unknown_consent_fails_closed_and_silence_is_not_assumed():
+    careful = ContactPolicy()
+    assert rules(EMAIL_A, Customer("C1"), careful) == ["consent"]
+    assert rules(EMAIL_A, Customer("C1"), policy(consent={"assumed": ["email"]})) == []
+    inbound = judge([EMAIL_A], Customer("C1"), ACTIONS, careful, NOW, "inbound")[0]
+    assert [trip.rule for trip in inbound] == ["consent"]
+
+
+def test_service_is_not_suppressed_by_an_open_complaint():
+    rows = [Told(1, NOW - DAY, "phone", "inbound", "complaint", case_id="x")]
+    customer = Customer("C1", profile=profile_of(rows))
+    assert rules(EMAIL_A, customer, policy()) == ["open complaint"]
+    assert rules(Candidate(ACTIONS.by_name["help"], "email"), customer, policy()) == []
+
+
+def test_an_exempt_class_passes_caps_and_counts_where_the_policy_says_so():
+    capped = policy(caps=[{"scope": "total", "max": 1, "window": "7d"}])
+    full = Customer("C1", contacts=(contact(1, "sent", NOW - DAY),))
+    assert rules(Candidate(ACTIONS.by_name["recall"], "email"), full, capped) == []
+    assert rules(EMAIL_A, Customer("C1", contacts=(contact(1, "sent", NOW - DAY, "recall"),)), capped) != []
+    assert rules(EMAIL_A, Customer("C1", contacts=(contact(1, "sent", NOW - DAY, "notice"),)), capped) == []
+
+
+def test_a_claim_is_judged_again_with_its_own_and_other_reservations_left_out():
+    capped = policy(caps=[{"scope": "total", "max": 2, "window": "7d"}])
+    mine, other = contact(1, "reserved", NOW), contact(2, "reserved", NOW, "b")
+    customer = Customer("C1", contacts=(mine, other))
+    assert judge_claim(customer, mine, ACTIONS, capped, NOW) == ()
+    busy = replace(customer, touches=(Touch(NOW, "web", "contact"), Touch(NOW, "email", "contact")))
+    assert [trip.rule for trip in judge_claim(busy, mine, ACTIONS, capped, NOW)] == ["cap total: 2 per 7d"]
+    gone = replace(mine, action="withdrawn")
+    assert [trip.rule for trip in judge_claim(customer, gone, ACTIONS, capped, NOW)] == ["action withdrawn"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(rows=st.lists(told, max_size=7, unique_by=lambda row: row.order), data=st.data())
+def test_a_profile_does_not_depend_on_order_or_repeats(rows, data):
+    shuffled = data.draw(st.permutations(rows + rows[:2]))
+    assert profile_of(shuffled) == profile_of(rows)
+    again = profile_of(rows)
+    assert type(again).from_bytes(again.to_bytes()) == again
