@@ -7,32 +7,28 @@ from typing import Annotated
 import typer
 
 from features.console import WorkspaceOption, command, out, progress
-from features.ingest import Ingested, ingest_dataset
+from features.history import Receipt
+from features.ingest import Ingested, ingest_dataset, ingest_files
 from features.scaffold import init_workspace, templates
 from features.sources import DATASETS, dataset
 from features.workspace import Workspace, WorkspaceError, locate
 
 #: Called with the workspace after every ingest that added something; the front door adds the service's store here.
-after_ingest: list[Callable[[Workspace], None]] = []
-
-INIT_HELP = """Create a workspace: a folder with commented settings.
-
-Example: tactful init shop"""
-
-INGEST_HELP = """Read interactions into the workspace's history: Parquet, CSV (any delimiter), JSON Lines, gzipped or not.
-
-\b
-Example: tactful ingest sales-2024.csv.gz --map invoices.yaml
-         tactful ingest --dataset complete_journey
-"""
+after_ingest: list[Callable[[Workspace], object]] = []
 
 
 @command
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to create, or an empty one.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder to create, or one that is no workspace yet.")
+    ],
 ) -> None:
+    """Create a workspace: a folder with commented settings.
+
+    Example: tactful init shop
+    """
     workspace = init_workspace(folder, templates("features", "serving"))
-    out.print(f"Created the workspace {workspace.folder}", markup=False)
+    out.print(f"Created the workspace {workspace.folder} with", markup=False)
     for path in sorted(workspace.folder.glob("*.yaml")):
         out.print(f"  {path.name}", markup=False)
     out.print(f"Next: tactful ingest FILE --map MAP.yaml --workspace {folder}", markup=False)
@@ -40,22 +36,74 @@ def init(
 
 @command
 def ingest(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE...", help="Parquet, CSV or JSON Lines; .gz, .bz2, .zst too.")
+    ] = None,
+    map_path: Annotated[
+        Path | None, typer.Option("--map", metavar="MAP.yaml", help="Which column is what, see below.")
+    ] = None,
     name: Annotated[str | None, typer.Option("--dataset", help=f"A named data set: {', '.join(DATASETS)}.")] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
+    """Read interactions into the workspace's history.
+
+    Example: tactful ingest sales.csv.gz --map invoices.yaml
+
+    Every row is accounted for: received = accepted + duplicates + quarantined. Rows that break the contract go to
+    WORKSPACE/quarantine with their position and the reason. Running it twice changes nothing. A file that cannot be
+    read, or does not fit the map, changes nothing either (exit code 2).
+
+    Without --map a file has the contract's columns: customer_id, occurred_at, channel, type; and where there are any
+    interaction_id, direction, value, topic, case_id, decision_id, action, satisfaction, identified, provenance,
+    received_at, attributes. With a map, a stranger's table becomes interactions:
+
+    \b
+    format: {delimiter: ";"}                  # found out where left out
+    zone: Europe/London                       # of times without one
+    columns:
+      customer_id: CustomerID
+      occurred_at: {column: InvoiceDate, format: "%d/%m/%Y %H:%M"}
+      channel: {constant: web}
+      type: {cases: [{when: "Quantity < 0", then: refund}], otherwise: purchase}
+      value: {expression: "Quantity * UnitPrice"}
+
+    `tactful init` writes map-example.yaml, which shows every key.
+    """
     opened = locate(workspace)
-    if name is None:
-        raise WorkspaceError("nothing to ingest: name a FILE or a --dataset; see `tactful ingest --help`")
-    found = dataset(name)
+    if bool(files) == bool(name):
+        raise WorkspaceError("name either FILEs or one --dataset to ingest; see `tactful ingest --help`")
+    if name and map_path:
+        raise WorkspaceError(f"--map reads files; the data set {name} needs none")
     with progress() as bar:
-        task = bar.add_task(f"reading {name}", total=found.size())
-        done = ingest_dataset(opened, name, lambda _source, rows: bar.advance(task, rows))
-    _show(done)
+        task = bar.add_task("reading", total=dataset(name).size() if name else None)
+
+        def tick(source: str, rows: int) -> None:
+            bar.update(task, advance=rows, description=f"reading {Path(source).name}")
+
+        done = ingest_dataset(opened, name, tick) if name else ingest_files(opened, files or [], map_path, tick)
+    show(done)
     if done.total.accepted:
         for hook in after_ingest:
             hook(opened)
 
 
-def _show(done: Ingested) -> None:
+def show(done: Ingested) -> None:
+    """Prints what became of every source, and why rows were refused."""
     for source in done.sources:
         out.print(f"{source.source}: {source.receipt}", markup=False)
+        if source.quarantine is not None:
+            out.print(f"  quarantined rows are in {source.quarantine}", markup=False)
+            for kind in source.reasons[:8]:
+                more = "" if kind.rows == 1 else f" (and {kind.rows - 1:,} more like it)"
+                out.print(f"  {kind.example}{more}", markup=False)
+    if len(done.sources) > 1:
+        out.print(f"in all: {done.total}", markup=False)
+    if done.total.received and not done.total.accepted:
+        _nothing_new(done.total)
+
+
+def _nothing_new(total: Receipt) -> None:
+    if total.duplicates:
+        out.print("Nothing new: these rows are in history already (a changed map does not change them).")
+    else:
+        out.print("Nothing was accepted: see the reasons above, and in the quarantine.")

@@ -9,7 +9,7 @@ from features.workspace import Workspace, WorkspaceError
 
 def templates(*packages: str) -> dict[str, str]:
     """File name -> text of the YAML templates in the packages' folders `templates`."""
-    found = {}
+    found: dict[str, str] = {}
     for package in packages:
         folder = resources.files(package) / "templates"
         if folder.is_dir():

@@ -36,22 +36,28 @@ def _listed(table: pa.Table, column: str, allowed: list[str] | tuple[str, ...], 
 
 
 def _within_time(table: pa.Table, column: str, now: int, into: Complaints) -> None:
-    instants = table[column].cast(pa.int64()).fill_null(1).to_numpy()
+    instants = _micros(table[column])
+    fresh = np.ones(len(instants), bool)
+    if column == "received_at":  # by default a copy of occurred_at, which has been told already
+        fresh = instants != _micros(table["occurred_at"])
     into.add(
-        instants > now + FUTURE_SLACK,
+        fresh & (instants > now + FUTURE_SLACK),
         column,
         lambda row: (
-            f"{clock.isoformat(instants[row])} is in the future; this workspace's clock says"
-            f" {clock.isoformat(now)[:10]}"
+            f"{_shown(instants[row])} is in the future; this workspace's clock says {clock.isoformat(now)[:10]}"
         ),
     )
     into.add(
-        instants <= 0,
+        fresh & (instants <= 0),
         column,
         lambda row: (
             f"{_shown(instants[row])} is impossible: not after 1970-01-01, which often stands for a missing date"
         ),
     )
+
+
+def _micros(column: pa.ChunkedArray) -> np.ndarray:
+    return column.cast(pa.int64()).fill_null(1).to_numpy()
 
 
 def _finite(table: pa.Table, into: Complaints) -> None:

@@ -6,11 +6,19 @@ more of it leaves fewer rows behind.
 
 import hashlib
 import os
-from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
+
+
+@dataclass(frozen=True)
+class Refused:
+    """How many rows were refused for one kind of reason, and the first of them."""
+
+    rows: int
+    example: str
 
 
 class Quarantine:
@@ -20,7 +28,7 @@ class Quarantine:
         self.path = folder / f"{Path(source).name}-{digest[:12]}.jsonl"
         self.source = source
         self.rows = 0
-        self.reasons: Counter[str] = Counter()
+        self.summary: dict[str, Refused] = {}
         self._unfinished = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         self._file: Any = None
 
@@ -32,7 +40,11 @@ class Quarantine:
         row = {"file": self.source, "row": int(position), "reason": reason, "raw": raw}
         self._file.write(orjson.dumps(row, default=_text) + b"\n")
         self.rows += 1
-        self.reasons[reason] += 1
+        kind = reason.partition(":")[0]
+        before = self.summary.get(kind)
+        self.summary[kind] = (
+            Refused(before.rows + 1, before.example) if before else Refused(1, f"row {position}: {reason}")
+        )
 
     def commit(self) -> Path | None:
         """Puts the file in place and returns its path; a source without bad rows leaves no file."""

@@ -1,0 +1,69 @@
+"""Opening a file of interactions: which kind it is, and its rows through a map."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from features.sources import streams
+from features.sources.apply import Mapper
+from features.sources.chunks import Chunk, Reader
+from features.sources.columnar import Columnar
+from features.sources.complaints import Complaints
+from features.sources.delimited import Delimited
+from features.sources.jsonlines import JsonLines
+from features.sources.mapping import Format, Map, contract_map, resolve
+from features.workspace import WorkspaceError
+
+#: From this many rows on, a column that no row of the first chunk fits is the map's mistake and not the rows'.
+ENOUGH_TO_JUDGE = 20
+
+
+def read(path: Path, plan: Map | None = None) -> Iterator[tuple[Chunk, pa.Table, Complaints]]:
+    """Chunks of a file with their interactions (the contract's columns, unchecked) and what is wrong with which row.
+
+    Without a map the file must have the contract's own columns. Raises WorkspaceError where the file cannot be read,
+    or its columns do not fit.
+    """
+    reader = open_reader(path, plan.format if plan is not None else Format())
+    plan = plan or contract_map(reader.columns, path)
+    resolve(plan, reader.columns, path)
+    mapper, first = Mapper(plan), True
+    for chunk in reader.chunks(plan.reads()):
+        table, complaints = mapper.apply(chunk)
+        if first:
+            _judge(path, chunk, complaints)
+        first = False
+        yield chunk, table, complaints
+    if first:
+        raise WorkspaceError(f"{path} has no rows")
+
+
+def open_reader(path: Path, form: Format) -> Reader:
+    """The reader that fits the file's content; its name decides only between the kinds of text."""
+    start = streams.head(path)
+    if start.startswith(b"PAR1"):
+        return Columnar(path)
+    if form.kind == "parquet" or path.suffix.lower() in (".parquet", ".pq"):
+        raise WorkspaceError(f"{path} is not a Parquet file: it does not start like one")
+    if form.kind == "jsonl" or (form.kind is None and _is_json(path, form)):
+        return JsonLines(path, form)
+    return Delimited(path, form)
+
+
+def _is_json(path: Path, form: Format) -> bool:
+    names = {suffix.lower() for suffix in path.suffixes}
+    if names & {".jsonl", ".ndjson", ".json"}:
+        return True
+    start = streams.Text(path, form.encoding).read(4096) or b""
+    return not names & {".csv", ".tsv", ".txt"} and start.removeprefix(b"\xef\xbb\xbf").lstrip()[:2] in (b'{"', b"[{")
+
+
+def _judge(path: Path, chunk: Chunk, complaints: Complaints) -> None:
+    """Refuses the file where its first chunk shows that the map, or the delimiter, does not fit it."""
+    if not chunk.rows and len(chunk.damaged) >= ENOUGH_TO_JUDGE:
+        position, reason, _ = chunk.damaged[0]
+        raise WorkspaceError(f"{path}: none of its rows can be read; row {position}: {reason}")
+    wrong = complaints.everywhere()
+    if wrong is not None and chunk.rows >= ENOUGH_TO_JUDGE and wrong[0] != "refused":
+        raise WorkspaceError(f"{path}: no row of the first {chunk.rows:,} fits the map; {wrong[0]}: {wrong[1]}")
