@@ -89,18 +89,30 @@ def of_status(status: int, detail: str, headers: Mapping[str, str] | None = None
     return Problem(slug, detail, headers=headers or {})
 
 
+_WHATS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a known field",
+    "model_type": "should be a JSON object",
+    "model_attributes_type": "should be a JSON object",
+    "dict_type": "should be a JSON object",
+    "list_type": "should be a JSON list",
+    "float_type": "should be a number",
+    "string_pattern_mismatch": "should hold no control characters",
+}
 _FIXES = {
     "missing": "add it",
     "extra_forbidden": "remove it, or correct its spelling",
     "string_type": "send text in quotes",
     "bool_type": "send true or false",
-    "finite_number": "send a finite number, or null where it is unknown",
+    "float_type": "send a number without quotes, or leave it out where it is unknown",
+    "finite_number": "send a finite number, or leave it out where it is unknown",
+    "model_type": "send a JSON object in { }",
     "model_attributes_type": "send a JSON object in { }",
     "dict_type": "send a JSON object in { }",
     "list_type": "send a list in [ ]",
     "too_long": "send less, in several requests",
     "too_short": "send at least one",
-    "string_pattern_mismatch": "leave out control characters and outer blanks",
+    "string_pattern_mismatch": "leave out control characters such as line breaks and null bytes",
 }
 
 
@@ -115,14 +127,12 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
         loc = loc[1:]
     name = ".".join(loc)[:200] or "(the whole body)"
     kind = str(error.get("type", ""))
-    if kind == "missing":
-        return FieldError(name, "is missing", _FIXES["missing"])
-    if kind == "extra_forbidden":
-        return FieldError(name, "is not a known field", _FIXES["extra_forbidden"])
-    message = str(error.get("msg", "is not valid"))
-    what = message.removeprefix("Value error, ").removeprefix("Input ")
-    found = shown(error["input"]) if "input" in error else ""
-    return FieldError(name, f"{what} (found {found})" if found else what, _FIXES.get(kind, f"correct it: {what}"))
+    message = str(error.get("msg", "is not valid")).removeprefix("Value error, ").removeprefix("Input ")
+    what = _WHATS.get(kind, message)
+    fix = _FIXES.get(kind, f"correct it: {what}")
+    if "input" in error and kind not in ("missing", "extra_forbidden"):
+        what = f"{what} (found {shown(error['input'])})"
+    return FieldError(name, what, fix)
 
 
 def shown(value: Any) -> str:

@@ -24,7 +24,11 @@ def _instant(value: object) -> int:
 
 
 def _small(value: dict[str, Any]) -> dict[str, Any]:
-    if len(orjson.dumps(value)) > 16_384:
+    try:
+        length = len(orjson.dumps(value))
+    except orjson.JSONEncodeError:
+        raise ValueError("is nested too deeply") from None
+    if length > 16_384:
         raise ValueError("should be at most 16,384 bytes of JSON")
     return value
 
@@ -48,7 +52,9 @@ class DecideRequest(Request):
     """Asks for the next best action for one customer on one channel."""
 
     customer_id: Word = Field(examples=["C1042"])
-    channel: Word = Field(examples=["email"], description="a channel of the workspace")
+    channel: Word | None = Field(
+        None, examples=["email"], description="a channel of the workspace; left out: any of them"
+    )
     direction: Literal["outbound", "inbound"] = Field(
         "outbound",
         description="outbound: we would reach out, so caps bind; inbound: the customer is here, only consent and "
@@ -76,9 +82,9 @@ class Interaction(Request):
     customer_id: Word = Field(examples=["C1042"])
     occurred_at: Instant
     channel: Word = Field(examples=["web"], description="a channel of the workspace")
-    direction: Literal[DIRECTIONS] = Field(
+    direction: Literal[DIRECTIONS] = Field(  # type: ignore[valid-type]
         "inbound", description="inbound: the customer came; outbound: we reached out"
-    )  # type: ignore[valid-type]
+    )
     type: Word = Field(examples=["purchase"], description="purchase, page_view, complaint, consent_given ...")
     value: Number | None = Field(None, description="money, in the workspace's currency", examples=[24.9])
     topic: Word | None = Field(None, examples=["delivery"])
@@ -115,7 +121,7 @@ class OutcomeRequest(Request):
 
 
 class ReportRequest(Request):
-    """An optional body of `sent` and `failed`."""
+    """An optional body of `failed`."""
 
     detail: Word | None = Field(
         None, description="what the channel says, e.g. a provider's message", examples=["bounced"]

@@ -1,0 +1,40 @@
+"""From history into the live store: what was ingested becomes state that decisions are made on."""
+
+from collections.abc import Callable
+
+from features.daylog import Batch
+from features.history import History
+from features.workspace import Workspace
+from serving.store.protocol import Receipt, Store
+
+#: Told the batch that is being loaded, and again and again how many of its rows are done.
+Progress = Callable[[Batch, int], None]
+
+
+def absorb(workspace: Workspace, store: Store, progress: Progress | None = None) -> Receipt:
+    """Loads the batches that the store has not seen, oldest first; interrupted, it can simply be run again.
+
+    Batches that came from a store by sync count as seen once they are written (serving/sync.py). A store that was
+    lost and made anew has seen none, and so gets them back; rows it knows already are duplicates.
+    """
+    history = History(workspace)
+    total = Receipt(0, 0, 0)
+    for batch in pending(history, store):
+        done = None if progress is None else _told(progress, batch)
+        receipt = store.bulk_load(batch.id, [history.interactions(batches=[batch.id])], done)
+        total = Receipt(
+            total.received + receipt.received,
+            total.accepted + receipt.accepted,
+            total.duplicates + receipt.duplicates,
+        )
+    return total
+
+
+def pending(history: History, store: Store) -> list[Batch]:
+    """Batches of history that are not in the store's states yet."""
+    seen = store.absorbed()
+    return [batch for batch in history.batches() if batch.id not in seen]
+
+
+def _told(progress: Progress, batch: Batch) -> Callable[[int], None]:
+    return lambda rows: progress(batch, rows)

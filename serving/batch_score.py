@@ -1,0 +1,93 @@
+"""Every customer's probabilities in one file: the same numbers as the service's /v1/score, from history."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features import batch
+from features.catalogue import DEFAULT
+from features.clock import isoformat
+from features.history import History
+from features.workspace import Workspace, WorkspaceError
+from serving.champions import KINDS, Champion, Champions
+from serving.decisions import policy
+from serving.decisions.eligibility import candidates
+from serving.scoring import inputs_of, levels
+
+#: Customers scored at once: bounds the memory of the models' inputs.
+BLOCK = 20_000
+#: Columns of history that the kernel reads.
+COLUMNS = (
+    "interaction_id",
+    "customer_id",
+    "occurred_at",
+    "received_at",
+    "channel",
+    "direction",
+    "type",
+    "topic",
+    "value",
+    "satisfaction",
+    "case_id",
+)
+
+
+def champions_of(workspace: Workspace) -> Mapping[str, Champion]:
+    """The champions of both kinds; WorkspaceError says which is missing and what to run."""
+    champions = Champions(workspace, DEFAULT.names, levels(DEFAULT, workspace.settings))
+    champions.poll()
+    if missing := [champions.problems[kind] for kind in KINDS if kind not in champions.current]:
+        raise WorkspaceError("; ".join(missing))
+    return champions.current
+
+
+def score(workspace: Workspace, as_of: int, progress: Callable[[int, int], None] | None = None) -> pa.Table:
+    """One row a customer known before `as_of`: churn, and propensity_ACTION_CHANNEL for each treatment.
+
+    `progress(done, total)` counts customers. Raises WorkspaceError without champions or history.
+    """
+    champions = champions_of(workspace)
+    treatments = candidates(policy.load(workspace).actions, None)
+    interactions = History(workspace).interactions(columns=COLUMNS, until=as_of)
+    if interactions.num_rows == 0:
+        raise WorkspaceError(f"history holds nothing before {isoformat(as_of)}; `tactful ingest` brings interactions")
+    matrix = batch.compute(interactions, [as_of], DEFAULT, workspace.settings)
+    values = matrix.values
+    threads = os.cpu_count() or 1
+    churn = np.empty(len(values))
+    offered = np.empty((len(treatments), len(values)))
+    for start in range(0, len(values), BLOCK):
+        block = slice(start, start + BLOCK)
+        churn[block] = champions["churn"].scorer.customers(values[block], threads=threads)
+        for row, treatment in enumerate(treatments):
+            offered[row, block] = champions["propensity"].scorer.customers(
+                values[block], inputs_of(treatment), threads=threads
+            )
+        if progress is not None:
+            progress(min(start + BLOCK, len(values)), len(values))
+    columns = {
+        "customer_id": pa.array(matrix.customer_id.tolist(), pa.string()),
+        "as_of": pa.array(matrix.as_of, pa.timestamp("us", tz="UTC")),
+        "churn": pa.array(churn),
+    }
+    for row, treatment in enumerate(treatments):
+        columns[f"propensity_{treatment.action.name}_{treatment.channel}"] = pa.array(offered[row])
+    said = {f"tactful.{kind}": f"version {c.version}, run {c.scorer.run_id}" for kind, c in champions.items()}
+    said["tactful.catalogue"] = DEFAULT.version
+    return pa.table(columns).replace_schema_metadata(said)
+
+
+def write(table: pa.Table, target: Path) -> None:
+    """Parquet, whole or not at all: a killed process leaves what was there."""
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        pq.write_table(table, part)
+        part.replace(target)
+    except OSError as error:
+        raise WorkspaceError(f"{target}: cannot be written: {error.strerror or error}") from None
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,263 @@
+"""The command line of serving: serve, keys create, decide, sync, score."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from features import clock
+from features.console import WorkspaceOption, command, err, out, progress
+from features.workspace import Workspace, WorkspaceError, locate
+
+SERVE_HELP = """Serve decisions over HTTP until Ctrl-C.
+
+Example: tactful serve --port 3000"""
+
+KEYS_HELP = "API keys of the channel systems."
+
+CREATE_HELP = """Make an API key and print it, once: only its hash is kept.
+
+Example: tactful keys create mailer"""
+
+REVOKE_HELP = """Make a key stop working, within five seconds on a running service.
+
+Example: tactful keys revoke mailer"""
+
+DECIDE_HELP = """Ask the running service for one decision and print why.
+
+It is a real decision: an outbound action reserves a contact.
+
+Example: tactful decide C1042 --channel email"""
+
+SYNC_HELP = """Copy live interactions, decisions and contacts into history, and take in what was ingested.
+
+Example: tactful sync"""
+
+SCORE_HELP = """Score every customer in batch, with the same numbers as the service gives.
+
+Example: tactful score --out scores.parquet --as-of 2017-12-04"""
+
+
+@command
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 3000,
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 for every interface.")] = "127.0.0.1",
+    workspace: WorkspaceOption = None,
+) -> None:
+    from serving.client import write_address
+
+    opened = locate(workspace)
+    _free(host, port)
+    url = write_address(opened, host, port)
+    out.print(f"Serving {opened.folder}", markup=False)
+    out.print(f"  API page   {url}/v1/docs\n  readiness  {url}/readyz\n  stop       Ctrl-C", markup=False)
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, *server_arguments(host, port)], environment(opened))
+
+
+def server_arguments(host: str, port: int) -> list[str]:
+    """BentoML's own command line; a stopping server gives requests ten seconds (BentoML's default is a day)."""
+    return [
+        "-m",
+        "bentoml",
+        "serve",
+        "serving.service:TactfulService",
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--timeout-graceful-shutdown",
+        "10",
+        "--working-dir",
+        str(Path(__file__).parents[1]),
+    ]
+
+
+def environment(workspace: Workspace) -> dict[str, str]:
+    """What the server and its worker are told: the workspace, where BentoML may write, and not to call home."""
+    return {
+        **os.environ,
+        "TACTFUL_WORKSPACE": str(workspace.folder),
+        "BENTOML_HOME": str(workspace.folder / "state" / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "DO_NOT_TRACK": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+
+
+@command
+def create_key(
+    name: Annotated[str, typer.Argument(help="Who will use it, e.g. mailer.")], workspace: WorkspaceOption = None
+) -> None:
+    from serving.client import create_key as create
+
+    key = create(locate(workspace), name)
+    err.print(f"The key of {name}. It is shown this once, so keep it now:", markup=False)
+    out.print(key, markup=False)
+
+
+@command
+def revoke_key(name: Annotated[str, typer.Argument(help="Whose key.")], workspace: WorkspaceOption = None) -> None:
+    from serving.store import open_store
+
+    opened = locate(workspace)
+    store = open_store(opened)
+    try:
+        if not store.revoke_key(name, opened.clock().now()).result():
+            raise WorkspaceError(f"{name!r} has no key that works")
+    finally:
+        store.close()
+    out.print(f"The key of {name} no longer works.", markup=False)
+
+
+@command
+def decide(
+    customer: Annotated[str, typer.Argument(help="The customer's id.")],
+    channel: Annotated[str | None, typer.Option(help="A channel of the workspace; left out: any.")] = None,
+    inbound: Annotated[bool, typer.Option("--inbound", help="The customer is here; caps do not bind.")] = False,
+    url: Annotated[str | None, typer.Option(help="The service; default: where `tactful serve` last ran.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The answer as it came.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    from serving.client import ask
+
+    body: dict[str, Any] = {"customer_id": customer, "direction": "inbound" if inbound else "outbound"}
+    if channel is not None:
+        body["channel"] = channel
+    answer = ask(locate(workspace), "/v1/decide", body, url)
+    if as_json:
+        out.print_json(data=answer)
+    else:
+        show(answer)
+
+
+def show(answer: dict[str, Any]) -> None:
+    """A decision for people: what, why, and what became of every candidate."""
+    headline = answer["action"] or "silence"
+    on = f" on {answer['action_channel']}" if answer["action"] else ""
+    out.print(f"[bold]{escape(headline)}[/bold]{escape(on)} for {escape(answer['customer_id'])} at {answer['at']}")
+    for reason in answer["reasons"]:
+        out.print(f"  {reason}", markup=False)
+    if answer["contact_id"]:
+        out.print(f"  contact {answer['contact_id']}, to be claimed before {answer['expires_at']}", markup=False)
+    if answer["churn"] is not None:
+        out.print(f"  churn {answer['churn']:.3f}; {answer['arm']}", markup=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("candidate", "stage", "P", "value", "chance", "why, and when it would pass"):
+        table.add_column(column, overflow="fold")
+    for fate in answer["candidates"]:
+        factors = fate.get("factors")
+        table.add_row(
+            escape(f"{fate['action']} on {fate['channel']}"),
+            fate["stage"],
+            f"{factors['p']:.3f}" if factors else "",
+            f"{factors['expected_value']:+.2f}" if factors else "",
+            f"{fate['probability']:.3f}",
+            escape(_why(fate)),
+        )
+    if answer["candidates"]:
+        out.print(table)
+    out.print(f"  decision {answer['decision_id']}, policy {answer['versions']['policy']}", markup=False)
+
+
+def _why(fate: dict[str, Any]) -> str:
+    if not fate.get("suppressed_by"):
+        return str(fate["reason"])
+    lines = [f"{trip['rule']}: {trip['text']} ({_until(trip['passes_at'])})" for trip in fate["suppressed_by"]]
+    return "\n".join(lines)
+
+
+def _until(at: str | None) -> str:
+    return "not by itself" if at is None else f"passes {at}"
+
+
+@command
+def sync(workspace: WorkspaceOption = None) -> None:
+    from serving import sync as syncing
+    from serving.store import open_store
+
+    opened = locate(workspace)
+    store = open_store(opened)
+    try:
+        with progress() as bar:
+            task = bar.add_task("copying to history", total=None)
+            done = syncing.sync(opened, store, lambda rows: bar.advance(task, rows))
+        absorb_new(opened, store)
+    finally:
+        store.close()
+    for kind, receipt in done.items():
+        out.print(f"{kind}: {receipt}", markup=False)
+
+
+def absorb_new(workspace: Workspace, store: Any = None) -> None:
+    """Takes ingested batches into the live store, with a progress bar; hooked behind `tactful ingest`."""
+    from features.history import History
+    from serving import absorb
+    from serving.store import open_store
+
+    own = store is None
+    used = open_store(workspace) if own else store
+    try:
+        batches = absorb.pending(History(workspace), used)
+        if not batches:
+            return
+        with progress() as bar:
+            task = bar.add_task("teaching the live store", total=sum(batch.rows for batch in batches))
+            receipt = absorb.absorb(workspace, used, lambda _, rows: bar.advance(task, rows))
+        out.print(f"live store: {receipt.accepted:,} interactions taken in", markup=False)
+    finally:
+        if own:
+            used.close()
+
+
+@command
+def score(
+    to: Annotated[Path, typer.Option("--out", help="The Parquet file to write.")],
+    as_of: Annotated[str | None, typer.Option(help="An ISO date or instant; default: the workspace's now.")] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    from serving import batch_score
+
+    opened = locate(workspace)
+    instant = opened.clock().now() if as_of is None else _instant(as_of)
+    if not to.parent.is_dir():
+        raise WorkspaceError(f"{to}: its folder does not exist")
+    with progress() as bar:
+        task = bar.add_task("scoring customers", total=None)
+        table = batch_score.score(opened, instant, lambda done, total: bar.update(task, completed=done, total=total))
+        batch_score.write(table, to)
+    out.print(f"{table.num_rows:,} customers as of {clock.isoformat(instant)} in {to}", markup=False)
+
+
+def _instant(text: str) -> int:
+    try:
+        return clock.parse_instant(text)
+    except ValueError as error:
+        raise WorkspaceError(f"--as-of: {error}") from None
+
+
+def _free(host: str, port: int) -> None:
+    """WorkspaceError where the port is taken: BentoML would only try again for ever."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except (OSError, OverflowError) as error:
+            raise WorkspaceError(f"cannot listen on {host}:{port} ({error}); choose another with --port") from None
+
+
+app = typer.Typer(help="The service, its keys and its decisions.")
+app.command(help=SERVE_HELP)(serve)
+keys = typer.Typer(help=KEYS_HELP, no_args_is_help=True)
+keys.command("create", help=CREATE_HELP)(create_key)
+keys.command("revoke", help=REVOKE_HELP)(revoke_key)
+app.add_typer(keys, name="keys")
+app.command(help=DECIDE_HELP)(decide)
+app.command(help=SYNC_HELP)(sync)
+app.command(help=SCORE_HELP)(score)

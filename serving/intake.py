@@ -1,0 +1,121 @@
+"""Rows from the wire, checked one by one, so that a bad one costs only itself and is kept with its reason."""
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from features import clock
+from serving.problems import FieldError, field_errors, shown
+from serving.schemas import Interaction
+
+#: A source's clock may run ahead of ours by this much (microseconds); beyond it the date is impossible.
+AHEAD = clock.DAY
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A row that broke the contract."""
+
+    position: int
+    row: Any
+    errors: tuple[FieldError, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        found = self.row.get("interaction_id") if isinstance(self.row, dict) else None
+        return {
+            "position": self.position,
+            "interaction_id": found if isinstance(found, str) else None,
+            "errors": [error.as_dict() for error in self.errors],
+        }
+
+
+def check(rows: Sequence[Any], channels: Collection[str], now: int) -> tuple[list[dict[str, Any]], list[Refused]]:
+    """(rows of the contract with instants in microseconds, refused rows); `received_at` is ours, never the client's."""
+    taken: list[dict[str, Any]] = []
+    refused: list[Refused] = []
+    for position, row in enumerate(rows):
+        try:
+            checked = Interaction.model_validate(row)
+        except ValidationError as error:
+            errors = field_errors(error.errors(include_url=False, include_context=False))
+            refused.append(Refused(position, row, tuple(_placed(e, position) for e in errors[:20])))
+            continue
+        problems = misfits(checked.channel, checked.occurred_at, channels, now)
+        if problems:
+            refused.append(Refused(position, row, tuple(_placed(e, position) for e in problems)))
+        else:
+            taken.append(_contract(checked, now))
+    return taken, refused
+
+
+def misfits(channel: str, occurred_at: int, channels: Collection[str], now: int) -> list[FieldError]:
+    """What only the workspace can tell: unknown channels, impossible dates."""
+    found = []
+    if channel not in channels:
+        found.append(unknown_channel(channel, channels))
+    if occurred_at > now + AHEAD:
+        found.append(
+            FieldError(
+                "occurred_at",
+                f"lies in the future: {clock.isoformat(occurred_at)}, and it is {clock.isoformat(now)} here",
+                "correct the source's clock or zone; without a zone it is taken as UTC",
+            )
+        )
+    elif occurred_at < 0:
+        found.append(FieldError("occurred_at", "lies before 1970", "correct the date"))
+    return found
+
+
+def unknown_channel(channel: str, channels: Collection[str]) -> FieldError:
+    """The error for a channel that the workspace does not have."""
+    listed = ", ".join(sorted(channels))
+    return FieldError(
+        "channel", f"{shown(channel)} is no channel here", f"use one of {listed}, or add it in tactful.yaml"
+    )
+
+
+def keep(folder: Path, refused: Sequence[Refused], now: int) -> None:
+    """Writes refused rows to `folder/live/DAY/HASH.jsonl`, on disk on return; the same rows again are one file."""
+    content = b"".join(_line(row) + b"\n" for row in refused)
+    name = hashlib.sha256(content).hexdigest()[:24]
+    target = folder / "live" / clock.isoformat(now)[:10] / f"{name}.jsonl"
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    written = target.with_suffix(f".{os.getpid()}.tmp")
+    with written.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    written.replace(target)
+
+
+def _line(refused: Refused) -> bytes:
+    reasons = [f"{error.field}: {error.what}" for error in refused.errors]
+    try:
+        return orjson.dumps({"position": refused.position, "reasons": reasons, "row": refused.row})
+    except orjson.JSONEncodeError:  # nested deeper than it writes; it reads deeper
+        text = json.dumps(refused.row)
+        return orjson.dumps({"position": refused.position, "reasons": reasons, "row": text})
+
+
+def _placed(error: FieldError, position: int) -> FieldError:
+    whole = error.field == "(the whole body)"
+    return FieldError(f"interactions.{position}" + ("" if whole else f".{error.field}"), error.what, error.fix)
+
+
+def _contract(row: Interaction, now: int) -> dict[str, Any]:
+    content: Mapping[str, Any] = row.__dict__
+    attributes = content["attributes"]
+    return {
+        **content,
+        "received_at": now,
+        "attributes": None if attributes is None else orjson.dumps(attributes).decode(),
+    }

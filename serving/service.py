@@ -1,0 +1,117 @@
+"""The BentoML service: configuration and life cycle, no logic.
+
+`tactful serve` starts it; `bentoml serve serving.service:TactfulService` does the same with TACTFUL_WORKSPACE set.
+"""
+
+import gc
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import bentoml
+
+from features.workspace import WorkspaceError, locate
+from serving.api import Api, create_api
+from serving.auth import Keyring, RequireKey
+from serving.bento import QuietService
+from serving.engine import Engine
+from serving.limits import BodyLimit
+
+#: Seconds between two looks at the model registry and the policy files.
+POLL = 2.0
+#: Seconds until a request is answered with 504. Its timer is cancelled on time (serving/bento.py), so it may be long.
+TIMEOUT = 10.0
+log = logging.getLogger("tactful.service")
+
+_running: "_Tactful | None" = None
+
+
+def _engine() -> Engine | None:
+    return _running.engine if _running is not None else None
+
+
+def _keyring() -> Keyring | None:
+    engine = _engine()
+    return engine.keyring if engine is not None else None
+
+
+class _Tactful:
+    """One next best action per customer, over one workspace."""
+
+    def __init__(self) -> None:
+        global _running
+        self.engine: Engine | None = None
+        self.failure: str | None = None
+        self._stop = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="tactful-keeper", daemon=True)
+        self._keeper.start()
+        _running = self
+
+    def readiness(self) -> Mapping[str, Any]:
+        """What is there and what is missing; `ready` only where a decision would be answered."""
+        if self.engine is None:
+            return {"ready": False, "missing": [self.failure or "the store is being opened"]}
+        return self.engine.readiness()
+
+    def __is_ready__(self) -> bool:
+        return bool(self.readiness()["ready"])
+
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        """Waits for what is being written, then closes the store."""
+        self._stop.set()
+        self._keeper.join(timeout=30)
+        if self.engine is not None:
+            self.engine.close()
+
+    def _keep(self) -> None:
+        """Opens the engine beside the running server, so that liveness and readiness answer meanwhile; then watches."""
+        while not self._stop.is_set() and self.engine is None:
+            try:
+                engine = Engine.open(locate(None))
+                engine.warm()
+                self.engine = engine
+                self.failure = None
+            except WorkspaceError as error:
+                self._note(str(error))
+            except Exception as error:
+                log.exception("the engine cannot be opened")
+                self._note(f"{type(error).__name__}: {error}")
+            if self.engine is None:
+                self._stop.wait(POLL)
+        settled = False
+        while not self._stop.is_set() and self.engine is not None:
+            try:
+                changed = self.engine.refresh()
+            except Exception:
+                log.exception("looking for new models and policies failed; serving goes on with those in use")
+                changed = False
+            if changed or not settled:
+                gc.collect()
+                gc.freeze()  # what lives as long as the process is not worth looking at in every collection
+                settled = True
+            self._stop.wait(POLL)
+
+    def _note(self, failure: str) -> None:
+        if failure != self.failure:
+            log.error(failure)
+        self.failure = failure
+
+
+api = create_api(_engine)
+
+TactfulService = bentoml.service(
+    name="tactful",
+    service_class=QuietService,
+    workers=1,  # one writer to the SQLite store; more processes would only wait for each other
+    traffic={"timeout": TIMEOUT},
+    metrics={"enabled": False},  # labels by raw path grow without bound
+    logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": ".*"},
+    runner_probe={"enabled": False},
+)(_Tactful)
+TactfulService.mount_asgi_app(Api(api), path="/v1", name="api")
+# the first one added stands outermost
+TactfulService.add_asgi_middleware(BodyLimit)
+TactfulService.add_asgi_middleware(RequireKey, keyring=_keyring)

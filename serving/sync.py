@@ -1,0 +1,120 @@
+"""From the live store into history: interactions, decisions and contacts, each row once.
+
+Rows are copied in the order of the store's logs and told apart by their ids, so that a sync that was killed is simply
+run again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from features import clock
+from features.history import LOGS, History, Receipt, conform
+from features.interactions import INSTANT, SCHEMA
+from features.workspace import Workspace
+from serving.store.protocol import Log, Store
+
+PIECE = 50_000
+_ORDER: tuple[Log, ...] = ("decisions", "contacts", "interactions")
+
+#: The decision log's columns; `document` is the whole decision as JSON, enough to replay it.
+DECISIONS = pa.schema(
+    [
+        ("decision_id", pa.string()),
+        ("decided_at", INSTANT),
+        ("request_id", pa.string()),
+        ("customer_id", pa.string()),
+        ("channel", pa.string()),
+        ("direction", pa.string()),
+        ("action", pa.string()),
+        ("treatment_channel", pa.string()),
+        ("ghost", pa.string()),
+        ("ghost_channel", pa.string()),
+        ("reason", pa.string()),
+        ("contact_id", pa.string()),
+        ("arm", pa.string()),
+        ("churn", pa.float64()),
+        ("policy_version", pa.string()),
+        ("document", pa.string()),
+    ]
+)
+CONTACTS = pa.schema(
+    [
+        ("contact_id", pa.string()),
+        ("status", pa.string()),
+        ("changed_at", INSTANT),
+        ("decision_id", pa.string()),
+        ("customer_id", pa.string()),
+        ("action", pa.string()),
+        ("issue", pa.string()),
+        ("group", pa.string()),
+        ("channel", pa.string()),
+        ("counts", pa.bool_()),
+        ("reserved_at", INSTANT),
+        ("expires_at", INSTANT),
+        ("breach", pa.bool_()),
+    ]
+)
+
+
+def sync(workspace: Workspace, store: Store, progress: Callable[[int], None] | None = None) -> dict[str, Receipt]:
+    """What was copied, by log. `progress(rows)` is told after every piece."""
+    history = History(workspace)
+    done: dict[str, Receipt] = {}
+    for log in _ORDER:
+        total = Receipt()
+        while rows := store.export(log, store.synced(log), PIECE):
+            total += _append(history, store, log, rows)
+            store.mark_synced(log, rows[-1]["position"]).result()
+            if progress is not None:
+                progress(len(rows))
+        done[log] = total
+    return done
+
+
+def _append(history: History, store: Store, log: Log, rows: Sequence[Mapping[str, Any]]) -> Receipt:
+    if log == "interactions":
+        return _interactions(history, store, conform(_table([_plain(row) for row in rows], SCHEMA)))
+    table = _table([_decision(row) if log == "decisions" else _contact(row) for row in rows], _SCHEMAS[log])
+    return history.append_log(log, table)
+
+
+def _interactions(history: History, store: Store, table: pa.Table) -> Receipt:
+    """The batch counts as absorbed: the store has its rows already. Killed in between, it loads them as duplicates."""
+    with history.writer("live store", live=True) as batch:
+        fresh = int(batch.add(table).sum())
+    if fresh:
+        store.bulk_load(batch.id, [])
+    return Receipt(table.num_rows, fresh, table.num_rows - fresh)
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row.get(name) for name in SCHEMA.names}
+
+
+def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
+    found = {name: row.get(name) for name in DECISIONS.names}
+    document = {key: value for key, value in row.items() if key != "position"}
+    return found | {"decided_at": clock.parse_instant(row["at"]), "document": orjson.dumps(document).decode()}
+
+
+def _contact(row: Mapping[str, Any]) -> dict[str, Any]:
+    moment = {"reserved": "reserved_at", "claimed": "touched_at"}.get(row["state"], "closed_at")
+    found = {name: row.get(name) for name in CONTACTS.names}
+    return found | {"status": row["state"], "changed_at": row[moment]}
+
+
+def _table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    columns = []
+    for field in schema:
+        values = [row[field.name] for row in rows]
+        instant = pa.types.is_timestamp(field.type)
+        column = pa.array(values, pa.int64() if instant else field.type)
+        columns.append(column.cast(field.type) if instant else column)
+    return pa.table(columns, schema=schema)
+
+
+_SCHEMAS = {"decisions": DECISIONS, "contacts": CONTACTS}
+assert all({*key, at} <= set(_SCHEMAS[log].names) for log, (key, at) in LOGS.items())
