@@ -211,8 +211,8 @@ def _in_all(contacts: int, campaigns: Sequence[Campaign], days: int) -> str:
     who = "All of them" if len(targeted) == len(shown) > 1 else wording.listed(targeted)
     return (
         f"{said} {who} {'were' if len(targeted) > 1 else 'was'} targeted: the customers chosen differed from the "
-        "others before the contact, so what happened afterwards shows who was chosen, not what the contact did. Only a random "
-        "holdout can show that."
+        "others before the contact, so what happened afterwards shows who was chosen, not what the contact did. "
+        "Only a random holdout can show that."
     )
 
 

@@ -45,7 +45,8 @@ class Sample:
 class Effect:
     """Difference of means against control with Welch's interval; `relative` is lift over the control's mean.
 
-    The relative figures are None where a mean is not positive: a lift over nothing says nothing.
+    The relative figures are None where a mean is not clearly positive (two standard errors): a lift over nothing
+    says nothing.
     """
 
     difference: float
@@ -67,9 +68,10 @@ def compare(control: Sample, treated: Sample, confidence: float = CONFIDENCE) ->
         raise ValueError("a comparison needs at least two customers in each group")
     if control.variance <= 0 and treated.variance <= 0:
         raise ValueError("nothing varies in either group, so there is no interval")
-    positive = control.mean > 0 and treated.mean > 0
-    # Welch's interval does not move when both groups do, and the library takes logarithms of the means.
-    shift = 0.0 if positive else 1.0 - min(control.mean, treated.mean)
+    errors = [math.sqrt(one.variance / one.n) for one in (control, treated)]
+    positive = all(one.mean > 2 * error for one, error in zip((control, treated), errors, strict=True))
+    # The library takes logarithms of the means. Welch's interval does not move when both groups are shifted alike.
+    shift = 0.0 if positive else 1.0 + 3 * max(errors) - min(control.mean, treated.mean)
     metric = Mean("y", confidence_level=confidence, alternative="two-sided", equal_var=False, use_t=True)
     found = metric.analyze_aggregates(_aggregates(control, shift), _aggregates(treated, shift))
 

@@ -1,6 +1,9 @@
 """A stranger's campaign table, reduced to counts, means and variances by arm (DuckDB reads, nothing is copied)."""
 
+import codecs
+import csv
 import difflib
+import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +14,14 @@ from features.workspace import WorkspaceError
 from training.reports.statistics import Sample
 
 MOST_ARMS = 20
-_TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".csv.zst")
+_TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+# Nothing is left to the sniffer, or it may take odd first lines for a preamble and drop them silently.
+_CSV = (
+    "read_csv(?, header=true, all_varchar=true, auto_detect=false, columns={columns}, delim={delimiter}, "
+    "quote='\"', escape='\"', skip=0, encoding={encoding})"
+)
 _READERS = {
-    **dict.fromkeys(_TEXT, "read_csv(?, header=true, all_varchar=true)"),
+    **dict.fromkeys(_TEXT, _CSV),
     **dict.fromkeys((".parquet", ".pq"), "read_parquet(?)"),
     **dict.fromkeys((".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz"), "read_json_auto(?)"),
 }
@@ -71,11 +79,34 @@ def _open(database: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
     try:
         database.execute("SET enable_progress_bar = false")
         # Views take no parameters; a relation by that name does the same and keeps the path out of the SQL text.
-        relation = database.sql(f"SELECT * FROM {reader}", params=[str(path)])
+        relation = database.sql(f"SELECT * FROM {_dialect(path) if reader is _CSV else reader}", params=[str(path)])
         relation.create_view("campaign")
         return list(relation.columns)
-    except duckdb.Error as error:
+    except (duckdb.Error, OSError, EOFError) as error:
         raise WorkspaceError(f"{path}: cannot be read as a table: {_first_line(error)}") from None
+
+
+def _dialect(path: Path) -> str:
+    """The CSV reader's call: the header line says which sign separates columns, the first megabyte which encoding."""
+    with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+        start = file.read(1 << 20)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+        encoding = "utf-8"
+    except UnicodeDecodeError:
+        encoding = "latin-1"
+    header = start.decode(encoding, errors="ignore").lstrip("\ufeff").splitlines()[0]
+    if not header.strip():
+        raise WorkspaceError(f"{path}: the first line is blank; it must name the columns")
+    delimiter = max(",;\t|", key=header.count)
+    names = next(csv.reader([header], delimiter=delimiter))
+    distinct = [name if name and name not in names[:i] else f"column{i}" for i, name in enumerate(names)]
+    columns = "{" + ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in distinct) + "}"
+    return _CSV.format(columns=columns, delimiter=_literal(delimiter), encoding=_literal(encoding))
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _column(path: Path, columns: Sequence[str], wanted: str) -> str:
@@ -85,7 +116,7 @@ def _column(path: Path, columns: Sequence[str], wanted: str) -> str:
     if len(alike) == 1:
         return alike[0]
     close = difflib.get_close_matches(wanted, columns, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = f"; did you mean {close[0]!r}?" if close else "."
     shown = ", ".join(columns[:30]) + (", ..." if len(columns) > 30 else "")
     raise WorkspaceError(f"{path}: no column {wanted!r}{hint} The columns are: {shown}")
 
