@@ -1,11 +1,14 @@
 """The command line of features: init, ingest, features list, features build."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
+from features import clock
 from features.console import WorkspaceOption, command, out, progress
 from features.history import Receipt
 from features.ingest import Ingested, ingest_dataset, ingest_files
@@ -37,7 +40,7 @@ def init(
 @command
 def ingest(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE...", help="Parquet, CSV or JSON Lines; .gz, .bz2, .zst too.")
+        list[Path] | None, typer.Argument(metavar="FILE", help="Parquet, CSV or JSON Lines; .gz, .bz2, .zst too.")
     ] = None,
     map_path: Annotated[
         Path | None, typer.Option("--map", metavar="MAP.yaml", help="Which column is what, see below.")
@@ -85,6 +88,65 @@ def ingest(
     if done.total.accepted:
         for hook in after_ingest:
             hook(opened)
+
+
+@command
+def list_features(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """List the catalogue: every feature with its text, unit, meaning of null and sensitivity.
+
+    Example: tactful features list --json
+    """
+    from features.catalogue import DEFAULT
+
+    rows = [
+        {key: getattr(feature, key) for key in ("name", "text", "unit", "null", "sensitivity")} for feature in DEFAULT
+    ]
+    if as_json:
+        out.print(json.dumps(rows, indent=2), markup=False)
+        return
+    for row in rows:
+        out.print(f"[bold]{escape(row['name'])}[/]  {escape(row['text'])}")
+        out.print(f"    in {row['unit']}; null: {row['null']}; {row['sensitivity']}", markup=False)
+    out.print(f"{len(rows)} features, catalogue {DEFAULT.version}", markup=False)
+
+
+@command
+def build_features(
+    target: Annotated[Path, typer.Option("--out", metavar="FILE.parquet", help="The file to write.")],
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="One cutoff.")] = None,
+    first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="The first of many cutoffs.")] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="The last, if a step falls on it.")] = None,
+    every: Annotated[str, typer.Option("--every", metavar="STEP", help="From cutoff to cutoff: 7d, 12h, 1w.")] = "7d",
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Compute every known customer's features, as of one cutoff or many, into a Parquet file.
+
+    Example: tactful features build --as-of 2017-12-04 --out features.parquet
+
+    A cutoff sees what had occurred before it and was known by then; dates without a zone are UTC.
+    """
+    from features.build import build, cutoffs_between, parse_step
+
+    if (as_of is None) == (first is None or last is None) or (as_of and (first or last)):
+        raise WorkspaceError("say either --as-of DATE, or --from DATE --to DATE (with --every 7d)")
+    if as_of is not None:
+        cutoffs = [_date("--as-of", as_of)]
+    else:
+        cutoffs = cutoffs_between(_date("--from", str(first)), _date("--to", str(last)), parse_step(every))
+    opened = locate(workspace)
+    with progress() as bar:
+        task = bar.add_task("cutoffs", total=len(cutoffs))
+        rows = build(opened, cutoffs, target, lambda done: bar.advance(task, done))
+    out.print(f"{rows:,} rows ({len(cutoffs)} cutoffs) in {target}", markup=False)
+
+
+def _date(option: str, text: str) -> int:
+    try:
+        return clock.parse_instant(text)
+    except ValueError as error:
+        raise WorkspaceError(f"{option}: {error}") from None
 
 
 def show(done: Ingested) -> None:
