@@ -160,18 +160,21 @@ def _outcomes(
 
 def _successes(customers: Sequence[str], at: np.ndarray, goals: pa.Table, days: int) -> tuple[np.ndarray, np.ndarray]:
     """Whether and for how much money each customer reached the goal in [at, at + days)."""
-    entered = pa.table({"place": np.arange(len(customers)), "customer_id": pa.array(customers, pa.string()), "at": at})
+    entered = pa.table(
+        {"place": np.arange(len(customers)), "customer_id": pa.array(customers, pa.string()), "entry": at}
+    )
     with duckdb.connect() as database:
         database.execute("SET enable_progress_bar = false")
         database.register("entered", entered)
         database.register("goals", goals)
-        found = database.execute(
-            f"""SELECT place, sum(coalesce(value, 0)) FROM entered JOIN goals USING (customer_id)
-                WHERE epoch_us(occurred_at) >= at AND epoch_us(occurred_at) < at + {days * DAY} GROUP BY 1"""
-        ).fetchnumpy()
+        found: pa.Table = database.sql(
+            f"""SELECT place, sum(coalesce(value, 0)) AS money FROM entered JOIN goals USING (customer_id)
+                WHERE epoch_us(occurred_at) >= entry AND epoch_us(occurred_at) < entry + {days * DAY} GROUP BY 1"""
+        ).to_arrow_table()
     happened, money = np.zeros(len(customers), bool), np.zeros(len(customers))
-    happened[found["place"]] = True
-    money[found["place"]] = list(found.values())[1]
+    reached = found["place"].to_numpy()
+    happened[reached] = True
+    money[reached] = found["money"].to_numpy()
     return happened, money
 
 

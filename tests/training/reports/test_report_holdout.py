@@ -1,0 +1,204 @@
+"""The workspace's own uplift: as assigned, from synced history, against a simulated truth."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from typer.testing import CliRunner
+
+from features import clock
+from features.clock import DAY
+from features.history import History, conform
+from features.scaffold import init_workspace, templates
+from features.workspace import WorkspaceError
+from serving.decisions import holdout as arms
+from serving.sync import DECISIONS
+from training.reports import holdout
+from training.reports.commands import app
+
+START = clock.parse_instant("2024-01-01")
+SALT, SHARE = "tactful", 0.05
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    files = templates("features", "serving")
+    return init_workspace(tmp_path / "shop", files)
+
+
+def decision(customer, day, possible=True, number=0, share=SHARE):
+    """One logged decision; the arm is the product's own."""
+    intended = [{"action": "offer", "channel": "email", "ghost": False, "probability": 0.98}] if possible else []
+    intended.append({"action": None, "channel": None, "ghost": False, "probability": 0.02})
+    return {
+        "decision_id": f"d-{customer}-{day}-{number}",
+        "decided_at": START + int(day * DAY),
+        "customer_id": customer,
+        "arm": arms.arm(customer, SALT, share),
+        "document": json.dumps({"intended": intended}),
+    }
+
+
+def log_decisions(workspace, rows):
+    columns = {name: [row.get(name) for row in rows] for name in DECISIONS.names}
+    History(workspace).append_log("decisions", pa.table(columns, schema=DECISIONS))
+
+
+def log_interactions(workspace, rows):
+    """Rows of (customer, day, type, value, extra columns)."""
+    table = {
+        "interaction_id": [f"i{place}" for place in range(len(rows))],
+        "customer_id": [row[0] for row in rows],
+        "occurred_at": pa.array([START + int(row[1] * DAY) for row in rows], pa.timestamp("us", tz="UTC")),
+        "channel": ["store"] * len(rows),
+        "type": [row[2] for row in rows],
+        "value": pa.array([row[3] for row in rows], pa.float64()),
+    }
+    for name in ("direction", "action", "topic", "decision_id"):
+        values = [(row[4] if len(row) > 4 else {}).get(name) for row in rows]
+        table[name] = ["inbound" if name == "direction" and value is None else value for value in values]
+        table[name] = pa.array(table[name], pa.string())
+    History(workspace).append(conform(pa.table(table)), "test")
+
+
+def simulate(workspace, customers, lift, days=100, seed=1):
+    """Everyone is decided on in the first ten days; they buy within 28 days with chance .30, or `lift` more."""
+    rng = np.random.default_rng(seed)
+    decisions, interactions = [], [("watcher", days, "page_view", None)]
+    for i in range(customers):
+        name, entered = f"c{i}", float(rng.uniform(0, 10))
+        decisions += [decision(name, entered), decision(name, entered + 5, number=1)]
+        chance = 0.30 + (lift if decisions[-1]["arm"] == "treated" else 0.0)
+        if rng.uniform() < chance:
+            interactions.append((name, entered + float(rng.uniform(0, 28)), "purchase", float(rng.uniform(10, 30))))
+        interactions.append((name, entered - 0.5, "purchase", 99.0))  # before: counts for nothing
+        interactions.append((name, entered + 28.0, "purchase", 99.0))  # a moment too late
+    log_decisions(workspace, decisions)
+    log_interactions(workspace, interactions)
+    return decisions, interactions
+
+
+def naive(decisions, interactions, arm):
+    """Each customer's outcome, one by one: did they buy in the 28 days from their first decision?"""
+    first = {}
+    for row in sorted(decisions, key=lambda row: row["decided_at"]):
+        first.setdefault(row["customer_id"], row)
+    bought = {name: 0 for name, row in first.items() if row["arm"] == arm}
+    for name, day, what, _ in interactions:
+        at = START + int(day * DAY)
+        if name in bought and what == "purchase" and 0 <= at - first[name]["decided_at"] < 28 * DAY:
+            bought[name] = 1
+    return np.array(list(bought.values()))
+
+
+def test_a_known_effect_is_recovered_as_assigned(workspace):
+    logs = simulate(workspace, 12_000, lift=0.10, seed=2)
+    found = holdout.report(workspace)
+    rate, money = found.outcomes
+    assert not found.alarm
+    held = {arm.name: arm.customers for arm in found.assignment.arms}
+    assert sum(held.values()) == 12_000
+    treated, held_out = (naive(*logs, arm) for arm in ("treated", "holdout"))
+    assert (rate.control.n, rate.control.mean) == (len(held_out), pytest.approx(held_out.mean()))
+    assert rate.comparisons[0].sample.mean == pytest.approx(treated.mean())
+    (effect,) = (one.effect for one in rate.comparisons)
+    assert effect.low < 0.10 < effect.high
+    assert rate.comparisons[0].verdict == "raised"
+    assert found.headline.startswith("Contacts raised purchase within 28 days: ")
+    assert money.unit == "USD"
+    assert money.control.mean == pytest.approx(rate.control.mean * 20, rel=0.15)
+
+
+def test_nothing_worked_is_said(workspace):
+    simulate(workspace, 2_000, lift=0.0)
+    found = holdout.report(workspace)
+    assert found.outcomes[0].comparisons[0].verdict == "undecided"
+    assert "No effect of Contacts on purchase within 28 days is shown" in found.headline
+    assert found.outcomes[0].plans[0].needed_customers > 2_000
+
+
+def test_customers_enter_at_the_first_decision_in_which_a_contact_was_possible(workspace):
+    log_decisions(
+        workspace,
+        [
+            decision("late", 3, possible=False),
+            decision("late", 7),
+            decision("late", 9),
+            decision("never", 3, possible=False),
+            decision("once", 2),
+        ],
+    )
+    entered = holdout.entries(History(workspace).decisions())
+    assert entered.customers == ["late", "once"]
+    assert list(entered.at) == [START + 7 * DAY, START + 2 * DAY]
+
+
+def test_too_early_is_said_with_the_day_it_ends(workspace):
+    log_decisions(workspace, [decision(f"c{i}", 2) for i in range(100)])
+    log_interactions(workspace, [("c1", 1, "purchase", 5.0), ("c2", 10, "purchase", 5.0)])
+    found = holdout.report(workspace)
+    assert found.outcomes == []
+    assert found.headline.startswith("Too early to tell: 100 customers are in the comparison")
+    assert "the first 28 days end on 2024-01-31" in found.headline
+    assert any(note.startswith("100 customers entered less than 28 days ago") for note in found.notes)
+    assert holdout.report(workspace, days=5).outcomes  # a shorter outcome is complete
+
+
+def test_no_decisions_yet_is_an_answer_and_no_interactions_an_error(workspace):
+    with pytest.raises(WorkspaceError, match="there are no interactions to report on"):
+        holdout.report(workspace)
+    log_interactions(workspace, [("c1", 1, "purchase", 5.0)])
+    found = holdout.report(workspace)
+    assert found.headline.startswith("Nothing to compare yet")
+    assert (found.outcomes, found.assignment) == ([], None)
+
+
+def test_a_holdout_that_lost_customers_turns_the_report_red(workspace):
+    """Half of the held-out customers are missing from the log: something chose who is seen."""
+    rows = [decision(f"c{i}", 1) for i in range(8_000)]
+    log_decisions(workspace, [row for i, row in enumerate(rows) if row["arm"] == "treated" or i % 2])
+    log_interactions(workspace, [("c1", 60, "purchase", 5.0)])
+    found = holdout.report(workspace)
+    assert found.alarm
+    assert found.headline.startswith("Do not rely on this report yet")
+
+
+def test_without_a_holdout_the_total_cannot_be_known(workspace):
+    text = workspace.policy_file.read_text()
+    assert "share: 0.05" in text
+    workspace.policy_file.write_text(text.replace("share: 0.05", "share: 0.0"))
+    log_decisions(workspace, [decision(f"c{i}", 1, share=0.0) for i in range(100)])
+    log_interactions(workspace, [("c1", 60, "purchase", 5.0)])
+    assert holdout.report(workspace).headline.startswith("The total effect cannot be known")
+
+
+def test_sensitive_topics_and_other_types_never_count(workspace):
+    log_decisions(workspace, [decision(f"c{i}", 1) for i in range(40)])
+    rows = [(f"c{i}", 2, "purchase", 5.0, {"topic": "health"}) for i in range(40)]
+    rows += [(f"c{i}", 2, "page_view", 5.0) for i in range(40)]
+    log_interactions(workspace, [*rows, ("x", 60, "page_view", None)])
+    found = holdout.report(workspace)
+    assert found.outcomes[0].control.mean == 0.0
+    assert found.outcomes[0].comparisons[0].sample.mean == 0.0
+    assert found.outcomes[0].comparisons[0].verdict == "too_few"
+
+
+def test_our_own_contacts_are_no_other_tools_contacts(workspace):
+    log_decisions(workspace, [decision("c0", 1)])
+    sent = {"direction": "outbound", "action": "offer", "decision_id": "d-c0-1-0"}
+    theirs = {"direction": "outbound", "action": "leaflet"}
+    log_interactions(
+        workspace, [("c0", 1, "contact", None, sent), ("c1", 2, "contact", None, theirs), ("c1", 3, "purchase", 1.0)]
+    )
+    found = holdout.report(workspace)
+    assert found.other_contacts.contacts == 1
+
+
+def test_the_command_reports_on_a_workspace(workspace, tmp_path):
+    simulate(workspace, 1_000, lift=0.2)
+    page = tmp_path / "uplift.html"
+    done = CliRunner().invoke(app, ["uplift", "--out", str(page), "--workspace", str(workspace.folder)])
+    assert done.exit_code == 0, done.output
+    assert "Contacts raised purchase within 28 days" in done.output
+    assert "Contacts raised purchase" in page.read_text()
