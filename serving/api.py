@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 from fastapi import FastAPI, Path, Request
@@ -14,12 +14,14 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from serving import answers, pages
-from serving.engine import Engine
 from serving.problems import MEDIA_TYPE, FieldError, Problem, field_errors, full_path, invalid, of_status
 from serving.schemas import DecideRequest, InteractionBatch, OutcomeRequest, ReportRequest, ScoreRequest, Word
 
+if TYPE_CHECKING:
+    from serving.engine import Engine  # it takes seconds to import; BentoML's parent process needs only the routes
+
 log = logging.getLogger("tactful.api")
-EngineOf = Callable[[], Engine | None]
+EngineOf = Callable[[], "Engine | None"]
 ContactId = Annotated[Word, Path(description="the `contact_id` of a decision", examples=["d-01JF3V8QYB.1"])]
 
 DESCRIPTION = """Interactions in, one guarded next best action out; sometimes the best action is silence.
@@ -86,7 +88,7 @@ def reply(content: Any, status: int = 200) -> Response:
 
 
 def _calls(app: FastAPI, engine_of: EngineOf) -> None:
-    def engine() -> Engine:
+    def engine() -> "Engine":
         found = engine_of()
         if found is None:
             raise Problem("not-ready", "the store is being opened; `/readyz` says more", headers={"Retry-After": "1"})

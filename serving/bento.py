@@ -14,14 +14,24 @@ import orjson
 from _bentoml_impl.server.app import ServiceAppFactory
 from _bentoml_sdk.service import Service
 from bentoml._internal.server.http.traffic import TimeoutMiddleware
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from serving.limits import Deadline
+from serving.problems import full_path, of_status
 
 #: Left out by name: importing OpenTelemetry's class only to compare it would cost start-up time.
 _LEFT_OUT = {"OpenTelemetryMiddleware"}
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    """Paths outside /v1 answer in the one shape, too."""
+    assert isinstance(error, HTTPException)
+    path = full_path(request.scope)
+    return of_status(error.status_code, f"{path}: {error.detail}", error.headers).response(path)
 
 
 class QuietFactory(ServiceAppFactory):
@@ -46,6 +56,11 @@ class QuietFactory(ServiceAppFactory):
         status = 200 if report["ready"] else 503
         headers = {} if report["ready"] else {"Retry-After": "1"}
         return Response(orjson.dumps(report), status, headers, "application/json")
+
+    def __call__(self) -> Starlette:
+        app = super().__call__()
+        app.add_exception_handler(HTTPException, _problem)
+        return app
 
     async def index_page(self, _: Request) -> Response:
         return RedirectResponse("/v1/docs")

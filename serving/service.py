@@ -7,7 +7,7 @@ import gc
 import logging
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bentoml
 
@@ -15,8 +15,10 @@ from features.workspace import WorkspaceError, locate
 from serving.api import Api, create_api
 from serving.auth import Keyring, RequireKey
 from serving.bento import QuietService
-from serving.engine import Engine
 from serving.limits import BodyLimit
+
+if TYPE_CHECKING:
+    from serving.engine import Engine
 
 #: Seconds between two looks at the model registry and the policy files.
 POLL = 2.0
@@ -27,7 +29,7 @@ log = logging.getLogger("tactful.service")
 _running: "_Tactful | None" = None
 
 
-def _engine() -> Engine | None:
+def _engine() -> "Engine | None":
     return _running.engine if _running is not None else None
 
 
@@ -69,6 +71,8 @@ class _Tactful:
         """Opens the engine beside the running server, so that liveness and readiness answer meanwhile; then watches."""
         while not self._stop.is_set() and self.engine is None:
             try:
+                from serving.engine import Engine  # seconds of imports, while the server answers /livez already
+
                 engine = Engine.open(locate(None))
                 engine.warm()
                 self.engine = engine

@@ -1,0 +1,94 @@
+"""A real service in processes of its own, started as a user starts it."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+from features.workspace import Workspace
+from serving.client import create_key
+
+READY_WITHIN = 120.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Running:
+    """`tactful serve` in its own process group, with a key."""
+
+    def __init__(self, workspace: Workspace, key: str | None = None, port: int | None = None) -> None:
+        self.workspace = workspace
+        self.key = key or create_key(workspace, f"test-{time.monotonic_ns()}")
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = workspace.folder / "state" / "service.log"
+        self.process = self._start()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        words = [sys.executable, "-c", "from serving.commands import app; app()", "serve", "--port", str(self.port)]
+        environment = {**os.environ, "TACTFUL_WORKSPACE": str(self.workspace.folder)}
+        with self.log.open("ab") as sink:
+            return subprocess.Popen(
+                words,
+                stdout=sink,
+                stderr=sink,
+                env=environment,
+                start_new_session=True,
+                cwd=Path(__file__).parents[2],
+            )
+
+    def client(self, **options: object) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=20, **options)  # type: ignore[arg-type]
+
+    def readiness(self) -> httpx.Response | None:
+        """What /readyz says; None while nothing listens."""
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}/readyz", timeout=5)
+        return None
+
+    def wait(self) -> "Running":
+        """Returns once it is ready; fails with the end of its log."""
+        deadline = time.monotonic() + READY_WITHIN
+        while time.monotonic() < deadline and self.process.poll() is None:
+            answer = self.readiness()
+            if answer is not None and answer.status_code == 200:
+                return self
+            time.sleep(0.3)
+        raise AssertionError("not ready: " + "\n".join(self.log.read_text(errors="replace").splitlines()[-30:]))
+
+    def kill(self) -> None:
+        """kill -9, the worker and its parent alike."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, as `make serve` gets from Ctrl-C or a supervisor; returns the exit code."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.terminate()
+        try:
+            return self.process.wait(timeout=40)
+        finally:
+            self.kill()
+
+
+@contextlib.contextmanager
+def running(workspace: Workspace) -> Iterator[Running]:
+    """A ready service, stopped at the end."""
+    service = Running(workspace)
+    try:
+        yield service.wait()
+    finally:
+        service.kill()

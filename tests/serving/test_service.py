@@ -1,0 +1,128 @@
+"""The service over real HTTP: what it says before it is ready, and what it notices while it runs."""
+
+import time
+
+import httpx
+import market
+import pytest
+from running import Running
+
+from features.history import History
+
+
+def until(condition, seconds=20):
+    """The first true value of `condition()`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"not within {seconds} s")
+
+
+@pytest.fixture(scope="module")
+def service(shop_template, tmp_path_factory):
+    """A shop that has no propensity champion when its service starts."""
+    import mlflow
+
+    shop = market.copy(shop_template, tmp_path_factory.mktemp("service") / "shop")
+    client = mlflow.MlflowClient(tracking_uri=shop.tracking_uri, registry_uri=shop.tracking_uri)
+    client.delete_registered_model_alias("propensity", "champion")
+    found = Running(shop)
+    yield found
+    found.kill()
+
+
+@pytest.fixture
+def client(service):
+    with service.client() as client:
+        yield client
+
+
+def test_not_ready_until_every_champion_is_there(service, client):
+    answer = until(lambda: (a := service.readiness()) and "propensity" in a.text and a, 120)
+    assert answer.status_code == 503
+    assert answer.json()["missing"] == ["propensity: no champion model `propensity`: run `tactful train propensity`"]
+    assert httpx.get(f"{service.url}/livez").status_code == 200
+    refused = client.post("/v1/decide", json={"customer_id": "C1", "channel": "email"})
+    assert refused.status_code == 503
+    assert "tactful train propensity" in refused.json()["detail"]
+    assert client.post("/v1/interactions", json={"interactions": [market.interaction("early")]}).status_code == 200
+    market.register(service.workspace, "propensity", seed=5)
+    service.wait()
+
+
+def test_a_decision_is_answered_and_repeated(client):
+    body = {"customer_id": "new-here", "channel": "email", "request_id": "http-1"}
+    first = client.post("/v1/decide", json=body)
+    assert first.status_code == 200
+    assert first.json()["action"] is not None
+    assert client.post("/v1/decide", json=body).json() == first.json()
+
+
+def test_the_page_and_its_parts_come_from_the_service(service):
+    page = httpx.get(f"{service.url}/", follow_redirects=True)
+    assert page.url.path == "/v1/docs"
+    for asset in ("swagger-ui.css", "swagger-ui-bundle.js"):
+        assert f"/static_content/{asset}" in page.text
+        assert httpx.get(f"{service.url}/static_content/{asset}").status_code == 200
+
+
+def test_paths_outside_the_api_need_a_key_and_answer_in_one_shape(service, client):
+    for path in ("/elsewhere", "/schema.json", "/docs.json", "/metrics"):
+        assert httpx.get(service.url + path).status_code == 401
+    answer = client.get("/elsewhere")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+def test_a_new_champion_is_taken_up_while_it_serves(service, client):
+    version = market.register(service.workspace, "churn", seed=9)
+    score = lambda: client.post("/v1/score", json={"customer_id": "C3"}).json()  # noqa: E731
+    until(lambda: score()["versions"]["models"]["churn"]["version"] == version)
+    assert score()["versions"]["models"]["churn"]["run_id"] == "run-churn-9"
+
+
+def test_a_changed_policy_is_taken_up_and_a_broken_one_is_not(service):
+    file = service.workspace.policy_file
+    version = lambda: service.readiness().json()["versions"]["policy"]  # noqa: E731
+    before = version()
+    file.write_text(market.POLICY + "\nreservation: {expires: 2h}\n")
+    until(lambda: version() != before)
+    after = version()
+    file.write_text("caps: [{scope: galaxy}]")
+    notes = until(lambda: service.readiness().json()["notes"])
+    assert "caps" in notes[0]
+    assert version() == after
+    assert service.readiness().status_code == 200
+    file.write_text(market.POLICY)
+    until(lambda: not service.readiness().json()["notes"])
+
+
+def test_a_key_made_while_it_runs_works_and_a_revoked_one_stops(service):
+    from serving.client import create_key
+    from serving.store import open_store
+
+    key = create_key(service.workspace, "late")
+    headers = {"X-API-Key": key}
+    ask = lambda: httpx.post(f"{service.url}/v1/score", json={"customer_id": "C1"}, headers=headers).status_code  # noqa: E731
+    until(lambda: ask() == 200, 5)
+    store = open_store(service.workspace)
+    store.revoke_key("late", 0).result()
+    store.close()
+    until(lambda: ask() == 401)
+
+
+def test_on_sigterm_it_finishes_and_everything_is_there(service, client):
+    rows = [market.interaction(f"last-{i}", "last") for i in range(5)]
+    assert client.post("/v1/interactions", json={"interactions": rows}).json()["accepted"] == 5
+    assert service.stop() == 0
+    from serving import sync
+    from serving.store import open_store
+
+    store = open_store(service.workspace)
+    done = sync.sync(service.workspace, store)
+    store.close()
+    assert done["interactions"].accepted >= 6
+    assert set(History(service.workspace).interactions(customers=["last"])["interaction_id"].to_pylist()) == {
+        row["interaction_id"] for row in rows
+    }
