@@ -1,6 +1,6 @@
 """From a table of interactions to columns, each customer's together and in order of (occurred_at, hash of id)."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from features.hashing import hash_strings
 from features.interactions import INSTANT
+from features.kernel.compiled import is_sensitive
 from features.kernel.sorting import order_by_customer
 from features.state import Items
 from features.vocabulary import Vocabulary
@@ -49,9 +50,7 @@ def arrange(table: pa.Table, vocabulary: Vocabulary, sensitive: Collection[str] 
     table = table.select(COLUMNS)
     code = vocabulary.encode(table)
     if sensitive:
-        hidden = np.array(
-            [topic is not None and topic.strip().lower() in sensitive for *_, topic in vocabulary.entries]
-        )
+        hidden = np.array([is_sensitive(topic, sensitive) for *_, topic in vocabulary.entries])
         if len(code) and hidden[code].any():
             kept = np.flatnonzero(~hidden[code])
             table, code = table.take(kept), code[kept]
@@ -108,7 +107,10 @@ def _floats(column: pa.ChunkedArray) -> np.ndarray:
     return column.cast(pa.float64()).to_numpy()
 
 
-def _optional(column, convert, order):  # type: ignore[no-untyped-def]
+def _optional(
+    column: pa.ChunkedArray, convert: Callable[[pa.ChunkedArray], np.ndarray], order: np.ndarray
+) -> np.ndarray:
+    """Converted and in order; of length 0 where nothing but nulls."""
     if column.null_count == len(column):
         return convert(column[:0])
     return convert(column)[order]

@@ -41,7 +41,7 @@ class FeatureMatrix:
         """One column a feature, without keys; categorical columns carry labels."""
         frame = pd.DataFrame(self.values, columns=list(self.catalogue.names), copy=False)
         for name, labels in self.levels.items():
-            frame[name] = pd.Categorical.from_codes(_positions(frame[name].to_numpy()), list(labels))
+            frame[name] = pd.Categorical.from_codes(_positions(frame[name].to_numpy()), pd.Index(labels))
         return frame
 
     def to_arrow(self) -> pa.Table:

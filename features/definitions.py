@@ -1,7 +1,7 @@
 """What a feature declares: its name made from parameters, a text, a unit, the meaning of null, and how it is read.
 
-The kinds themselves are in `features/kinds/`, each a frozen declaration beside the small compiled function that reads it
-off the accumulators. A new kind is a new subclass of `Feature` there; the kernel finds it by itself.
+The kinds themselves are in `features/kinds/`, each a frozen declaration beside the small compiled function that reads
+it off the accumulators. A new kind is a subclass of `Feature` there, named in `features/kinds/__init__.py`.
 """
 
 from collections.abc import Callable
@@ -59,15 +59,16 @@ class Feature:
     """One column of the catalogue.
 
     `read(acc, t, s, a, b) -> float` is compiled: `acc` the accumulators of one customer at instant `t` (microseconds),
-    `s` the position of the selector, `a` of the window, `b` of the second window or a plain number; with a half-life `a`
-    and `b` are the positions of fading days and values. NaN is null. Where `categorical`, the value is a position in the workspace's list of channels.
+    `s` the position of the selector, `a` of the window, `b` of the second window or a plain number; with a half-life,
+    `a` and `b` are the positions of fading days and values. NaN is null. Where `categorical`, the value is a position
+    in the workspace's list of channels.
     """
 
     unit: ClassVar[str]
     null: ClassVar[str] = "never null"
     sensitivity: ClassVar[str] = "behavioural"
     categorical: ClassVar[bool] = False
-    needs: ClassVar[frozenset[str]] = frozenset()  # of "decay", "distinct", "satisfaction": filled on demand only
+    needs: ClassVar[frozenset[str]] = frozenset()  # of accumulators.NEEDS: what is only added up on demand
     read: ClassVar[Callable[[Any, int, int, int, int], float]]
 
     @property

@@ -4,6 +4,8 @@ MurmurHash64A (Austin Appleby, public domain) over the UTF-8 bytes, read as litt
 only null does.
 """
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -56,7 +58,7 @@ _EMPTY = np.frombuffer(b"\0", np.uint8)
 
 
 @njit
-def _murmur(data: np.ndarray, start: int, stop: int) -> int:
+def _murmur(data: np.ndarray, start: int, stop: int) -> Any:
     length = stop - start
     h = _SEED ^ (uint64(length) * _MULTIPLIER)
     i = start

@@ -8,8 +8,7 @@ import pyarrow as pa
 from features.arrange import arrange
 from features.clock import DAY
 from features.hashing import hash_string
-from features.kernel.accumulate import money_units
-from features.kernel.accumulators import BOUND, HORIZON_DAYS
+from features.kernel.accumulators import BOUND, HORIZON_DAYS, MONEY_LIMIT, MONEY_SCALE
 from features.kernel.compiled import Compiled
 from features.kernel.run import run
 from features.state import Items, State
@@ -52,7 +51,7 @@ def compute(state: State, as_of: int, compiled: Compiled) -> np.ndarray:
     tables = compiled.tables
     if state.top >= compiled.codes:
         raise ValueError(
-            f"the state holds code {state.top}, the vocabulary ends at {compiled.codes - 1}: load the store's vocabulary"
+            f"the state holds code {state.top}, the vocabulary ends at {compiled.codes - 1}: load the newest vocabulary"
         )
     out = np.empty((1, len(compiled.catalogue)))
     rows = np.array([[0, len(state.items), as_of, 0]], np.int64)
@@ -83,8 +82,9 @@ def fold_table(table: pa.Table, vocabulary: Vocabulary, sensitive: Collection[st
 
 def _register(registers: np.ndarray, leaving: Items) -> np.ndarray:
     """The registers with interactions added that leave the bound."""
-    lines = {int(line[0]): [int(x) for x in line] for line in registers}
-    for code, at, value in zip(leaving.code.tolist(), leaving.at.tolist(), leaving.value.tolist(), strict=True):
+    money = np.rint(np.clip(np.nan_to_num(leaving.value), -MONEY_LIMIT, MONEY_LIMIT) * MONEY_SCALE).astype(np.int64)
+    lines = {line[0]: line for line in registers.tolist()}
+    for code, at, units in zip(leaving.code.tolist(), leaving.at.tolist(), money.tolist(), strict=True):
         line = lines.setdefault(code, [code, at, 0, 0])
-        line[1], line[2], line[3] = min(line[1], at), line[2] + 1, line[3] + int(money_units.py_func(value))
+        line[1], line[2], line[3] = min(line[1], at), line[2] + 1, line[3] + units
     return np.array([lines[code] for code in sorted(lines)], np.int64).reshape(len(lines), 4)

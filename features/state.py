@@ -47,7 +47,9 @@ class Items:
 
     def __add__(self, other: "Items") -> "Items":
         both = (self, other)
-        received, satisfaction, case = (), (), ()
+        received: tuple[np.ndarray, ...] = ()
+        satisfaction: tuple[np.ndarray, ...] = ()
+        case: tuple[np.ndarray, ...] = ()
         if any(len(part.received) for part in both):
             received = tuple(part.received if len(part.received) else part.at for part in both)
         if any(len(part.satisfaction) for part in both):

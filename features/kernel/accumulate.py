@@ -62,7 +62,7 @@ class Columns(NamedTuple):
     case: Any  # uint64, 0 without
 
 
-@njit
+@njit(forceinline=True)
 def accumulate(acc: Any, met: Any, columns: Any, registers: Any, tables: Any, row: Any, mark: int) -> None:
     """Fills `acc` with what was known at `t` of the customer in rows lo..hi; `row` is (lo, hi, t, ...).
 
@@ -77,21 +77,20 @@ def accumulate(acc: Any, met: Any, columns: Any, registers: Any, tables: Any, ro
         if columns.received.shape[0] and columns.received[i] > t:
             continue
         code, at, value = columns.code[i], columns.at[i], columns.value[i]
-        day = (t - 1 - at) // DAY
+        day, money = (t - 1 - at) // DAY, money_units(value)
         recent = day < HORIZON_DAYS and remembered < BOUND
         if recent:
             remembered += 1
             role = tables.facts[code, CASE_ROLE]
             # the newest word on a case decides; the high bit keeps cases apart from channels and topics
             if role != NO_CASE and columns.case.shape[0] and columns.case[i]:
-                if first_meeting(met, columns.case[i] | _CASE, mark) and role == OPENS:
-                    acc.cases[OPEN] += 1
+                newest_word = first_meeting(met, columns.case[i] | _CASE, mark)
+                acc.cases[OPEN] += newest_word and role == OPENS
         for k in range(tables.selector_start[code], tables.selector_start[code + 1]):
             s = tables.selectors[k]
-            moments = acc.moments[s]
-            moments[FIRST] = min(moments[FIRST], at)
-            moments[NUMBER] += 1
-            moments[MONEY] += money_units(value)
+            acc.moments[s, FIRST] = min(acc.moments[s, FIRST], at)
+            acc.moments[s, NUMBER] += 1
+            acc.moments[s, MONEY] += money
             if not recent:
                 continue
             band = tables.band_of_day[day]
@@ -102,42 +101,43 @@ def accumulate(acc: Any, met: Any, columns: Any, registers: Any, tables: Any, ro
                 add_satisfaction(acc, s, band, columns.satisfaction[i])
 
 
-@njit
+@njit(forceinline=True)
 def add_recent(acc: Any, tables: Any, s: int, band: int, day: int, at: int, code: int, value: float) -> None:
     """An interaction of `day` whole days to selector s: number, value, and its day where it is the first met of it."""
-    window, moments, fading = acc.windows[s], acc.moments[s], acc.fading[s]
+    windows, moments, fading = acc.windows, acc.moments, acc.fading
     half_lives = tables.weights.shape[0] if tables.needs[s, DECAY] else 0
-    window[COUNT, band] += 1
+    windows[s, COUNT, band] += 1
     if not np.isnan(value):
-        window[VALUED, band] += 1
-        window[SUM, band] += value
+        windows[s, VALUED, band] += 1
+        windows[s, SUM, band] += value
         for h in range(half_lives):
-            fading[FADING + tables.weights.shape[0] + h] += tables.weights[h, day] * value
-    if day == moments[LAST_DAY]:
+            fading[s, FADING + tables.weights.shape[0] + h] += tables.weights[h, day] * value
+    newer = moments[s, LAST_DAY]
+    if day == newer:
         return
-    if moments[LAST_DAY] < 0:
-        moments[NEWEST] = at
-        moments[NEWEST_CHANNEL] = tables.facts[code, CHANNEL]
+    if newer < 0:
+        moments[s, NEWEST] = at
+        moments[s, NEWEST_CHANNEL] = tables.facts[code, CHANNEL]
     else:
-        add_gap(moments, day - moments[LAST_DAY])
-    moments[LAST_DAY] = day
-    window[DAYS, band] += 1
+        add_gap(moments, s, day - newer)
+    moments[s, LAST_DAY] = day
+    windows[s, DAYS, band] += 1
     for h in range(half_lives):
-        fading[FADING + h] += tables.weights[h, day]
+        fading[s, FADING + h] += tables.weights[h, day]
 
 
-@njit
-def add_gap(moments: Any, gap: int) -> None:
+@njit(forceinline=True)
+def add_gap(moments: Any, s: int, gap: int) -> None:
     """A gap between two active days; they come newest first."""
-    moments[GAPS] += 1
-    moments[GAP_SUM] += gap
-    moments[GAP_SQUARES] += gap * gap
-    moments[GAP_LONGEST] = max(moments[GAP_LONGEST], gap)
-    if moments[GAPS] <= RECENT_GAPS:
-        moments[GAP_RECENT] += gap
+    moments[s, GAPS] += 1
+    moments[s, GAP_SUM] += gap
+    moments[s, GAP_SQUARES] += gap * gap
+    moments[s, GAP_LONGEST] = max(moments[s, GAP_LONGEST], gap)
+    if moments[s, GAPS] <= RECENT_GAPS:
+        moments[s, GAP_RECENT] += gap
 
 
-@njit
+@njit(forceinline=True)
 def add_distinct(acc: Any, met: Any, tables: Any, s: int, band: int, code: int, mark: int) -> None:
     """The first meeting with a channel or topic, newest first, is in the youngest window that has it."""
     channel, topic = tables.facts[code, CHANNEL], tables.facts[code, TOPIC]
@@ -147,7 +147,7 @@ def add_distinct(acc: Any, met: Any, tables: Any, s: int, band: int, code: int, 
         acc.windows[s, TOPICS, band] += 1
 
 
-@njit
+@njit(forceinline=True)
 def add_satisfaction(acc: Any, s: int, band: int, satisfaction: float) -> None:
     if np.isnan(satisfaction):
         return
@@ -157,15 +157,15 @@ def add_satisfaction(acc: Any, s: int, band: int, satisfaction: float) -> None:
     acc.windows[s, SATISFACTION, band] += satisfaction
 
 
-@njit
-def money_units(value: float) -> int:
+@njit(forceinline=True)
+def money_units(value: float) -> Any:
     """Millionths, as an integer; 0 without a value."""
     if np.isnan(value):
         return 0
     return np.int64(np.rint(min(max(value, -MONEY_LIMIT), MONEY_LIMIT) * MONEY_SCALE))
 
 
-@njit
+@njit(forceinline=True)
 def add_register(acc: Any, register: Any, tables: Any) -> None:
     """What a state still knows of interactions that it no longer holds, by code."""
     code = register[0]

@@ -1,8 +1,8 @@
 """What one pass over a customer's interactions leaves behind, and where the read-offs find it.
 
 Three arrays, all by selector (which interactions): `windows` holds totals by measure and band of age, `moments` whole
-numbers (instants in microseconds, gaps in days, money in millionths), `fading` totals that halve with age. There are few
-arrays on purpose: each one that crosses a function costs compile time and reference counting.
+numbers (instants in microseconds, gaps in days, money in millionths), `fading` totals that halve with age. The arrays
+are few on purpose: each one that crosses a function costs compile time and reference counting.
 """
 
 from typing import Any, NamedTuple
@@ -37,7 +37,7 @@ OPEN = 0
 # columns of a code's facts
 CHANNEL, TOPIC, CASE_ROLE = range(3)
 NO_CASE, OPENS, CLOSES = range(3)
-# columns of a selector's needs
+#: What is only added up for selectors that some feature asks it of.
 NEEDS = ("decay", "distinct", "satisfaction")
 DECAY, DISTINCT, RATING = range(3)
 
@@ -61,7 +61,7 @@ class Met(NamedTuple):
     rows: Any  # int64[power of two]: which row filled the slot
 
 
-@njit
+@njit(forceinline=True)
 def clear(acc: Any) -> None:
     acc.windows[:] = 0.0
     acc.moments[:] = 0
@@ -72,8 +72,8 @@ def clear(acc: Any) -> None:
     acc.cases[OPEN] = 0
 
 
-@njit
-def first_meeting(met: Any, key: int, row: int) -> bool:
+@njit(forceinline=True)
+def first_meeting(met: Any, key: Any, row: int) -> bool:
     """Whether `row` has not met `key` (uint64) before; remembers it."""
     last = met.keys.shape[0] - 1
     slot = np.int64((key * _SPREAD) >> np.uint64(40)) & last
@@ -86,7 +86,7 @@ def first_meeting(met: Any, key: int, row: int) -> bool:
     return True
 
 
-@njit
+@njit(forceinline=True)
 def cumulate(acc: Any) -> None:
     """From disjoint bands of age to windows that contain the younger ones."""
     for selector in range(acc.windows.shape[0]):

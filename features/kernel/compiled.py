@@ -1,5 +1,6 @@
 """A catalogue compiled for a workspace: small tables that say what each code adds to and where each feature is read."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -94,7 +95,7 @@ class Compiled:
         for entry in self._vocabulary.entries[len(self._facts) :]:
             channel, _, type_, topic = entry
             role = OPENS if type_ in CASE_OPENING else CLOSES if type_ in CASE_CLOSING else NO_CASE
-            if topic is not None and topic.strip().lower() in self._sensitive:
+            if is_sensitive(topic, self._sensitive):
                 role = NO_CASE
             else:
                 self._matches += [s for s, selector in enumerate(self._selectors) if selector.matches(*entry)]
@@ -107,6 +108,11 @@ class Compiled:
             facts=np.array(self._facts, np.int64).reshape(len(self._facts), 3),
             **self._catalogue_tables,
         )
+
+
+def is_sensitive(topic: str | None, sensitive: Collection[str]) -> bool:
+    """Whether a row on this topic must not reach a feature; case and surrounding blanks do not matter."""
+    return topic is not None and topic.strip().lower() in sensitive
 
 
 def sensitive_topics(settings: "Settings") -> frozenset[str]:

@@ -40,14 +40,14 @@ def compiled(function: Function) -> Function:
 
     Call it with one combination of argument types only: each further one costs seconds.
     """
-    dispatcher = numba.njit(nogil=True)(function)
+    dispatcher: Any = numba.njit(nogil=True)(function)
     dispatcher._cache = _Cache(dispatcher.py_func)
-    return dispatcher  # type: ignore[no-any-return]
+    return dispatcher
 
 
 @functools.cache
 def source_stamp() -> str:
-    """A hash of all sources that a cached function may have been compiled from, and of the processor it was made for."""
+    """A hash of all sources that compiled code may come from, and of the processor it was made for."""
     digest = hashlib.sha256(f"{numba.__version__} {llvmlite.binding.get_host_cpu_name()}".encode())
     for pattern in _SOURCES:
         for path in sorted(_PACKAGE.glob(pattern)):
@@ -57,14 +57,10 @@ def source_stamp() -> str:
 
 @functools.cache
 def cache_folder() -> str:
-    """The first that can be written of $NUMBA_CACHE_DIR, the package's own, the user's cache; else a temporary one."""
+    """The first that can be written of $NUMBA_CACHE_DIR, the package's own and the user's cache, else a new one."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    wanted = [
-        os.environ.get("NUMBA_CACHE_DIR"),
-        str(_PACKAGE / "kernel" / "__pycache__"),
-        os.path.join(home, "tactful"),
-    ]
-    for folder in filter(None, wanted):
+    own = str(_PACKAGE / "kernel" / "__pycache__")
+    for folder in filter(None, (os.environ.get("NUMBA_CACHE_DIR"), own, os.path.join(home, "tactful"))):
         with contextlib.suppress(OSError):
             os.makedirs(folder, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
@@ -93,7 +89,7 @@ class _Locator(_CacheLocator):
 
 
 class _Implementation(CompileResultCacheImpl):
-    _locator_classes = [_Locator]  # noqa: RUF012
+    _locator_classes = [_Locator]  # type: ignore[list-item]  # noqa: RUF012
 
 
 class _Cache(FunctionCache):

@@ -43,4 +43,29 @@ KINDS: tuple[type[Feature], ...] = (
     Season,
 )
 
-__all__ = [kind.__name__ for kind in KINDS]
+__all__ = [
+    "KINDS",
+    "ActiveDays",
+    "Count",
+    "DecayedDays",
+    "DecayedSum",
+    "DistinctChannels",
+    "DistinctTopics",
+    "GapDeviation",
+    "GapLongest",
+    "GapMean",
+    "GapRatio",
+    "GapTrend",
+    "LastChannel",
+    "LastSatisfaction",
+    "LifetimeCount",
+    "LifetimeSum",
+    "MeanSatisfaction",
+    "MeanValue",
+    "OpenCases",
+    "Recency",
+    "Season",
+    "Sum",
+    "Tenure",
+    "Trend",
+]

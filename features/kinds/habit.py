@@ -11,7 +11,17 @@ from numba import njit
 
 from features.clock import DAY
 from features.definitions import Feature, Operation, Selector, check_days
-from features.kernel.accumulators import DAYS, FIRST, GAPS, GAP_LONGEST, GAP_RECENT, GAP_SQUARES, GAP_SUM, NEWEST, RECENT_GAPS
+from features.kernel.accumulators import (
+    DAYS,
+    FIRST,
+    GAP_LONGEST,
+    GAP_RECENT,
+    GAP_SQUARES,
+    GAP_SUM,
+    GAPS,
+    NEWEST,
+    RECENT_GAPS,
+)
 
 
 @dataclass(frozen=True)
@@ -141,7 +151,7 @@ class GapTrend(Gap):
 
 @dataclass(frozen=True)
 class Trend(Feature):
-    """Active days now against before: the daily rate over `days` by that over `second_days`, or since the first ever."""
+    """Active days now against before: the daily rate over `days` by that over `second_days`."""
 
     who: Selector
     days: int
@@ -153,9 +163,7 @@ class Trend(Feature):
     def __post_init__(self) -> None:
         check_days(self.days, self.second_days)
         if self.days >= self.second_days:
-            raise ValueError(
-                f"a trend compares a shorter window with a longer one, not {self.days} with {self.second_days}"
-            )
+            raise ValueError(f"a trend compares a shorter window with a longer one: {self.days}, {self.second_days}")
 
     @property
     def name(self) -> str:
@@ -174,6 +182,6 @@ class Trend(Feature):
         long = acc.windows[s, DAYS, b]
         if not long:
             return np.nan
-        known = (t - acc.moments[s, FIRST] - 1) // DAY + 1  # 24-hour periods since the first ever
+        known = (t - acc.moments[s, FIRST] - 1) // DAY + 1  # a newcomer is compared over the days that there were
         exposure = min(known, acc.window_days[b]) / min(known, acc.window_days[a])
         return acc.windows[s, DAYS, a] / long * exposure

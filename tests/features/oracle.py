@@ -1,0 +1,153 @@
+"""A deliberately naive reading of every feature kind: plain lists, plain loops, nothing shared with the kernel.
+
+An interaction is a dict with the columns of the contract; instants are integers of microseconds.
+"""
+
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+from features.hashing import hash_string
+
+DAY = 24 * 3600 * 1_000_000
+Row = dict[str, Any]
+
+
+def known_at(rows: Sequence[Row], t: int, sensitive: Collection[str]) -> list[Row]:
+    """What was known at t of one customer, oldest first, each interaction once, sensitive topics gone."""
+    seen, known = set(), []
+    for row in rows:
+        if row["occurred_at"] < t and row["received_at"] <= t and row["interaction_id"] not in seen:
+            seen.add(row["interaction_id"])
+            if row["topic"] is None or row["topic"].strip().lower() not in sensitive:
+                known.append(row)
+    return sorted(known, key=lambda row: (row["occurred_at"], hash_string(row["interaction_id"])))
+
+
+def compute(
+    rows: Sequence[Row], t: int, features: Iterable[Any], channels: Sequence[str], sensitive: Collection[str] = ()
+) -> list[float]:
+    """Every feature of one customer at t; NaN is null."""
+    ever = known_at(rows, t, sensitive)
+    remembered = [row for row in ever if row["occurred_at"] >= t - 400 * DAY][-4096:]
+    answers = [KINDS[type(f).__name__](f, Asked(f, ever, remembered, t, channels)) for f in features]
+    return [math.nan if answer is None else float(answer) for answer in answers]
+
+
+class Asked:
+    """The interactions that a feature's selector means."""
+
+    def __init__(self, feature: Any, ever: list[Row], remembered: list[Row], t: int, channels: Sequence[str]) -> None:
+        who = getattr(feature, "who", None)
+        self.t, self.channels, self.all = t, channels, remembered
+        self.ever = [row for row in ever if matches(who, row)]
+        self.rows = [row for row in remembered if matches(who, row)]
+
+    def within(self, days: int) -> list[Row]:
+        return [row for row in self.rows if row["occurred_at"] >= self.t - days * DAY]
+
+    def age(self, row: Row) -> int:
+        """In whole 24-hour periods counted back from t: 0 is [t - 24 h, t)."""
+        return (self.t - row["occurred_at"] - 1) // DAY
+
+    def active(self, rows: list[Row]) -> list[int]:
+        """Distinct ages, newest first."""
+        return sorted({self.age(row) for row in rows})
+
+    def gaps(self) -> list[int]:
+        """Between consecutive active days, newest first."""
+        days = self.active(self.rows)
+        return [older - newer for newer, older in pairwise(days)]
+
+
+def matches(who: Any, row: Row) -> bool:
+    if who is None:
+        return True
+    asked = {"channel": who.channel, "direction": who.direction, "type": who.type, "topic": who.topic}
+    return all(row[name] == want for name, want in asked.items() if want is not None)
+
+
+def total(rows: list[Row]) -> float:
+    return math.fsum(row["value"] for row in rows if row["value"] is not None)
+
+
+def mean(numbers: Sequence[float]) -> float | None:
+    return math.fsum(numbers) / len(numbers) if numbers else None
+
+
+def present(rows: list[Row], column: str) -> list[Any]:
+    return [row[column] for row in rows if row[column] is not None]
+
+
+def gap_deviation(_: Any, asked: Asked) -> float | None:
+    gaps = asked.gaps()
+    centre = mean(gaps)
+    return None if centre is None else math.sqrt(math.fsum((gap - centre) ** 2 for gap in gaps) / len(gaps))
+
+
+def gap_trend(_: Any, asked: Asked) -> float | None:
+    gaps = asked.gaps()
+    return mean(gaps[:3]) / mean(gaps) if len(gaps) >= 2 else None  # type: ignore[operator]
+
+
+def since(t: int, row: Row) -> float:
+    return (t - row["occurred_at"]) / DAY
+
+
+def trend(feature: Any, asked: Asked) -> float | None:
+    short, long = (len(asked.active(asked.within(days))) for days in (feature.days, feature.second_days))
+    if not long:
+        return None
+    known = 1 + asked.age(asked.ever[0])
+    return (short / min(feature.days, known)) / (long / min(feature.second_days, known))
+
+
+def last_channel(_: Any, asked: Asked) -> float | None:
+    if not asked.rows or asked.rows[-1]["channel"] not in asked.channels:
+        return None
+    return list(asked.channels).index(asked.rows[-1]["channel"])
+
+
+def open_cases(_: Any, asked: Asked) -> int:
+    status = {}
+    for row in asked.all:
+        if row["case_id"] is not None and row["type"] in ("complaint", "case_opened", "case_closed"):
+            status[row["case_id"]] = row["type"] != "case_closed"
+    return sum(status.values())
+
+
+def season(feature: Any, asked: Asked) -> float:
+    angle = 2 * math.pi * asked.t / DAY / 365.2425
+    return math.sin(angle) if feature.part == "sine" else math.cos(angle)
+
+
+def faded(half_life: int, age: int) -> float:
+    return 0.5 ** (age / half_life)
+
+
+KINDS: dict[str, Callable[[Any, Asked], float | None]] = {
+    "Count": lambda f, a: len(a.within(f.days)),
+    "Sum": lambda f, a: total(a.within(f.days)),
+    "MeanValue": lambda f, a: mean(present(a.within(f.days), "value")),
+    "ActiveDays": lambda f, a: len(a.active(a.within(f.days))),
+    "DistinctChannels": lambda f, a: len({c for c in present(a.within(f.days), "channel") if c in a.channels}),
+    "DistinctTopics": lambda f, a: len(set(present(a.within(f.days), "topic"))),
+    "DecayedDays": lambda f, a: math.fsum(faded(f.half_life, age) for age in a.active(a.rows)),
+    "DecayedSum": lambda f, a: math.fsum(faded(f.half_life, a.age(row)) * (row["value"] or 0) for row in a.rows),
+    "Recency": lambda _, a: since(a.t, a.rows[-1]) if a.rows else None,
+    "Tenure": lambda _, a: since(a.t, a.ever[0]) if a.ever else None,
+    "LifetimeCount": lambda _, a: len(a.ever),
+    "LifetimeSum": lambda _, a: total(a.ever),
+    "GapMean": lambda _, a: mean(a.gaps()),
+    "GapDeviation": gap_deviation,
+    "GapLongest": lambda _, a: max(a.gaps(), default=None),
+    "GapRatio": lambda _, a: since(a.t, a.rows[-1]) / mean(a.gaps()) if a.gaps() else None,
+    "GapTrend": gap_trend,
+    "Trend": trend,
+    "LastChannel": last_channel,
+    "LastSatisfaction": lambda _, a: (present(a.rows, "satisfaction") or [None])[-1],
+    "MeanSatisfaction": lambda f, a: mean(present(a.within(f.days), "satisfaction")),
+    "OpenCases": open_cases,
+    "Season": season,
+}

@@ -1,0 +1,101 @@
+"""History, now and the naive oracle agree on every feature of the catalogue and on every kind there is."""
+
+import numpy as np
+import oracle
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from interactions_for_tests import DAY, START, instants, interactions, table
+
+from features import batch, online
+from features.catalogue import COMPLAINT, DEFAULT, INBOUND, OUTBOUND, PURCHASE, Catalogue
+from features.definitions import ANY, Selector
+from features.kernel.compiled import sensitive_topics
+from features.kinds import KINDS
+from features.vocabulary import Vocabulary
+from features.workspace import Settings
+
+SETTINGS = Settings()
+SENSITIVE = sensitive_topics(SETTINGS)
+SELECTORS = (PURCHASE, INBOUND, OUTBOUND, COMPLAINT, ANY, Selector("web", "inbound", "purchase", "billing"))
+
+
+def every_kind() -> Catalogue:
+    """The default catalogue and, of every kind, a declaration over every selector with odd windows."""
+    parameters = {"days": 1, "second_days": 400, "half_life": 3}
+    more = {feature.name: feature for feature in DEFAULT}
+    for kind in KINDS:
+        fields = kind.__dataclass_fields__
+        for who in SELECTORS:
+            given_ = {name: value for name, value in parameters.items() if name in fields}
+            if "who" in fields:
+                given_["who"] = who
+            if "part" in fields:
+                given_["part"] = "sine"
+            feature = kind(**given_)
+            more[feature.name] = feature
+    return Catalogue(tuple(more.values()))
+
+
+CATALOGUE = every_kind()
+
+
+def assert_same(found: np.ndarray, rows: list, t: int) -> None:
+    wanted = oracle.compute(rows, t, CATALOGUE, SETTINGS.channels, SENSITIVE)
+    for feature, have, want in zip(CATALOGUE, found, wanted, strict=True):
+        scale = sum(abs(row["value"] or 0) for row in rows)  # sums of both signs may cancel
+        assert have == pytest.approx(want, rel=1e-9, abs=1e-12 * scale, nan_ok=True), feature.name
+
+
+def now(rows: list, t: int, size: int = 7) -> np.ndarray:
+    """Folded in pieces, packed and unpacked in between."""
+    words = Vocabulary()
+    state = online.State()
+    for first in range(0, len(rows), size):
+        items = online.items_from_table(table(rows[first : first + size]), words, SENSITIVE)
+        state = online.State.from_bytes(online.update(state, items)[0].to_bytes())
+    return online.compute(state, t, CATALOGUE.compile(words, SETTINGS))
+
+
+def test_every_kind_has_an_oracle():
+    assert {kind.__name__ for kind in KINDS} == set(oracle.KINDS)
+    assert {type(feature) for feature in CATALOGUE} == set(KINDS)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=interactions(customers=("ann", "bob", "élodie")), t=instants(days=500))
+def test_history_agrees_with_the_oracle_at_any_instant(rows, t):
+    matrix = batch.compute(table(rows), [t, t + DAY], CATALOGUE, SETTINGS)
+    known = {
+        (instant, name)
+        for instant in (t, t + DAY)
+        for name in ("ann", "bob", "élodie")
+        if oracle.known_at([row for row in rows if row["customer_id"] == name], instant, SENSITIVE)
+    }
+    assert set(zip(matrix.as_of.tolist(), matrix.customer_id.tolist(), strict=True)) == known
+    for customer, instant, values in zip(matrix.customer_id, matrix.as_of, matrix.values, strict=True):
+        assert_same(values, [row for row in rows if row["customer_id"] == customer], int(instant))
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=interactions(), later=st.sampled_from((1, DAY, 30 * DAY, 400 * DAY + 1)) | st.integers(1, 800 * DAY))
+def test_now_agrees_with_history_and_the_oracle_from_the_newest_interaction_on(rows, later):
+    t = max((row["occurred_at"] for row in rows), default=START) + later
+    found = now(rows, t)
+    past = batch.compute_at(table(rows), ["ann"], np.array([t]), CATALOGUE, SETTINGS).values[0]
+    np.testing.assert_array_equal(found, past)
+    assert_same(found, rows, t)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=interactions(), data=st.data())
+def test_the_order_of_arrival_and_repeats_change_nothing(rows, data):
+    t = max((row["occurred_at"] for row in rows), default=START) + 30 * DAY
+    held = [row for row in rows if row["occurred_at"] >= t - 430 * DAY]  # of what has left the state, the log knows
+    repeats = data.draw(st.lists(st.sampled_from(held), max_size=9)) if held else []
+    shuffled = data.draw(st.permutations(rows + repeats))
+    np.testing.assert_array_equal(now(shuffled, t, size=data.draw(st.integers(1, 12))), now(rows, t))
+    np.testing.assert_array_equal(
+        batch.compute(table(shuffled), [t], CATALOGUE, SETTINGS).values,
+        batch.compute(table(rows), [t], CATALOGUE, SETTINGS).values,
+    )
