@@ -1,5 +1,41 @@
-"""The command line's front door: it only assembles commands."""
+"""The command line's front door: it only assembles the packages' commands."""
+
+import typer
+
+from features import commands as features_commands
+from serving import commands as serving_commands
+from serving.demo import commands as demo_commands
+from training import commands as training_commands
+from training.reports import commands as report_commands
+
+app = typer.Typer(
+    name="tactful",
+    help="Next best action, with tact: from interactions to one guarded decision per customer.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# The live store learns what was ingested at once: features may not import serving, so the two meet here.
+features_commands.after_ingest.append(serving_commands.absorb_new)
+
+app.command()(features_commands.init)
+app.command()(features_commands.ingest)
+features = typer.Typer(help="What we know of customers: the catalogue, and tables built from it.", no_args_is_help=True)
+features.command("list")(features_commands.list_features)
+features.command("build")(features_commands.build_features)
+app.add_typer(features, name="features")
+app.add_typer(training_commands.app)
+app.add_typer(serving_commands.app)
+app.add_typer(report_commands.app, name="report")
+app.add_typer(demo_commands.app)
 
 
 def main() -> None:
-    raise SystemExit("not yet")
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
