@@ -67,19 +67,24 @@ def _load(tx: sqlite3.Connection, words: Words, piece: pa.Table, sensitive: Coll
     rows = piece.take(np.sort(new))
     vocabulary = words.refresh(tx)
     before = len(vocabulary)
-    sheets = {
-        customer: Sheet(items, newest=int(items.at[-1])) for customer, items in fold_table(rows, vocabulary, sensitive)
-    }
+    sheets = {customer: Sheet(newest=newest) for customer, newest in _newest(rows)}
+    for customer, items in fold_table(rows, vocabulary, sensitive):
+        sheets[customer].items = items
     words.append(tx, before)
     for row in _telling(rows, sensitive):
         hidden = (row["topic"] or "").strip().lower() in sensitive
-        sheet = sheets.setdefault(row["customer_id"], Sheet())
-        sheet.newest = max(sheet.newest, row["occurred_at"])
         if (told := tell(tx, row, hidden)) is not None:
-            sheet.told.append(told)
+            sheets[row["customer_id"]].told.append(told)
     for customer, sheet in sheets.items():
         fold(tx, customer, sheet)
     return len(new)
+
+
+def _newest(rows: pa.Table) -> Iterator[tuple[str, int]]:
+    """Each customer's newest instant, sensitive rows included."""
+    found = rows.select(["customer_id", "occurred_at"]).group_by("customer_id").aggregate([("occurred_at", "max")])
+    micros = found.column("occurred_at_max").cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    return zip(found.column("customer_id").to_pylist(), micros.to_pylist(), strict=True)
 
 
 def _telling(rows: pa.Table, sensitive: Collection[str]) -> Iterator[dict[str, Any]]:

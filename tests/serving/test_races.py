@@ -1,0 +1,113 @@
+"""Caps under fire: several processes on one file, killed at random; judged from the log by a naive checker."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from racer import BOOK
+
+from features.state import State
+from serving.store import SqliteStore
+
+HERE = Path(__file__).parent
+SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+def start(path: Path, seed: int, steps: int, customers: int) -> "subprocess.Popen[str]":
+    arguments = [sys.executable, str(HERE / "racer.py"), str(path), str(seed), str(steps), str(customers)]
+    environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    """Complete lines only: a killed process may leave half of one."""
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def violations(path: Path) -> list[str]:
+    """Every window in which more was claimed than a cap allows. Reads the tables directly; shares no code with us."""
+    rows = sqlite3.connect(path).execute(
+        "SELECT customer_id, action, grp, channel, touched_at FROM contacts WHERE state IN ('claimed', 'sent')"
+    )
+    by_customer = defaultdict(list)
+    for customer, action, group, channel, at in rows:
+        by_customer[customer].append({"action": action, "group": group, "channel": channel, "at": at})
+    found = []
+    for customer, contacts in by_customer.items():
+        for cap in BOOK.policy.caps:
+            length = int(cap.window[:-1]) * SECONDS[cap.window[-1]] * 1_000_000
+            names = {"total"} if cap.scope == "total" else {contact[cap.scope] for contact in contacts}
+            for name in names if cap.name is None else {cap.name}:
+                at = sorted(c["at"] for c in contacts if cap.scope == "total" or c[cap.scope] == name)
+                for last in at:
+                    inside = sum(last - length <= each <= last for each in at)
+                    if inside > cap.max:
+                        found.append(f"{customer}: {inside} within {cap.label} ({name})")
+    return found
+
+
+def check(path: Path, acknowledged: list[dict[str, Any]]) -> None:
+    """No cap broken, nothing acknowledged lost, and the log agrees with the tables."""
+    assert violations(path) == []
+    ids = defaultdict(set)
+    for line in acknowledged:
+        ids[line["kind"]].add(line.get("id"))
+    with SqliteStore(path) as store:
+        assert ids["decision"] <= {line["decision_id"] for line in store.export("decisions", 0)}
+        recorded = store.export("interactions", 0)
+        assert ids["interaction"] <= {line["interaction_id"] for line in recorded}
+        states = {line["id"]: store.contact(line["id"]) for line in acknowledged if line["kind"] == "claim"}
+        assert all(contact is not None and contact.touched_at is not None for contact in states.values())
+        assert all(states[each].state == "sent" for each in ids["sent"])
+        assert all(states[each].state == "failed" for each in ids["failed"])
+        held = {line["customer_id"]: State.from_bytes(store.read(line["customer_id"]).state) for line in recorded}
+        assert sum(len(state.items) for state in held.values()) == len(recorded)  # no interaction counted twice
+    assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def race(path: Path, processes: int, steps: int, customers: int) -> list[dict[str, Any]]:
+    SqliteStore(path).close()
+    running = [start(path, seed, steps, customers) for seed in range(processes)]
+    outputs = [process.communicate(timeout=240)[0] for process in running]
+    assert [process.returncode for process in running] == [0] * processes
+    return [line for output in outputs for line in lines(output)]
+
+
+def test_processes_racing_for_one_customer_never_exceed_a_cap(tmp_path):
+    acknowledged = race(tmp_path / "s.db", processes=3, steps=250, customers=5)
+    check(tmp_path / "s.db", acknowledged)
+    counts = {kind: sum(line["kind"] == kind for line in acknowledged) for kind in ("decision", "claim", "sent")}
+    assert counts["decision"] > 300
+    assert counts["claim"] > 20  # the caps were worth defending
+    assert counts["sent"] > 5
+
+
+@pytest.mark.slow
+def test_eight_processes_racing_on_hot_customers(tmp_path):
+    acknowledged = race(tmp_path / "s.db", processes=8, steps=1_200, customers=25)
+    check(tmp_path / "s.db", acknowledged)
+    assert sum(line.get("lost", 0) for line in acknowledged) > 0  # races were lost, and judged again
+
+
+def test_kill_9_loses_nothing_acknowledged(tmp_path):
+    path, acknowledged = tmp_path / "s.db", []
+    SqliteStore(path).close()
+    for attempt in range(3):
+        with start(path, 100 + attempt, 100_000, 5) as process:
+            assert process.stdout is not None
+            read = [process.stdout.readline() for _ in range(60)]
+            time.sleep(0.05 * attempt)
+            process.send_signal(signal.SIGKILL)
+            read.append(process.stdout.read())
+        assert process.returncode == -signal.SIGKILL
+        acknowledged += lines("".join(read))
+    assert len(acknowledged) >= 150
+    check(path, acknowledged)
