@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from serving.decisions.profile import Profile
 from serving.store import contacts, folding, loading, schema
 from serving.store.protocol import Commit, Conflict, Key, Log, Read, Receipt, Recheck
 from serving.store.touches import touches
+from serving.store.turns import Turns
 from serving.store.words import Words
 from serving.store.writer import Writer
 
@@ -48,16 +50,19 @@ class SqliteStore:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
-        first = self._connect()
+        turns = Turns(self.path.with_name(self.path.name + "-lock"))
         try:
-            schema.migrate(first, str(self.path))
+            with turns.taken(), closing(self._connect()) as first:
+                schema.migrate(first, str(self.path))
         except sqlite3.DatabaseError as error:
+            turns.close()
             raise schema.WrongFile(f"{self.path} cannot be used as a store: {error}") from None
-        finally:
-            first.close()
+        except schema.WrongFile:
+            turns.close()
+            raise
         self._read_words = Words()  # committed entries only
         self._written_words = Words()  # the writer's, may run ahead inside a transaction
-        self._writer = Writer(self._connect, self.path.with_name(self.path.name + "-lock"), self._written_words.forget)
+        self._writer = Writer(self._connect, turns, self._written_words.forget)
 
     # reading
 

@@ -1,23 +1,17 @@
 """Group commit: one writer thread a process; whatever waits goes to disk in one transaction.
 
 While one transaction is being flushed the next operations gather, so a flush is shared by as many as came meanwhile.
-Processes take turns through a file lock: SQLite's own lock is polled, and starves waiters for seconds.
 """
 
 import logging
-import os
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any, TypeVar
 
-try:
-    import fcntl
-except ImportError:  # Windows: SQLite's own lock, with its busy timeout, is all there is
-    fcntl = None  # type: ignore[assignment]
+from serving.store.turns import Turns
 
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Any]
@@ -36,9 +30,8 @@ class Writer:
     `forget` is called whenever something was rolled back: what was cached from inside a transaction is void.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], lock: Path, forget: Callable[[], None]) -> None:
-        self._connect, self._forget = connect, forget
-        self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    def __init__(self, connect: Callable[[], sqlite3.Connection], turns: Turns, forget: Callable[[], None]) -> None:
+        self._connect, self._turns, self._forget = connect, turns, forget
         self._waiting: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
         self._closed = False
         self._gate = threading.Lock()
@@ -62,7 +55,7 @@ class Writer:
             self._closed = True
             self._waiting.put(None)
         self._thread.join()
-        os.close(self._lock)
+        self._turns.close()
 
     def alive(self) -> bool:
         return self._thread.is_alive() and not self._closed
@@ -93,14 +86,11 @@ class Writer:
         """One transaction. An operation that raises undoes itself alone; a failed commit fails them all."""
         outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
-            self._turn(True)
-            try:
+            with self._turns.taken():
                 connection.execute("BEGIN IMMEDIATE")
                 for work, future in batch:
                     outcomes.append((future, *self._attempt(connection, work)))
                 connection.execute("COMMIT")
-            finally:
-                self._turn(False)
         except BaseException as error:
             _log.error("a transaction of %d operations failed: %s", len(batch), error)
             if connection.in_transaction:
@@ -126,7 +116,3 @@ class Writer:
             return None, error
         connection.execute("RELEASE operation")
         return result, None
-
-    def _turn(self, take: bool) -> None:
-        if fcntl is not None:
-            fcntl.flock(self._lock, fcntl.LOCK_EX if take else fcntl.LOCK_UN)

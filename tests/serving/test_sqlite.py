@@ -1,0 +1,128 @@
+"""What is particular to the SQLite store: its file, its schema, its writer."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from features.workspace import Workspace, WorkspaceError
+from serving.store import SqliteStore, open_store, schema
+from serving.store.turns import Turns
+from serving.store.writer import Closed, Writer
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def writer(tmp_path):
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(tmp_path / "w.db", isolation_level=None, check_same_thread=False)
+        connection.execute("CREATE TABLE IF NOT EXISTS t (a INTEGER PRIMARY KEY)")
+        connection.set_trace_callback(statements.append)
+        return connection
+
+    forgotten: list[bool] = []
+    statements: list[str] = []
+    made = Writer(connect, Turns(tmp_path / "w.lock"), lambda: forgotten.append(True))
+    made.forgotten, made.statements = forgotten, statements
+    yield made
+    made.close()
+
+
+def put(number: int):
+    return lambda tx: tx.execute("INSERT INTO t VALUES (?)", (number,)).rowcount
+
+
+def hold(writer: Writer) -> threading.Event:
+    """Keeps the writer busy until the event is set."""
+    entered, gate = threading.Event(), threading.Event()
+    writer.submit(lambda _: (entered.set(), gate.wait(5)))
+    assert entered.wait(5)
+    return gate
+
+
+def test_waiting_operations_share_one_transaction(writer):
+    gate = hold(writer)
+    changes = [writer.submit(put(i)) for i in range(50)]
+    gate.set()
+    assert [change.result() for change in changes] == [1] * 50
+    assert writer.statements.count("COMMIT") == 2  # the one that held it up, and one for all who waited
+
+
+def test_one_failure_undoes_itself_alone_and_voids_what_was_cached(writer):
+    futures: list[Future[Any]] = [writer.submit(put(i)) for i in (1, 2, 2, 3)]
+    assert [f.exception() is None for f in futures] == [True, True, False, True]
+    assert isinstance(futures[2].exception(), sqlite3.IntegrityError)
+    assert writer.submit(lambda tx: tx.execute("SELECT count(*) FROM t").fetchone()[0]).result() == 3
+    assert writer.forgotten == [True]
+
+
+def test_a_future_resolves_only_after_the_commit(writer, tmp_path):
+    other = sqlite3.connect(tmp_path / "w.db")
+    for number in range(20):
+        writer.submit(put(number)).result()
+        assert other.execute("SELECT max(a) FROM t").fetchone() == (number,)
+    other.close()
+
+
+def test_a_cancelled_operation_is_not_run(writer):
+    gate = hold(writer)
+    cancelled = writer.submit(put(7))
+    assert cancelled.cancel()
+    gate.set()
+    assert writer.submit(put(7)).result() == 1
+
+
+def test_a_closed_writer_takes_nothing_more(writer):
+    writer.close()
+    with pytest.raises(Closed):
+        writer.submit(put(1))
+    assert not writer.alive()
+
+
+def test_acknowledged_means_on_disk(tmp_path):
+    with SqliteStore(tmp_path / "s.db") as store:
+        asked = store._writer.submit(
+            lambda tx: [tx.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+        )
+        assert asked.result() == ["wal", 2]
+
+
+def test_the_file_says_what_it_is(tmp_path):
+    SqliteStore(tmp_path / "s.db").close()
+    connection = sqlite3.connect(tmp_path / "s.db")
+    assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
+    connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    connection.close()
+    with pytest.raises(schema.WrongFile, match="newer Tactful"):
+        SqliteStore(tmp_path / "s.db")
+
+
+def test_someone_elses_database_is_left_alone(tmp_path):
+    connection = sqlite3.connect(tmp_path / "theirs.db")
+    connection.execute("CREATE TABLE precious (a)")
+    connection.close()
+    with pytest.raises(schema.WrongFile, match="not a Tactful store"):
+        SqliteStore(tmp_path / "theirs.db")
+
+
+def test_a_workspace_with_a_wrong_store_gets_one_clear_line(tmp_path):
+    (tmp_path / "tactful.yaml").write_text("store: {url: 'sqlite:///notes.txt'}\n")
+    (tmp_path / "notes.txt").write_text(
+        "These are my notes, and quite long enough to look like a file of some kind.\n" * 9
+    )
+    with pytest.raises(WorkspaceError, match=r"store.url in .*tactful.yaml: .*notes.txt cannot be used"):
+        open_store(Workspace.open(tmp_path))
+
+
+def test_many_processes_may_create_the_file_at_once(tmp_path):
+    code = f"import sys; from serving.store import SqliteStore; SqliteStore({str(tmp_path / 's.db')!r}).close()"
+    running = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE) for _ in range(6)]
+    outputs = [process.communicate(timeout=120)[1].decode() for process in running]
+    assert outputs == [""] * 6
+    SqliteStore(tmp_path / "s.db").close()
