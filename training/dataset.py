@@ -1,0 +1,199 @@
+"""Training sets: (customer, cutoff) pairs, features as of the cutoff, labels from the horizon after it."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from features import batch
+from features.batch import FeatureMatrix
+from features.catalogue import DEFAULT, Catalogue
+from features.clock import DAY
+from features.hashing import hash_strings
+from features.history import History
+from features.workspace import Settings, Workspace, WorkspaceError
+from training.labels import Life, micros
+from training.windows import Windows, plan
+
+#: What features and labels read; the rest of an interaction stays on disk.
+COLUMNS = [
+    "interaction_id", "customer_id", "occurred_at", "received_at", "channel", "direction", "type", "topic", "value",
+    "satisfaction", "case_id", "decision_id", "action",
+]  # fmt: skip
+TRAINING_ROWS = 150_000
+CALIBRATION_ROWS = 100_000
+
+Compute = Callable[[pa.Table, Any, np.ndarray, Catalogue, Settings], FeatureMatrix]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one window: row i is customer[i] as of as_of[i] (microseconds), label[i] what came of it (0 or 1)."""
+
+    customer: np.ndarray
+    as_of: np.ndarray
+    label: np.ndarray
+    frame: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Three windows in time, an embargo of one horizon between them; `categories` are the text columns of frames."""
+
+    kind: str
+    training: Part
+    calibration: Part
+    test: Part
+    windows: Windows
+    horizon_days: int
+    catalogue: Catalogue
+    categories: tuple[str, ...]
+    action_features: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        return {"training": self.training, "calibration": self.calibration, "test": self.test}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Whom to look at and when, before features are computed. `customer` holds ids."""
+
+    customer: np.ndarray
+    as_of: np.ndarray
+    label: np.ndarray
+
+    def at_most(self, rows: int, seed: int) -> "Pairs":
+        """A random sample of pairs, in the old order, where there are more: every cutoff and customer may appear."""
+        if len(self.label) <= rows:
+            return self
+        keep = np.sort(np.random.default_rng(seed).choice(len(self.label), rows, replace=False))
+        return Pairs(self.customer[keep], self.as_of[keep], self.label[keep])
+
+
+def read(workspace: Workspace) -> pa.Table:
+    """All interactions of the workspace, in the columns that training needs; WorkspaceError where there are none."""
+    interactions = History(workspace).interactions(COLUMNS)
+    if interactions.num_rows == 0:
+        raise WorkspaceError(f"{workspace.history} holds no interactions yet; run `tactful ingest FILE` first")
+    return interactions
+
+
+def churn(
+    interactions: pa.Table,
+    settings: Settings,
+    test: int | None = None,
+    catalogue: Catalogue = DEFAULT,
+    compute: Compute = batch.compute_at,
+) -> Dataset:
+    """Customers alive at weekly cutoffs, and whether they then stayed away. `test` overrides the test cutoff.
+
+    Raises WorkspaceError where the log is too short or shows only one of the two outcomes.
+    """
+    life = Life.of(interactions, settings.churn)
+    if len(life.signs.at) == 0:
+        raise WorkspaceError(
+            f"history holds no interaction of the types that show life ({', '.join(settings.churn.qualifying)});"
+            " correct `churn.qualifying` in tactful.yaml, or the type in the ingest map"
+        )
+    horizon = settings.churn.horizon_days * DAY
+    windows = plan(int(life.signs.at[0]), int(life.signs.at[-1]), horizon, test)
+    chosen = {
+        "training": _pairs(life, windows.training).at_most(TRAINING_ROWS, seed=0),
+        "calibration": _pairs(life, windows.calibration).at_most(CALIBRATION_ROWS, seed=1),
+        "test": _pairs(life, (windows.test,)),
+    }
+    return assemble("churn", interactions, settings, chosen, windows, catalogue, compute)
+
+
+def assemble(
+    kind: str,
+    interactions: pa.Table,
+    settings: Settings,
+    chosen: dict[str, Pairs],
+    windows: Windows,
+    catalogue: Catalogue,
+    compute: Compute,
+    extra: dict[str, pd.DataFrame] | None = None,
+) -> Dataset:
+    """Computes the features of all pairs at once. `extra` holds the action's columns for each part, if any."""
+    for name, pairs in chosen.items():
+        _both_outcomes(kind, name, pairs.label)
+    customers = np.concatenate([pairs.customer for pairs in chosen.values()])
+    as_of = np.concatenate([pairs.as_of for pairs in chosen.values()])
+    frame = plain(compute(interactions, customers, as_of, catalogue, settings).to_pandas())
+    parts, start = {}, 0
+    for name, pairs in chosen.items():
+        mine = frame.iloc[start : start + len(pairs.label)].reset_index(drop=True)
+        start += len(pairs.label)
+        if extra is not None:
+            mine = pd.concat([mine, plain(extra[name]).reset_index(drop=True)], axis=1)
+        parts[name] = Part(pairs.customer, pairs.as_of, pairs.label.astype(float), mine)
+    return Dataset(
+        kind,
+        **parts,
+        windows=windows,
+        horizon_days=windows.horizon // DAY,
+        catalogue=catalogue,
+        categories=text_columns(parts["training"].frame),
+        action_features=tuple(extra["training"].columns) if extra is not None else (),
+        fingerprint=fingerprint(interactions, catalogue, windows),
+    )
+
+
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Numbers as float64, labels as Python text, null as NaN in both: what feature-engine can tell apart."""
+    columns: dict[str, Any] = {}
+    for name in frame.columns:
+        column = frame[name]
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            columns[name] = column.to_numpy(np.float64)
+        else:
+            labels = column.astype(object)
+            columns[name] = labels.where(labels.notna(), np.nan)
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def text_columns(frame: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(str(name) for name in frame.columns if frame[name].dtype == object)
+
+
+def fingerprint(interactions: pa.Table, catalogue: Catalogue, windows: Windows) -> str:
+    """The same for the same interactions in any order, the same catalogue and the same windows."""
+    ids = hash_strings(interactions["interaction_id"])
+    content = f"{len(ids)} {int(np.add.reduce(ids, dtype=np.uint64))} {int(np.bitwise_xor.reduce(ids))}"
+    return hashlib.sha256(f"{content} {catalogue.version} {windows}".encode()).hexdigest()[:16]
+
+
+def before(interactions: pa.Table, cutoff: int) -> pa.Table:
+    """What was known at a cutoff: occurred before it, received by it."""
+    seen = (micros(interactions["occurred_at"]) < cutoff) & (micros(interactions["received_at"]) <= cutoff)
+    return interactions.filter(pa.array(seen))
+
+
+def _pairs(life: Life, cutoffs: Sequence[int]) -> Pairs:
+    rows = [(cutoff, life.population(cutoff), life.churned(cutoff)) for cutoff in cutoffs]
+    return Pairs(
+        np.concatenate([life.customers[who] for _, who, _ in rows]),
+        np.concatenate([np.full(len(who), cutoff, np.int64) for cutoff, who, _ in rows]),
+        np.concatenate([churned[who] for _, who, churned in rows]),
+    )
+
+
+def _both_outcomes(kind: str, name: str, label: np.ndarray) -> None:
+    if 0 < label.sum() < len(label):
+        return
+    what = {"churn": ("stayed away", "came back"), "propensity": ("responded", "did not respond")}[kind]
+    found = "there is nobody" if len(label) == 0 else f"all {len(label):,} {what[0] if label[0] else what[1]}"
+    raise WorkspaceError(
+        f"the {kind} model needs both outcomes, but in the {name} window {found};"
+        f" check `{kind}` in tactful.yaml (types and horizon_days) or ingest more interactions"
+    )
