@@ -1,0 +1,77 @@
+"""Batch scores are the service's scores, to the last bit; and the models' own probabilities."""
+
+import asyncio
+
+import market
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from features import clock
+from serving import batch_score, sync
+from serving.commands import app
+from serving.engine import Engine
+from serving.schemas import ScoreRequest
+
+
+class FrozenClock:
+    """Shows one instant for ever, so that all answers share it."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def now(self):
+        return self.at
+
+
+@pytest.fixture
+def engine(shop):
+    found = Engine.open(shop)
+    found.warm()
+    yield found
+    found.close()
+
+
+def test_batch_equals_the_service_for_every_customer_and_treatment(shop, engine):
+    rows = [market.interaction(f"live-{i}", f"C{i % 7}", occurred_at="2026-05-04T12:00:00Z") for i in range(30)]
+    rows += [market.interaction("first", "only-live", channel="store", topic="boats", satisfaction=0.25)]
+    assert asyncio.run(engine.record(rows))["accepted"] == 31
+    sync.sync(shop, engine.store)
+    instant = engine.clock.now()
+    engine.clock = FrozenClock(instant)
+    table = batch_score.score(shop, instant)
+    assert table["customer_id"].to_pylist() == sorted([*market.customers(), "only-live"])
+    for row in table.to_pylist():
+        answer = engine.score(ScoreRequest(customer_id=row["customer_id"]))
+        assert clock.parse_instant(answer["as_of"]) == clock.micros(row["as_of"]) == instant
+        assert row["churn"] == answer["churn"]
+        for t in answer["treatments"]:
+            assert row[f"propensity_{t['action']}_{t['channel']}"] == t["propensity"]
+
+
+def test_the_command_writes_a_file_that_says_what_made_it(shop, tmp_path):
+    target = tmp_path / "scores.parquet"
+    words = ["score", "--out", str(target), "--as-of", "2026-03-01", "--workspace", str(shop.folder)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    table = pq.read_table(target)
+    assert set(table["as_of"].to_pylist()) == {clock.instant(clock.parse_instant("2026-03-01"))}
+    assert np.ptp(table["churn"].to_numpy()) > 0
+    assert table.schema.metadata[b"tactful.churn"].startswith(b"version 1")
+    assert [file.name for file in tmp_path.glob("*scores*")] == ["scores.parquet"], "nothing half-written stays"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--as-of", "yesterday"], "--as-of: 'yesterday' is not a date"),
+        (["--as-of", "1999-01-01"], "history holds nothing before"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(shop, tmp_path, words, text):
+    words = ["score", "--out", str(tmp_path / "s.parquet"), *words, "-w", str(shop.folder)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert text in result.output
+    assert not list(tmp_path.glob("*.parquet"))
