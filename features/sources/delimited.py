@@ -35,7 +35,7 @@ class Delimited:
         if not records:
             raise WorkspaceError(f"{path} holds no rows, only blank lines")
         self.columns = list(form.columns) if form.columns else _named(records[0])
-        if not form.columns and len(records) == 1:
+        if not form.columns and len(records) == 1 and self._whole:
             raise WorkspaceError(f"{path} has a header and no rows")
 
     def chunks(self, wanted: list[str]) -> Iterator[Chunk]:  # noqa: ARG002  every column is needed for the content
@@ -88,12 +88,19 @@ class Delimited:
         if last is None:
             last = self._chunk(pa.record_batch([pa.array([], pa.binary())] * len(self.columns), self._keys()),
                                np.empty(0, np.int64), ragged[told:])  # fmt: skip
-        if text.quotes % 2 and last.rows and any(b"\n" in (c[-1].as_py() or b"") for c in last.columns.values()):
+        if text.quotes % 2 and (broken := self._swallowed(last)):
             raise WorkspaceError(
-                f"{self.path}: row {last.positions[-1]} opens a quotation mark that is never closed, so that the rest"
+                f"{self.path}: row {broken} opens a quotation mark that is never closed, so that the rest"
                 " of the file is one field; mend it there, or say format: {quote: none} in the map"
             )
         yield last
+
+    def _swallowed(self, last: Chunk) -> int | None:
+        """The position of the file's last row, where it runs over several lines: the mark of an open quotation."""
+        ends = [(int(last.positions[-1]), b"".join(c[-1].as_py() for c in last.columns.values()))] if last.rows else []
+        ends += [(position, raw.encode()) for position, _, raw in last.damaged[-1:]]
+        position, content = max(ends, default=(0, b""))
+        return position if b"\n" in content.rstrip(b"\r\n") or b"\r" in content.rstrip(b"\r\n") else None
 
     def _keys(self) -> list[str]:
         return [f"c{i}" for i in range(len(self.columns))]
@@ -128,7 +135,8 @@ class Delimited:
         for _ in range(self.form.skip):
             stream.readline(LONGEST_ROW)
         block = stream.read(1 << 20).removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
-        if stream.read(1):
+        self._whole = not stream.read(1)
+        if not self._whole:
             block = block[: block.rfind("\n") + 1] or block
         return block.replace("\r\n", "\n").replace("\r", "\n")
 

@@ -305,7 +305,7 @@ def _key(key: Any) -> str:
 def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         raise ValueError(f"{name!r} is not a time zone{near(name, available_timezones())}; write it like"
                          " Europe/London") from None  # fmt: skip
     return name
