@@ -40,7 +40,9 @@ def axis(values: Sequence[float], most: int = 6) -> Axis:
     [0.0, 0.02, 0.04, 0.06, 0.08, 0.1]
     """
     low, high = min([0.0, *values]), max([0.0, *values])
-    reach = (high - low) or 1.0
+    if low == high:
+        high = 1.0
+    reach = high - low
     power = 10.0 ** (math.floor(math.log10(reach)) - 1)
     for factor in (1, 2, 5, 10, 20, 50, 100):
         step = power * factor

@@ -205,7 +205,7 @@ def _notes(entered: Entries, complete: np.ndarray, share: float, days: int, cont
     if waiting := int((~complete).sum()):
         notes.append(f"{waiting:,} customers entered less than {days} days ago and are not counted yet.")
     if 0 < share < 1:
-        notes.append(f"The contact policy holds out {wording.percent(share)} of customers.")
+        notes.append(f"The contact policy holds out {wording.planned_percent(share)} of customers.")
     return notes
 
 

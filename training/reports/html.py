@@ -83,7 +83,7 @@ def _rows(control: str, outcome: Outcome) -> list[list[str]]:
 
 
 def _lift(relative: float) -> str:
-    return f"{wording.number(relative * 100, 1, signed=True)}%"
+    return f"{wording.number(relative * 100, 2, signed=True)}%"
 
 
 def _p(value: float | None) -> str:
@@ -126,15 +126,18 @@ def _balance_rows(campaign: Campaign, others: OtherContacts) -> list[list[str]]:
     rows = [
         [
             one.measure,
-            Words("", "amount", one.unit).level(one.contacted.mean),
-            Words("", "amount", one.unit).level(one.others.mean),
+            *_levels(one.unit, one.contacted.mean, one.others.mean),
             _DASH if one.difference is None else wording.number(one.difference, 0.05, signed=True),
         ]
         for one in campaign.balance
     ]
-    money = Words("", "amount", others.unit)
     after = f"Money a customer in the {others.days} days after"
-    return [*rows, [after, money.level(campaign.after[0]), money.level(campaign.after[1]), "no effect"]]
+    return [*rows, [after, *_levels(others.unit, *campaign.after), "no effect"]]
+
+
+def _levels(unit: str | None, *values: float) -> list[str]:
+    words, precision = Words("", "amount", unit), max(map(abs, values)) / 10
+    return [words.level(value, precision) for value in values]
 
 
 def _data_uri(rows: list[list[str]], columns: tuple[str, ...]) -> str:

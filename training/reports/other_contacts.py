@@ -166,7 +166,7 @@ def _sentence(found: Campaign, days: int, unit: str | None) -> str:
     if found.verdict == "too_few":
         return f"Too few contacts of {found.action} can be compared to say who was chosen."
     money = Words("", "amount", unit)
-    before, after = (f"{money.level(a)} against {money.level(b)}" for a, b in (found.before, found.after))
+    before, after = (against(money, *pair) for pair in (found.before, found.after))
     if found.verdict == "alike":
         return (
             f"{found.action} went to customers who had bought about as much as the others in the {days} days before "
@@ -181,12 +181,18 @@ def _sentence(found: Campaign, days: int, unit: str | None) -> str:
     else:
         visits = Words("", "amount")
         habit = f"already bought {more} often"
-        seen = f"on {visits.level(telling.contacted.mean)} days against {visits.level(telling.others.mean)}"
+        seen = f"days with a purchase: {against(visits, telling.contacted.mean, telling.others.mean)}"
     return (
         f"{found.action} was targeted: it went to customers who {habit} than the others before it came ({seen} in the "
         f"{days} days before; {apart} standard deviations apart). The difference in the {days} days after ({after}) is "
         f"therefore no effect of the contact{_share(found)}."
     )
+
+
+def against(words: Words, one: float, other: float) -> str:
+    """Two levels with the same digits: "226 USD against 86 USD"."""
+    precision = max(abs(one), abs(other)) / 10
+    return f"{words.level(one, precision)} against {words.level(other, precision)}"
 
 
 def _share(found: Campaign) -> str:

@@ -19,14 +19,14 @@ class Words:
 
     def level(self, value: float, precision: float | None = None) -> str:
         """A mean: "15.1 %" or "1.42 USD"; `precision` is the half-width of what is known about it."""
-        return self._number(value, precision) + self._suffix()
+        return self._number(value, precision) + self.suffix
 
     def change(self, value: float, precision: float, signed: bool = False) -> str:
         """A difference: "4.5 percentage points" or "0.42 USD"."""
         number = self._number(value, precision, signed)
         if self.kind == "rate":
             return f"{number} percentage point" + ("" if number.lstrip("+−") == "1" else "s")
-        return number + self._suffix()
+        return number + self.suffix
 
     def span(self, low: float, high: float, joint: str = "to", signed: bool = False) -> str:
         """An interval's two ends, without unit: "3.9 to 5.2"."""
@@ -41,10 +41,11 @@ class Words:
         factor = 100 if self.kind == "rate" else 1
         scale = abs(value) / 10 if precision is None else precision
         if self.kind == "amount":
-            scale /= 10  # money reads naturally with one more digit: 0.77, not 0.8
+            scale /= 5  # money reads naturally with one more digit: 0.77, not 0.8
         return number(value * factor, scale * factor, signed)
 
-    def _suffix(self) -> str:
+    @property
+    def suffix(self) -> str:
         if self.kind == "rate":
             return "%"
         return f" {self.unit}" if self.unit else ""
@@ -56,7 +57,7 @@ def number(value: float, precision: float, signed: bool = False) -> str:
     >>> number(0.0452331 * 100, 0.634), number(-1234.5, 20), number(0.3, 0.7, signed=True)
     ('4.5', '−1,234', '+0.3')
     """
-    decimals = 0 if precision <= 0 else max(0, math.ceil(-math.log10(precision)))
+    decimals = 0 if precision <= 0 else max(0, math.ceil(-math.log10(precision / 2)))
     # A bound such as 0.02 must not be shown as 0.0: which side of zero it lies on is what matters.
     while value and decimals < 8 and float(f"{abs(value):.{decimals}f}") == 0:
         decimals += 1
@@ -64,9 +65,14 @@ def number(value: float, precision: float, signed: bool = False) -> str:
     return f"{sign}{abs(value):,.{decimals}f}"
 
 
-def percent(share: float, precision: float = 0.005) -> str:
-    """A share as a percentage with about two meaningful digits."""
+def percent(share: float, precision: float = 0.01) -> str:
+    """A measured share as a percentage."""
     return number(share * 100, precision * 100) + "%"
+
+
+def planned_percent(share: float) -> str:
+    """A share that somebody chose, as they would write it: 5%, 2.5%."""
+    return f"{100 * share:.6g}%"
 
 
 def half_width(effect: Effect) -> float:
@@ -154,29 +160,29 @@ def per_thousand(words: Words, found: Comparison) -> str | None:
     if found.effect is None or found.verdict not in ("raised", "lowered"):
         return None
     low, high = sorted((abs(found.effect.low) * 1000, abs(found.effect.high) * 1000))
-    size = number(abs(found.effect.difference) * 1000, (high - low) / 2)
+    precision = (high - low) / 2
+    size, span = number(abs(found.effect.difference) * 1000, precision), f"{number(low, precision)} to "
+    span += number(high, precision)
     more = "more" if found.verdict == "raised" else "fewer" if words.kind == "rate" else "less"
-    what = f"customers with {words.name}" if words.kind == "rate" else f"of {words.name}"
-    unit = f" {words.unit}" if words.kind == "amount" and words.unit else ""
-    return (
-        f"For every 1,000 customers, {found.arm} meant about {size}{unit} {more} {what} "
-        f"({number(low, (high - low) / 2)} to {number(high, (high - low) / 2)})."
-    )
+    if words.kind == "rate":
+        return f"That is about {size} {more} in every 1,000 customers ({span})."
+    return f"That is about {size}{words.suffix} {more} for every 1,000 customers ({span})."
 
 
 def plan(words: Words, base: Sample, found: Plan, have: int) -> str:
     """How large a sample would settle an undecided arm."""
     shown = words.change(found.detectable, found.detectable / 10)
-    chance = percent(found.power)
+    chance = planned_percent(found.power)
     said = f"With {have:,} customers, {found.arm} would reliably ({chance}) show an effect of {shown} or more."
     if found.needed_customers is None:
         return said
-    lift = words.change(abs(base.mean) * found.smallest_lift, abs(base.mean) * found.smallest_lift / 10)
+    target = abs(base.mean) * found.smallest_lift
+    lift = f"a lift of {planned_percent(found.smallest_lift)} ({words.change(target, target / 10)})"
     if found.needed_customers <= have:
-        return f"{said} That is enough for a lift of {percent(found.smallest_lift)} ({lift}): look for a stronger idea."
+        return f"{said} That is enough for {lift}: look for a stronger idea."
     return (
-        f"{said} To see a lift of {percent(found.smallest_lift)} ({lift}), about {found.needed_customers:,} customers "
-        f"split the same way are needed, {found.needed_customers / have:.1f} times as many."
+        f"{said} To see {lift}, about {found.needed_customers:,} customers split the same way are needed, "
+        f"{found.needed_customers / have:.1f} times as many."
     )
 
 
