@@ -87,7 +87,7 @@ def intervals(outcome: Outcome) -> IntervalChart | None:
     scale = axis([bound for effect in effects for bound in (effect.low, effect.high)])
     rows = [_row(words, scale, one.arm, one.verdict, one.effect) for one in outcome.comparisons]
     ticks = [Tick(scale.at(value), words.tick(value, scale.step)) for value in scale.ticks]
-    unit = "percentage points" if outcome.kind == "rate" else f"{outcome.unit or outcome.name} a customer"
+    unit = "percentage points" if outcome.kind == "rate" else f"{outcome.unit or ''} per customer".strip()
     return IntervalChart(scale.at(0.0), ticks, rows, unit)
 
 

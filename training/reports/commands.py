@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from features.console import WorkspaceOption, command, out
+from features.console import WorkspaceOption, command, err, out
 from features.workspace import WorkspaceError, locate
 
 app = typer.Typer(help="Reports for the marketer, each one HTML file.", no_args_is_help=True)
@@ -50,17 +50,16 @@ def uplift(
         raise WorkspaceError(f"--out {out_file}: name an .html file; the figures are written beside it as .json")
     if not out_file.parent.is_dir():
         raise WorkspaceError(f"--out {out_file}: there is no folder {out_file.parent}; create it first")
+    if data is None and (treatment or outcome or control or expected_shares):
+        raise WorkspaceError("--treatment, --outcome, --control and --expected-shares belong to --data FILE; add it")
     if data is not None:
         if treatment is None or not outcome:
             raise WorkspaceError(f"--data {data}: say which columns to compare with --treatment COL --outcome COL")
         shares = campaign.parse_shares(expected_shares) if expected_shares else None
         found = campaign.report(data, treatment, outcome, control, shares, smallest_lift)
     else:
-        if treatment or outcome or control or expected_shares:
-            raise WorkspaceError(
-                "--treatment, --outcome, --control and --expected-shares belong to --data FILE; add it"
-            )
-        found = holdout.report(locate(workspace), days, smallest_lift)
+        with err.status("comparing contacted and held-out customers"):
+            found = holdout.report(locate(workspace), days, smallest_lift)
     figures = out_file.with_suffix(".json")
     found.write(figures)
     html.write(found, out_file)

@@ -57,9 +57,11 @@ def report(workspace: Workspace, days: int | None = None, smallest_lift: float =
         )
     known_until = min(workspace.clock().now(), pc.max(log["occurred_at"]).cast(pa.int64()).as_py() + 1)
     goals = _goals(log, settings)
-    decisions = history.decisions()
-    entered = entries(decisions)
-    share = policy.load(workspace).policy.holdout.share
+    decisions, playbook = history.decisions(), policy.load(workspace)
+    share = playbook.policy.holdout.share
+    entered = entries(
+        decisions, [action.name for action in playbook.actions.actions if not playbook.policy.sells(action)]
+    )
     assigned = _assignment(entered, share)
     complete = entered.at + days * DAY <= known_until
     outcomes = _outcomes(entered, complete, goals, days, settings, smallest_lift) if complete.any() else []
@@ -88,8 +90,11 @@ def report(workspace: Workspace, days: int | None = None, smallest_lift: float =
     )
 
 
-def entries(decisions: pa.Table) -> Entries:
-    """Each customer's first decision in which an action could have been drawn, before the holdout acted."""
+def entries(decisions: pa.Table, helping: Sequence[str] = ()) -> Entries:
+    """Each customer's first decision in which an action could have been drawn, before the holdout acted.
+
+    Actions named in `helping` do not count: held-out customers get those too.
+    """
     if decisions.num_rows == 0:
         return Entries([], np.zeros(0, np.int64), np.zeros(0, bool))
     with duckdb.connect() as database:
@@ -99,10 +104,12 @@ def entries(decisions: pa.Table) -> Entries:
             """WITH possible AS (
                    SELECT customer_id, decided_at, decision_id, arm FROM decisions
                    WHERE len(list_filter(
-                       json_extract_string(document, '$.intended[*].action'), lambda action: action IS NOT NULL)) > 0
+                       json_extract_string(document, '$.intended[*].action'),
+                       lambda action: action IS NOT NULL AND NOT list_contains($helping, action))) > 0
                )
                SELECT customer_id, epoch_us(min(decided_at)), arg_min(arm, (decided_at, decision_id)) = 'holdout'
-               FROM possible GROUP BY 1 ORDER BY 1"""
+               FROM possible GROUP BY 1 ORDER BY 1""",
+            {"helping": list(helping)},
         ).fetchall()
     return Entries(
         [customer for customer, _, _ in found],

@@ -13,7 +13,11 @@ from features.history import History, conform
 from features.scaffold import init_workspace, templates
 from features.workspace import WorkspaceError
 from serving.decisions import holdout as arms
-from serving.sync import DECISIONS
+from serving.decisions import policy
+from serving.decisions.decide import decide
+from serving.decisions.decision import Request, Scores
+from serving.store.sqlite import SqliteStore
+from serving.sync import DECISIONS, sync
 from training.reports import holdout
 from training.reports.commands import app
 
@@ -27,9 +31,9 @@ def workspace(tmp_path):
     return init_workspace(tmp_path / "shop", files)
 
 
-def decision(customer, day, possible=True, number=0, share=SHARE):
+def decision(customer, day, possible=True, number=0, share=SHARE, action="offer"):
     """One logged decision; the arm is the product's own."""
-    intended = [{"action": "offer", "channel": "email", "ghost": False, "probability": 0.98}] if possible else []
+    intended = [{"action": action, "channel": "email", "ghost": False, "probability": 0.98}] if possible else []
     intended.append({"action": None, "channel": None, "ghost": False, "probability": 0.02})
     return {
         "decision_id": f"d-{customer}-{day}-{number}",
@@ -125,13 +129,37 @@ def test_customers_enter_at_the_first_decision_in_which_a_contact_was_possible(w
             decision("late", 3, possible=False),
             decision("late", 7),
             decision("late", 9),
+            decision("helped", 3, action="app_tour"),
             decision("never", 3, possible=False),
             decision("once", 2),
         ],
     )
-    entered = holdout.entries(History(workspace).decisions())
+    entered = holdout.entries(History(workspace).decisions(), ["app_tour"])
     assert entered.customers == ["late", "once"]
     assert list(entered.at) == [START + 7 * DAY, START + 2 * DAY]
+
+
+def test_decisions_synced_from_the_live_store_are_understood(workspace):
+    """The real thing end to end: decide, commit, send, sync; held-out customers enter beside the others."""
+    playbook, store = policy.load(workspace), SqliteStore(workspace.store_path)
+    scores = Scores(propensity=lambda candidates: [0.5] * len(candidates))
+    decided = {}
+    for i in range(60):
+        request = Request(customer_id=f"c{i}", decision_id=f"d{i}", channel="web", direction="inbound")
+        read = store.read(f"c{i}")
+        made = decide(request, read.customer, scores, playbook, START + i, 0.3)
+        assert store.commit_decision(made).result().status == "committed"
+        decided[f"c{i}"] = made.arm
+    sync(workspace, store)
+    store.close()
+    entered = holdout.entries(History(workspace).decisions(), ["app_tour"])
+    assert dict(zip(entered.customers, entered.held_out, strict=True)) == {
+        customer: arm == "holdout" for customer, arm in decided.items()
+    }
+    assert set(decided.values()) == {"holdout", "treated"}
+    assert sorted(entered.at) == [START + i for i in range(60)]
+    log_interactions(workspace, [("x", 60, "purchase", 5.0)])
+    assert holdout.report(workspace).population.startswith("60 customers")
 
 
 def test_too_early_is_said_with_the_day_it_ends(workspace):
