@@ -21,17 +21,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from serving.limits import Deadline
-from serving.problems import full_path, of_status
+from serving.problems import outside
 
 #: Left out by name: importing OpenTelemetry's class only to compare it would cost start-up time.
 _LEFT_OUT = {"OpenTelemetryMiddleware"}
-
-
-async def _problem(request: Request, error: Exception) -> Response:
-    """Paths outside /v1 answer in the one shape, too."""
-    assert isinstance(error, HTTPException)
-    path = full_path(request.scope)
-    return of_status(error.status_code, f"{path}: {error.detail}", error.headers).response(path)
 
 
 class QuietFactory(ServiceAppFactory):
@@ -59,7 +52,7 @@ class QuietFactory(ServiceAppFactory):
 
     def __call__(self) -> Starlette:
         app = super().__call__()
-        app.add_exception_handler(HTTPException, _problem)
+        app.add_exception_handler(HTTPException, outside)
         return app
 
     async def index_page(self, _: Request) -> Response:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -87,6 +89,13 @@ def of_status(status: int, detail: str, headers: Mapping[str, str] | None = None
     """The problem that stands for a bare HTTP status; an unlisted 4xx is a bad request, an unlisted 5xx internal."""
     slug = _SLUGS.get(status, "malformed" if status < 500 else "internal")
     return Problem(slug, detail, headers=headers or {})
+
+
+async def outside(request: Request, error: Exception) -> Response:
+    """Starlette's exception handler for paths that no app of ours answers."""
+    assert isinstance(error, HTTPException)
+    path = full_path(request.scope)
+    return of_status(error.status_code, f"{path}: {error.detail}", error.headers).response(path)
 
 
 _WHATS = {

@@ -4,32 +4,13 @@ import json
 
 import market
 import pytest
+from mounted import KEY, mounted
 from starlette.testclient import TestClient
 
-from serving.api import Api, create_api
-from serving.auth import Keyring, RequireKey, hashed, new_key
 from serving.engine import Engine
-from serving.limits import BodyLimit
 from serving.problems import KINDS
 
-KEY = new_key()
 PROBLEM = {"type", "title", "status", "detail", "instance", "errors"}
-
-
-class Mounted:
-    """/v1 as the BentoML service mounts it, with the same middlewares around it."""
-
-    def __init__(self, engine):
-        self.engine = engine
-        ring = Keyring(lambda: {hashed(KEY): "test"})
-        self.app = BodyLimit(RequireKey(self._mount(Api(create_api(lambda: self.engine))), lambda: ring))
-
-    @staticmethod
-    def _mount(api):
-        from starlette.applications import Starlette
-        from starlette.routing import Mount
-
-        return Starlette(routes=[Mount("/v1", api)])
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +24,7 @@ def engine(shop_template, tmp_path_factory):
 @pytest.fixture(scope="module")
 def client(engine):
     headers = {"Authorization": f"Bearer {KEY}"}
-    with TestClient(Mounted(engine).app, headers=headers, raise_server_exceptions=False) as client:
+    with TestClient(mounted(engine), headers=headers, raise_server_exceptions=False) as client:
         yield client
 
 
@@ -261,7 +242,7 @@ def test_every_error_is_documented(client):
 
 def test_without_an_engine_it_says_so():
     headers = {"Authorization": f"Bearer {KEY}"}
-    with TestClient(Mounted(None).app, headers=headers) as client:
+    with TestClient(mounted(None), headers=headers) as client:
         answer = client.post("/v1/decide", json={"customer_id": "a"})
         assert answer.headers["retry-after"]
         problem(answer, 503)
