@@ -1,7 +1,7 @@
 """Training sets: (customer, cutoff) pairs, features as of the cutoff, labels from the horizon after it."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,23 +9,20 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from features import batch
 from features.batch import FeatureMatrix
-from features.catalogue import DEFAULT, Catalogue
+from features.catalogue import Catalogue
 from features.clock import DAY
 from features.hashing import hash_strings
 from features.history import History
 from features.workspace import Settings, Workspace, WorkspaceError
-from training.labels import Life, micros
-from training.windows import Windows, plan
+from training.labels import micros
+from training.windows import Windows
 
 #: What features and labels read; the rest of an interaction stays on disk.
 COLUMNS = [
     "interaction_id", "customer_id", "occurred_at", "received_at", "channel", "direction", "type", "topic", "value",
     "satisfaction", "case_id", "decision_id", "action",
 ]  # fmt: skip
-TRAINING_ROWS = 150_000
-CALIBRATION_ROWS = 100_000
 
 Compute = Callable[[pa.Table, Any, np.ndarray, Catalogue, Settings], FeatureMatrix]
 
@@ -85,33 +82,6 @@ def read(workspace: Workspace) -> pa.Table:
     if interactions.num_rows == 0:
         raise WorkspaceError(f"{workspace.history} holds no interactions yet; run `tactful ingest FILE` first")
     return interactions
-
-
-def churn(
-    interactions: pa.Table,
-    settings: Settings,
-    test: int | None = None,
-    catalogue: Catalogue = DEFAULT,
-    compute: Compute = batch.compute_at,
-) -> Dataset:
-    """Customers alive at weekly cutoffs, and whether they then stayed away. `test` overrides the test cutoff.
-
-    Raises WorkspaceError where the log is too short or shows only one of the two outcomes.
-    """
-    life = Life.of(interactions, settings.churn)
-    if len(life.signs.at) == 0:
-        raise WorkspaceError(
-            f"history holds no interaction of the types that show life ({', '.join(settings.churn.qualifying)});"
-            " correct `churn.qualifying` in tactful.yaml, or the type in the ingest map"
-        )
-    horizon = settings.churn.horizon_days * DAY
-    windows = plan(int(life.signs.at[0]), int(life.signs.at[-1]), horizon, test)
-    chosen = {
-        "training": _pairs(life, windows.training).at_most(TRAINING_ROWS, seed=0),
-        "calibration": _pairs(life, windows.calibration).at_most(CALIBRATION_ROWS, seed=1),
-        "test": _pairs(life, (windows.test,)),
-    }
-    return assemble("churn", interactions, settings, chosen, windows, catalogue, compute)
 
 
 def assemble(
@@ -177,15 +147,6 @@ def before(interactions: pa.Table, cutoff: int) -> pa.Table:
     """What was known at a cutoff: occurred before it, received by it."""
     seen = (micros(interactions["occurred_at"]) < cutoff) & (micros(interactions["received_at"]) <= cutoff)
     return interactions.filter(pa.array(seen))
-
-
-def _pairs(life: Life, cutoffs: Sequence[int]) -> Pairs:
-    rows = [(cutoff, life.population(cutoff), life.churned(cutoff)) for cutoff in cutoffs]
-    return Pairs(
-        np.concatenate([life.customers[who] for _, who, _ in rows]),
-        np.concatenate([np.full(len(who), cutoff, np.int64) for cutoff, who, _ in rows]),
-        np.concatenate([churned[who] for _, who, churned in rows]),
-    )
 
 
 def _both_outcomes(kind: str, name: str, label: np.ndarray) -> None:

@@ -24,8 +24,12 @@ class Interval:
     low: float
     high: float
 
+    def __format__(self, spec: str) -> str:
+        """The format applies to all three numbers: `{interval:+.4f}`."""
+        return " ".join([format(self.value, spec), f"({self.low:{spec}} to {self.high:{spec}})"])
+
     def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+        return f"{self:.3f}"
 
 
 def _by_score(y: np.ndarray, p: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

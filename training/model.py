@@ -103,6 +103,10 @@ class HabitTrees(ClassifierMixin, BaseEstimator):
     def predict(self, X: pd.DataFrame) -> np.ndarray:
         return (self.decision_function(X) > 0).astype(int)
 
+    def settings(self) -> dict[str, Any]:
+        """LightGBM's parameters."""
+        return {**PARAMETERS, **(self.parameters or {})}
+
     @property
     def booster(self) -> lgb.Booster:
         return _booster(self.model_text_)
@@ -115,7 +119,7 @@ class HabitTrees(ClassifierMixin, BaseEstimator):
         return np.column_stack([trees, *habits])
 
     def _boost(self, X: pd.DataFrame, y: np.ndarray, groups: np.ndarray) -> tuple[str, int]:
-        parameters = {**PARAMETERS, **(self.parameters or {})}
+        parameters = self.settings()
         # a leaf of 200 rows is too coarse where there are few: about a hundred leaves must be possible
         parameters["min_child_samples"] = int(np.clip(len(y) // 100, 10, parameters["min_child_samples"]))
         values = X.to_numpy(np.float64)

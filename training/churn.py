@@ -1,0 +1,54 @@
+"""Will a customer who is alive at a cutoff stay away for the horizon? By the rule in tactful.yaml."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from features import batch
+from features.catalogue import DEFAULT, Catalogue
+from features.clock import DAY
+from features.workspace import Settings, WorkspaceError
+from training.dataset import Compute, Dataset, Pairs, assemble
+from training.labels import Life
+from training.windows import plan
+
+TRAINING_ROWS = 150_000
+CALIBRATION_ROWS = 100_000
+
+
+def churn(
+    interactions: pa.Table,
+    settings: Settings,
+    test: int | None = None,
+    catalogue: Catalogue = DEFAULT,
+    compute: Compute = batch.compute_at,
+) -> Dataset:
+    """Customers alive at weekly cutoffs, and whether they then stayed away. `test` overrides the test cutoff.
+
+    Raises WorkspaceError where the log is too short or shows only one of the two outcomes.
+    """
+    life = Life.of(interactions, settings.churn)
+    if len(life.signs.at) == 0:
+        raise WorkspaceError(
+            f"history holds no interaction of the types that show life ({', '.join(settings.churn.qualifying)});"
+            " correct `churn.qualifying` in tactful.yaml, or the type in the ingest map"
+        )
+    horizon = settings.churn.horizon_days * DAY
+    windows = plan(int(life.signs.at[0]), int(life.signs.at[-1]), horizon, test)
+    chosen = {
+        "training": pairs(life, windows.training).at_most(TRAINING_ROWS, seed=0),
+        "calibration": pairs(life, windows.calibration).at_most(CALIBRATION_ROWS, seed=1),
+        "test": pairs(life, (windows.test,)),
+    }
+    return assemble("churn", interactions, settings, chosen, windows, catalogue, compute)
+
+
+def pairs(life: Life, cutoffs: Sequence[int]) -> Pairs:
+    """Everyone alive at each cutoff, with what came of them."""
+    rows = [(cutoff, life.population(cutoff), life.churned(cutoff)) for cutoff in cutoffs]
+    return Pairs(
+        np.concatenate([life.customers[who] for _, who, _ in rows]),
+        np.concatenate([np.full(len(who), cutoff, np.int64) for cutoff, who, _ in rows]),
+        np.concatenate([churned[who] for _, who, churned in rows]),
+    )

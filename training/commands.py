@@ -1,0 +1,153 @@
+"""The command line of training: train, models, promote."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from features.clock import parse_instant
+from features.console import WorkspaceOption, command, out, progress
+from features.workspace import WorkspaceError, locate
+
+if TYPE_CHECKING:  # scikit-learn, LightGBM and MLflow take seconds to import: only a command that runs pays them
+    from mlflow.entities.model_registry import ModelVersion
+
+    from training.tracking import Registry
+    from training.train import Trained
+
+MODELS = ("churn", "propensity")
+
+TRAIN_HELP = """Train models on history and register them; the better one becomes champion.
+
+\b
+Example: tactful train all
+         tactful train churn --test-cutoff 2017-12-04"""
+
+MODELS_HELP = """List the models: which one is champion, since when, why, and how good.
+
+Example: tactful models"""
+
+PROMOTE_HELP = """Make a version the champion by hand; without --version, the challenger.
+
+Example: tactful promote churn --version 3"""
+
+
+@command
+def train(
+    model: Annotated[str, typer.Argument(metavar="churn|propensity|all", help="Which model.")],
+    test_cutoff: Annotated[
+        str | None,
+        typer.Option("--test-cutoff", metavar="DATE", help="Judge as of this date; default: the latest that works."),
+    ] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    opened = locate(workspace)
+    kinds = _kinds(model)
+    test = _instant(test_cutoff)
+    from training.dataset import read
+    from training.train import STAGES
+    from training.train import train as run
+
+    failed = []
+    with progress() as bar:
+        task = bar.add_task("reading history", total=1 + len(kinds) * len(STAGES))
+        interactions = read(opened)
+        bar.advance(task)
+        for kind in kinds:
+
+            def tell(stage: str, kind: str = kind) -> None:
+                bar.update(task, description=f"{kind}: {stage}", advance=1)
+
+            try:
+                trained = run(opened, kind, test, interactions, tell=tell)
+            except WorkspaceError as error:
+                if len(kinds) == 1:
+                    raise
+                failed.append(f"{kind}: {error}")
+            else:
+                _show(trained)
+    if failed:
+        raise WorkspaceError("; ".join(failed))
+    out.print(f"MLflow: mlflow ui --backend-store-uri {opened.tracking_uri}", markup=False)
+
+
+@command
+def models(workspace: WorkspaceOption = None) -> None:
+    opened = locate(workspace)
+    from training.tracking import CHALLENGER, CHAMPION, Registry
+
+    registry = Registry(opened)
+    table = Table("model", "version", "alias", "since", "AUC", "Brier skill", "reason", box=None)
+    count = 0
+    for kind in MODELS:
+        holders = {alias: registry.holder(kind, alias) for alias in (CHAMPION, CHALLENGER)}
+        named = {str(held.version): alias for alias, held in holders.items() if held is not None}
+        for version in reversed(registry.versions(kind)):
+            table.add_row(*_row(registry, kind, version, named.get(str(version.version), "")))
+            count += 1
+    if count == 0:
+        out.print("No models yet: run `tactful train all`.", markup=False)
+        return
+    out.print(table)
+
+
+@command
+def promote(
+    model: Annotated[str, typer.Argument(metavar="churn|propensity", help="Which model.")],
+    version: Annotated[int | None, typer.Option("--version", min=1, help="Default: the challenger.")] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    opened = locate(workspace)
+    if model not in MODELS:
+        raise WorkspaceError(f"there is no model `{model}`; choose one of {', '.join(MODELS)}")
+    from training import promote as promotion
+    from training.tracking import Registry
+
+    chosen = promotion.promote(Registry(opened), model, None if version is None else str(version))
+    out.print(f"{model} version {chosen} is champion; a running service takes it up by itself", markup=False)
+
+
+def _kinds(model: str) -> tuple[str, ...]:
+    if model == "all":
+        return MODELS
+    if model not in MODELS:
+        raise WorkspaceError(f"there is no model `{model}`; choose one of {', '.join(MODELS)}, all")
+    return (model,)
+
+
+def _instant(text: str | None) -> int | None:
+    try:
+        return None if text is None else parse_instant(text)
+    except ValueError as error:
+        raise WorkspaceError(f"--test-cutoff: {error}") from None
+
+
+def _show(trained: "Trained") -> None:
+    rows = ", ".join(f"{count:,} {name}" for name, count in trained.rows.items())
+    out.print(
+        f"{trained.kind} version {trained.version}: {trained.verdict.alias}, {trained.verdict.reason}", markup=False
+    )
+    out.print(f"  rows: {rows}; {trained.rate:.1%} of the test rows are positive", markup=False)
+    for name in ("auc", "brier_skill", "calibration_slope", "ece", "lift_top_decile"):
+        out.print(f"  {name.replace('_', ' ')}: {trained.metrics[name]}", markup=False)
+    out.print(f"  MLflow run {trained.run_id}", markup=False)
+
+
+def _row(registry: "Registry", kind: str, version: "ModelVersion", alias: str) -> tuple[str, ...]:
+    figures = registry.metrics(version)
+    low, high = figures.get("auc_low", float("nan")), figures.get("auc_high", float("nan"))
+    return (
+        kind,
+        str(version.version),
+        alias,
+        version.tags.get("since", "")[:19],
+        f"{figures.get('auc', float('nan')):.3f} ({low:.3f} to {high:.3f})",
+        f"{figures.get('brier_skill', float('nan')):.3f}",
+        version.tags.get("reason", ""),
+    )
+
+
+app = typer.Typer(help="Models: trained, compared, promoted.")
+app.command(help=TRAIN_HELP)(train)
+app.command(help=MODELS_HELP)(models)
+app.command(help=PROMOTE_HELP)(promote)

@@ -1,0 +1,51 @@
+"""Pictures for an MLflow run: calibration, gain, importances."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+from matplotlib.figure import Figure
+
+SIZE = (6.0, 4.5)
+BINS = 10
+
+
+def calibration(y: np.ndarray, p: np.ndarray) -> Figure:
+    """Observed rate against predicted probability, by tenths of the rows; normal 95 % intervals."""
+    figure, axes = _canvas("Calibration on the test window", "predicted probability", "observed rate")
+    tenths = [rows for rows in np.array_split(np.argsort(p, kind="stable"), BINS) if len(rows)]
+    predicted = np.array([p[rows].mean() for rows in tenths])
+    observed = np.array([y[rows].mean() for rows in tenths])
+    spread = 1.96 * np.sqrt(observed * (1 - observed) / np.array([len(rows) for rows in tenths]))
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle="--", label="perfect")
+    axes.errorbar(predicted, observed, spread, marker="o", capsize=3, label="a tenth of the customers each")
+    axes.legend()
+    return figure
+
+
+def gain(y: np.ndarray, p: np.ndarray) -> Figure:
+    """Share of all positives found among the highest scores."""
+    figure, axes = _canvas("Gain on the test window", "share of rows, highest scores first", "share of positives found")
+    found = np.concatenate([[0.0], np.cumsum(y[np.argsort(-p, kind="stable")]) / y.sum()])
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle="--", label="at random")
+    axes.plot(np.linspace(0, 1, len(found)), found, label="model")
+    axes.legend()
+    return figure
+
+
+def importances(gains: Mapping[str, float], top: int = 25) -> Figure:
+    """Share of the total split gain by feature."""
+    figure, axes = _canvas("What the trees split on", "share of total gain", "")
+    names: Sequence[str] = sorted(gains, key=lambda name: gains[name])[-top:]
+    axes.barh(list(names), [gains[name] for name in names])
+    figure.set_size_inches(8.0, 1.5 + 0.22 * len(names))
+    return figure
+
+
+def _canvas(title: str, x: str, y: str) -> tuple[Figure, matplotlib.axes.Axes]:
+    figure = Figure(figsize=SIZE, layout="constrained")
+    axes = figure.add_subplot()
+    axes.set(title=title, xlabel=x, ylabel=y)
+    return figure, axes

@@ -1,0 +1,246 @@
+"""MLflow: one run a training, with what anyone needs to repeat, judge and serve the model."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from features import clock
+from features.workspace import Workspace, WorkspaceError
+from training import artefact, pipeline
+from training.dataset import Dataset
+from training.evaluate import Interval
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+#: What a process needs to load the logged model; stated, because finding out takes MLflow eight seconds.
+REQUIREMENTS = ("scikit-learn", "lightgbm", "feature-engine", "pandas", "numpy", "scipy", "skops")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """All that one training made."""
+
+    dataset: Dataset
+    pipeline: Pipeline
+    metrics: Mapping[str, Interval]
+    probability: np.ndarray
+
+
+class Registry:
+    """The workspace's MLflow: its database is created on first use, with the workspace's place for artefacts."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.uri = workspace.tracking_uri
+
+    @cached_property
+    def client(self) -> "MlflowClient":
+        import mlflow
+
+        if self.uri.startswith("sqlite:///"):
+            Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        # logging a model goes through these two whatever client is at hand
+        mlflow.set_tracking_uri(self.uri)
+        mlflow.set_registry_uri(self.uri)
+        return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything can have been tracked yet; asking MLflow would create the database."""
+        return not self.uri.startswith("sqlite:///") or Path(self.uri.removeprefix("sqlite:///")).is_file()
+
+    def experiment(self) -> str:
+        """The id of the workspace's experiment."""
+        name = self.workspace.settings.mlflow.experiment
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        local = self.uri.startswith("sqlite:///")
+        return str(self.client.create_experiment(name, self.workspace.artifact_root if local else None))
+
+    def log(self, fitted: Fitted) -> "ModelVersion":
+        """Logs and registers a fitted model without an alias; returns its version."""
+        import mlflow
+
+        experiment, kind = self.experiment(), fitted.dataset.kind
+        now = clock.isoformat(clock.Clock().now())
+        with mlflow.start_run(experiment_id=experiment, run_name=f"{kind} {now[:19]}") as run:
+            mlflow.set_tags(_tags(fitted))
+            mlflow.log_params(_parameters(fitted))
+            mlflow.log_metrics(_figures(fitted.metrics))
+            mlflow.log_metrics({f"rows_{name}": len(part) for name, part in fitted.dataset.parts.items()})
+            self._log_pictures(fitted)
+            with tempfile.TemporaryDirectory() as folder:
+                scorer = pipeline.scorer(fitted.pipeline, fitted.dataset, run.info.run_id, now)
+                artefact.write(Path(folder), scorer, fitted.pipeline[-1].booster)
+                mlflow.log_artifacts(folder, "scorer")
+            logged = _log_model(fitted)
+        return self._register(kind, logged.model_uri, run.info.run_id)
+
+    def load(self, kind: str, version: str) -> Pipeline:
+        """The logged pipeline of a version."""
+        import mlflow
+
+        _ = self.client
+        return mlflow.sklearn.load_model(f"models:/{kind}/{version}")
+
+    def versions(self, kind: str) -> list["ModelVersion"]:
+        """All versions, oldest first; none where nothing was trained yet."""
+        if not self.exists:
+            return []
+        found = self.client.search_model_versions(f"name='{kind}'")
+        return sorted(found, key=lambda version: int(version.version))
+
+    def holder(self, kind: str, alias: str) -> "ModelVersion | None":
+        """The version that an alias names, if any."""
+        from mlflow.exceptions import MlflowException
+
+        if not self.exists:
+            return None
+        try:
+            return self.client.get_model_version_by_alias(kind, alias)
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise
+
+    def metrics(self, version: "ModelVersion") -> dict[str, float]:
+        """The figures logged by the run behind a version."""
+        return dict(self.client.get_run(str(version.run_id)).data.metrics)
+
+    def appoint(self, kind: str, version: str, alias: str, reason: str) -> None:
+        """Gives a version an alias and says why, and since when, in its tags."""
+        if version not in {str(known.version) for known in self.versions(kind)}:
+            raise WorkspaceError(f"there is no version {version} of `{kind}`; see `tactful models`")
+        other = CHALLENGER if alias == CHAMPION else CHAMPION
+        held = self.holder(kind, other)
+        self.client.set_registered_model_alias(kind, alias, version)
+        if held is not None and str(held.version) == version:
+            self.client.delete_registered_model_alias(kind, other)
+        self.client.set_model_version_tag(kind, version, "reason", reason)
+        self.client.set_model_version_tag(kind, version, "since", clock.isoformat(clock.Clock().now()))
+
+    def _register(self, kind: str, model_uri: str, run_id: str) -> "ModelVersion":
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.create_registered_model(kind)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        return self.client.create_model_version(kind, model_uri, run_id)
+
+    def _log_pictures(self, fitted: Fitted) -> None:
+        import mlflow
+
+        from training import plots
+
+        label, model = fitted.dataset.test.label, fitted.pipeline[-1]
+        gains = importances(model)
+        mlflow.log_figure(plots.calibration(label, fitted.probability), "plots/calibration.png")
+        mlflow.log_figure(plots.gain(label, fitted.probability), "plots/gain.png")
+        mlflow.log_figure(plots.importances(gains), "plots/importances.png")
+        mlflow.log_dict(gains, "importances.json")
+        mlflow.log_dict(pipeline.dropped(fitted.pipeline), "dropped.json")
+
+
+def importances(model: Any) -> dict[str, float]:
+    """Share of the trees' total gain by feature, largest first."""
+    gain = model.booster.feature_importance("gain")
+    total = max(float(gain.sum()), 1e-12)
+    pairs = zip(model.booster.feature_name(), (gain / total).tolist(), strict=True)
+    return dict(sorted(pairs, key=lambda pair: -pair[1]))
+
+
+def _log_model(fitted: Fitted) -> Any:
+    import mlflow
+    import skops.io
+    from mlflow.models import infer_signature
+
+    example = fitted.dataset.test.frame.head(3)  # features only: no column identifies a customer
+    proba = fitted.pipeline.predict_proba(example)
+    signature = infer_signature(_for_signature(fitted.dataset.training.frame), proba)
+    unknown = skops.io.get_untrusted_types(data=skops.io.dumps(fitted.pipeline))
+    return mlflow.sklearn.log_model(
+        fitted.pipeline,
+        name="model",
+        signature=signature,
+        input_example=example,
+        pyfunc_predict_fn="predict_proba",
+        skops_trusted_types=unknown,
+        pip_requirements=[f"{name}=={metadata.version(name)}" for name in REQUIREMENTS],
+    )
+
+
+def _for_signature(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row without nulls: every number a double, every label text."""
+    return pd.DataFrame({name: ["a"] if frame[name].dtype == object else [0.5] for name in frame.columns})
+
+
+def _tags(fitted: Fitted) -> dict[str, str]:
+    return {
+        "kind": fitted.dataset.kind,
+        "data_fingerprint": fitted.dataset.fingerprint,
+        "catalogue_version": fitted.dataset.catalogue.version,
+        "code_version": code_version(),
+    }
+
+
+def code_version() -> str:
+    """The installed version, and the commit where the code runs from a checkout."""
+    version = metadata.version("tactful")
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=5,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return version
+    return f"{version}+{commit}"
+
+
+def _parameters(fitted: Fitted) -> dict[str, Any]:
+    model, windows = fitted.pipeline[-1], fitted.dataset.windows
+    return {
+        "horizon_days": fitted.dataset.horizon_days,
+        "training_cutoffs": _span(windows.training),
+        "calibration_cutoffs": _span(windows.calibration),
+        "test_cutoff": clock.isoformat(windows.test),
+        "trees": model.trees_,
+        "link": {name: np.round(value, 4).tolist() for name, value in model.link_.items()},
+        "habits": np.round(model.habits_, 4).tolist(),
+        **{f"lightgbm_{name}": value for name, value in model.settings().items()},
+    }
+
+
+def _span(cutoffs: Sequence[int]) -> str:
+    return f"{len(cutoffs)} from {clock.isoformat(cutoffs[0])} to {clock.isoformat(cutoffs[-1])}"
+
+
+def _figures(metrics: Mapping[str, Interval]) -> dict[str, float]:
+    """`auc`, `auc_low`, `auc_high` and so on."""
+    figures = {}
+    for name, interval in metrics.items():
+        for part, value in asdict(interval).items():
+            if np.isfinite(value):
+                figures[name if part == "value" else f"{name}_{part}"] = value
+    return figures

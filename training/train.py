@@ -1,0 +1,112 @@
+"""One training from history to registry, as a plain function that command line and notebooks share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from features import batch
+from features.catalogue import DEFAULT, Catalogue
+from features.workspace import Settings, Workspace, WorkspaceError
+from serving.decisions.policy import Action
+from training import leakage, pipeline
+from training.churn import churn
+from training.dataset import Compute, Dataset, read
+from training.evaluate import Interval, evaluate
+from training.promote import Verdict, settle
+from training.propensity import listed, propensity
+from training.tracking import Fitted, Registry
+
+KINDS = ("churn", "propensity")
+#: What is being done, for a progress bar.
+STAGES = ("features and labels", "looking for leaks", "fitting", "evaluating", "logging to MLflow", "comparing")
+
+Tell = Callable[[str], None]
+
+
+def silent(_stage: str) -> None:
+    """Tells nobody."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What one training came to."""
+
+    kind: str
+    version: str
+    run_id: str
+    verdict: Verdict
+    metrics: Mapping[str, Interval]
+    rows: Mapping[str, int]
+    rate: float
+
+
+def train(
+    workspace: Workspace,
+    kind: str,
+    test: int | None = None,
+    interactions: pa.Table | None = None,
+    catalogue: Catalogue = DEFAULT,
+    tell: Tell = silent,
+) -> Trained:
+    """Trains, judges, logs and registers one model. `test` is the test cutoff in microseconds.
+
+    Raises WorkspaceError where the data do not allow it: nothing is registered then.
+    """
+    interactions = read(workspace) if interactions is None else interactions
+    actions = listed(workspace) if kind == "propensity" else {}
+    fitted = fit(kind, interactions, workspace.settings, actions, test, catalogue, tell=tell)
+    tell("logging to MLflow")
+    registry = Registry(workspace)
+    version = registry.log(fitted)
+    tell("comparing")
+    verdict = settle(registry, fitted, version)
+    return Trained(
+        kind,
+        str(version.version),
+        str(version.run_id),
+        verdict,
+        fitted.metrics,
+        {name: len(part) for name, part in fitted.dataset.parts.items()},
+        float(fitted.dataset.test.label.mean()),
+    )
+
+
+def fit(
+    kind: str,
+    interactions: pa.Table,
+    settings: Settings,
+    actions: Mapping[str, Action] | None = None,
+    test: int | None = None,
+    catalogue: Catalogue = DEFAULT,
+    compute: Compute = batch.compute_at,
+    tell: Tell = silent,
+) -> Fitted:
+    """Everything up to the registry: data set, leakage guard, pipeline, figures on the test window."""
+    tell("features and labels")
+    dataset = build(kind, interactions, settings, actions or {}, test, catalogue, compute)
+    tell("looking for leaks")
+    leakage.check(dataset, interactions, settings, compute)
+    tell("fitting")
+    habit = pipeline.habit_of(catalogue, settings.churn.qualifying, dataset.horizon_days) if kind == "churn" else None
+    fitted = pipeline.fit(pipeline.make(dataset, habit), dataset)
+    tell("evaluating")
+    probability = pipeline.probability(fitted, dataset.test.frame)
+    return Fitted(dataset, fitted, evaluate(dataset.test.label, probability, dataset.test.customer), probability)
+
+
+def build(
+    kind: str,
+    interactions: pa.Table,
+    settings: Settings,
+    actions: Mapping[str, Action],
+    test: int | None = None,
+    catalogue: Catalogue = DEFAULT,
+    compute: Compute = batch.compute_at,
+) -> Dataset:
+    """The data set of a kind of model."""
+    if kind == "churn":
+        return churn(interactions, settings, test, catalogue, compute)
+    if kind == "propensity":
+        return propensity(interactions, settings, actions, test, catalogue, compute)
+    raise WorkspaceError(f"there is no model `{kind}`; choose one of {', '.join(KINDS)}")
