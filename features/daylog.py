@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -37,6 +38,8 @@ except ImportError:  # Windows: one writer at a time is up to the user there
 
 #: Rows held in memory before a writer sorts them and writes their days.
 BUFFER_ROWS = 1_000_000
+#: Threads that write days: most of that time is waiting for the disk to confirm.
+WRITERS = 8
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,7 @@ class Writer:
         for day, part in self._parts:
             target = self.log.folder / day
             target.mkdir(exist_ok=True)
-            os.rename(self.staging / day / part, target / part)
+            os.rename(self.staging / f"{day}~{part}", target / part)
         days = sorted(day.removeprefix("day=") for day, _ in self._parts)
         position = len(self.log.batches())
         batch = Batch(self.id, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", self.source, self.live, self.rows,
@@ -191,14 +194,18 @@ class Writer:
         table = table.take(pc.sort_indices(table, sort_keys=[(self.log.at, "ascending")])).combine_chunks()
         days = table[self.log.at].cast(pa.int64()).to_numpy() // clock.DAY
         starts = np.flatnonzero(np.diff(days, prepend=days[0] - 1))
-        for start, end in zip(starts, [*starts[1:], len(days)], strict=True):
+        self.staging.mkdir(exist_ok=True)
+
+        def write(start: int, end: int) -> None:
             self._write(f"day={clock.isoformat(int(days[start]) * clock.DAY)[:10]}", table.slice(start, end - start))
+
+        with ThreadPoolExecutor(WRITERS) as pool:
+            list(pool.map(write, starts, [*starts[1:], len(days)]))
         self._flushes += 1
 
     def _write(self, day: str, rows: pa.Table) -> None:
-        (self.staging / day).mkdir(parents=True, exist_ok=True)
         part = f"{self.id}-{self._flushes}.parquet"
-        with open(self.staging / day / part, "wb") as file:
+        with open(self.staging / f"{day}~{part}", "wb") as file:
             pq.write_table(rows, file, compression="zstd")
             file.flush()
             os.fsync(file.fileno())

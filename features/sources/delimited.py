@@ -80,14 +80,16 @@ class Delimited:
         for batch in batches:
             if last is not None:
                 yield last
-            before = np.array([number for number, _, _ in ragged], np.int64) - 1 - np.arange(len(ragged))
+            numbers = np.array([number for number, _, _ in ragged], np.int64)
             at = good + np.arange(batch.num_rows)
-            positions = at + 1 + np.searchsorted(before, at, side="right")
-            last = self._chunk(batch, positions, ragged[told:])
-            good, told = good + batch.num_rows, len(ragged)
+            positions = at + 1 + np.searchsorted(numbers - 1 - np.arange(len(numbers)), at, side="right")
+            due = int(np.searchsorted(numbers, positions[-1] if len(positions) else 0))
+            last = self._chunk(batch, positions, ragged[told:due])
+            good, told = good + batch.num_rows, max(told, due)
         if last is None:
             last = self._chunk(pa.record_batch([pa.array([], pa.binary())] * len(self.columns), self._keys()),
-                               np.empty(0, np.int64), ragged[told:])  # fmt: skip
+                               np.empty(0, np.int64), [])  # fmt: skip
+        last.damaged += self._damaged(ragged[told:])
         if text.quotes % 2 and (broken := self._swallowed(last)):
             raise WorkspaceError(
                 f"{self.path}: row {broken} opens a quotation mark that is never closed, so that the rest"
@@ -111,13 +113,12 @@ class Delimited:
         def raw(row: int) -> dict[str, str]:
             return {name: column[row].as_py().decode("utf-8", "replace") for name, column in columns.items()}
 
+        return Chunk(columns, batch.num_rows, positions, pa.Table.from_batches([batch]), raw, self._damaged(ragged))
+
+    def _damaged(self, ragged: list[tuple[int, int, str]]) -> list[tuple[int, str, Any]]:
+        whose = "the map names" if self.form.columns else "the header has"
         width = len(self.columns)
-        damaged = [
-            (number, f"the row has {found} fields where {'the map names' if self.form.columns else 'the header has'}"
-                     f" {width}", line)
-            for number, found, line in ragged
-        ]  # fmt: skip
-        return Chunk(columns, batch.num_rows, positions, pa.Table.from_batches([batch]), raw, damaged)
+        return [(number, f"the row has {found} fields where {whose} {width}", line) for number, found, line in ragged]
 
     def _why(self, error: Exception) -> str:
         text = str(error).splitlines()[0]
