@@ -2,11 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 
-from serving.decisions import arbitration, eligibility, guard, holdout
+from serving.decisions import arbitration, eligibility, holdout
 from serving.decisions.customer import Contact, Customer
-from serving.decisions.decision import Candidate, Decision, Factors, Fate, Outcome, Request, Scores, Stage, Trip
+from serving.decisions.decision import (
+    Candidate,
+    Decision,
+    Direction,
+    Factors,
+    Fate,
+    Outcome,
+    Request,
+    Scores,
+    Stage,
+    Trip,
+)
 from serving.decisions.draw import SILENT, distribution, draw
-from serving.decisions.policy import Playbook
+from serving.decisions.guard import Guard
+from serving.decisions.policy import ContactPolicy, Playbook
 from serving.decisions.rules import Facts
 
 Key = tuple[str, str]
@@ -23,13 +35,14 @@ def decide(
     policy = playbook.policy
     considered = eligibility.candidates(playbook.actions, request.channel)
     refused = eligibility.refusals(considered, _facts(request, scores))
-    trips = guard.judge(considered, customer, playbook.actions, policy, now, request.direction)
+    guard = Guard(customer, playbook.actions, policy, now, request.direction)
+    trips = [tuple(guard.trips(candidate)) for candidate in considered]
     survivors = [
         candidate
         for candidate, tripped in zip(considered, trips, strict=True)
         if candidate.action.name not in refused and not tripped
     ]
-    valued = _value(survivors, customer, scores, playbook, now, request)
+    valued = _value(survivors, scores, policy, guard.pressure(), request.direction)
     ranked = sorted(
         ((candidate, valued[candidate.key].expected_value) for candidate in survivors if candidate.key in valued),
         key=lambda pair: -pair[1],  # stable: equals stay in the file's order
@@ -91,23 +104,15 @@ def _facts(request: Request, scores: Scores) -> Facts:
 
 
 def _value(
-    survivors: Sequence[Candidate],
-    customer: Customer,
-    scores: Scores,
-    playbook: Playbook,
-    now: int,
-    request: Request,
+    survivors: Sequence[Candidate], scores: Scores, policy: ContactPolicy, pressure: int, direction: Direction
 ) -> dict[Key, Factors]:
-    """Factors of each survivor that can be scored."""
-    policy = playbook.policy
+    """Factors of each survivor that can be scored; only survivors are."""
     asked = scores.propensity(survivors) if scores.propensity is not None and survivors else [None] * len(survivors)
-    standing = guard.slots(customer, playbook.actions, policy, now)
-    pressure = guard.pressure(standing, now, policy.harm.length)
     found: dict[Key, Factors] = {}
     for candidate, p in zip(survivors, asked, strict=True):
         known = p if p is not None else policy.fallback.propensity
         if known is not None:
-            found[candidate.key] = arbitration.factors(candidate, known, pressure, policy, request.direction)
+            found[candidate.key] = arbitration.factors(candidate, known, pressure, policy, direction)
     return found
 
 

@@ -7,7 +7,6 @@ expires, so it stands in every window until then; what is claimed stands at the 
 length W ever holds more claims than its cap allows.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -67,7 +66,7 @@ def judge(
     direction: Direction = "outbound",
 ) -> list[tuple[Trip, ...]]:
     """For each candidate, every rule that refuses it; an empty tuple is a pass. Caps bind outbound only."""
-    guard = _Guard(customer, actions, policy, now, direction)
+    guard = Guard(customer, actions, policy, now, direction)
     return [tuple(guard.trips(candidate)) for candidate in candidates]
 
 
@@ -89,7 +88,7 @@ def judge_claim(
     return judge([Candidate(action, contact.channel)], without, actions, policy, now)[0]
 
 
-class _Guard:
+class Guard:
     """One customer at one instant; what several candidates share is worked out once."""
 
     def __init__(
@@ -101,7 +100,13 @@ class _Guard:
         self.capped: dict[tuple[int, str], Trip | None] = {}
         self.consented: dict[str, Trip | None] = {}
 
+    def pressure(self) -> int:
+        """How many contacts stand in the policy's recent past, for what one more is expected to harm."""
+        since = self.now - self.policy.harm.length
+        return sum(slot.at >= since for slot in self.slots)
+
     def trips(self, candidate: Candidate) -> Iterator[Trip]:
+        """Every rule that refuses this candidate."""
         action, channel = candidate.action, candidate.channel
         if channel not in self.consented:
             self.consented[channel] = self._consent(channel)
@@ -189,12 +194,6 @@ def scoped(candidate: Candidate, cap: Cap) -> str:
     if cap.scope == "total":
         return ""
     return candidate.action.name if cap.scope == "action" else str(getattr(candidate.action, cap.scope))
-
-
-def pressure(customer_slots: Sequence[Slot], now: int, length: int) -> int:
-    """How many contacts stand in [now - length, now]."""
-    ats = sorted(slot.at for slot in customer_slots)
-    return len(ats) - bisect_left(ats, now - length)
 
 
 def _of(cap: Cap, value: str) -> str:

@@ -63,7 +63,7 @@ def record(tx: sqlite3.Connection, words: Words, rows: Sequence[Row], sensitive:
             fold(tx, customer_id, Sheet(_items(seen) if seen else None, told, newest))
         tx.executemany(
             "INSERT INTO interactions (customer_id, body) VALUES (?, ?)",
-            [(row["customer_id"], orjson.dumps({name: row.get(name) for name in SCHEMA.names})) for row in new],
+            [(row["customer_id"], _body(row)) for row in new],
         )
     return Receipt(len(rows), len(new), len(rows) - len(new), fresh)
 
@@ -133,6 +133,14 @@ def own_touch(contact: Contact, now: int) -> dict[str, Any]:
         "provenance": "observed",
         "received_at": now,
     }
+
+
+def _body(row: Row) -> bytes:
+    """The row as the log keeps it: every column of the contract, attributes as text."""
+    whole = {name: row.get(name) for name in SCHEMA.names}
+    if whole["attributes"] is not None and not isinstance(whole["attributes"], str):
+        whole["attributes"] = orjson.dumps(whole["attributes"]).decode()
+    return orjson.dumps(whole)
 
 
 def _is_new(tx: sqlite3.Connection, row: Row) -> bool:

@@ -20,6 +20,10 @@ class Conflict(Exception):
     """What was asked cannot be done any more, and why: the service answers 409."""
 
 
+class Unavailable(Exception):
+    """The store cannot write now (disk full, locked, closed): the service answers 503."""
+
+
 class Unknown(Exception):
     """No such contact: the service answers 404."""
 

@@ -11,10 +11,11 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from features import clock
 from features.vocabulary import Vocabulary
 from serving.decisions.customer import Contact, Customer
 from serving.decisions.decision import Decision
-from serving.decisions.profile import Profile
+from serving.decisions.profile import KEPT, Profile
 from serving.store import contacts, folding, loading, schema
 from serving.store.protocol import Commit, Conflict, Key, Log, Read, Receipt, Recheck
 from serving.store.touches import touches
@@ -22,12 +23,13 @@ from serving.store.turns import Turns
 from serving.store.words import Words
 from serving.store.writer import Writer
 
-_READ = """
+_READ = f"""
     SELECT version, seen_to, profile, state, (SELECT max(code) FROM vocabulary),
         (SELECT json_group_array(json_array(contact_id, customer_id, decision_id, action, issue, grp, channel, counts,
                 state, reserved_at, expires_at, touched_at, closed_at, breach))
-            FROM contacts WHERE customer_id = ?1 AND state IN ('reserved', 'claimed', 'sent'))
-    FROM (SELECT 1) LEFT JOIN customers ON customer_id = ?1
+            FROM contacts WHERE customer_id = ?1 AND state IN ('reserved', 'claimed', 'sent')
+                AND (touched_at IS NULL OR touched_at >= seen_to - {KEPT + clock.DAY}))
+    FROM (SELECT 1) LEFT JOIN customers ON customers.customer_id = ?1
 """
 _EXPORTS: dict[str, str] = {
     "interactions": "SELECT position, body FROM interactions WHERE position > ? ORDER BY position LIMIT ?",

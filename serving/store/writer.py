@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from serving.store.protocol import Unavailable
 from serving.store.turns import Turns
 
 Result = TypeVar("Result")
@@ -20,7 +21,7 @@ _log = logging.getLogger(__name__)
 MOST = 512  # operations in one transaction
 
 
-class Closed(Exception):
+class Closed(Unavailable):
     """The store is closed and takes no more writes."""
 
 
@@ -96,7 +97,7 @@ class Writer:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             self._forget()
-            outcomes = [(future, None, error) for _, future in batch]
+            outcomes = [(future, None, _unavailable(error)) for _, future in batch]
         for future, result, failure in outcomes:
             if failure is None:
                 future.set_result(result)
@@ -116,3 +117,9 @@ class Writer:
             return None, error
         connection.execute("RELEASE operation")
         return result, None
+
+
+def _unavailable(error: BaseException) -> Unavailable:
+    failure = Unavailable(f"the store could not write: {error}")
+    failure.__cause__ = error
+    return failure

@@ -24,7 +24,7 @@ def rules(candidate: Candidate, customer: Customer, given: ContactPolicy, now: i
     return [trip.rule for trip in judge([candidate], customer, ACTIONS, given, now)[0]]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     rows=st.lists(told, max_size=6, unique_by=lambda row: row.order),
     ours=contacts(),
@@ -62,7 +62,7 @@ def test_same_verdicts_as_the_oracle(rows, ours, others, given_policy, inbound):
         ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     rows=st.lists(told, max_size=6, unique_by=lambda row: row.order),
     ours=contacts(),
@@ -157,7 +157,7 @@ def test_a_claim_is_judged_again_with_its_own_and_other_reservations_left_out():
     assert [trip.rule for trip in judge_claim(customer, gone, ACTIONS, capped, NOW)] == ["action withdrawn"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(rows=st.lists(told, max_size=7, unique_by=lambda row: row.order), data=st.data())
 def test_a_profile_does_not_depend_on_order_or_repeats(rows, data):
     shuffled = data.draw(st.permutations(rows + rows[:2]))

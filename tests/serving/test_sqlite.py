@@ -12,6 +12,7 @@ import pytest
 
 from features.workspace import Workspace, WorkspaceError
 from serving.store import SqliteStore, open_store, schema
+from serving.store.protocol import Unavailable
 from serving.store.turns import Turns
 from serving.store.writer import Closed, Writer
 
@@ -122,7 +123,24 @@ def test_a_workspace_with_a_wrong_store_gets_one_clear_line(tmp_path):
 
 def test_many_processes_may_create_the_file_at_once(tmp_path):
     code = f"import sys; from serving.store import SqliteStore; SqliteStore({str(tmp_path / 's.db')!r}).close()"
-    running = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE) for _ in range(6)]
+    running = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE) for _ in range(4)]
     outputs = [process.communicate(timeout=120)[1].decode() for process in running]
-    assert outputs == [""] * 6
+    assert outputs == [""] * 4
     SqliteStore(tmp_path / "s.db").close()
+
+
+def test_a_store_that_cannot_write_says_so_and_recovers(tmp_path):
+    with SqliteStore(tmp_path / "s.db") as store:
+        connection = store._writer.submit(lambda tx: tx).result()
+        limit = store._writer.submit(lambda tx: tx.execute("PRAGMA max_page_count = 40").fetchone()).result()
+        assert limit == (40,)
+        with pytest.raises((Unavailable, sqlite3.OperationalError), match="full"):
+            store._writer.submit(put_blob).result()
+        store._writer.submit(lambda tx: tx.execute("PRAGMA max_page_count = 400000").fetchone()).result()
+        assert store._writer.submit(put_blob).result() == 1
+        assert connection.in_transaction is False
+
+
+def put_blob(tx: sqlite3.Connection) -> int:
+    sql = "INSERT INTO customers (customer_id, version, seen_to, state) VALUES ('x', 1, 0, zeroblob(1000000))"
+    return tx.execute(sql).rowcount
