@@ -6,10 +6,11 @@
 import gc
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import bentoml
+from fastapi import FastAPI
 
 from features.workspace import WorkspaceError, locate
 from serving.api import Api, create_api
@@ -103,19 +104,23 @@ class _Tactful:
         self.failure = failure
 
 
-api = create_api(_engine)
+def configured(inner: type[Any], app: FastAPI, keyring: Callable[[], Keyring | None]) -> QuietService:
+    """A BentoML service with our settings around an API; the benchmarks put an echo into the same."""
+    service = bentoml.service(
+        name="tactful",
+        service_class=QuietService,
+        workers=1,  # one writer to the SQLite store; more processes would only wait for each other
+        traffic={"timeout": TIMEOUT},
+        metrics={"enabled": False},  # labels by raw path grow without bound
+        logging={"access": {"enabled": False}},
+        tracing={"excluded_urls": ".*"},
+        runner_probe={"enabled": False},
+    )(inner)
+    service.mount_asgi_app(Api(app), path="/v1", name="api")
+    # the first one added stands outermost
+    service.add_asgi_middleware(BodyLimit)
+    service.add_asgi_middleware(RequireKey, keyring=keyring)
+    return service
 
-TactfulService = bentoml.service(
-    name="tactful",
-    service_class=QuietService,
-    workers=1,  # one writer to the SQLite store; more processes would only wait for each other
-    traffic={"timeout": TIMEOUT},
-    metrics={"enabled": False},  # labels by raw path grow without bound
-    logging={"access": {"enabled": False}},
-    tracing={"excluded_urls": ".*"},
-    runner_probe={"enabled": False},
-)(_Tactful)
-TactfulService.mount_asgi_app(Api(api), path="/v1", name="api")
-# the first one added stands outermost
-TactfulService.add_asgi_middleware(BodyLimit)
-TactfulService.add_asgi_middleware(RequireKey, keyring=_keyring)
+
+TactfulService = configured(_Tactful, create_api(_engine), _keyring)

@@ -1,0 +1,128 @@
+"""Decisions over HTTP: the first cold one, a thousand in a row, and sixteen connections beside an echo.
+
+The echo answers the same payload through the same configured service, so the ratio is what deciding costs; absolute
+milliseconds belong to the machine, and so do two processes sharing its cores with the load generator.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+from running import free_port, running
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
+CONNECTIONS = 16
+SECONDS = 8.0
+
+
+def body(customer, direction="outbound"):
+    return {"customer_id": customer, "channel": "email", "direction": direction}
+
+
+def in_a_row(client, customers, direction):
+    """Milliseconds of each decision, one after the other over one connection."""
+    took = []
+    for customer in customers:
+        start = time.perf_counter()
+        answer = client.post("/v1/decide", json=body(customer, direction))
+        took.append((time.perf_counter() - start) * 1e3)
+        assert answer.status_code == 200
+    return np.array(took)
+
+
+async def load(port, key, seconds):
+    """Milliseconds of every answer over CONNECTIONS connections that each ask again as soon as they are answered."""
+    took = []
+    end = time.perf_counter() + seconds
+
+    async def connection(number):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        turn = 0
+        while (start := time.perf_counter()) < end:
+            turn += 1
+            content = b'{"customer_id":"C%d","channel":"email","direction":"inbound"}' % ((number * 7 + turn) % 60)
+            head = (
+                f"POST /v1/decide HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+            )
+            writer.write(head.encode() + content)
+            header = await reader.readuntil(b"\r\n\r\n")
+            assert header.startswith(b"HTTP/1.1 200"), header
+            length = int(header.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+            await reader.readexactly(length)
+            took.append((time.perf_counter() - start) * 1e3)
+        writer.close()
+
+    await asyncio.gather(*(connection(n) for n in range(CONNECTIONS)))
+    return np.array(took)
+
+
+def worker(process):
+    """The process that answers."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    return next(p for p in family if "_bentoml_impl.worker.service" in p.cmdline())
+
+
+def measured(port, key, process):
+    """(answers a second, p50 ms, p99 ms, process CPU us an answer) under load."""
+    asyncio.run(load(port, key, 1.0))
+    times = worker(process).cpu_times
+    before = times()
+    took = asyncio.run(load(port, key, SECONDS))
+    after = times()
+    cpu = (after.user + after.system - before.user - before.system) * 1e6 / len(took)
+    p50, p99 = np.percentile(took, [50, 99])
+    return len(took) / SECONDS, p50, p99, cpu
+
+
+def echo(tmp_path, key, answer, shop):
+    """The echo service, ready."""
+    file = tmp_path / "answer.json"
+    file.write_bytes(answer)
+    port = free_port()
+    words = [sys.executable, "-m", "bentoml", "serve", "echo_service:EchoService", "--host", "127.0.0.1"]
+    words += ["--port", str(port), "--working-dir", str(Path(__file__).parent)]
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, "ECHO_KEY": key, "ECHO_ANSWER": str(file), "PYTHONPATH": root}
+    environment["BENTOML_HOME"] = str(shop.folder / "state" / "bentoml-echo")
+    process = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(200):
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
+                return process, port
+        except httpx.TransportError:
+            pass
+        time.sleep(0.3)
+    raise AssertionError("the echo did not start")
+
+
+def test_decisions_over_http(shop, tmp_path):
+    with running(shop) as service:
+        with service.client() as client:
+            cold = in_a_row(client, ["a-stranger"], "outbound")[0]
+            known = in_a_row(client, [f"C{i % 60}" for i in range(1000)], "inbound")
+            strangers = in_a_row(client, [f"new-{i}" for i in range(1000)], "outbound")
+            sample = client.post("/v1/decide", json=body("C1", "inbound")).content
+        ours = measured(service.port, service.key, service.process)
+        process, port = echo(tmp_path, service.key, sample, shop)
+        try:
+            theirs = measured(port, service.key, process)
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+    print(f"\nfirst decision, cold profile     {cold:8.1f} ms")
+    for name, took in (("1,000 in a row, inbound", known), ("1,000 in a row, reserving", strangers)):
+        p50, p99 = np.percentile(took, [50, 99])
+        print(f"{name:32} p50 {p50:6.2f} ms   p99 {p99:6.2f} ms")
+    for name, (rate, p50, p99, cpu) in ((f"{CONNECTIONS} connections, decide", ours), ("the same, echo", theirs)):
+        print(f"{name:32} {rate:7.0f}/s   p50 {p50:6.2f} ms   p99 {p99:6.2f} ms   {cpu:6.0f} us CPU an answer")
+    time_, p99, cpu = theirs[0] / ours[0], ours[2] / theirs[2], ours[3] / theirs[3]
+    print(f"{'decide to echo':32} {time_:.1f}x time, {p99:.1f}x p99, {cpu:.1f}x CPU")
+    assert known.max() < 10_000
