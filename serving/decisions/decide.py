@@ -16,7 +16,7 @@ from serving.decisions.decision import (
     Stage,
     Trip,
 )
-from serving.decisions.draw import SILENT, distribution, draw
+from serving.decisions.draw import distribution, draw
 from serving.decisions.guard import Guard
 from serving.decisions.policy import ContactPolicy, Playbook
 from serving.decisions.rules import Facts
@@ -47,12 +47,10 @@ def decide(
         ((candidate, valued[candidate.key].expected_value) for candidate in survivors if candidate.key in valued),
         key=lambda pair: -pair[1],  # stable: equals stay in the file's order
     )
-    intended = distribution(ranked, policy)
     arm = holdout.arm(customer.customer_id, policy.holdout.salt, policy.holdout.share)
-    cells = intended
+    cells, intended = distribution(ranked, policy), None
     if arm == "holdout":
-        helping = [pair for pair in ranked if not policy.sells(pair[0].action)]
-        cells = distribution(helping, policy) if helping else (SILENT,)
+        cells, intended = distribution([pair for pair in ranked if not policy.sells(pair[0].action)], policy), cells
     drawn = draw(cells, uniform)
     by_key = {candidate.key: candidate for candidate in considered}
     picked = by_key[drawn.action, drawn.channel] if drawn.action is not None and drawn.channel is not None else None

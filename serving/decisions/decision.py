@@ -109,6 +109,19 @@ class Factors:
     harm: float
     expected_value: float
 
+    def as_dict(self) -> dict[str, float]:
+        return {
+            "p": self.p,
+            "share": self.share,
+            "u": self.u,
+            "c": self.c,
+            "v": self.v,
+            "lever": self.lever,
+            "cost": self.cost,
+            "harm": self.harm,
+            "expected_value": self.expected_value,
+        }
+
 
 @dataclass(frozen=True)
 class Fate:
@@ -141,7 +154,7 @@ class Fate:
             found["suppressed_by"] = [trip.as_dict() for trip in self.trips]
             found["passes_at"] = None if self.passes_at is None else clock.isoformat(self.passes_at)
         if self.factors is not None:
-            found["factors"] = {name: getattr(self.factors, name) for name in Factors.__slots__}
+            found["factors"] = self.factors.as_dict()
         return found
 
 
@@ -154,10 +167,21 @@ class Outcome:
     ghost: bool
     probability: float
 
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "action": self.action,
+            "channel": self.channel,
+            "ghost": self.ghost,
+            "probability": self.probability,
+        }
+
 
 @dataclass(frozen=True)
 class Decision:
-    """One answered request. `chosen` None is silence, a proper answer; `contact` is the reservation to commit."""
+    """One answered request. `chosen` None is silence, a proper answer; `contact` is the reservation to commit.
+
+    `distribution` is what the answer was drawn from; `intended`, for a held-out customer, what it would have been.
+    """
 
     request: Request
     at: int
@@ -167,7 +191,7 @@ class Decision:
     arm: Literal["treated", "holdout"]
     uniform: float
     distribution: tuple[Outcome, ...]
-    intended: tuple[Outcome, ...]
+    intended: tuple[Outcome, ...] | None
     fates: tuple[Fate, ...]
     churn: float | None
     policy_version: str
@@ -194,8 +218,8 @@ class Decision:
             "expires_at": clock.isoformat(self.contact.expires_at) if self.contact else None,
             "arm": self.arm,
             "uniform": self.uniform,
-            "distribution": [_cell(outcome) for outcome in self.distribution],
-            "intended": [_cell(outcome) for outcome in self.intended],
+            "distribution": [outcome.as_dict() for outcome in self.distribution],
+            "intended": None if self.intended is None else [outcome.as_dict() for outcome in self.intended],
             "candidates": [fate.as_dict() for fate in self.fates],
             "churn": self.churn,
             "policy_version": self.policy_version,
@@ -204,7 +228,3 @@ class Decision:
 
     def to_bytes(self) -> bytes:
         return orjson.dumps(self.as_dict(), option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def _cell(outcome: Outcome) -> dict[str, Any]:
-    return {name: getattr(outcome, name) for name in Outcome.__slots__}

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from serving.decisions.decision import Candidate, Outcome
 from serving.decisions.policy import ContactPolicy
 
-SILENT = Outcome(None, None, ghost=False, probability=1.0)
-
 
 def distribution(ranked: Sequence[tuple[Candidate, float]], policy: ContactPolicy) -> tuple[Outcome, ...]:
     """The probability of every answer, given survivors with their expected values, best first.

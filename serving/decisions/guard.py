@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from features import clock
 from serving.decisions.customer import Contact, Customer
 from serving.decisions.decision import Candidate, Direction, Trip
-from serving.decisions.policy import Action, Actions, Cap, ContactPolicy, micros
+from serving.decisions.policy import Action, Actions, Cap, ContactPolicy, Scope, micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,8 @@ class Guard:
         self.customer, self.actions, self.policy, self.now, self.direction = customer, actions, policy, now, direction
         self.slots = slots(customer, actions, policy, now) if direction == "outbound" else []
         self.cases = tuple(self._open_cases())
-        self.capped: dict[tuple[int, str], Trip | None] = {}
+        self.capped: dict[tuple[int, str | None], Trip | None] = {}
+        self.standing: dict[tuple[Scope, int], dict[str | None, list[int]]] = {}
         self.consented: dict[str, Trip | None] = {}
 
     def pressure(self) -> int:
@@ -163,7 +164,7 @@ class Guard:
 
     def _caps(self, candidate: Candidate) -> Iterator[Trip]:
         for i, cap in enumerate(self.policy.caps):
-            value = scoped(candidate, cap)
+            value = scoped(candidate, cap.scope)
             if cap.name is not None and cap.name != value:
                 continue
             if (i, value) not in self.capped:
@@ -171,32 +172,40 @@ class Guard:
             if (trip := self.capped[i, value]) is not None:
                 yield trip
 
-    def _cap(self, cap: Cap, value: str) -> Trip | None:
-        since = self.now - cap.length
-        inside = [
-            slot.leaves(cap.length)
-            for slot in self.slots
-            if slot.at >= since and (cap.scope == "total" or getattr(slot, cap.scope) == value)
-        ]
+    def _cap(self, cap: Cap, value: str | None) -> Trip | None:
+        inside = self._standing(cap.scope, cap.length).get(value, [])
         if len(inside) < cap.max:
             return None
         text = f"{len(inside)} contacts{_of(cap, value)} within {cap.window}, at most {cap.max}"
         if cap.max == 0:
             return Trip(cap.label, text, None)
-        inside.sort()
-        return Trip(cap.label, text, inside[len(inside) - cap.max])
+        return Trip(cap.label, text, sorted(inside)[len(inside) - cap.max])
+
+    def _standing(self, scope: Scope, length: int) -> dict[str | None, list[int]]:
+        """When each contact in the window leaves it, by what the cap counts by."""
+        found = self.standing.get((scope, length))
+        if found is None:
+            found = self.standing[scope, length] = {}
+            since = self.now - length
+            for slot in self.slots:
+                if slot.at >= since:
+                    found.setdefault(scoped(slot, scope), []).append(slot.leaves(length))
+        return found
 
 
-def scoped(candidate: Candidate, cap: Cap) -> str:
-    """What a cap counts by for this candidate: its channel, issue, group or action; nothing for the total."""
-    if cap.scope == "channel":
-        return candidate.channel
-    if cap.scope == "total":
-        return ""
-    return candidate.action.name if cap.scope == "action" else str(getattr(candidate.action, cap.scope))
+def scoped(of: Candidate | Slot, scope: Scope) -> str | None:
+    """What a cap counts by: a channel, issue, group or action; nothing for the total."""
+    if scope == "total":
+        return None
+    if scope == "channel":
+        return of.channel
+    if isinstance(of, Slot):
+        return of.action if scope == "action" else of.group if scope == "group" else of.issue
+    action = of.action
+    return action.name if scope == "action" else action.group if scope == "group" else action.issue
 
 
-def _of(cap: Cap, value: str) -> str:
+def _of(cap: Cap, value: str | None) -> str:
     return "" if cap.scope == "total" else f" on {value}" if cap.scope == "channel" else f" of {cap.scope} {value}"
 
 

@@ -67,6 +67,7 @@ Window = Annotated[str, AfterValidator(_window)]
 Rule = Annotated[str, AfterValidator(_compiles)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
+Scope = Literal["total", "channel", "issue", "group", "action"]
 Attributes = dict[str, bool | float | str]
 
 
@@ -122,7 +123,7 @@ class Actions(Section):
 class Cap(Section):
     """At most `max` contacts with one customer in any `window`, over everything or by channel, issue, group, action."""
 
-    scope: Literal["total", "channel", "issue", "group", "action"]
+    scope: Scope
     name: str | None = Field(None, description="which channel, group ...; left out: each of them on its own")
     max: int = Field(ge=0)
     window: Window
