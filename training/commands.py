@@ -1,9 +1,9 @@
 """The command line of training: train, models, promote."""
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from features.clock import parse_instant
 from features.console import WorkspaceOption, command, out, progress
@@ -77,18 +77,14 @@ def models(workspace: WorkspaceOption = None) -> None:
     from training.tracking import CHALLENGER, CHAMPION, Registry
 
     registry = Registry(opened)
-    table = Table("model", "version", "alias", "since", "AUC", "Brier skill", "reason", box=None)
-    count = 0
-    for kind in MODELS:
-        holders = {alias: registry.holder(kind, alias) for alias in (CHAMPION, CHALLENGER)}
-        named = {str(held.version): alias for alias, held in holders.items() if held is not None}
-        for version in reversed(registry.versions(kind)):
-            table.add_row(*_row(registry, kind, version, named.get(str(version.version), "")))
-            count += 1
-    if count == 0:
-        out.print("No models yet: run `tactful train all`.", markup=False)
-        return
-    out.print(table)
+    lines = [
+        line
+        for kind in MODELS
+        for version in reversed(registry.versions(kind))
+        for line in _lines(registry, kind, version, (CHAMPION, CHALLENGER))
+    ]
+    for line in lines or ["No models yet: run `tactful train all`."]:
+        out.print(line, markup=False)
 
 
 @command
@@ -133,18 +129,20 @@ def _show(trained: "Trained") -> None:
     out.print(f"  MLflow run {trained.run_id}", markup=False)
 
 
-def _row(registry: "Registry", kind: str, version: "ModelVersion", alias: str) -> tuple[str, ...]:
-    figures = registry.metrics(version)
-    low, high = figures.get("auc_low", float("nan")), figures.get("auc_high", float("nan"))
-    return (
-        kind,
-        str(version.version),
-        alias,
-        version.tags.get("since", "")[:19],
-        f"{figures.get('auc', float('nan')):.3f} ({low:.3f} to {high:.3f})",
-        f"{figures.get('brier_skill', float('nan')):.3f}",
-        version.tags.get("reason", ""),
-    )
+def _lines(registry: "Registry", kind: str, version: "ModelVersion", aliases: tuple[str, ...]) -> list[str]:
+    from training.evaluate import Interval
+
+    held = [
+        alias for alias in aliases if (holder := registry.holder(kind, alias)) and holder.version == version.version
+    ]
+    figures = defaultdict(lambda: float("nan"), registry.metrics(version))
+    since = f" since {version.tags['since'][:19]}Z" if held and "since" in version.tags else ""
+    auc = Interval(figures["auc"], figures["auc_low"], figures["auc_high"])
+    return [
+        f"{kind} {version.version}  {' '.join(held) or '-'}{since}  AUC {auc}  Brier skill {figures['brier_skill']:.3f}"
+        f"  calibration slope {figures['calibration_slope']:.2f}",
+        f"    {version.tags.get('reason', '')}",
+    ]
 
 
 app = typer.Typer(help="Models: trained, compared, promoted.")

@@ -25,11 +25,12 @@ class Interval:
     high: float
 
     def __format__(self, spec: str) -> str:
-        """The format applies to all three numbers: `{interval:+.4f}`."""
-        return " ".join([format(self.value, spec), f"({self.low:{spec}} to {self.high:{spec}})"])
+        """The format applies to all three numbers: `{interval:+.4f}`; default three decimals."""
+        spec = spec or ".3f"
+        return f"{self.value:{spec}} ({self.low:{spec}} to {self.high:{spec}})"
 
     def __str__(self) -> str:
-        return f"{self:.3f}"
+        return format(self)
 
 
 def _by_score(y: np.ndarray, p: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

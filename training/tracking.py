@@ -1,5 +1,6 @@
 """MLflow: one run a training, with what anyone needs to repeat, judge and serve the model."""
 
+import logging
 import os
 import subprocess
 import tempfile
@@ -52,6 +53,8 @@ class Registry:
     def client(self) -> "MlflowClient":
         import mlflow
 
+        for chatty in ("mlflow", "alembic"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         if self.uri.startswith("sqlite:///"):
             Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         # logging a model goes through these two whatever client is at hand
