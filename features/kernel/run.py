@@ -16,23 +16,28 @@ from features.kinds import KINDS
 
 # columns of `rows`
 LO, HI, AT, TARGET = range(4)
-# columns of `tables.operations`
-KIND, WHO, A, B = range(4)
 
 
-def _reader() -> Callable[..., float]:
-    """`read(kind, acc, t, s, a, b)`: one compiled function that branches to every kind's own.
+def _reader() -> Callable[..., None]:
+    """`read_off(acc, t, operations, line)`: a compiled loop over the catalogue that branches to every kind's own `read`.
 
-    It is written out here because Numba compiles a flat chain of comparisons into a jump table, but has no cheap call
-    through a table of functions.
+    It is written out here because Numba turns a flat chain of comparisons into a jump table, but has no cheap call
+    through a table of functions. The loop is inside, since passing arrays to a function counts references each time.
     """
     names: dict[str, Any] = {f"kind_{i}": kind.read for i, kind in enumerate(KINDS)}
-    lines = [f"    if kind == {i}: return kind_{i}(acc, t, s, a, b)" for i in range(len(KINDS))]
-    exec("\n".join(["def read(kind, acc, t, s, a, b):", *lines, "    return 0.0"]), names)
-    return njit(names["read"])
+    branches = [
+        f"        {'el' if i else ''}if kind == {i}: line[f] = kind_{i}(acc, t, s, a, b)" for i in range(len(KINDS))
+    ]
+    head = """
+def read_off(acc, t, operations, line):
+    for f in range(operations.shape[0]):
+        kind, s, a, b = operations[f, 0], operations[f, 1], operations[f, 2], operations[f, 3]
+"""
+    exec(head + "\n".join(branches), names)
+    return njit(names["read_off"])
 
 
-_read = _reader()
+_read_off = _reader()
 
 
 @njit
@@ -67,13 +72,9 @@ def run(columns: Any, registers: Any, tables: Any, rows: Any, out: Any) -> None:
     customer only.
     """
     acc, met = _new_accumulators(tables), _new_set(tables, rows)
-    operations = tables.operations
     for r in range(rows.shape[0]):
         t = rows[r, AT]
         clear(acc)
         accumulate(acc, met, columns, registers, tables, rows[r], r + 1)
         cumulate(acc)
-        line = out[rows[r, TARGET]]
-        for f in range(operations.shape[0]):
-            op = operations[f]
-            line[f] = _read(op[KIND], acc, t, op[WHO], op[A], op[B])
+        _read_off(acc, t, tables.operations, out[rows[r, TARGET]])

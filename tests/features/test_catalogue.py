@@ -1,0 +1,80 @@
+"""The list of features: complete in words, unique in names, stable in version."""
+
+import pytest
+
+from features.catalogue import DEFAULT, PURCHASE, Catalogue
+from features.definitions import Feature, Selector
+from features.kernel.accumulators import NEEDS
+from features.kinds import KINDS, Count, DecayedDays, Trend
+from features.vocabulary import Vocabulary
+from features.workspace import Settings
+
+
+def test_the_default_has_25_to_40_features():
+    assert 25 <= len(DEFAULT) <= 40
+
+
+@pytest.mark.parametrize("feature", DEFAULT.features, ids=lambda feature: feature.name)
+def test_every_feature_says_what_it_is(feature):
+    assert feature.name.replace("_", "").isalnum()
+    assert feature.name == feature.name.lower()
+    assert len(feature.text) > 10
+    assert feature.unit
+    assert feature.null
+    assert feature.sensitivity in ("behavioural", "public", "declared", "inferred")
+
+
+def test_names_come_from_parameters():
+    email = Selector(channel="email", direction="outbound")
+    assert Count(email, 30).name == "count_email_outbound_30d"
+    assert Count(email, 30).text == "number of outbound interactions on email in the last 30 days"
+    assert DecayedDays(PURCHASE, 14).name == "decayed_days_purchase_14d"
+
+
+def test_all_kinds_are_registered_and_ask_for_known_needs():
+    def leaves(kind):
+        below = kind.__subclasses__()
+        return {kind} if not below else set().union(*map(leaves, below))
+
+    assert leaves(Feature) == set(KINDS)
+    assert all(set(kind.needs) <= set(NEEDS) for kind in KINDS)
+
+
+def test_the_version_follows_the_content():
+    assert Catalogue((Count(PURCHASE, 30),)).version == Catalogue((Count(PURCHASE, 30),)).version
+    versions = {
+        Catalogue(features).version
+        for features in (
+            (Count(PURCHASE, 30),),
+            (Count(PURCHASE, 31),),
+            (Count(PURCHASE, 30), Count(PURCHASE, 31)),
+            (Count(PURCHASE, 31), Count(PURCHASE, 30)),
+        )
+    }
+    assert len(versions) == 4
+
+
+def test_mistakes_are_explained():
+    with pytest.raises(ValueError, match="count_purchase_30d twice"):
+        Catalogue((Count(PURCHASE, 30), Count(PURCHASE, 30)))
+    with pytest.raises(ValueError, match="1 to 400 days"):
+        Count(PURCHASE, 401)
+    with pytest.raises(ValueError, match="shorter window with a longer"):
+        Trend(PURCHASE, 30, 30)
+
+
+def test_the_tables_follow_a_growing_vocabulary():
+    words = Vocabulary()
+    compiled = DEFAULT.compile(words, Settings())
+    assert compiled.tables.facts.shape == (0, 3)
+    words.code("web", "inbound", "purchase", "billing")
+    assert compiled.tables.facts.tolist() == [[0, 0, 0]]
+    words.code("phone", "inbound", "complaint", "health")
+    words.code("fax", "inbound", "case_closed", None)
+    tables = compiled.tables
+    assert tables.facts.tolist() == [[0, 0, 0], [3, 1, 0], [-1, -1, 2]]
+    matched = [
+        tables.selectors[a:b].tolist() for a, b in zip(tables.selector_start, tables.selector_start[1:], strict=False)
+    ]
+    assert matched[1] == [], "a sensitive topic adds to nothing"
+    assert matched[0] != []
