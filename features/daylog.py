@@ -36,8 +36,8 @@ try:
 except ImportError:  # Windows: one writer at a time is up to the user there
     fcntl = None  # type: ignore[assignment]
 
-#: Rows held in memory before a writer sorts them and writes their days.
-BUFFER_ROWS = 1_000_000
+#: What a writer holds in memory before it sorts it and writes its days.
+BUFFER_ROWS, BUFFER_BYTES = 1_000_000, 256 << 20
 #: Threads that write days: most of that time is waiting for the disk to confirm.
 WRITERS = 8
 
@@ -99,15 +99,20 @@ class DayLog:
     @contextmanager
     def writer(self, source: str, live: bool = False) -> Iterator["Writer"]:
         """A batch that commits when the block ends well, and never happened when it raises. One writer at a time."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with _locked(self.folder / ".lock"):
-            self._sweep()
-            batch = Writer(self, source, live)
-            try:
-                yield batch
-                batch.commit()
-            finally:
-                shutil.rmtree(batch.staging, ignore_errors=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with _locked(self.folder / ".lock"):
+                self._sweep()
+                batch = Writer(self, source, live)
+                try:
+                    yield batch
+                    batch.commit()
+                finally:
+                    shutil.rmtree(batch.staging, ignore_errors=True)
+        except OSError as error:
+            raise WorkspaceError(
+                f"{self.folder}: cannot be written: {error.strerror or error}; what was there is unchanged"
+            ) from None
 
     def stored_ids(self) -> IdSet:
         """The keys of all committed rows."""
@@ -166,7 +171,9 @@ class Writer:
         self._marks.append(marks[:, fresh])
         self._held.append(table if fresh.all() else table.filter(pa.array(fresh)))
         self.rows += int(fresh.sum())
-        if sum(held.num_rows for held in self._held) >= BUFFER_ROWS:
+        if sum(held.num_rows for held in self._held) >= BUFFER_ROWS or (
+            sum(held.nbytes for held in self._held) >= BUFFER_BYTES
+        ):
             self._flush()
         return fresh
 

@@ -18,21 +18,24 @@ def fingerprints(table: pa.Table) -> np.ndarray:
     """uint64[2, n], the high and low half of each row's fingerprint over all columns of `table`, cast to text."""
     if table.num_rows == 0:
         return np.empty((2, 0), np.uint64)
-    halves = (
-        _connection()
-        .from_arrow(_renamed(table))
-        .project(f"{_row(table.num_columns)} AS row")
-        .project("md5_number_upper(row) AS high, md5_number_lower(row) AS low")
-        .to_arrow_table()
-    )
-    return np.stack([halves["high"].to_numpy(), halves["low"].to_numpy()])
+    rows = _connection().from_arrow(_renamed(table)).project(f"md5({_row(table.num_columns)}) AS digits")
+    digits = rows.to_arrow_table()["digits"].combine_chunks()
+    if isinstance(digits, pa.ChunkedArray):  # text of over 2 GB stays in pieces
+        return np.concatenate([_halves(chunk) for chunk in digits.chunks], axis=1)
+    return _halves(digits)
 
 
 def hexadecimal(marks: np.ndarray) -> pa.Array:
     """The first 96 bits of each fingerprint as 24 lower-case hexadecimal digits."""
-    words = np.stack([marks[0].astype(">u8"), marks[1].astype(">u8")], axis=1)
-    text = words.tobytes().hex()
+    text = marks.T.astype(">u8").tobytes().hex()
     return pa.array([text[start : start + 24] for start in range(0, len(text), 32)], pa.string())
+
+
+def _halves(digits: pa.Array) -> np.ndarray:
+    """uint64[2, n] of n texts of 32 hexadecimal digits each."""
+    start = digits.offset * 32
+    text = digits.buffers()[2][start : start + 32 * len(digits)].to_pybytes()
+    return np.ascontiguousarray(np.frombuffer(bytes.fromhex(text.decode()), ">u8").astype(np.uint64).reshape(-1, 2).T)
 
 
 def _connection() -> duckdb.DuckDBPyConnection:

@@ -10,7 +10,7 @@ class Occurrences:
         self._runs: list[tuple[np.ndarray, np.ndarray]] = []
 
     def number(self, marks: np.ndarray) -> np.ndarray:
-        """int64[n]: how many equal rows came before each of the fingerprints uint64[2, n]."""
+        """int64[n]: how many equal rows came before each of the fingerprints uint64[1 or 2, n]."""
         keys, group, counts = np.unique(marks[0], return_inverse=True, return_counts=True)
         order = np.argsort(group, kind="stable")
         starts = np.cumsum(counts) - counts

@@ -47,7 +47,7 @@ class JsonLines:
 
     def _chunk(self, held: list[Record], wanted: list[str], damaged: list[tuple[int, str, Any]]) -> Chunk:
         positions = np.array([number for number, _, _ in held], np.int64)
-        columns = {name: _column([_find(record, name) for _, record, _ in held]) for name in wanted}
+        columns = {name: _column(_values(held, name)) for name in wanted}
         content = pa.table({"line": pa.array([line.strip() for _, _, line in held], pa.binary())})
         return Chunk(columns, len(held), positions, content, lambda row: held[row][1], damaged)
 
@@ -112,6 +112,12 @@ def _names(record: dict[str, Any], prefix: str, into: dict[str, None]) -> None:
             _names(value, f"{prefix}{key}.", into)
         else:
             into[prefix + key] = None
+
+
+def _values(held: list[Record], name: str) -> list[Any]:
+    if "." not in name:
+        return [record.get(name) for _, record, _ in held]
+    return [_find(record, name) for _, record, _ in held]
 
 
 def _find(record: Any, name: str) -> Any:

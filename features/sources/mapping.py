@@ -19,6 +19,8 @@ from features.workspace import Section, WorkspaceError, read_yaml
 TARGETS = tuple(field.name for field in SCHEMA)
 #: What a map must say; the other columns have defaults.
 NEEDED = ("customer_id", "occurred_at", "channel", "type")
+#: Columns that are often one and the same for a whole file.
+_FIXED = ("channel", "direction", "type", "topic", "action", "provenance")
 _HOW = {
     "customer_id": "customer_id: CustomerID",
     "occurred_at": "occurred_at: {column: InvoiceDate, format: '%d/%m/%Y %H:%M'}",
@@ -262,10 +264,14 @@ def resolve(plan: Map, columns: list[str], path: Path) -> None:
         if name in columns or name in optional:
             continue
         keys = [f"columns.{key}" for key, spec in plan.columns.items() if name in spec.reads()] or ["refuse"]
+        fixed = any(
+            f"columns.{key}" in keys and spec.column == name for key, spec in plan.columns.items() if key in _FIXED
+        )
+        constant = f"; if {name!r} is meant as a fixed value, write {{constant: {name}}}" if fixed else ""
         alone = "; is the delimiter right? Say format: {delimiter: ...} in the map" if len(columns) == 1 else ""
         raise WorkspaceError(
             f"{path} has no column {name!r}, which the map's {keys[0]} needs{near(name, columns)};"
-            f" it has {listed(columns)}{alone}"
+            f" it has {listed(columns)}{constant}{alone}"
         )
 
 

@@ -30,6 +30,8 @@ def head(path: Path) -> bytes:
     try:
         if path.is_dir():
             raise WorkspaceError(f"{path} is a folder; name the files in it, e.g. {path}/*.csv")
+        if path.exists() and not path.is_file():
+            raise WorkspaceError(f"{path} is no regular file; write what it delivers to one first")
         with open(path, "rb") as file:
             start = file.read(16)
     except FileNotFoundError:

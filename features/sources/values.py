@@ -181,7 +181,10 @@ def instants(column: pa.Array, formats: Sequence[str], zone: str, nulls: Sequenc
         word = words[row].as_py()
         if word is None:
             return "holds bytes that are not in the file's encoding"
-        return f"{word!r} is not a date" + (f" of the form {' or '.join(formats)}" if formats else suggestion([word]))
+        if not formats:
+            return f"{word!r} is not a date" + suggestion([word])
+        better = suggestion([word])
+        return f"{word!r} is not a date of the form {' or '.join(formats)}" + (better if better[0] == ";" else "")
 
     return _stamp(us, valid), (bad, reason_)
 

@@ -121,6 +121,21 @@ def test_a_failed_batch_never_happened(tmp_path):
     assert history.append(some("b"), "three").accepted == 1
 
 
+def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path, monkeypatch):
+    history = History(shop(tmp_path))
+    history.append(some("a"), "one")
+
+    def full(*_arguments, **_options):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("features.daylog.pq.write_table", full)
+        with pytest.raises(WorkspaceError, match="cannot be written: No space left on device"):
+            history.append(some("b"), "two")
+    assert ids(history) == ["a"]
+    assert history.append(some("b"), "three").accepted == 1
+
+
 def test_large_batches_are_written_in_pieces(tmp_path, monkeypatch):
     monkeypatch.setattr("features.daylog.BUFFER_ROWS", 5)
     history = History(shop(tmp_path))

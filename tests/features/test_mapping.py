@@ -191,6 +191,7 @@ def change(**columns):
         (change(value={"expression": "(" * 5000 + "1"}), ["columns.value"]),
         (change(value={"expression": "-" * 100_000 + "1"}), ["longer than 400 words"]),
         (change(value={"column": "UnitPrize"}), ["no column 'UnitPrize'", "did you mean 'UnitPrice'?"]),
+        (change(type="purchase"), ["no column 'purchase'", "columns.type", "write {constant: purchase}"]),
         (change(value={"colunm": "UnitPrice"}), ["columns.value", "colunm", "not a known key"]),
         (change(value={"column": "UnitPrice", "constant": 1}), ["exactly one of", "column, constant"]),
         (change(price="UnitPrice"), ["`price` is not a column of an interaction", "value"]),
