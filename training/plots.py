@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib
 import numpy as np
-
-matplotlib.use("Agg")
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure  # never pyplot: a notebook's own backend stays as it is
 
 SIZE = (6.0, 4.5)
 BINS = 10
@@ -44,7 +42,7 @@ def importances(gains: Mapping[str, float], top: int = 25) -> Figure:
     return figure
 
 
-def _canvas(title: str, x: str, y: str) -> tuple[Figure, matplotlib.axes.Axes]:
+def _canvas(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.add_subplot()
     axes.set(title=title, xlabel=x, ylabel=y)

@@ -101,11 +101,16 @@ def entries(decisions: pa.Table, helping: Sequence[str] = ()) -> Entries:
         database.execute("SET enable_progress_bar = false")
         database.register("decisions", decisions)
         found = database.execute(
-            """WITH possible AS (
-                   SELECT customer_id, decided_at, decision_id, arm FROM decisions
-                   WHERE len(list_filter(
+            """WITH drawn AS (  -- `intended` is logged where the holdout changed the distribution, and only there
+                   SELECT *, if(json_type(document, '$.intended') = 'ARRAY',
                        json_extract_string(document, '$.intended[*].action'),
-                       lambda action: action IS NOT NULL AND NOT list_contains($helping, action))) > 0
+                       json_extract_string(document, '$.distribution[*].action')) AS actions
+                   FROM decisions
+               ),
+               possible AS (
+                   SELECT customer_id, decided_at, decision_id, arm FROM drawn
+                   WHERE len(list_filter(
+                       actions, lambda action: action IS NOT NULL AND NOT list_contains($helping, action))) > 0
                )
                SELECT customer_id, epoch_us(min(decided_at)), arg_min(arm, (decided_at, decision_id)) = 'holdout'
                FROM possible GROUP BY 1 ORDER BY 1""",

@@ -33,14 +33,18 @@ def workspace(tmp_path):
 
 def decision(customer, day, possible=True, number=0, share=SHARE, action="offer"):
     """One logged decision; the arm is the product's own."""
-    intended = [{"action": action, "channel": "email", "ghost": False, "probability": 0.98}] if possible else []
-    intended.append({"action": None, "channel": None, "ghost": False, "probability": 0.02})
+    silence = {"action": None, "channel": None, "ghost": False, "probability": 0.02}
+    cells = [{"action": action, "channel": "email", "ghost": False, "probability": 0.98}] if possible else []
+    arm = arms.arm(customer, SALT, share)
+    document = {"distribution": [*cells, silence], "intended": None}
+    if arm == "holdout":
+        document = {"distribution": [silence], "intended": [*cells, silence]}
     return {
         "decision_id": f"d-{customer}-{day}-{number}",
         "decided_at": START + int(day * DAY),
         "customer_id": customer,
-        "arm": arms.arm(customer, SALT, share),
-        "document": json.dumps({"intended": intended}),
+        "arm": arm,
+        "document": json.dumps(document),
     }
 
 
