@@ -17,47 +17,76 @@ from numba import njit
 from features.workspace import WorkspaceError
 
 FORMAT = 1
-IDENTITY, LOG1P, LEVELS = 0, 1, 2
+IDENTITY, LOG1P, LEVELS, HABIT = 0, 1, 2, 3
+_GONE = 50.0
 _BOUND = 500.0  # |score| beyond this is 0 or 1 in float64 anyway; keeps exp from overflowing
+
+_HABIT_COLUMNS = ("active_days", "recency", "tenure")
+_HABIT_NUMBERS = ("horizon", "r", "alpha", "a", "b", "weight")
 
 Action = Mapping[str, Any]
 
 
 @njit(nogil=True)
-def _linear(x, column, transform, start, stop, knots, values, null, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _linear(x, columns, form, start, stop, knots, values, null, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Adds every term of the smooth part to `out` [n]; `x` is [n, features], a categorical column holds its code.
 
     Numeric terms interpolate between knots[start:stop] and are constant beyond them, as np.interp; categorical ones
-    look their code up in values[start:stop].
+    look their code up in values[start:stop]; a habit reads three columns and finds its numbers there.
     """
     for row in range(x.shape[0]):
         total = 0.0
-        for term in range(column.shape[0]):
-            v = x[row, column[term]]
+        for term in range(columns.shape[0]):
             lo, hi = start[term], stop[term]
-            if np.isnan(v):
+            v = x[row, columns[term, 0]]
+            if form[term] == HABIT:
+                total += _habit(v, x[row, columns[term, 1]], x[row, columns[term, 2]], values[lo:hi], null[term])
+            elif np.isnan(v):
                 total += null[term]
-                continue
-            if transform[term] == LEVELS:
+            elif form[term] == LEVELS:
                 total += values[lo + int(v)]
-                continue
-            if transform[term] == LOG1P:
-                v = np.log1p(v) if v >= 0.0 else -np.log1p(-v)
-            if v <= knots[lo]:
-                total += values[lo]
-            elif v >= knots[hi - 1]:
-                total += values[hi - 1]
             else:
-                left, right = lo, hi - 1
-                while right - left > 1:
-                    middle = (left + right) // 2
-                    if knots[middle] <= v:
-                        left = middle
-                    else:
-                        right = middle
-                slope = (values[left + 1] - values[left]) / (knots[left + 1] - knots[left])
-                total += slope * (v - knots[left]) + values[left]
+                if form[term] == LOG1P:
+                    v = np.log1p(v) if v >= 0.0 else -np.log1p(-v)
+                total += _interpolated(v, knots[lo:hi], values[lo:hi])
         out[row] += total
+
+
+@njit(nogil=True)
+def _interpolated(v, knots, values):  # type: ignore[no-untyped-def]  # pragma: no cover
+    last = knots.shape[0] - 1
+    if v <= knots[0]:
+        return values[0]
+    if v >= knots[last]:
+        return values[last]
+    left, right = 0, last
+    while right - left > 1:
+        middle = (left + right) // 2
+        if knots[middle] <= v:
+            left = middle
+        else:
+            right = middle
+    slope = (values[left + 1] - values[left]) / (knots[left + 1] - knots[left])
+    return slope * (v - knots[left]) + values[left]
+
+
+@njit(nogil=True)
+def _habit(active_days, recency, tenure, numbers, null):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Weight times the logit that BG/NBD gives to silence over the horizon; formula in training/artefact.py."""
+    if np.isnan(active_days) or np.isnan(recency) or np.isnan(tenure):
+        return null
+    span, horizon, r, alpha, a, b, weight = numbers
+    repeats = max(active_days - 1.0, 0.0)
+    age = min(tenure, span)
+    last = max(age - recency, 0.0) if repeats > 0.0 else 0.0
+    shape = r + repeats
+    gone = -_GONE
+    if repeats > 0.0:
+        gone = np.log(a / (b + max(repeats, 1.0) - 1.0)) + shape * (np.log(alpha + age) - np.log(alpha + last))
+        gone = min(gone, _GONE)
+    quiet = shape * (np.log(alpha + age) - np.log(alpha + age + horizon))
+    either = max(gone, quiet) + np.log1p(np.exp(-abs(gone - quiet)))
+    return weight * (either - np.log(-np.expm1(quiet)))
 
 
 @njit(nogil=True)
@@ -72,8 +101,8 @@ def _probability(score):  # type: ignore[no-untyped-def]  # pragma: no cover
 class Terms:
     """The smooth part as flat tables, one entry a term; knots and values lie end to end."""
 
-    column: np.ndarray
-    transform: np.ndarray
+    columns: np.ndarray
+    form: np.ndarray
     start: np.ndarray
     stop: np.ndarray
     knots: np.ndarray
@@ -179,7 +208,7 @@ class Scorer:
     def _score(self, booster: np.ndarray, linear: np.ndarray, threads: int) -> np.ndarray:
         smooth = np.full(len(linear), self._intercept)
         t = self._terms
-        _linear(linear, t.column, t.transform, t.start, t.stop, t.knots, t.values, t.null, smooth)
+        _linear(linear, t.columns, t.form, t.start, t.stop, t.knots, t.values, t.null, smooth)
         score = self._link["intercept"] + self._link["linear"] * smooth
         if self._booster is not None:
             score += self._link["booster"] * self._booster.predict(booster, raw_score=True, num_threads=threads)
@@ -250,28 +279,38 @@ def _action_value(column: Column, action: Action) -> tuple[float, float]:
 
 
 def _terms(terms: Sequence[Mapping[str, Any]], features: Sequence[str], columns: Sequence[Column]) -> Terms:
-    column, transform, start, stop, null = [], [], [], [], []
+    """Flattens the terms; the three forms are those of training/artefact.py."""
+    where: list[tuple[int, int, int]] = []
+    form, start, stop, null = [], [], [], []
     knots: list[float] = []
     values: list[float] = []
     for term in terms:
-        k = features.index(term["feature"])
-        if ("levels" in term) != (columns[k].labels is not None):
-            raise WorkspaceError(f"the model treats {term['feature']} both as a number and as a category: retrain it")
-        column.append(k)
-        null.append(float(term["null"]))
         start.append(len(values))
-        if "levels" in term:
-            transform.append(LEVELS)
-            values += [*term["levels"].values(), term["other"]]
-            knots += [0.0] * (len(term["levels"]) + 1)
+        null.append(float(term["null"]))
+        if "habit" in term:
+            habit = term["habit"]
+            where.append((*(features.index(habit[name]) for name in _HABIT_COLUMNS),))  # type: ignore[arg-type]
+            form.append(HABIT)
+            numbers = [habit["span"], *(term[name] for name in _HABIT_NUMBERS)]
+            values += numbers
+            knots += [0.0] * len(numbers)
         else:
-            transform.append({"identity": IDENTITY, "log1p": LOG1P}[term["transform"]])
-            values += term["values"]
-            knots += term["knots"]
+            k = features.index(term["feature"])
+            where.append((k, k, k))
+            if ("levels" in term) != (columns[k].labels is not None):
+                raise WorkspaceError(f"the model treats {term['feature']} as a number and as a category: retrain it")
+            if "levels" in term:
+                form.append(LEVELS)
+                values += [*term["levels"].values(), term["other"]]
+                knots += [0.0] * (len(term["levels"]) + 1)
+            else:
+                form.append({"identity": IDENTITY, "log1p": LOG1P}[term["transform"]])
+                values += term["values"]
+                knots += term["knots"]
         stop.append(len(values))
     return Terms(
-        np.array(column, dtype=np.int64),
-        np.array(transform, dtype=np.int64),
+        np.array(where, dtype=np.int64).reshape(len(where), 3),
+        np.array(form, dtype=np.int64),
         np.array(start, dtype=np.int64),
         np.array(stop, dtype=np.int64),
         np.array(knots, dtype=np.float64),
