@@ -90,6 +90,15 @@ def test_a_window_is_exact_at_both_ends():
         assert bool(rules(EMAIL_A, Customer("C1", touches=(Touch(at, "email", "contact"),)), capped)) == refused
 
 
+@pytest.mark.parametrize(("most", "passes"), [(1, NOW + 7 * DAY), (2, NOW + 6 * DAY), (3, NOW + 4 * DAY), (0, None)])
+def test_a_full_cap_passes_when_enough_contacts_have_left_its_window(most, passes):
+    capped = policy(caps=[{"scope": "total", "max": most, "window": "7d"}])
+    ours = (contact(1, "sent", NOW - 3 * DAY - 1), contact(2, "reserved", NOW, expires=7 * DAY))
+    customer = Customer("C1", contacts=ours, touches=(Touch(NOW - DAY - 1, "web", "contact"),))
+    (trip,) = judge([EMAIL_A], customer, ACTIONS, capped, NOW)[0]
+    assert trip.passes_at == passes
+
+
 @pytest.mark.parametrize(
     ("state", "counts"),
     [("reserved", True), ("claimed", True), ("sent", True), ("failed", False), ("expired", False)],

@@ -391,6 +391,13 @@ def test_now_never_lies_before_what_was_accepted(store):
     assert customer.now(NOW + DAY) == NOW + DAY
 
 
+def test_a_claim_with_a_lagging_clock_is_stamped_no_earlier_than_what_was_accepted(store):
+    decision = ask(store, playbook(), now=NOW + HOUR)
+    assert store.read("C1").customer.seen_to == NOW + HOUR
+    claimed = store.claim(contact_id(decision), NOW - HOUR, recheck(playbook())).result()
+    assert claimed.touched_at == NOW + HOUR
+
+
 # bulk loading
 
 
