@@ -1,5 +1,6 @@
 """128-bit fingerprints of rows, the same on every machine and in every version: MD5, vectorised by DuckDB."""
 
+import atexit
 import os
 import threading
 
@@ -12,6 +13,7 @@ _NULL = "chr(30)"
 
 
 _local = threading.local()
+atexit.register(_local.__dict__.clear)  # DuckDB reports what outlives the interpreter
 
 
 def fingerprints(table: pa.Table) -> np.ndarray:

@@ -129,7 +129,7 @@ def explain(error: ValidationError) -> list[str]:
             sentences.append(f"`{key}` is not a known key; remove it or correct its spelling")
             continue
         found = "" if problem["type"] == "missing" else f" (found {problem['input']!r})"[:120]
-        sentences.append(f"`{key}`: {problem['msg']}{found}")
+        sentences.append(f"`{key}`: {problem['msg'].removeprefix('Value error, ')}{found}")
     return sentences
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from features.interactions import SCHEMA
 from features.sources.evaluate import written_out
 from features.sources.expressions import Node, parse
-from features.sources.values import NULLS
+from features.sources.values import NULLS, wrong_format
 from features.workspace import Section, WorkspaceError, read_yaml
 
 TARGETS = tuple(field.name for field in SCHEMA)
@@ -168,6 +168,10 @@ class Spec(Section):
                     f"{form!r} is no date format: write it with % signs, e.g. '%d/%m/%Y %H:%M', or say epoch_s,"
                     " epoch_ms, epoch_us or excel"
                 )
+            if "%" in form and (wrong := wrong_format(form)) is not None:
+                raise ValueError(f"{form!r} is no date format: {wrong}")
+            if "%" not in form and len(formats) > 1:
+                raise ValueError(f"{form} stands alone: numbers cannot be told apart from other formats")
         return formats
 
     @cached_property

@@ -227,6 +227,15 @@ def _fill(
     valid[rows[good]] = True
 
 
+def wrong_format(form: str) -> str | None:
+    """What strptime has against a format, else None."""
+    try:
+        pd.to_datetime(pd.Series(["x"]), format=form, errors="coerce", utc=True)
+    except (ValueError, re.error) as error:
+        return str(error).partition(" in format")[0]
+    return None
+
+
 def _counted(column: pa.Array, unit: str, zone: str, nulls: Sequence[str]) -> tuple[pa.Array, Unread]:
     numbers, unread = Numbers(nulls=nulls).read(column)
     valid = numbers.is_valid().to_numpy(zero_copy_only=False)

@@ -196,6 +196,8 @@ def change(**columns):
         (change(value={"column": "UnitPrice", "constant": 1}), ["exactly one of", "column, constant"]),
         (change(price="UnitPrice"), ["`price` is not a column of an interaction", "value"]),
         (change(occurred_at={"column": "InvoiceDate", "format": "dd/mm/yyyy"}), ["'dd/mm/yyyy' is no date format"]),
+        (change(occurred_at={"column": "InvoiceDate", "format": "%d/%Q"}), ["no date format: 'Q' is a bad directive"]),
+        (change(occurred_at={"column": "InvoiceDate", "format": ["excel", "%d"]}), ["excel stands alone"]),
         (change(occurred_at={"column": "InvoiceDate", "zone": "Europe/Londn"}), ["not a time zone", "Europe/London"]),
         (change(value=["a"]), ["columns.value"]),
         ({"columns": {"customer_id": "a"}}, ["lacks occurred_at, channel, type", "channel: {constant: store}"]),
