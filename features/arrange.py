@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from features.hashing import hash_strings
 from features.interactions import INSTANT
 from features.kernel.compiled import is_sensitive
 from features.kernel.sorting import order_by_customer
 from features.state import Items
-from features.vocabulary import Vocabulary
+from features.vocabulary import Vocabulary, factorise
 
 #: The columns of the contract that features read.
 COLUMNS = (
@@ -85,18 +84,17 @@ def _without_repeats(log: Log) -> Log:
 
 def _ranks(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     """Distinct customers in order of their id, and each row's position among them."""
-    encoded = column.combine_chunks().dictionary_encode() if len(column) else None
-    if encoded is None:
+    if not len(column):
         return np.zeros(0, object), np.zeros(0, np.int64)
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = pa.concat_arrays(encoded.unify_dictionaries().chunks)
-    if encoded.null_count:
-        raise ValueError(f"{encoded.null_count} interactions have no customer_id; quarantine them before")
-    labels = encoded.dictionary
-    order = pc.sort_indices(labels).to_numpy()
-    rank = np.empty(len(labels), np.int64)
-    rank[order] = np.arange(len(labels))
-    return labels.take(pa.array(order)).to_numpy(zero_copy_only=False), rank[encoded.indices.to_numpy()]
+    if column.null_count:
+        raise ValueError(f"{column.null_count} interactions have no customer_id; quarantine them before")
+    index, labels = factorise(column)
+    # a dictionary that came with the table may name customers who have no row in it, or one customer twice
+    used = np.flatnonzero(np.bincount(index, minlength=len(labels)))
+    names, position = np.unique(np.array(labels, object)[used], return_inverse=True)
+    rank = np.zeros(len(labels), np.int64)
+    rank[used] = position
+    return names, rank[index]
 
 
 def _micros(column: pa.ChunkedArray) -> np.ndarray:

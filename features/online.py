@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from features.arrange import arrange
 from features.clock import DAY
-from features.hashing import hash_string
+from features.hashing import hash_string, hash_strings
+from features.interactions import SCHEMA
 from features.kernel.accumulators import BOUND, HORIZON_DAYS, MONEY_LIMIT, MONEY_SCALE
 from features.kernel.compiled import Compiled
 from features.kernel.run import run
@@ -23,6 +24,7 @@ def update(state: State, items: Items) -> tuple[State, np.ndarray]:
     The result does not depend on the order in which interactions arrive, nor on repeats of what the state still holds.
     A repeat of something that has already left the bound is not recognised: whoever keeps the log must not pass it.
     """
+    items.check()
     known = len(state.items)
     both = state.items + items
     _, first = np.unique(both.id, return_index=True)  # the earliest position: what is known wins
@@ -49,10 +51,9 @@ def compute(state: State, as_of: int, compiled: Compiled) -> np.ndarray:
     Exact for instants from the newest interaction on; what the state does not hold yet is unknown to it.
     """
     tables = compiled.tables
-    if state.top >= compiled.codes:
-        raise ValueError(
-            f"the state holds code {state.top}, the vocabulary ends at {compiled.codes - 1}: load the newest vocabulary"
-        )
+    if state.top >= len(tables.facts):
+        ends = len(tables.facts) - 1
+        raise ValueError(f"the state holds code {state.top}, the vocabulary ends at {ends}: load the newest vocabulary")
     out = np.empty((1, len(compiled.catalogue)))
     rows = np.array([[0, len(state.items), as_of, 0]], np.int64)
     run(state.items.columns, state.registers, tables, rows, out)
@@ -61,8 +62,11 @@ def compute(state: State, as_of: int, compiled: Compiled) -> np.ndarray:
 
 def warm(compiled: Compiled) -> None:
     """Compiles or loads everything that `update` and `compute` need, so that the first customer does not wait."""
+    nothing = SCHEMA.empty_table()
+    items = items_from_table(nothing, Vocabulary())
     hash_string("warm")
-    compute(State(), 0, compiled)
+    hash_strings(pa.array(["warm"]))
+    compute(update(State(), items)[0], 0, compiled)
 
 
 def items_from_table(table: pa.Table, vocabulary: Vocabulary, sensitive: Collection[str] = ()) -> Items:

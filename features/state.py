@@ -66,10 +66,17 @@ class Items:
             np.concatenate(case) if case else _HASHES,
         )
 
+    def check(self) -> None:
+        """Raises TypeError for a column of another type: packed bytes and compiled code take it literally."""
+        for (name, column), kind in zip(vars(self).items(), _TYPES, strict=True):
+            if column.dtype != kind:
+                raise TypeError(f"items.{name} must be {kind}, not {column.dtype}")
+
     def _all(self) -> tuple[np.ndarray, ...]:
         return (self.at, self.received, self.id, self.code, self.value, self.satisfaction, self.case)
 
 
+_TYPES = tuple(np.dtype(kind) for kind in ("i8", "i8", "u8", "i4", "f8", "f8", "u8"))
 _INTS, _FLOATS, _HASHES = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.uint64)
 NO_ITEMS = Items(_INTS, _INTS, _HASHES, np.zeros(0, np.int32), _FLOATS, _FLOATS, _HASHES)
 NO_REGISTERS = np.zeros((0, 4), np.int64)

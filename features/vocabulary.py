@@ -54,7 +54,7 @@ class Vocabulary:
         key = np.zeros(table.num_rows, np.int64)
         labels: list[list[str | None]] = []
         for name in _COLUMNS:
-            index, words = _factorise(table.column(name))
+            index, words = factorise(table.column(name))
             key = key * len(words) + index
             labels.append(words)
         possible = int(np.prod([len(words) for words in labels], dtype=float))
@@ -83,7 +83,7 @@ class Vocabulary:
         return np.array([self._codes[c] for c in combinations], np.int32)  # type: ignore[index]
 
 
-def _factorise(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str | None]]:
+def factorise(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str | None]]:
     """Positions int64[n] into a list of distinct labels; null is the last label."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(array, pa.ChunkedArray):

@@ -1,5 +1,6 @@
 """A catalogue compiled for a workspace: small tables that say what each code adds to and where each feature is read."""
 
+import threading
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,18 +50,20 @@ class Compiled:
         self._start: list[int] = [0]
         self._matches: list[int] = []
         self._facts: list[tuple[int, int, int]] = []
+        self._lock = threading.Lock()
         self._tables = self._extend()
 
     @property
     def codes(self) -> int:
         """How many codes of the vocabulary the tables know."""
-        return len(self._facts)
+        return len(self._tables.facts)
 
     @property
     def tables(self) -> Tables:
-        """Up to date with the vocabulary."""
-        if len(self._vocabulary) != len(self._facts):
-            self._tables = self._extend()
+        """Up to date with the vocabulary; the tables handed out never change."""
+        if len(self._vocabulary) != len(self._tables.facts):
+            with self._lock:
+                self._tables = self._extend()
         return self._tables
 
     def _compile_catalogue(self) -> dict[str, np.ndarray]:

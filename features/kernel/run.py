@@ -19,15 +19,13 @@ LO, HI, AT, TARGET = range(4)
 
 
 def _reader() -> Callable[..., None]:
-    """`read_off(acc, t, operations, line)`: a compiled loop over the catalogue that branches to every kind's own `read`.
+    """`read_off(acc, t, operations, line)`: a loop over the catalogue that branches to every kind's own `read`.
 
     It is written out here because Numba turns a flat chain of comparisons into a jump table, but has no cheap call
     through a table of functions. The loop is inside, since passing arrays to a function counts references each time.
     """
     names: dict[str, Any] = {f"kind_{i}": kind.read for i, kind in enumerate(KINDS)}
-    branches = [
-        f"        {'el' if i else ''}if kind == {i}: line[f] = kind_{i}(acc, t, s, a, b)" for i in range(len(KINDS))
-    ]
+    branches = [f"        if kind == {i}: line[f] = kind_{i}(acc, t, s, a, b)" for i in range(len(KINDS))]
     head = """
 def read_off(acc, t, operations, line):
     for f in range(operations.shape[0]):

@@ -192,3 +192,13 @@ def test_fold_table_gives_every_customer():
     assert folded == {"ann": [START + DAY], "bob": [START, START + 2 * DAY]}
     with pytest.raises(ValueError, match="one customer"):
         online.items_from_table(table(rows), words)
+
+
+def test_a_dictionary_that_names_absent_customers_and_repeats_labels():
+    rows = [row("ann", 0, 1), row("bob", 1, 2), row("cid", 2, 3)]
+    plain = table([rows[0], rows[2]])
+    indices, labels = pa.array([1, 3], pa.int32()), pa.array(["zoe", "ann", "ann", "cid", "bob"])
+    coded = plain.set_column(0, "customer_id", pa.DictionaryArray.from_arrays(indices, labels))
+    matrix = batch.compute(coded, [START + 9 * DAY], SMALL, SETTINGS)
+    assert matrix.customer_id.tolist() == ["ann", "cid"]
+    assert matrix.values[:, 2].tolist() == [9, 7]

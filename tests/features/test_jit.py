@@ -55,6 +55,7 @@ def test_the_second_process_compiles_nothing_unless_a_source_changed(copy):
     assert answer(start(copy)) == [own, "0"]
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_all_answer(copy):
     processes = [start(copy) for _ in range(4)]
     assert [answer(process)[0] for process in processes] == [str(copy / "features" / "kernel" / "__pycache__")] * 4

@@ -114,3 +114,10 @@ def test_registers_of_huge_and_missing_values():
     state, _ = online.update(state, purchases([900], first=5, value=1e300))
     state, _ = online.update(state, purchases([1800], first=6))
     assert state.registers.tolist() == [[0, START, 4, 9_000_000_000 * 1_000_000]]
+
+
+def test_a_column_of_another_type_is_refused():
+    wrong = purchases([0, 1])
+    wrong = Items(wrong.at, wrong.received, wrong.id, wrong.code.astype(np.int64), *wrong._all()[4:])
+    with pytest.raises(TypeError, match="code must be int32, not int64"):
+        online.update(State(), wrong)
