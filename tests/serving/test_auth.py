@@ -1,0 +1,146 @@
+"""API keys: random, stored hashed, noticed when made or revoked, never worked out by asking."""
+
+import json
+import re
+import stat
+
+import market
+import pytest
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+from serving import auth, client
+from serving.auth import Keyring, RequireKey, hashed, new_key
+from serving.commands import app
+from serving.store import open_store
+
+
+def test_keys_are_random_and_only_their_hash_says_anything():
+    keys = {new_key() for _ in range(200)}
+    assert len(keys) == 200
+    assert all(re.fullmatch(r"tactful_[\w-]{43}", key) for key in keys)
+    assert all(re.fullmatch(r"[0-9a-f]{64}", hashed(key)) for key in keys)
+
+
+def test_a_keyring_rereads_for_an_unknown_key_but_not_for_every_guess(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(auth.time, "monotonic", lambda: now[0])
+    stored, reads = {}, []
+    ring = Keyring(lambda: reads.append(1) or dict(stored))
+    assert ring.name("tactful_a") is None
+    stored[hashed("tactful_a")] = "mailer"
+    for _ in range(50):
+        assert ring.name("tactful_a") is None, "within a second it does not look again"
+    assert len(reads) == 1
+    now[0] += 1.1
+    assert ring.name("tactful_a") == "mailer"
+    stored.clear()
+    assert ring.name("tactful_a") == "mailer", "a revoked key may work for a few seconds more"
+    now[0] += auth.STALE + 0.1
+    assert ring.name("tactful_a") is None
+
+
+def test_every_stored_key_is_compared_whatever_is_found(monkeypatch):
+    compared = []
+    monkeypatch.setattr(auth.hmac, "compare_digest", lambda a, b: compared.append(a) or a == b)
+    ring = Keyring(lambda: {hashed(name): name for name in ("a", "b", "c")})
+    assert ring.name("a") == "a"
+    assert len(compared) == 3
+
+
+async def _hello(_scope, _receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+def test_only_health_and_documentation_are_open():
+    http = TestClient(RequireKey(_hello, lambda: Keyring(dict)))
+    for path in (
+        "/livez",
+        "/readyz",
+        "/healthz",
+        "/",
+        "/v1/docs",
+        "/v1/openapi.json",
+        "/static_content/swagger-ui.css",
+    ):
+        assert http.get(path).status_code == 200
+    for path in (
+        "/v1/decide",
+        "/v1/docs/",
+        "/v1//docs",
+        "/livez/x",
+        "/schema.json",
+        "/docs.json",
+        "/V1/docs",
+        "/metrics",
+    ):
+        answer = http.get(path)
+        assert answer.status_code == 401
+        assert "tactful keys create" in answer.json()["detail"]
+
+
+def test_before_the_store_is_open_a_key_cannot_be_judged():
+    http = TestClient(RequireKey(_hello, lambda: None))
+    assert http.post("/v1/decide").status_code == 401
+    assert http.post("/v1/decide", headers={"X-API-Key": "x"}).status_code == 503
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A workspace without history or models."""
+    return market.found(tmp_path / "shop")
+
+
+def invoke(workspace, *words):
+    return CliRunner().invoke(app, [*words, "--workspace", str(workspace.folder)])
+
+
+def test_the_command_prints_a_key_once_and_stores_its_hash(bare):
+    result = invoke(bare, "keys", "create", "mailer")
+    assert result.exit_code == 0
+    key = result.stdout.strip()
+    assert key.startswith("tactful_")
+    store = open_store(bare)
+    stored = store.keys()
+    assert {found.name: found.hash for found in stored} == {"mailer": hashed(key)}
+    store.close()
+    raw = b"".join(file.read_bytes() for file in bare.store_path.parent.iterdir() if file.is_file())
+    assert key.encode() not in raw
+    again = invoke(bare, "keys", "create", "mailer")
+    assert again.exit_code == 2
+    assert "mailer" in again.output
+    assert invoke(bare, "keys", "revoke", "mailer").exit_code == 0
+    assert invoke(bare, "keys", "revoke", "mailer").exit_code == 2
+    assert invoke(bare, "keys", "create", "mailer").exit_code == 0, "a revoked name is free again"
+
+
+def test_the_command_line_keeps_a_key_of_its_own_that_others_cannot_read(bare, monkeypatch):
+    monkeypatch.delenv("TACTFUL_API_KEY", raising=False)
+    key = client.own_key(bare)
+    assert client.own_key(bare) == key
+    file = bare.folder / "state" / "command-line.key"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.unlink()
+    assert client.own_key(bare) != key, "a lost file is replaced, and the old key revoked"
+    monkeypatch.setenv("TACTFUL_API_KEY", "given")
+    assert client.own_key(bare) == "given"
+
+
+def test_deciding_without_a_service_is_one_clear_line(bare):
+    client.write_address(bare, "0.0.0.0", 1)
+    assert json.loads(client.address_file(bare).read_text()) == {"url": "http://127.0.0.1:1"}
+    result = invoke(bare, "decide", "C1", "--channel", "email")
+    assert result.exit_code == 2
+    assert "start it with `tactful serve`" in result.output
+
+
+def test_a_taken_port_is_one_clear_line(bare):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = invoke(bare, "serve", "--port", str(taken.getsockname()[1]))
+    assert result.exit_code == 2
+    assert "choose another with --port" in result.output

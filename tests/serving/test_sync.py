@@ -1,0 +1,103 @@
+"""Store to history and history to store: every row once, whatever is killed and whatever is lost."""
+
+import asyncio
+
+import market
+import orjson
+import pytest
+
+from features.history import History
+from serving import absorb, sync
+from serving.engine import Engine
+from serving.schemas import DecideRequest, OutcomeRequest
+from serving.store import open_store
+
+
+@pytest.fixture
+def engine(shop):
+    found = Engine.open(shop)
+    found.warm()
+    yield found
+    found.close()
+
+
+async def live(engine):
+    """Interactions, a decision with its contact sent, an outcome; returns the decision."""
+    await engine.record([market.interaction(f"s-{i}", "sam", value=float(i)) for i in range(5)])
+    decision = await engine.decide(DecideRequest(customer_id="sam", channel="email"))
+    await engine.claim(decision["contact_id"])
+    await engine.sent(decision["contact_id"])
+    await engine.outcome(OutcomeRequest(decision_id=decision["decision_id"], outcome="accepted", value=40.0))
+    return decision
+
+
+def test_everything_live_reaches_history_once(shop, engine):
+    decision = asyncio.run(live(engine))
+    done = sync.sync(shop, engine.store)
+    assert {log: receipt.accepted for log, receipt in done.items()} == {
+        "interactions": 7,  # five, the contact that was sent, the outcome
+        "decisions": 1,
+        "contacts": 3,
+    }
+    history = History(shop)
+    rows = history.interactions(customers=["sam"]).to_pylist()
+    assert {row["type"] for row in rows} == {"purchase", "contact", "accepted"}
+    outcome = next(row for row in rows if row["type"] == "accepted")
+    assert (outcome["decision_id"], outcome["action"], outcome["value"]) == (
+        decision["decision_id"],
+        decision["action"],
+        40.0,
+    )
+    logged = history.decisions().to_pylist()[0]
+    document = orjson.loads(logged["document"])
+    assert logged["decision_id"] == decision["decision_id"]
+    assert document["candidates"] == decision["candidates"]
+    assert len(document["features"]) == len(engine.vectors.catalogue.names)
+    assert "uniform" in document
+    assert [row["status"] for row in history.contacts().to_pylist()] == ["reserved", "claimed", "sent"]
+    assert {receipt.received for receipt in sync.sync(shop, engine.store).values()} == {0}
+
+
+def test_a_sync_that_was_killed_before_it_noted_its_position_is_repeated_without_harm(shop, engine, monkeypatch):
+    asyncio.run(live(engine))
+    monkeypatch.setattr(engine.store, "mark_synced", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        sync.sync(shop, engine.store)
+    monkeypatch.undo()
+    done = sync.sync(shop, engine.store)
+    assert done["decisions"].duplicates == 1
+    assert sync.sync(shop, engine.store)["decisions"].received == 0
+    assert len(History(shop).decisions()) == 1
+
+
+def test_what_was_synced_is_not_absorbed_again(shop, engine):
+    asyncio.run(live(engine))
+    sync.sync(shop, engine.store)
+    assert absorb.pending(History(shop), engine.store) == []
+
+
+def test_a_lost_store_gets_its_interactions_back_from_history(shop, engine):
+    asyncio.run(live(engine))
+    sync.sync(shop, engine.store)
+    before = engine.store.read("sam").state
+    engine.close()
+    for file in shop.store_path.parent.glob(shop.store_path.name + "*"):
+        file.unlink()
+    store = open_store(shop)
+    told = []
+    receipt = absorb.absorb(shop, store, lambda batch, rows: told.append((batch.source, rows)))
+    assert receipt.accepted == History(shop).interactions().num_rows == sum(rows for _, rows in told)
+    assert store.read("sam").state == before
+    store.close()
+
+
+def test_the_commands(shop):
+    from typer.testing import CliRunner
+
+    from serving.commands import app
+
+    result = CliRunner().invoke(app, ["sync", "--workspace", str(shop.folder)])
+    assert result.exit_code == 0
+    assert "interactions: 0 received" in result.output
+    assert "live store: 1,500 interactions taken in" in result.output
+    assert "taken in" not in CliRunner().invoke(app, ["sync", "--workspace", str(shop.folder)]).output
