@@ -16,7 +16,7 @@ from features.sources import contract, dataset, streams
 from features.sources.complaints import Complaints
 from features.sources.files import read
 from features.sources.mapping import Map, load
-from features.sources.quarantine import Quarantine, Refused, digest
+from features.sources.quarantine import Quarantine, Refused, digest, sweep
 from features.workspace import Workspace, WorkspaceError
 
 Tick = Callable[[str, int], Any]
@@ -89,6 +89,7 @@ class _Session:
     """One batch being filled: checks, files, refuses and counts."""
 
     def __init__(self, workspace: Workspace, batch: Writer, tick: Tick | None) -> None:
+        sweep(workspace.quarantine)
         self.settings, self.now = workspace.settings, workspace.clock().now()
         self.batch, self.tick = batch, tick
         self.receipt = Receipt()

@@ -66,6 +66,12 @@ class Quarantine:
             self._file = None
 
 
+def sweep(folder: Path) -> None:
+    """Removes what a killed ingest left unfinished; call it only while no other one can be running."""
+    for path in folder.glob(".*.jsonl.*"):
+        path.unlink()
+
+
 def digest(path: Path) -> str:
     """A fingerprint of a file's bytes."""
     with open(path, "rb") as file:

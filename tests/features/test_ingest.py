@@ -3,6 +3,9 @@
 import gzip
 import json
 import random
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -11,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ingesting import PLAIN, RETAIL, RETAIL_MAP, content, ingest, refused, rows, shop, write
+from ingesting import PLAIN, RETAIL, RETAIL_MAP, content, ingest, refused, rows, shop, write, write_map
 
 from features.history import History
 from features.ingest import ingest_files
@@ -393,6 +396,35 @@ def test_a_better_map_empties_the_quarantine(tmp_path):
     done = ingest(workspace, file, map={**RETAIL_MAP, "columns": guests})
     assert (done.total.accepted, done.total.duplicates) == (1, 4)
     assert refused(workspace) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from features import daylog, ingest
+from features.sources.quarantine import Quarantine
+from features.workspace import Workspace
+die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+if {moment!r} == "reading":
+    Quarantine.add_, Quarantine.add = Quarantine.add, lambda self, *a: (Quarantine.add_(self, *a), die())
+else:
+    daylog.Writer.commit = die
+ingest.ingest_files(Workspace.open({folder!r}), [Path({file!r})], Path({map!r}))
+"""
+
+
+@pytest.mark.parametrize("moment", ["reading", "committing"])
+def test_kill_9_and_again_is_as_if_nothing_had_happened(tmp_path, moment):
+    workspace = shop(tmp_path)
+    file, spec = write(tmp_path, "retail.csv", RETAIL), write_map(tmp_path, RETAIL_MAP)
+    script = KILLED.format(moment=moment, folder=str(workspace.folder), file=str(file), map=str(spec))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert rows(workspace) == []
+    receipt = ingest(workspace, file, map=RETAIL_MAP).total
+    assert str(receipt) == "5 received = 4 accepted + 0 duplicates + 1 quarantined"
+    assert len(refused(workspace)) == 1
+    assert len(list(workspace.quarantine.iterdir())) == 1
 
 
 CELLS = st.one_of(
