@@ -51,7 +51,7 @@ def report(
         assignment=assigned,
         outcomes=found,
         notes=_notes(data, chosen, control is None),
-        method=experiment.METHOD,
+        method=["Every row of the table counts as one customer.", *experiment.METHOD],
     )
 
 

@@ -56,13 +56,17 @@ def uplift(
         if treatment is None or not outcome:
             raise WorkspaceError(f"--data {data}: say which columns to compare with --treatment COL --outcome COL")
         shares = campaign.parse_shares(expected_shares) if expected_shares else None
-        found = campaign.report(data, treatment, outcome, control, shares, smallest_lift)
+        with err.status(f"reading {data.name}"):
+            found = campaign.report(data, treatment, outcome, control, shares, smallest_lift)
     else:
         with err.status("comparing contacted and held-out customers"):
             found = holdout.report(locate(workspace), days, smallest_lift)
     figures = out_file.with_suffix(".json")
-    found.write(figures)
-    html.write(found, out_file)
+    try:
+        found.write(figures)
+        html.write(found, out_file)
+    except OSError as error:
+        raise WorkspaceError(f"--out {out_file}: cannot be written: {error.strerror}") from None
     out.print(found.headline, markup=False)
     if found.other_contacts is not None:
         out.print(found.other_contacts.sentence, markup=False)

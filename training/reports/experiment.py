@@ -98,7 +98,7 @@ def _plan(words: Words, base: Sample, found: Comparison, smallest_lift: float) -
         smallest_lift=smallest_lift,
         power=statistics.POWER,
         detectable=statistics.detectable(base, found.sample),
-        needed_customers=statistics.needed(base, found.sample, target) if target else None,
+        needed_customers=statistics.needed(base, found.sample, target) if base.clear else None,
         sentence="",
     )
     said = wording.plan(words, base, plan, base.n + found.sample.n)

@@ -40,6 +40,16 @@ class Sample:
             return cls(0, 0.0, 0.0)
         return cls(array.size, float(array.mean()), float(array.var(ddof=1)) if array.size > 1 else 0.0)
 
+    @property
+    def varies(self) -> bool:
+        """Whether the variance is more than what rounding leaves of equal values."""
+        return self.variance > max(1e-20 * self.mean**2, 1e-200)
+
+    @property
+    def clear(self) -> bool:
+        """Whether the mean is at least two standard errors from nothing, so that a share of it means something."""
+        return self.n > 0 and abs(self.mean) > max(2 * math.sqrt(self.variance / self.n), 1e-100)
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -66,12 +76,12 @@ def compare(control: Sample, treated: Sample, confidence: float = CONFIDENCE) ->
     """
     if min(control.n, treated.n) < 2:
         raise ValueError("a comparison needs at least two customers in each group")
-    if control.variance <= 0 and treated.variance <= 0:
+    if not (control.varies or treated.varies):
         raise ValueError("nothing varies in either group, so there is no interval")
-    errors = [math.sqrt(one.variance / one.n) for one in (control, treated)]
-    positive = all(one.mean > 2 * error for one, error in zip((control, treated), errors, strict=True))
+    positive = all(one.clear and one.mean > 0 for one in (control, treated))
     # The library takes logarithms of the means. Welch's interval does not move when both groups are shifted alike.
-    shift = 0.0 if positive else 1.0 + 3 * max(errors) - min(control.mean, treated.mean)
+    spread = max(math.sqrt(one.variance / one.n) for one in (control, treated))
+    shift = 0.0 if positive else 1.0 + 3 * spread - min(control.mean, treated.mean)
     metric = Mean("y", confidence_level=confidence, alternative="two-sided", equal_var=False, use_t=True)
     found = metric.analyze_aggregates(_aggregates(control, shift), _aggregates(treated, shift))
 
@@ -136,7 +146,7 @@ def too_few(control: Sample, treated: Sample, binary: bool) -> str | None:
     smallest = min(control.n, treated.n)
     if smallest < SMALLEST_ARM:
         return f"{smallest:,} customers in the smaller group, at least {SMALLEST_ARM} are needed"
-    if control.variance <= 0 and treated.variance <= 0:
+    if not (control.varies or treated.varies):
         return "the outcome is the same for every customer"
     if binary:
         pooled = (control.n * control.mean + treated.n * treated.mean) / (control.n + treated.n)

@@ -100,7 +100,8 @@ def _dialect(path: Path) -> str:
         raise WorkspaceError(f"{path}: the first line is blank; it must name the columns")
     delimiter = max(",;\t|", key=header.count)
     names = next(csv.reader([header], delimiter=delimiter))
-    distinct = [name if name and name not in names[:i] else f"column{i}" for i, name in enumerate(names)]
+    lower = [name.lower() for name in names]  # DuckDB's names differ in more than case
+    distinct = [name if name and lower[i] not in lower[:i] else f"column {i + 1}" for i, name in enumerate(names)]
     columns = "{" + ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in distinct) + "}"
     return _CSV.format(columns=columns, delimiter=_literal(delimiter), encoding=_literal(encoding))
 

@@ -29,20 +29,22 @@ class Words:
         return number + self.suffix
 
     def span(self, low: float, high: float, joint: str = "to", signed: bool = False) -> str:
-        """An interval's two ends, without unit: "3.9 to 5.2"."""
-        precision = (high - low) / 2
-        return f"{self._number(low, precision, signed)} {joint} {self._number(high, precision, signed)}"
+        """An interval's two ends, without unit: "3.9 to 5.2". A bound near zero keeps the side that it lies on."""
+        factor, scale = self._scaled((high - low) / 2)
+        ends = (number(end * factor, scale, signed, nonzero=True) for end in (low, high))
+        return f" {joint} ".join(ends)
 
     def tick(self, value: float, step: float, signed: bool = False) -> str:
         """A bare figure for an axis or a label whose unit stands elsewhere."""
         return self._number(value, step, signed)
 
     def _number(self, value: float, precision: float | None, signed: bool = False) -> str:
-        factor = 100 if self.kind == "rate" else 1
-        scale = abs(value) / 10 if precision is None else precision
-        if self.kind == "amount":
-            scale /= 5  # money reads naturally with one more digit: 0.77, not 0.8
-        return number(value * factor, scale * factor, signed)
+        factor, scale = self._scaled(abs(value) / 10 if precision is None else precision)
+        return number(value * factor, scale, signed)
+
+    def _scaled(self, precision: float) -> tuple[int, float]:
+        """What to multiply by to show, and the precision then; money reads naturally with one more digit: 0.77."""
+        return (100, precision * 100) if self.kind == "rate" else (1, precision / 5)
 
     @property
     def suffix(self) -> str:
@@ -51,18 +53,20 @@ class Words:
         return f" {self.unit}" if self.unit else ""
 
 
-def number(value: float, precision: float, signed: bool = False) -> str:
+def number(value: float, precision: float, signed: bool = False, nonzero: bool = False) -> str:
     """A figure with the digits that `precision` (say, a half-width) leaves meaning to, and a true minus sign.
 
-    >>> number(0.0452331 * 100, 0.634), number(-1234.5, 20), number(0.3, 0.7, signed=True)
-    ('4.5', '−1,234', '+0.3')
+    `nonzero` adds digits until a value that is not zero does not look like zero.
+
+    >>> number(0.0452331 * 100, 0.634), number(-1234.5, 20), number(0.3, 0.7, signed=True), number(-0.01, 0.7)
+    ('4.5', '−1,234', '+0.3', '0.0')
     """
     decimals = 0 if precision <= 0 else max(0, math.ceil(-math.log10(precision / 2)))
-    # A bound such as 0.02 must not be shown as 0.0: which side of zero it lies on is what matters.
-    while value and decimals < 8 and float(f"{abs(value):.{decimals}f}") == 0:
+    while nonzero and value and decimals < 12 and float(f"{abs(value):.{decimals}f}") == 0:
         decimals += 1
-    sign = "−" if value < 0 else "+" if signed and value > 0 else ""
-    return f"{sign}{abs(value):,.{decimals}f}"
+    shown = f"{abs(value):,.{decimals}f}"
+    zero = not shown.strip("0.,")
+    return ("" if zero else "−" if value < 0 else "+" if signed else "") + shown
 
 
 def percent(share: float, precision: float = 0.01) -> str:
