@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from features import clock
 from features.console import WorkspaceOption, command, err, out, progress
@@ -140,40 +139,42 @@ def show(answer: dict[str, Any]) -> None:
     """A decision for people: what, why, and what became of every candidate."""
     headline = answer["action"] or "silence"
     on = f" on {answer['action_channel']}" if answer["action"] else ""
-    out.print(f"[bold]{escape(headline)}[/bold]{escape(on)} for {escape(answer['customer_id'])} at {answer['at']}")
-    for reason in answer["reasons"]:
-        out.print(f"  {reason}", markup=False)
+    when = answer["at"].partition(".")[0].removesuffix("Z")
+    out.print(f"[bold]{escape(headline)}[/bold]{escape(on)} for {escape(answer['customer_id'])} at {when}Z")
+    out.print(f"  {answer['reasons'][0]}", markup=False)
     if answer["contact_id"]:
-        out.print(f"  contact {answer['contact_id']}, to be claimed before {answer['expires_at']}", markup=False)
+        until = answer["expires_at"].partition(".")[0].removesuffix("Z")
+        out.print(f"  contact {answer['contact_id']}, to be claimed before {until}Z", markup=False)
     if answer["churn"] is not None:
         out.print(f"  churn {answer['churn']:.3f}; {answer['arm']}", markup=False)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("candidate", "stage", "P", "value", "chance", "why, and when it would pass"):
-        table.add_column(column, overflow="fold")
     for fate in answer["candidates"]:
-        factors = fate.get("factors")
-        table.add_row(
-            escape(f"{fate['action']} on {fate['channel']}"),
-            fate["stage"],
-            f"{factors['p']:.3f}" if factors else "",
-            f"{factors['expected_value']:+.2f}" if factors else "",
-            f"{fate['probability']:.3f}",
-            escape(_why(fate)),
-        )
-    if answer["candidates"]:
-        out.print(table)
+        _show_fate(fate)
     out.print(f"  decision {answer['decision_id']}, policy {answer['versions']['policy']}", markup=False)
 
 
-def _why(fate: dict[str, Any]) -> str:
-    if not fate.get("suppressed_by"):
-        return str(fate["reason"])
-    lines = [f"{trip['rule']}: {trip['text']} ({_until(trip['passes_at'])})" for trip in fate["suppressed_by"]]
-    return "\n".join(lines)
+def _show_fate(fate: dict[str, Any]) -> None:
+    trips = fate.get("suppressed_by") or []
+    verdict = {"chosen": "chosen", "guard": "refused by the guard"}.get(fate["stage"], fate["reason"])
+    style = "green" if fate["stage"] == "chosen" else "default"
+    out.print(f"\n  [{style}]{escape(fate['action'])} on {escape(fate['channel'])}[/{style}]: {escape(verdict)}")
+    if factors := fate.get("factors"):
+        worth = " x ".join(f"{label} {factors[key]:.3g}" for label, key in _FACTORS)
+        cost = f"cost {factors['cost']:.3g} - harm {factors['harm']:.3g}"
+        out.print(f"    {worth} - {cost} = {factors['expected_value']:+.3f}", markup=False)
+        out.print(f"    drawn with probability {fate['probability']:.3f}", markup=False)
+    for trip in trips:
+        out.print(f"    {trip['rule']}: {trip['text']}; {_until(trip['passes_at'])}", markup=False)
+
+
+_FACTORS = (("P", "p"), ("share", "share"), ("C", "c"), ("V", "v"), ("L", "lever"))
 
 
 def _until(at: str | None) -> str:
-    return "not by itself" if at is None else f"passes {at}"
+    """The moment in whole seconds, rounded up: by then the rule has passed."""
+    if at is None:
+        return "it does not pass by itself"
+    moment = clock.parse_instant(at)
+    return f"passes at {clock.isoformat(-(-moment // clock.SECOND) * clock.SECOND)}"
 
 
 @command

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pydantic.json_schema import models_json_schema
 
 from serving.answers import ProblemDetails
@@ -51,7 +51,17 @@ def openapi(app: FastAPI) -> dict[str, Any]:
 @cache
 def _template() -> jinja2.Template:
     text = files("serving").joinpath("api_page.html").read_text(encoding="utf-8")
-    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(text)
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["words"] = _words
+    return environment.from_string(text)
+
+
+def _words(text: str) -> Markup:
+    """Plain text as HTML, with what stands in backticks as code."""
+    parts = [
+        Markup("<code>{}</code>").format(part) if k % 2 else escape(part) for k, part in enumerate(text.split("`"))
+    ]
+    return Markup("").join(parts)
 
 
 def api_page(document: dict[str, Any]) -> str:

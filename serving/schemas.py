@@ -37,7 +37,7 @@ def _small(value: dict[str, Any]) -> dict[str, Any]:
 Instant = Annotated[
     int,
     BeforeValidator(_instant),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-05-04T18:30:00Z"]}),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2017-12-30T18:30:00Z"]}),
 ]
 Attributes = Annotated[dict[str, Any], AfterValidator(_small)]
 
@@ -67,12 +67,18 @@ class DecideRequest(Request):
     )
     context: Attributes = Field({}, description="values that rules may use", examples=[{"page": "basket"}])
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"customer_id": "C1042", "channel": "email", "request_id": "job-7-C1042"}]}
+    )
+
 
 class ScoreRequest(Request):
     """Asks for the models' probabilities, without any decision."""
 
     customer_id: Word = Field(examples=["C1042"])
     features: Annotated[bool, Strict()] = Field(False, description="also return the feature vector")
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"customer_id": "C1042"}]})
 
 
 class Interaction(Request):
@@ -106,6 +112,26 @@ class InteractionBatch(Request):
 
     interactions: Annotated[list[Any], Field(min_length=1, max_length=MAX_ROWS, json_schema_extra=_any_row)]
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "interactions": [
+                        {
+                            "interaction_id": "web-81723",
+                            "customer_id": "C1042",
+                            "occurred_at": "2017-12-30T18:30:00Z",
+                            "channel": "web",
+                            "type": "purchase",
+                            "value": 24.9,
+                            "topic": "books",
+                        }
+                    ]
+                }
+            ]
+        }
+    )
+
 
 class OutcomeRequest(Request):
     """What became of a decision."""
@@ -119,6 +145,12 @@ class OutcomeRequest(Request):
     channel: Word | None = Field(None, description="where it happened; default: the decision's channel")
     value: Number | None = Field(None, description="money, e.g. of the purchase made")
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"decision_id": "d-c1f0a6f2f3c94d55a7c0a3c1b2d4e5f6", "outcome": "accepted", "value": 40.0}]
+        }
+    )
+
 
 class ReportRequest(Request):
     """An optional body of `failed`."""
@@ -126,3 +158,5 @@ class ReportRequest(Request):
     detail: Word | None = Field(
         None, description="what the channel says, e.g. a provider's message", examples=["bounced"]
     )
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"detail": "bounced"}]})

@@ -1,6 +1,8 @@
 """The API over ASGI: what comes in wrong is answered in one shape, what comes in right is on disk."""
 
+import html
 import json
+import re
 
 import market
 import pytest
@@ -227,6 +229,18 @@ def test_the_api_page_needs_no_network(client):
         assert path in page.text
     for slug in KINDS:
         assert f'id="{slug}"' in page.text
+
+
+def test_every_worked_example_works(client):
+    page = html.unescape(client.get("/v1/docs").text)
+    statuses = {}
+    for path, body in re.findall(r"curl -X POST \$TACTFUL(\S+) .*?(?: -d '(.*?)')?</code>", page, re.DOTALL):
+        answer = client.post(path, json=json.loads(body) if body else None)
+        statuses[path.rsplit("/", 1)[-1]] = answer.status_code
+        if path.endswith("interactions"):
+            assert answer.json()["accepted"] == 1
+    answered, never_made = ("decide", "score", "interactions"), ("outcomes", "claim", "sent", "failed")
+    assert statuses == dict.fromkeys(answered, 200) | dict.fromkeys(never_made, 404)
 
 
 def test_every_error_is_documented(client):
