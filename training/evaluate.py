@@ -5,8 +5,9 @@ in the scores are always shared fairly. Intervals are percentiles of resampled c
 rows of one customer stay together.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -141,15 +142,21 @@ def resamples(y: np.ndarray, customers: np.ndarray, repeats: int = REPEATS, seed
             yield weights
 
 
-def evaluate(y: np.ndarray, p: np.ndarray, customers: np.ndarray, repeats: int = REPEATS) -> dict[str, Interval]:
+def evaluate(
+    y: np.ndarray,
+    p: np.ndarray,
+    customers: np.ndarray,
+    repeats: int = REPEATS,
+    metrics: Mapping[str, Metric] = MappingProxyType(METRICS),
+) -> dict[str, Interval]:
     """Every metric with its interval. Shapes [n]; both labels must occur."""
     y = np.asarray(y, float)
     ones = np.ones(len(y))
-    draws = [[metric(y, p, w) for metric in METRICS.values()] for w in resamples(y, customers, repeats)]
-    columns = list(zip(*draws, strict=True)) or [()] * len(METRICS)
+    draws = [[metric(y, p, w) for metric in metrics.values()] for w in resamples(y, customers, repeats)]
+    columns = list(zip(*draws, strict=True)) or [()] * len(metrics)
     return {
         name: _interval(metric(y, p, ones), column)
-        for (name, metric), column in zip(METRICS.items(), columns, strict=True)
+        for (name, metric), column in zip(metrics.items(), columns, strict=True)
     }
 
 

