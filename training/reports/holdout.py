@@ -24,7 +24,7 @@ from training.reports.artefact import Assignment, Outcome, UpliftReport
 from training.reports.statistics import Sample
 from training.reports.wording import Words
 
-CONTROL, TREATED = "holdout", "Contacts"
+CONTROL, TREATED = "the holdout", "Contacts"
 _COLUMNS = ["customer_id", "occurred_at", "direction", "type", "value", "topic", "decision_id", "action", "channel"]
 
 METHOD = [

@@ -43,7 +43,7 @@ class Sample:
     @property
     def varies(self) -> bool:
         """Whether the variance is more than what rounding leaves of equal values."""
-        return self.variance > max(1e-20 * self.mean**2, 1e-200)
+        return self.variance > 1e-20 * max(1.0, self.mean**2)
 
     @property
     def clear(self) -> bool:

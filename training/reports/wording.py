@@ -31,7 +31,7 @@ class Words:
     def span(self, low: float, high: float, joint: str = "to", signed: bool = False) -> str:
         """An interval's two ends, without unit: "3.9 to 5.2". A bound near zero keeps the side that it lies on."""
         factor, scale = self._scaled((high - low) / 2)
-        ends = (number(end * factor, scale, signed, nonzero=True) for end in (low, high))
+        ends = (number(end * factor, scale, signed, True, bool(self.unit)) for end in (low, high))
         return f" {joint} ".join(ends)
 
     def tick(self, value: float, step: float, signed: bool = False) -> str:
@@ -40,7 +40,7 @@ class Words:
 
     def _number(self, value: float, precision: float | None, signed: bool = False) -> str:
         factor, scale = self._scaled(abs(value) / 10 if precision is None else precision)
-        return number(value * factor, scale, signed)
+        return number(value * factor, scale, signed, money=bool(self.unit))
 
     def _scaled(self, precision: float) -> tuple[int, float]:
         """What to multiply by to show, and the precision then; money reads naturally with one more digit: 0.77."""
@@ -53,15 +53,17 @@ class Words:
         return f" {self.unit}" if self.unit else ""
 
 
-def number(value: float, precision: float, signed: bool = False, nonzero: bool = False) -> str:
+def number(value: float, precision: float, signed: bool = False, nonzero: bool = False, money: bool = False) -> str:
     """A figure with the digits that `precision` (say, a half-width) leaves meaning to, and a true minus sign.
 
-    `nonzero` adds digits until a value that is not zero does not look like zero.
+    `nonzero` adds digits until a value that is not zero does not look like zero; `money` has cents or none.
 
     >>> number(0.0452331 * 100, 0.634), number(-1234.5, 20), number(0.3, 0.7, signed=True), number(-0.01, 0.7)
     ('4.5', '−1,234', '+0.3', '0.0')
     """
-    decimals = 0 if precision <= 0 else max(0, math.ceil(-math.log10(precision / 2)))
+    decimals = 0 if precision <= 0 else min(12, max(0, math.ceil(-math.log10(precision / 2))))
+    if money and decimals in (1, 3) and abs(value) >= 0.1:
+        decimals = 2
     while nonzero and value and decimals < 12 and float(f"{abs(value):.{decimals}f}") == 0:
         decimals += 1
     shown = f"{abs(value):,.{decimals}f}"
