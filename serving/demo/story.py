@@ -160,14 +160,17 @@ def _recent_customers(workspace: Workspace) -> list[str]:
 
 def _show(question: str, decision: dict[str, Any]) -> None:
     out.print(f"\n[bold]POST /v1/decide[/bold]  {question}")
-    out.print(f"  answer: {decision['action'] or 'silence'} - {'; '.join(decision['reasons'])}", markup=False)
+    answer = f"{decision['action']}: {decision['reasons'][0]}" if decision["action"] else decision["reasons"][0]
+    out.print(f"  {answer}", markup=False)
     for fate in decision["candidates"]:
         factors = fate.get("factors")
-        worth = f", expected value {factors['expected_value']:.3f}" if factors else ""
-        out.print(f"    {fate['action']}: {fate['stage']} - {fate['reason']}{worth}", markup=False)
-        for trip in fate.get("suppressed_by") or []:
-            when = f"; passes at {trip['passes_at']}" if trip["passes_at"] else ""
-            out.print(f"      {trip['rule']}: {trip['text']}{when}", markup=False)
+        worth = f" (P {factors['p']:.3f}, expected value {factors['expected_value']:+.3f})" if factors else ""
+        why = fate["reason"] if fate["stage"] in fate["reason"] else f"{fate['stage']}: {fate['reason']}"
+        trips = fate.get("suppressed_by") or []
+        out.print(f"    {fate['action']}: {'refused by the guard' if trips else why}{worth}", markup=False)
+        for trip in trips:
+            when = f"passes at {trip['passes_at'][:19]}Z" if trip["passes_at"] else "does not pass by itself"
+            out.print(f"      {trip['rule']}: {trip['text']}; {when}", markup=False)
 
 
 def _label(decision: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import mlflow
 from mlflow.tracking import MlflowClient
 from rich.table import Table
 
@@ -34,19 +33,22 @@ def summarise(workspace: Workspace, folder: Path, ingested: list[str], facts: di
 def _model(client: MlflowClient, name: str) -> str:
     """Version, AUC with its interval and the run, as MLflow has them."""
     version = client.get_model_version_by_alias(name, "champion")
-    metrics: dict[str, Any] = client.get_run(version.run_id).data.metrics
+    metrics: dict[str, Any] = client.get_run(str(version.run_id)).data.metrics
     auc, low, high = (metrics[key] for key in ("auc", "auc_low", "auc_high"))
     judged = f"AUC {auc:.3f} (95 % {low:.3f} to {high:.3f})"
     return f"champion is version {version.version}, {judged}, MLflow run {version.run_id}"
 
 
 def _next(workspace: Workspace, folder: Path, report: Path) -> None:
-    mlflow.set_tracking_uri(workspace.tracking_uri)
     out.print("\n[bold]What to run next[/bold]")
     for command, why in (
-        (f"make serve WORKSPACE={folder}", "the service, and its API page at http://127.0.0.1:3000/v1/docs"),
+        (_serve(folder), "the service, and its API page at http://127.0.0.1:3000/v1/docs"),
         (f".venv/bin/mlflow ui --backend-store-uri {workspace.tracking_uri}", "runs, metrics, plots and models"),
         (".venv/bin/jupyter lab notebooks/1-retrain.ipynb", "the data scientist's tour"),
-        (f"open {report}", "the marketer's report"),
+        (f"a browser on {report.resolve().as_uri()}", "the marketer's report"),
     ):
         out.print(f"  {command}\n      {why}", markup=False)
+
+
+def _serve(folder: Path) -> str:
+    return "make serve PORT=3000" + ("" if str(folder) == "demo-workspace" else f" WORKSPACE={folder}")
