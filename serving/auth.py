@@ -6,7 +6,6 @@ A key is 256 random bits, so a plain SHA-256 is enough: there is no small space 
 import hashlib
 import hmac
 import secrets
-import threading
 import time
 from collections.abc import Callable, Mapping
 
@@ -18,8 +17,6 @@ PREFIX = "tactful_"
 #: What answers without a key: liveness, readiness, and the API page with what it is made of.
 OPEN = frozenset({"/", "/livez", "/readyz", "/healthz", "/v1/docs", "/v1/openapi.json"})
 OPEN_BELOW = ("/static_content/",)
-#: A wrong key makes the service look at the stored keys again, but not more often than this (seconds).
-REREAD = 1.0
 #: A revoked key stops working after at most this (seconds).
 STALE = 5.0
 
@@ -35,7 +32,7 @@ def hashed(key: str) -> str:
 
 
 class Keyring:
-    """The stored hashes, read again when a key is not among them and every few seconds.
+    """The stored hashes: read again for a key that is not among them, and every few seconds.
 
     `load` returns {hash: name}; it is called from the event loop, so it must be quick.
     """
@@ -44,15 +41,16 @@ class Keyring:
         self._load = load
         self._keys: Mapping[str, str] = {}
         self._read = float("-inf")
-        self._lock = threading.Lock()
 
     def name(self, key: str) -> str | None:
         """Whose key this is, or None."""
         digest = hashed(key)
         if time.monotonic() - self._read > STALE:
-            self._refresh(STALE)
+            self._refresh()
+            return self._find(digest)
         found = self._find(digest)
-        if found is None and self._refresh(REREAD):
+        if found is None:  # made a moment ago, perhaps; looking costs less than the request did
+            self._refresh()
             found = self._find(digest)
         return found
 
@@ -63,13 +61,9 @@ class Keyring:
                 found = name
         return found
 
-    def _refresh(self, older_than: float) -> bool:
-        with self._lock:
-            if time.monotonic() - self._read <= older_than:
-                return False
-            self._keys = dict(self._load())
-            self._read = time.monotonic()
-            return True
+    def _refresh(self) -> None:
+        self._keys = dict(self._load())
+        self._read = time.monotonic()
 
 
 def presented(scope: Scope) -> str | None:

@@ -1,8 +1,10 @@
 """The command line of serving: serve, keys create, decide, sync, score."""
 
+import errno
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -242,15 +244,20 @@ def _instant(text: str) -> int:
         raise WorkspaceError(f"--as-of: {error}") from None
 
 
-def _free(host: str, port: int) -> None:
-    """WorkspaceError where the port is taken: BentoML would only try again for ever."""
+def _free(host: str, port: int, patience: float = 2.0) -> None:
+    """WorkspaceError where the port stays taken; a server that is just stopping gets a moment."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    deadline = time.monotonic() + patience
+    while True:
         try:
-            probe.bind((host, port))
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
+                return
         except (OSError, OverflowError) as error:
-            raise WorkspaceError(f"cannot listen on {host}:{port} ({error}); choose another with --port") from None
+            if time.monotonic() > deadline or getattr(error, "errno", None) != errno.EADDRINUSE:
+                raise WorkspaceError(f"cannot listen on {host}:{port} ({error}); choose another with --port") from None
+        time.sleep(0.2)
 
 
 app = typer.Typer(help="The service, its keys and its decisions.")

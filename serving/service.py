@@ -5,6 +5,8 @@
 
 import gc
 import logging
+import os
+import signal
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from serving.api import Api, create_api
 from serving.auth import Keyring, RequireKey
 from serving.bento import QuietService
 from serving.limits import BodyLimit
+from serving.orphans import orphaned, stop_with_parent
 
 if TYPE_CHECKING:
     from serving.engine import Engine
@@ -47,6 +50,8 @@ class _Tactful:
         self.engine: Engine | None = None
         self.failure: str | None = None
         self._stop = threading.Event()
+        self._parent = os.getppid()
+        stop_with_parent()
         self._keeper = threading.Thread(target=self._keep, name="tactful-keeper", daemon=True)
         self._keeper.start()
         _running = self
@@ -54,7 +59,7 @@ class _Tactful:
     def readiness(self) -> Mapping[str, Any]:
         """What is there and what is missing; `ready` only where a decision would be answered."""
         if self.engine is None:
-            return {"ready": False, "missing": [self.failure or "the store is being opened"]}
+            return {"ready": False, "missing": [self.failure or "the store is being opened, and history taken in"]}
         return self.engine.readiness()
 
     def __is_ready__(self) -> bool:
@@ -74,7 +79,9 @@ class _Tactful:
             try:
                 from serving.engine import Engine  # seconds of imports, while the server answers /livez already
 
-                engine = Engine.open(locate(None))
+                workspace = locate(None)
+                _log_at(workspace.settings.log_level)
+                engine = Engine.open(workspace)
                 engine.warm()
                 self.engine = engine
                 self.failure = None
@@ -92,16 +99,33 @@ class _Tactful:
             except Exception:
                 log.exception("looking for new models and policies failed; serving goes on with those in use")
                 changed = False
+            if not settled and self.readiness()["ready"]:
+                log.info("ready")
             if changed or not settled:
                 gc.collect()
                 gc.freeze()  # what lives as long as the process is not worth looking at in every collection
                 settled = True
             self._stop.wait(POLL)
+            if orphaned(self._parent):
+                os.kill(os.getpid(), signal.SIGTERM)
 
     def _note(self, failure: str) -> None:
         if failure != self.failure:
             log.error(failure)
         self.failure = failure
+
+
+def _log_at(level: str) -> None:
+    """Our own log lines on standard error, beside BentoML's."""
+    ours = logging.getLogger("tactful")
+    ours.setLevel(level)
+    if not ours.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(
+            logging.Formatter("%(asctime)s [%(levelname)s] [%(name)s] %(message)s", "%Y-%m-%dT%H:%M:%S%z")
+        )
+        ours.addHandler(handler)
+        ours.propagate = False
 
 
 def configured(inner: type[Any], app: FastAPI, keyring: Callable[[], Keyring | None]) -> QuietService:

@@ -1,13 +1,18 @@
 """The service over real HTTP: what it says before it is ready, and what it notices while it runs."""
 
+import json
+import os
+import signal
 import time
 
 import httpx
 import market
 import pytest
 from running import Running
+from typer.testing import CliRunner
 
 from features.history import History
+from serving.commands import app
 
 
 def until(condition, seconds=20):
@@ -112,6 +117,22 @@ def test_a_key_made_while_it_runs_works_and_a_revoked_one_stops(service):
     until(lambda: ask() == 401)
 
 
+def test_the_command_line_asks_and_says_why(service):
+    words = ["decide", "asked-by-hand", "--channel", "email", "--workspace", str(service.workspace.folder)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert "contact d-" in result.output
+    assert "drawn with probability" in result.output
+    again = CliRunner().invoke(app, words)
+    assert "refused by the guard" in again.output
+    assert "passes at 2026-05-" in again.output
+    answer = json.loads(CliRunner().invoke(app, [*words, "--json"]).output)
+    assert answer["customer_id"] == "asked-by-hand"
+    wrong = CliRunner().invoke(app, [*words[:2], "--channel", "fax", *words[4:]])
+    assert wrong.exit_code == 2
+    assert "'fax' is no channel here" in wrong.output
+
+
 def test_on_sigterm_it_finishes_and_everything_is_there(service, client):
     rows = [market.interaction(f"last-{i}", "last") for i in range(5)]
     assert client.post("/v1/interactions", json={"interactions": rows}).json()["accepted"] == 5
@@ -126,3 +147,20 @@ def test_on_sigterm_it_finishes_and_everything_is_there(service, client):
     assert set(History(service.workspace).interactions(customers=["last"])["interaction_id"].to_pylist()) == {
         row["interaction_id"] for row in rows
     }
+
+
+@pytest.mark.slow
+def test_a_killed_parent_takes_its_worker_along_and_the_port_is_free_again(service):
+    again = Running(service.workspace, service.key, service.port)
+    try:
+        again.wait()
+        os.kill(again.process.pid, signal.SIGKILL)  # the parent alone, as `kill -9 PID` does
+        again.process.wait()
+        until(lambda: again.readiness() is None)
+        third = Running(service.workspace, service.key, service.port)
+        try:
+            third.wait()
+        finally:
+            third.kill()
+    finally:
+        again.kill()
