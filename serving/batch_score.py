@@ -16,7 +16,7 @@ from features.workspace import Workspace, WorkspaceError
 from serving.champions import KINDS, Champion, Champions
 from serving.decisions import policy
 from serving.decisions.eligibility import candidates
-from serving.scoring import inputs_of, levels
+from serving.scoring import inputs_of
 
 #: Customers scored at once: bounds the memory of the models' inputs.
 BLOCK = 20_000
@@ -38,7 +38,7 @@ COLUMNS = (
 
 def champions_of(workspace: Workspace) -> Mapping[str, Champion]:
     """The champions of both kinds; WorkspaceError says which is missing and what to run."""
-    champions = Champions(workspace, DEFAULT.names, levels(DEFAULT, workspace.settings))
+    champions = Champions(workspace, DEFAULT)
     champions.poll()
     if missing := [champions.problems[kind] for kind in KINDS if kind not in champions.current]:
         raise WorkspaceError("; ".join(missing))

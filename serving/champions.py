@@ -1,12 +1,13 @@
 """The champion models of a workspace: found by their MLflow alias, compiled, exchanged as a whole while serving."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
 
-from features.workspace import Workspace, WorkspaceError
+from features.catalogue import Catalogue
+from features.workspace import Settings, Workspace, WorkspaceError
 from serving.scorer import Scorer
 
 KINDS = ("churn", "propensity")
@@ -35,10 +36,11 @@ class Champion:
 class Champions:
     """The champions in use. `current` is replaced as a whole, so a reader that took it once sees one set."""
 
-    def __init__(self, workspace: Workspace, names: Sequence[str], levels: Mapping[str, Sequence[str] | None]) -> None:
+    def __init__(self, workspace: Workspace, catalogue: Catalogue) -> None:
         self._workspace = workspace
-        self._names = list(names)
-        self._levels = dict(levels)
+        self._names = catalogue.names
+        self._levels = levels(catalogue, workspace.settings)
+        self._catalogue_version = catalogue.version
         self.current: Mapping[str, Champion] = {}
         self.problems: Mapping[str, str] = {}
 
@@ -87,6 +89,11 @@ class Champions:
         scorer = Scorer.load(self._artefact(client, str(version.run_id)), self._names, self._levels)
         if scorer.kind != kind:
             raise WorkspaceError(f"version {version.version} is a {scorer.kind} model registered as {kind}")
+        if scorer.catalogue_version != self._catalogue_version:
+            raise WorkspaceError(
+                f"the {kind} champion was trained on another catalogue of features ({scorer.catalogue_version}, now "
+                f"{self._catalogue_version}): retrain it with `tactful train {kind}`"
+            )
         return Champion(kind, str(version.version), scorer)
 
     def _artefact(self, client: object, run_id: str) -> Path:
@@ -104,6 +111,12 @@ class Champions:
                 run_id=run_id, artifact_path="scorer", dst_path=str(local), tracking_uri=uri
             )
         )
+
+
+def levels(catalogue: Catalogue, settings: Settings) -> dict[str, tuple[str, ...] | None]:
+    """The labels of each categorical feature, in code order; None for a number."""
+    channels = tuple(settings.channels)
+    return {feature.name: channels if feature.categorical else None for feature in catalogue}
 
 
 def _untrained(kind: str) -> str:

@@ -39,7 +39,9 @@ SYNC_HELP = """Copy live interactions, decisions and contacts into history, and 
 
 Example: tactful sync"""
 
-SCORE_HELP = """Score every customer in batch, with the same numbers as the service gives.
+SCORE_HELP = """Score every customer of history in batch, with the same numbers as the service gives.
+
+Run `tactful sync` first where live interactions should count.
 
 Example: tactful score --out scores.parquet --as-of 2017-12-04"""
 

@@ -7,8 +7,10 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import orjson
@@ -16,9 +18,9 @@ import orjson
 from features import clock
 from features.catalogue import DEFAULT, Catalogue
 from features.workspace import Workspace, WorkspaceError
-from serving import absorb, intake, scoring
+from serving import absorb, intake, scoring, shown
 from serving.auth import Keyring
-from serving.champions import KINDS, Champions
+from serving.champions import KINDS, Champions, one_line
 from serving.decisions import guard, policy
 from serving.decisions.customer import Contact, Customer
 from serving.decisions.decide import decide
@@ -27,7 +29,7 @@ from serving.decisions.eligibility import candidates
 from serving.problems import FieldError, Problem, invalid
 from serving.schemas import DecideRequest, OutcomeRequest, ScoreRequest
 from serving.store import open_store
-from serving.store.protocol import Conflict, Store, Unknown
+from serving.store.protocol import Conflict, Read, Store, Unavailable, Unknown
 
 #: How often a decision is judged again after a lost race before the client is asked to come back.
 RACES = 50
@@ -47,7 +49,7 @@ class Engine:
         self.clock = workspace.clock()
         self.playbook = policy.load(workspace)
         self.vectors = scoring.Vectors(catalogue, workspace.settings, store.vocabulary())
-        self.champions = Champions(workspace, catalogue.names, self.vectors.levels)
+        self.champions = Champions(workspace, catalogue)
         self.keyring = Keyring(self._keys)
         self.policy_problem: str | None = None
         self._files = self._stamps()
@@ -125,31 +127,34 @@ class Engine:
             request_id=asked.request_id,
             context=asked.context,
         )
-        if asked.request_id is not None and (before := self.store.find_decision(asked.request_id)) is not None:
-            fingerprint, first = before
-            if fingerprint != request.fingerprint:
-                raise _reused(asked.request_id)
-            return shown(orjson.loads(first))
+        if asked.request_id is not None:
+            with _available():
+                before = self.store.find_decision(asked.request_id)
+            if before is not None:
+                fingerprint, first = before
+                if fingerprint != request.fingerprint:
+                    raise _reused(asked.request_id)
+                return shown.decision(orjson.loads(first))
         uniform = self._random.random()
         for _ in range(RACES):
-            read = self.store.read(asked.customer_id)
+            read = self._read(asked.customer_id)
             now = read.customer.now(self.clock.now())
             values = self.vectors.of(read.state, now)
             scores = scoring.scores(self.vectors, self.champions.current, values)
             decision = decide(request, read.customer, scores, self.playbook, now, uniform)
             commit = await _done(self.store.commit_decision(decision))
             if commit.status == "committed":
-                return shown(decision.as_dict())
+                return shown.decision(decision.as_dict())
             if commit.status == "conflict":
                 raise _reused(str(asked.request_id))
             if commit.status == "repeated" and commit.first is not None:
-                return shown(orjson.loads(commit.first))
+                return shown.decision(orjson.loads(commit.first))
         raise Problem("not-ready", "too many decisions about this customer at once; ask again", headers=_RETRY)
 
     def score(self, asked: ScoreRequest) -> Answer:
         """The champions' probabilities as of now, for every treatment in actions.yaml."""
         self._check_ready()
-        read = self.store.read(asked.customer_id)
+        read = self._read(asked.customer_id)
         now = read.customer.now(self.clock.now())
         values = self.vectors.of(read.state, now)
         champions = self.champions.current
@@ -173,7 +178,8 @@ class Engine:
         now = self.clock.now()
         taken, refused = intake.check(rows, self.workspace.settings.channels, now)
         if refused:
-            await asyncio.to_thread(intake.keep, self.workspace.quarantine, refused, now)
+            with _available():
+                await asyncio.to_thread(intake.keep, self.workspace.quarantine, refused, now)
         accepted = (await _done(self.store.record(taken))).accepted if taken else 0
         return {
             "received": len(rows),
@@ -185,7 +191,8 @@ class Engine:
 
     async def outcome(self, told: OutcomeRequest) -> Answer:
         """An outcome is an interaction that carries the decision it came from."""
-        found = self.store.decision(told.decision_id)
+        with _available():
+            found = self.store.decision(told.decision_id)
         if found is None:
             raise Problem("not-found", f"no decision {told.decision_id!r} was made here")
         decision = orjson.loads(found)
@@ -237,6 +244,10 @@ class Engine:
     async def failed(self, contact_id: str, detail: str | None) -> Answer:
         return await self._contact(self.store.failed(contact_id, self.clock.now(), detail or ""))
 
+    def _read(self, customer_id: str) -> Read:
+        with _available():
+            return self.store.read(customer_id)
+
     def _recheck(self, customer: Customer, contact: Contact, now: int) -> str | None:
         book = self.playbook
         trips = guard.judge_claim(customer, contact, book.actions, book.policy, now)
@@ -249,19 +260,7 @@ class Engine:
             raise Problem("not-found", str(error)) from None
         except Conflict as error:
             raise Problem("conflict", str(error)) from None
-        return {
-            "contact_id": contact.contact_id,
-            "decision_id": contact.decision_id,
-            "customer_id": contact.customer_id,
-            "action": contact.action,
-            "channel": contact.channel,
-            "state": contact.state,
-            "reserved_at": clock.isoformat(contact.reserved_at),
-            "expires_at": clock.isoformat(contact.expires_at),
-            "claimed_at": None if contact.touched_at is None else clock.isoformat(contact.touched_at),
-            "closed_at": None if contact.closed_at is None else clock.isoformat(contact.closed_at),
-            "breach": contact.breach,
-        }
+        return shown.contact(contact)
 
     def _keys(self) -> dict[str, str]:
         stored = self.store.keys()
@@ -298,34 +297,19 @@ _RETRY: Mapping[str, str] = {"Retry-After": "1"}
 
 async def _done(future: "Future[T]") -> T:
     """Waits until the store's thread has it on disk; a client that hangs up does not take the write back."""
-    return await asyncio.shield(asyncio.wrap_future(future))
+    with _available():
+        return await asyncio.shield(asyncio.wrap_future(future))
 
 
-def shown(logged: Mapping[str, Any]) -> Answer:
-    """The answer to a client, from a decision as logged: all but the random draw and the feature vector."""
-    refusals = sorted({fate["reason"] for fate in logged["candidates"] if fate["stage"] in ("guard", "score")})
-    return {
-        "decision_id": logged["decision_id"],
-        "request_id": logged["request_id"],
-        "customer_id": logged["customer_id"],
-        "channel": logged["channel"],
-        "direction": logged["direction"],
-        "at": logged["at"],
-        "action": logged["action"],
-        "action_channel": logged["treatment_channel"],
-        "reasons": [logged["reason"], *(refusals if logged["action"] is None else [])],
-        "contact_id": logged["contact_id"],
-        "expires_at": logged["expires_at"],
-        "arm": logged["arm"],
-        "churn": logged["churn"],
-        "candidates": logged["candidates"],
-        "distribution": logged["distribution"],
-        "versions": {
-            "policy": logged["policy_version"],
-            "catalogue": logged["catalogue_version"],
-            "models": logged["models"],
-        },
-    }
+@contextmanager
+def _available() -> Iterator[None]:
+    """503 while the store cannot be read or written (a full disk, a lost file): not our mistake, nor the client's."""
+    try:
+        yield
+    except (Unavailable, sqlite3.Error, OSError) as error:
+        log.error("the store: %s", error)
+        detail = f"the store is not available ({one_line(error)}); what was not acknowledged may be asked again"
+        raise Problem("not-ready", detail, headers=_RETRY) from None
 
 
 def _reused(request_id: str) -> Problem:

@@ -11,15 +11,9 @@ from features.catalogue import Catalogue
 from features.state import State
 from features.vocabulary import Vocabulary
 from features.workspace import Settings
-from serving.champions import Champion
+from serving.champions import Champion, levels
 from serving.decisions.attributes import Inputs, action_inputs
 from serving.decisions.decision import Candidate, Scores
-
-
-def levels(catalogue: Catalogue, settings: Settings) -> dict[str, tuple[str, ...] | None]:
-    """The labels of each categorical feature, in code order; None for a number."""
-    channels = tuple(settings.channels)
-    return {feature.name: channels if feature.categorical else None for feature in catalogue}
 
 
 class Vectors:

@@ -13,7 +13,7 @@ from features.catalogue import DEFAULT
 from features.history import History
 from features.interactions import INSTANT
 from features.workspace import Workspace
-from serving.scoring import levels
+from serving.champions import levels
 from training import artefact
 
 START = clock.parse_instant("2026-05-04T12:00:00Z")

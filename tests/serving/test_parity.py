@@ -10,10 +10,10 @@ from features import clock
 from features.catalogue import DEFAULT
 from features.interactions import INSTANT
 from features.workspace import Settings
+from serving.champions import levels
 from serving.decisions.attributes import action_inputs
 from serving.decisions.policy import Actions
 from serving.scorer import Scorer
-from serving.scoring import levels
 from training import artefact, pipeline, train
 
 START = clock.parse_instant("2025-01-01")
