@@ -24,7 +24,7 @@
           null where one of the three features is NaN, else weight times the logit that BG/NBD gives to silence over
           the next H days (`training/habit.py` has the source); in this order, all numbers in days:
 
-              x = max(f1 - 1, 0);  T = min(f3, span);  t = max(T - f2, 0) if x > 0 else 0
+              x = max(f1 - (1 if f3 <= span else 0), 0);  T = min(f3, span);  t = max(T - f2, 0) if x > 0 else 0
               gone = min(log(a / (b + max(x, 1) - 1)) + (r + x) * (log(alpha + T) - log(alpha + t)), 50)
               gone = gone if x > 0 else -50
               quiet = (r + x) * (log(alpha + T) - log(alpha + T + H))

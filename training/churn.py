@@ -39,15 +39,27 @@ def churn(
     windows = plan(int(life.signs.at[0]), int(life.signs.at[-1]), horizon, test)
     chosen = {
         "training": pairs(life, windows.training).at_most(TRAINING_ROWS, seed=0),
-        "calibration": pairs(life, windows.calibration).at_most(CALIBRATION_ROWS, seed=1),
+        "embargo": pairs(life, windows.embargo).at_most(TRAINING_ROWS, seed=1),
+        "calibration": pairs(life, windows.calibration, windows.test).at_most(CALIBRATION_ROWS, seed=2),
         "test": pairs(life, (windows.test,)),
     }
     return assemble("churn", interactions, settings, chosen, windows, catalogue, compute)
 
 
-def pairs(life: Life, cutoffs: Sequence[int]) -> Pairs:
-    """Everyone alive at each cutoff, with what came of them."""
-    rows = [(cutoff, life.population(cutoff), life.churned(cutoff)) for cutoff in cutoffs]
+def pairs(life: Life, cutoffs: Sequence[int], like: int | None = None) -> Pairs:
+    """Everyone alive at each cutoff, with what came of them.
+
+    In a log hardly older than `active_days` nobody has been away too long yet, while at a later instant `like` only the
+    livelier are left. Where it is given, a customer must have been alive within the same share of the log's age as
+    then, so that a link is fitted to the kind of customers it will be used for; in an old log that changes nothing.
+    """
+    first, days = life.signs.at[0], life.rule.active_days
+    rows = []
+    for cutoff in cutoffs:
+        share = 1.0 if like is None else (cutoff - first) / (like - first)
+        rows.append((cutoff, life.population(cutoff, days * share), life.churned(cutoff)))
+    if not rows:
+        return Pairs(np.empty(0, object), np.empty(0, np.int64), np.empty(0, bool))
     return Pairs(
         np.concatenate([life.customers[who] for _, who, _ in rows]),
         np.concatenate([np.full(len(who), cutoff, np.int64) for cutoff, who, _ in rows]),

@@ -42,10 +42,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Three windows in time, an embargo of one horizon between them; `categories` are the text columns of frames."""
+    """Three windows in time, an embargo of one horizon between them, whose own rows
+    only the final refit sees; `categories` are the text columns of frames."""
 
     kind: str
     training: Part
+    embargo: Part
     calibration: Part
     test: Part
     windows: Windows
@@ -57,7 +59,7 @@ class Dataset:
 
     @property
     def parts(self) -> dict[str, Part]:
-        return {"training": self.training, "calibration": self.calibration, "test": self.test}
+        return {name: getattr(self, name) for name in ("training", "embargo", "calibration", "test")}
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def assemble(
 ) -> Dataset:
     """Computes the features of all pairs at once. `extra` holds the action's columns for each part, if any."""
     for name, pairs in chosen.items():
-        _both_outcomes(kind, name, pairs.label)
+        if name != "embargo":
+            _both_outcomes(kind, name, pairs.label)
     customers = np.concatenate([pairs.customer for pairs in chosen.values()])
     as_of = np.concatenate([pairs.as_of for pairs in chosen.values()])
     frame = plain(compute(interactions, customers, as_of, catalogue, settings).to_pandas())

@@ -30,9 +30,12 @@ class Visits:
 
         Who has been known for longer than `span` is seen as if first met at its start.
         """
-        repeats = np.maximum(active_days - 1, 0)
+        # the first visit of who has been known for longer lies before the span, and was no repeat anyway
+        repeats = np.maximum(active_days - (tenure <= span), 0)
         age = np.minimum(tenure, span)
-        return cls(repeats, np.where(repeats > 0, np.clip(age - recency, 0, None), 0.0), age)
+        return cls(
+            repeats, np.where(repeats > 0, np.clip(age - recency, 0, None), 0.0 * recency), age
+        )  # a null stays null
 
     def sample(self, rows: np.ndarray) -> "Visits":
         return Visits(self.repeats[rows], self.last[rows], self.age[rows])

@@ -56,9 +56,12 @@ class Life:
         customers = ids.dictionary.to_numpy(zero_copy_only=False)
         return cls(customers, events(rule.qualifying), events(departures), rule)
 
-    def population(self, cutoff: int) -> np.ndarray:
-        """Indices of the customers at a cutoff: a known sign of life in the days before, no known departure."""
-        count, since = len(self.customers), cutoff - self.rule.active_days * DAY
+    def population(self, cutoff: int, within: float | None = None) -> np.ndarray:
+        """Indices of the customers at a cutoff: a known sign of life in the days before, no known departure.
+
+        `within` days instead of the rule's `active_days`, where given.
+        """
+        count, since = len(self.customers), cutoff - int((within or self.rule.active_days) * DAY)
         alive = self.signs.between(since, cutoff, count, known_by=cutoff)
         return np.flatnonzero(alive & ~self.departures.between(since, cutoff, count, known_by=cutoff))
 

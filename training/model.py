@@ -8,7 +8,7 @@ from typing import Any, Self
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -89,6 +89,27 @@ class HabitTrees(ClassifierMixin, BaseEstimator):
         self.link_ = {"intercept": float(weights[0]), "booster": float(weights[1]), "habits": weights[2:].tolist()}
         return self
 
+    def refit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+        """Learns the parts again from newer rows as well, with as many trees, and keeps the link's weights.
+
+        They were learned one horizon after the parts' last cutoff, which is how far the new parts will be from use.
+        """
+        check_is_fitted(self)
+        y = np.asarray(y, float)
+        parameters = self._sized(len(y))
+        self.model_text_ = lgb.train(parameters, self._data(X, parameters, y), self.trees_).model_to_string()
+        if self.habits_:
+            self.habits_ = self._habits(X, y)
+        return self
+
+    def level(self, X: pd.DataFrame, y: np.ndarray) -> Self:
+        """Moves the intercept until these rows' mean probability is their rate: a refit shifts the parts' level."""
+        score = self.decision_function(X)
+        rate = float(np.mean(y))
+        shift = brentq(lambda move: float(sigmoid(score + move).mean()) - rate, -30.0, 30.0)
+        self.link_ = self.link_ | {"intercept": self.link_["intercept"] + float(shift)}
+        return self
+
     def decision_function(self, X: pd.DataFrame) -> np.ndarray:
         """Scores float64[n]: logits of the probability."""
         check_is_fitted(self)
@@ -118,18 +139,26 @@ class HabitTrees(ClassifierMixin, BaseEstimator):
         habits = [habit_logit(X, self.habit or {}, np.array(parameters)) for parameters in self.habits_]
         return np.column_stack([trees, *habits])
 
-    def _boost(self, X: pd.DataFrame, y: np.ndarray, groups: np.ndarray) -> tuple[str, int]:
+    def _sized(self, rows: int) -> dict[str, Any]:
+        """Parameters for so many rows: leaves of 200 are too coarse for few, about a hundred must be possible."""
         parameters = self.settings()
-        # a leaf of 200 rows is too coarse where there are few: about a hundred leaves must be possible
-        parameters["min_child_samples"] = int(np.clip(len(y) // 100, 10, parameters["min_child_samples"]))
-        values = X.to_numpy(np.float64)
+        least = int(np.clip(rows // 100, 10, parameters["min_child_samples"]))
+        return parameters | {"min_child_samples": least}
+
+    def _data(
+        self, X: pd.DataFrame, parameters: dict[str, Any], y: np.ndarray, reference: lgb.Dataset | None = None
+    ) -> lgb.Dataset:
         columns = [str(name) for name in X.columns]
         texts = [name for name in self.categories if name in columns]
+        return lgb.Dataset(
+            X.to_numpy(np.float64), y, reference, feature_name=columns, categorical_feature=texts, params=parameters
+        )
+
+    def _boost(self, X: pd.DataFrame, y: np.ndarray, groups: np.ndarray) -> tuple[str, int]:
+        parameters = self._sized(len(y))
 
         def data(rows: np.ndarray, reference: lgb.Dataset | None = None) -> lgb.Dataset:
-            return lgb.Dataset(
-                values[rows], y[rows], reference, feature_name=columns, categorical_feature=texts, params=parameters
-            )
+            return self._data(X.iloc[rows], parameters, y[rows], reference)
 
         fold = np.random.default_rng(0).permutation(groups.max() + 1)[groups] % self.folds
 

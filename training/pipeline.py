@@ -21,6 +21,7 @@ RARE = "rare"
 #: Labels seen in less than this share of the training rows are grouped.
 COMMON = 0.01
 CONSTANT = 0.999
+REFIT_ROWS = 80_000
 #: Population stability index between the first and the second half of the training cutoffs above which a feature goes.
 #: The usual .25 would drop every window of a young or growing log; this is where hardly any value is shared.
 DRIFTED = 4.0
@@ -62,7 +63,11 @@ def make(dataset: Dataset, habit: Mapping[str, Any] | None, threads: int = 2) ->
 
 
 def fit(pipeline: Pipeline, dataset: Dataset) -> Pipeline:
-    """Learns selections and model on the training window, then the link on the calibration window."""
+    """Learns selections and model on the training window, the link on the calibration window, then the model once more.
+
+    The last step refits trees and habit on all rows whose labels end before the test cutoff: in a young log the newest
+    customers' habits are what the oldest rows cannot tell.
+    """
     training, calibration = dataset.training, dataset.calibration
     # of two equal columns the first one stays: it must be the one that the habit reads
     habit = pipeline[-1].habit or {}
@@ -71,7 +76,15 @@ def fit(pipeline: Pipeline, dataset: Dataset) -> Pipeline:
     # the drift check splits by the index
     frame = training.frame[columns].set_axis(training.as_of, axis=0)
     pipeline.fit(frame, training.label, model__customers=training.customer)
-    pipeline[-1].calibrate(pipeline[:-1].transform(calibration.frame[columns]), calibration.label)
+    later = pipeline[:-1].transform(calibration.frame[columns])
+    pipeline[-1].calibrate(later, calibration.label)
+    everything = [training, dataset.embargo, calibration]
+    frame, label = (
+        pd.concat([part.frame[columns] for part in everything]),
+        np.concatenate([p.label for p in everything]),
+    )
+    rows = np.sort(np.random.default_rng(0).permutation(len(label))[:REFIT_ROWS])
+    pipeline[-1].refit(pipeline[:-1].transform(frame.iloc[rows]), label[rows]).level(later, calibration.label)
     return pipeline
 
 

@@ -115,11 +115,12 @@ def split(offers: Offers, horizon: int, last: int, test: int | None = None) -> t
         raise WorkspaceError(_too_few("training", training))
     parts = {
         "training": training,
+        "embargo": earlier.rows((earlier.at + horizon > calibration) & (earlier.at < calibration)),
         "calibration": earlier.rows(earlier.at >= calibration),
         "test": known.rows(known.at >= begins),
     }
     cutoffs = {name: tuple(np.unique(part.at).tolist()) for name, part in parts.items()}
-    return Windows(cutoffs["training"], cutoffs["calibration"], begins, horizon), parts
+    return Windows(cutoffs["training"], cutoffs["embargo"], cutoffs["calibration"], begins, horizon), parts
 
 
 def attributes(offers: Offers, actions: Mapping[str, Action]) -> pd.DataFrame:
@@ -130,7 +131,7 @@ def attributes(offers: Offers, actions: Mapping[str, Action]) -> pd.DataFrame:
         if (name, channel) not in kinds:
             kinds[name, channel] = action_inputs(name, channel, actions.get(name))
         rows.append(kinds[name, channel])
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows, columns=None if rows else list(action_inputs("", "", None)))
     numbers = [name for name in frame.columns if not frame[name].map(lambda value: isinstance(value, str)).any()]
     return frame.astype(dict.fromkeys(numbers, np.float64))
 

@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -179,15 +180,19 @@ def _log_model(fitted: Fitted) -> Any:
     proba = fitted.pipeline.predict_proba(example)
     signature = infer_signature(_for_signature(fitted.dataset.training.frame), proba)
     unknown = skops.io.get_untrusted_types(data=skops.io.dumps(fitted.pipeline))
-    return mlflow.sklearn.log_model(
-        fitted.pipeline,
-        name="model",
-        signature=signature,
-        input_example=example,
-        pyfunc_predict_fn="predict_proba",
-        skops_trusted_types=unknown,
-        pip_requirements=[f"{name}=={metadata.version(name)}" for name in REQUIREMENTS],
-    )
+    with warnings.catch_warnings():
+        # about MLflow's own code over newer pandas: nothing that a user of ours could mend
+        warnings.filterwarnings("ignore", "Operation with range is deprecated")
+        warnings.filterwarnings("ignore", ".*type hint is inferred as AnyType")
+        return mlflow.sklearn.log_model(
+            fitted.pipeline,
+            name="model",
+            signature=signature,
+            input_example=example,
+            pyfunc_predict_fn="predict_proba",
+            skops_trusted_types=unknown,
+            pip_requirements=[f"{name}=={metadata.version(name)}" for name in REQUIREMENTS],
+        )
 
 
 def _for_signature(frame: pd.DataFrame) -> pd.DataFrame:

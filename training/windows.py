@@ -21,9 +21,14 @@ LEAST_TRAINING = 4
 
 @dataclass(frozen=True)
 class Windows:
-    """Cutoffs, ascending, in microseconds; `horizon` in microseconds."""
+    """Cutoffs, ascending, in microseconds; `horizon` in microseconds.
+
+    `embargo` are the cutoffs between training and calibration whose labels reach into calibration: no part of judging
+    the link, but the final refit may use them, for their labels end before the test cutoff.
+    """
 
     training: tuple[int, ...]
+    embargo: tuple[int, ...]
     calibration: tuple[int, ...]
     test: int
     horizon: int
@@ -65,7 +70,8 @@ def _fit(warm: int, horizon: int, test: int, count: int, step: int = STEP) -> Wi
     calibration = tuple(test - horizon - step * k for k in reversed(range(count)))
     last = calibration[0] - horizon
     cutoffs = range(last, max(warm, last - TRAINING_CUTOFFS * STEP) - 1, -step)
-    return Windows(tuple(reversed(cutoffs)), calibration, test, horizon)
+    embargo = range(last + step, calibration[0], step)
+    return Windows(tuple(reversed(cutoffs)), tuple(embargo), calibration, test, horizon)
 
 
 def _date(at: int) -> str:

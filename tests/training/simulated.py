@@ -36,7 +36,7 @@ def habitual(customers=1000, days=400, seed=0, r=1.2, alpha=25.0, a=0.8, b=3.0, 
         while day < days:
             who.append(i)
             when.append(day)
-            if random.random() < leaving[i]:
+            if day > first and random.random() < leaving[i]:  # nobody leaves after their first purchase in this model
                 break
             day += random.exponential(1 / max(rate[i], 1e-9))
     return np.array(who), np.array(when)

@@ -82,6 +82,6 @@ def test_its_own_world_is_recovered_and_predicted():
 
 def test_who_is_known_longer_than_the_span_starts_at_its_beginning():
     visits = Visits.of(np.array([3.0, 0.0, 1.0]), np.array([10.0, 400, 20]), np.array([500.0, 500, 20]), 365.0)
-    assert visits.repeats.tolist() == [2, 0, 0]
+    assert visits.repeats.tolist() == [3, 0, 0]
     assert visits.age.tolist() == [365, 365, 20]
     assert visits.last.tolist() == [355, 0, 0]

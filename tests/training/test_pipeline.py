@@ -109,8 +109,8 @@ def handmade():
     )
     frame.loc[random.random(count) < 0.1, "label"] = np.nan
     part = Part(np.array([f"c{i % 500}" for i in range(count)], object), as_of, label, plain(frame))
-    windows = Windows((0,), (1,), 2, DAY)
-    return Dataset("churn", part, part, part, windows, 1, DEFAULT, ("label",), (), "none")
+    windows = Windows((0,), (), (1,), 2, DAY)
+    return Dataset("churn", part, part, part, part, windows, 1, DEFAULT, ("label",), (), "none")
 
 
 def test_what_each_selection_drops_and_what_becomes_of_rare_labels():
