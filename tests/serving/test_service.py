@@ -7,6 +7,7 @@ import time
 
 import httpx
 import market
+import psutil
 import pytest
 from running import Running
 from typer.testing import CliRunner
@@ -150,17 +151,17 @@ def test_on_sigterm_it_finishes_and_everything_is_there(service, client):
 
 
 @pytest.mark.slow
-def test_a_killed_parent_takes_its_worker_along_and_the_port_is_free_again(service):
-    again = Running(service.workspace, service.key, service.port)
+def test_a_killed_parent_takes_its_worker_along_and_the_port_is_free_again(shop):
+    first = Running(shop)
     try:
-        again.wait()
-        os.kill(again.process.pid, signal.SIGKILL)  # the parent alone, as `kill -9 PID` does
-        again.process.wait()
-        until(lambda: again.readiness() is None)
-        third = Running(service.workspace, service.key, service.port)
+        first.wait()
+        os.kill(first.process.pid, signal.SIGKILL)  # the parent alone, as `kill -9 PID` does
+        first.process.wait()
+        second = Running(shop, first.key, first.port)
         try:
-            third.wait()
+            second.wait()
+            assert psutil.Process(second.process.pid).children(), "it answers itself, not the first one's worker"
         finally:
-            third.kill()
+            second.kill()
     finally:
-        again.kill()
+        first.kill()
