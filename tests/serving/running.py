@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 
 from features.workspace import Workspace
 from serving.client import create_key
@@ -69,10 +69,17 @@ class Running:
         raise AssertionError("not ready: " + "\n".join(self.log.read_text(errors="replace").splitlines()[-30:]))
 
     def kill(self) -> None:
-        """kill -9, the worker and its parent alike."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """kill -9, the worker and its parent alike, as if the power went; the worker leads a session of its own."""
+        family = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(self.process.pid)
+            parent.suspend()  # or it would start another worker
+            family = [*parent.children(recursive=True), parent]
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self.process.wait()
+        psutil.wait_procs(family, timeout=10)
 
     def stop(self) -> int:
         """SIGTERM, as `make serve` gets from Ctrl-C or a supervisor; returns the exit code."""

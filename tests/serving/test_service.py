@@ -157,6 +157,7 @@ def test_a_killed_parent_takes_its_worker_along_and_the_port_is_free_again(shop)
         first.wait()
         os.kill(first.process.pid, signal.SIGKILL)  # the parent alone, as `kill -9 PID` does
         first.process.wait()
+        until(lambda: first.readiness() is None, 10)
         second = Running(shop, first.key, first.port)
         try:
             second.wait()
