@@ -76,7 +76,7 @@ def _habit(active_days, recency, tenure, numbers, null):  # type: ignore[no-unty
     if np.isnan(active_days) or np.isnan(recency) or np.isnan(tenure):
         return null
     span, horizon, r, alpha, a, b, weight = numbers
-    repeats = max(active_days - 1.0, 0.0)
+    repeats = max(active_days - (1.0 if tenure <= span else 0.0), 0.0)
     age = min(tenure, span)
     last = max(age - recency, 0.0) if repeats > 0.0 else 0.0
     shape = r + repeats
