@@ -77,6 +77,7 @@ class Catalogue:
 PURCHASE = Selector(type="purchase")
 INBOUND = Selector(direction="inbound")
 OUTBOUND = Selector(direction="outbound")
+ACCEPTED = Selector(type="accepted")
 COMPLAINT = Selector(type="complaint")
 
 DEFAULT = Catalogue(
@@ -108,7 +109,8 @@ DEFAULT = Catalogue(
         DistinctChannels(INBOUND, 365),
         LastChannel(INBOUND),
         # how we treated them
-        *(Count(OUTBOUND, days) for days in (7, 30, 90)),
+        *(Count(OUTBOUND, days) for days in (30, 90)),
+        Count(ACCEPTED, 365),
         Recency(OUTBOUND),
         Count(COMPLAINT, 90),
         OpenCases(),

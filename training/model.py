@@ -106,7 +106,8 @@ class HabitTrees(ClassifierMixin, BaseEstimator):
         """Moves the intercept until these rows' mean probability is their rate: a refit shifts the parts' level."""
         score = self.decision_function(X)
         rate = float(np.mean(y))
-        shift = brentq(lambda move: float(sigmoid(score + move).mean()) - rate, -30.0, 30.0)
+        low, high = -float(score.max()) - 40.0, -float(score.min()) + 40.0
+        shift = brentq(lambda move: float(sigmoid(score + move).mean()) - rate, low, high)
         self.link_ = self.link_ | {"intercept": self.link_["intercept"] + float(shift)}
         return self
 
