@@ -32,7 +32,8 @@
 
           The three are always among `features`.
 
-- `link`: `{"intercept": a, "linear": b, "booster": c}`, fitted on later time than the two parts, so that
+- `link`: `{"intercept": a, "linear": b, "booster": c}`, its weights fitted on later time than the parts they weigh
+  (which are then learned again from newer rows too, see `training/pipeline.py`), so that
 
       score = a + b * linear(x) + c * booster.predict(x, raw_score=True)        p = 1 / (1 + exp(-score))
 
