@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from features import clock as clocks
 from features.clock import Clock
@@ -24,12 +24,19 @@ class Section(BaseModel):
 
 
 class Churn(Section):
-    """A customer has churned at t: no qualifying interaction in [t, t + horizon), or an explicit event."""
+    """A customer has churned at t: no qualifying interaction in [t, t + horizon), or an explicit event there."""
 
     qualifying: list[str] = Field(["purchase"], min_length=1, description="interaction types that show life")
     horizon_days: int = Field(28, ge=1, le=730)
     active_days: int = Field(365, ge=1, le=400, description="who counts as a customer at t: alive this recently")
     event: str | None = Field(None, description="a type that says the customer left, e.g. contract_cancelled")
+    silence: bool = Field(True, description="whether silence is leaving; false: only the event is")
+
+    @model_validator(mode="after")
+    def _some_rule(self) -> "Churn":
+        if not self.silence and self.event is None:
+            raise ValueError("`silence: false` leaves no rule for leaving; name the `event` that says so")
+        return self
 
 
 class Propensity(Section):

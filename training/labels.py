@@ -66,10 +66,13 @@ class Life:
         return np.flatnonzero(alive & ~self.departures.between(since, cutoff, count, known_by=cutoff))
 
     def churned(self, cutoff: int) -> np.ndarray:
-        """bool, one a customer: no sign of life in [cutoff, cutoff + horizon), or a departure there."""
+        """bool, one a customer: no sign of life in [cutoff, cutoff + horizon), or a departure there.
+
+        Where silence is no leaving, the departure alone counts.
+        """
         count, until = len(self.customers), cutoff + self.rule.horizon_days * DAY
-        silent = ~self.signs.between(cutoff, until, count)
-        return silent | self.departures.between(cutoff, until, count)
+        left = self.departures.between(cutoff, until, count)
+        return left | ~self.signs.between(cutoff, until, count) if self.rule.silence else left
 
 
 def micros(column: pa.ChunkedArray) -> np.ndarray:

@@ -88,7 +88,8 @@ def fit(
     tell("looking for leaks")
     leakage.check(dataset, interactions, settings, compute)
     tell("fitting")
-    habit = pipeline.habit_of(catalogue, settings.churn.qualifying, dataset.horizon_days) if kind == "churn" else None
+    silence = kind == "churn" and settings.churn.silence
+    habit = pipeline.habit_of(catalogue, settings.churn.qualifying, dataset.horizon_days) if silence else None
     fitted = pipeline.fit(pipeline.make(dataset, habit), dataset)
     tell("evaluating")
     probability = pipeline.probability(fitted, dataset.test.frame)

@@ -19,14 +19,15 @@ def naive(rows, rule, cutoff):
         if not any(r[3] in rule.qualifying for r in known) or any(r[3] == rule.event for r in known):
             continue
         later = [r for r in mine if cutoff <= r[1] < cutoff + rule.horizon_days * DAY]
-        found[customer] = not any(r[3] in rule.qualifying for r in later) or any(r[3] == rule.event for r in later)
+        silent = rule.silence and not any(r[3] in rule.qualifying for r in later)
+        found[customer] = silent or any(r[3] == rule.event for r in later)
     return found
 
 
-@pytest.mark.parametrize("event", [None, "cancelled"])
-def test_labels_equal_the_rule_read_aloud(event):
+@pytest.mark.parametrize(("event", "silence"), [(None, True), ("cancelled", True), ("cancelled", False)])
+def test_labels_equal_the_rule_read_aloud(event, silence):
     random = np.random.default_rng(3)
-    rule = Churn(qualifying=["purchase", "visit"], horizon_days=14, active_days=40, event=event)
+    rule = Churn(qualifying=["purchase", "visit"], horizon_days=14, active_days=40, event=event, silence=silence)
     count = 3000
     at = simulated.START + random.integers(0, 120, count) * (DAY // 2)  # many exactly on the cutoffs
     known = at + random.choice([0, 0, DAY, 20 * DAY], count)
@@ -51,3 +52,8 @@ def test_labels_equal_the_rule_read_aloud(event):
         assert got == naive(rows, rule, cutoff)
         outcomes |= set(got.values())
     assert outcomes == {True, False}
+
+
+def test_a_rule_that_nobody_can_meet_is_refused():
+    with pytest.raises(ValueError, match="name the `event`"):
+        Churn(silence=False)
