@@ -149,11 +149,12 @@ def _timed(call: Callable[[], Any]) -> float:
 
 
 def _recent_customers(workspace: Workspace) -> list[str]:
-    """Households that bought in the last days of the log, those who bought least often first."""
+    """Households that bought in the last days of the log, those who bought most often first."""
     since = workspace.clock().now() - RECENT_DAYS * clock.DAY
     bought = History(workspace).interactions(["customer_id", "type"], since=since)
     bought = bought.filter(pc.equal(bought["type"], "purchase"))
-    counts = bought.group_by("customer_id").aggregate([("type", "count")]).sort_by("type_count")
+    counts = bought.group_by("customer_id").aggregate([("type", "count")])
+    counts = counts.sort_by([("type_count", "descending"), ("customer_id", "ascending")])
     households: list[str] = counts["customer_id"].to_pylist()
     return households
 
