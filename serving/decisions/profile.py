@@ -31,6 +31,11 @@ class Said(NamedTuple):
     order: int
     granted: bool
 
+    @property
+    def rank(self) -> tuple[int, bool, int]:
+        """The highest is the latest word; of a yes and a no at one instant (a source of days only) the no stands."""
+        return self.at, not self.granted, self.order
+
 
 class Known(NamedTuple):
     """What we know of an outbound interaction beyond its row in the state: its action, and whose contact it reports.
@@ -81,7 +86,7 @@ class Profile:
         if told.type in (CONSENT_GIVEN, OPTED_OUT, "complained"):
             said = Said(told.at, told.order, told.type == CONSENT_GIVEN)
             for channel in told.scope or (told.channel,):
-                if channel not in self.consent or said[:2] > self.consent[channel][:2]:
+                if channel not in self.consent or said.rank > self.consent[channel].rank:
                     self.consent[channel] = said
         if told.type == "complained":
             self.complained = max(self.complained or moment, moment)
@@ -97,7 +102,7 @@ class Profile:
     def said(self, channel: str) -> Said | None:
         """The latest word on a channel, whether it was about that channel or about all of them."""
         words = [self.consent[key] for key in (channel, EVERYWHERE) if key in self.consent]
-        return max(words, default=None)
+        return max(words, key=lambda said: said.rank, default=None)
 
     def open_cases(self, kinds: Iterable[str]) -> list[tuple[str, str, Moment]]:
         """(kind, case_id, since) of every case opened by one of `kinds` after it was last closed."""

@@ -24,7 +24,7 @@ def consent_denied(channel: str, told: Sequence[Told], policy: ContactPolicy, in
         if row.type in ("consent_given", "opted_out", "complained") and (channel in about or "*" in about):
             words.append(row)
     if words:
-        latest = max(words, key=lambda row: (row.at, row.order))
+        latest = max(words, key=lambda row: (row.at, row.type != "consent_given"))
         return latest.type != "consent_given"
     if policy.consent.unknown == "granted" or channel in policy.consent.assumed:
         return False
