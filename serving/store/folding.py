@@ -46,7 +46,7 @@ def signed(id_hash: int) -> int:
 def record(tx: sqlite3.Connection, words: Words, rows: Sequence[Row], sensitive: Collection[str] = ()) -> Receipt:
     """Folds rows of the contract (instants in microseconds) that were not seen before; the first of an id wins."""
     fresh = tuple(_is_new(tx, row) for row in rows)
-    new = [row for row, is_new in zip(rows, fresh, strict=True) if is_new]
+    new = [_complete(tx, row) for row, is_new in zip(rows, fresh, strict=True) if is_new]
     if new:
         vocabulary = words.refresh(tx)
         known = len(vocabulary)
@@ -141,6 +141,15 @@ def _body(row: Row) -> bytes:
     if whole["attributes"] is not None and not isinstance(whole["attributes"], str):
         whole["attributes"] = orjson.dumps(whole["attributes"]).decode()
     return orjson.dumps(whole)
+
+
+def _complete(tx: sqlite3.Connection, row: Row) -> Row:
+    """With the action that its decision was about: history, and a store made anew from it, cannot look it up."""
+    decision_id = row.get("decision_id")
+    if decision_id is None or row.get("action") is not None:
+        return row
+    decided = _decided(tx, decision_id)
+    return row if decided is None or decided[0] is None else {**row, "action": decided[0]}
 
 
 def _is_new(tx: sqlite3.Connection, row: Row) -> bool:

@@ -163,6 +163,31 @@ def test_the_latest_word_on_consent_wins_in_any_order(store, order):
     assert not profile.said("phone").granted
 
 
+@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_of_a_yes_and_a_no_at_one_instant_the_no_stands_in_any_order(store, number, everywhere):
+    scope = '{"channels": "all"}' if everywhere else None
+    yes = row(f"yes{number}", type="consent_given", occurred_at=NOW - DAY)
+    no = row(f"no{number}", type="opted_out", occurred_at=NOW - DAY, attributes=scope)
+    store.record([yes]).result()
+    store.record([no]).result()
+    store.record([row(f"{kind}b", customer_id="C2", **told) for kind, told in (("n", _plain(no)), ("y", _plain(yes)))])
+    store.record([]).result()
+    assert not store.read("C1").customer.profile.said("email").granted
+    assert not store.read("C2").customer.profile.said("email").granted
+
+
+def _plain(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: told[name] for name in ("type", "occurred_at", "attributes")}
+
+
+def test_what_a_refusal_was_about_is_logged_with_it(store):
+    """A store made anew from history has no decisions to look it up in."""
+    decision = ask(store, playbook())
+    store.record([row(1, type="rejected", decision_id=decision.decision_id)]).result()
+    assert store.export("interactions", 0)[-1]["action"] == decision.chosen.action.name
+
+
 def test_an_opt_out_binds_at_once_even_what_is_reserved(store):
     book = playbook()
     reserved = ask(store, book)
