@@ -84,6 +84,7 @@ class Engine:
             return changed
         self._files = stamps
         try:
+            self._check_written()
             self.playbook = policy.load(self.workspace)
             self.policy_problem = None
             log.info("policy %s in use", self.playbook.version)
@@ -201,7 +202,8 @@ class Engine:
         channel = told.channel or decision["treatment_channel"] or decision["channel"]
         if channel is None:
             raise _field("channel", "is missing", "the decision was silence on no channel: say where this happened")
-        now = max(self.clock.now(), clock.parse_instant(decision["at"]))
+        customer = self._read(decision["customer_id"]).customer  # an opt-out is not older than what we know already
+        now = customer.now(max(self.clock.now(), clock.parse_instant(decision["at"])))
         occurred_at = now if told.occurred_at is None else told.occurred_at
         problems = intake.misfits(channel, occurred_at, self.workspace.settings.channels, now)
         if problems:
@@ -287,9 +289,17 @@ class Engine:
         models = {kind: champion.describe() for kind, champion in self.champions.current.items()}
         return {"policy": self.playbook.version, "catalogue": self.vectors.catalogue.version, "models": models}
 
-    def _stamps(self) -> tuple[int, ...]:
+    def _check_written(self) -> None:
+        """An editor empties a file before it fills it; for that moment no cap would bind."""
+        for file in (self.workspace.actions_file, self.workspace.policy_file):
+            if file.exists() and not file.stat().st_size:
+                raise WorkspaceError(f"{file}: is empty; write at least `{{}}` where you mean all defaults")
+
+    def _stamps(self) -> tuple[tuple[int, int] | None, ...]:
+        """When each file was written, and its size: two writes can share one tick of the file system's clock."""
         files = (self.workspace.actions_file, self.workspace.policy_file)
-        return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+        found = (file.stat() if file.exists() else None for file in files)
+        return tuple(None if each is None else (each.st_mtime_ns, each.st_size) for each in found)
 
 
 _RETRY: Mapping[str, str] = {"Retry-After": "1"}

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ def keep(folder: Path, refused: Sequence[Refused], now: int) -> None:
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    written = target.with_suffix(f".{os.getpid()}.tmp")
+    written = target.with_suffix(f".{os.getpid()}-{threading.get_ident()}.tmp")  # a client may post it twice at once
     with written.open("wb") as file:
         file.write(content)
         file.flush()

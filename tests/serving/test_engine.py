@@ -2,19 +2,21 @@
 
 import asyncio
 import json
-from concurrent.futures import Future
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import market
 import numpy as np
 import pytest
 
+from features import clock
 from features.catalogue import DEFAULT, Catalogue
 from features.workspace import WorkspaceError
-from serving import batch_score
+from serving import batch_score, intake
 from serving.champions import Champions
 from serving.engine import Engine
 from serving.problems import Problem
-from serving.schemas import DecideRequest, ScoreRequest
+from serving.schemas import DecideRequest, OutcomeRequest, ScoreRequest
 from serving.store.protocol import Commit, Unavailable
 
 
@@ -128,3 +130,49 @@ def test_without_models_it_is_not_ready_and_batch_scoring_says_what_to_run(tmp_p
         engine.close()
     with pytest.raises(WorkspaceError, match=r"tactful train churn.*tactful train propensity"):
         batch_score.score(bare, 0)
+
+
+@pytest.mark.parametrize("first", ["consent", "decision"])
+@pytest.mark.parametrize("customer", ["a", "b", "c", "d"])
+def test_an_opt_out_is_later_than_a_consent_whose_source_runs_ahead(engine, customer, first):
+    ahead = clock.isoformat(engine.clock.now() + 5 * clock.MINUTE)
+    consent = market.interaction(customer, customer, type="consent_given", channel="email", occurred_at=ahead)
+    if first == "consent":
+        asyncio.run(engine.record([consent]))
+    decision = decide(engine, customer)
+    if first == "decision":
+        asyncio.run(engine.record([consent]))
+    asyncio.run(engine.outcome(OutcomeRequest(decision_id=decision["decision_id"], outcome="opted_out")))
+    with pytest.raises(Problem, match="opted out of email"):
+        asyncio.run(engine.claim(decision["contact_id"]))
+
+
+@pytest.mark.parametrize("name", ["contact_policy.yaml", "actions.yaml"])
+def test_a_file_that_is_empty_for_a_moment_is_not_taken_up(engine, shop, name):
+    before, file = engine.playbook.version, shop.folder / name
+    content = file.read_text()
+    file.write_text("")
+    engine.refresh()
+    assert engine.playbook.version == before
+    assert "is empty" in engine.readiness()["notes"][0]
+    file.write_text(content + "# reviewed")
+    engine.refresh()
+    assert (engine.playbook.version, engine.readiness()["notes"]) == (before, [])
+
+
+def test_a_second_change_within_one_tick_of_the_file_clock_is_seen(engine, shop):
+    file, before = shop.policy_file, engine.playbook.version
+    stamp = file.stat().st_mtime_ns + 10**9
+    for most in ("3", "12"):
+        file.write_text(market.POLICY.replace("max: 2", f"max: {most}"))
+        os.utime(file, ns=(stamp, stamp))
+        engine.refresh()
+        assert engine.playbook.version != before
+        before = engine.playbook.version
+
+
+def test_the_same_bad_rows_twice_at_once_are_kept_once(tmp_path):
+    refused = [intake.Refused(0, {"interaction_id": "bad" * 100_000}, ())]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: intake.keep(tmp_path, refused, market.START), range(8)))
+    assert [file.suffix for file in (tmp_path / "live").rglob("*.*")] == [".jsonl"]
