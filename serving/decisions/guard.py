@@ -176,7 +176,8 @@ class Guard:
         inside = self._standing(cap.scope, cap.length).get(value, [])
         if len(inside) < cap.max:
             return None
-        text = f"{len(inside)} contacts{_of(cap, value)} within {cap.window}, at most {cap.max}"
+        contacts = "1 contact" if len(inside) == 1 else f"{len(inside)} contacts"
+        text = f"{contacts}{_of(cap, value)} within {cap.window}, at most {cap.max}"
         if cap.max == 0:
             return Trip(cap.label, text, None)
         return Trip(cap.label, text, sorted(inside)[len(inside) - cap.max])
