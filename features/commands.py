@@ -10,12 +10,14 @@ from rich.markup import escape
 
 from features import clock
 from features.console import WorkspaceOption, command, out, progress
-from features.history import Receipt
+from features.history import History, Receipt
 from features.ingest import Ingested, ingest_dataset, ingest_files
 from features.scaffold import init_workspace, templates
 from features.sources import DATASETS, dataset
 from features.workspace import Workspace, WorkspaceError, locate
 
+#: A log that ends longer ago than this belongs to the past.
+STALE_DAYS = 60
 #: Called with the workspace after every ingest that added something; the front door adds the service's store here.
 after_ingest: list[Callable[[Workspace], object]] = []
 
@@ -85,6 +87,7 @@ def ingest(
 
         done = ingest_dataset(opened, name, tick) if name else ingest_files(opened, files or [], map_path, tick)
     show(done)
+    _mind_the_clock(opened)
     if done.total.accepted:
         for hook in after_ingest:
             hook(opened)
@@ -162,6 +165,22 @@ def show(done: Ingested) -> None:
         out.print(f"in all: {done.total}", markup=False)
     if done.total.received and not done.total.accepted:
         _nothing_new(done.total)
+
+
+def _mind_the_clock(workspace: Workspace) -> None:
+    """An old log in a workspace that lives today would be scored as if everyone had been silent ever since."""
+    last = max((batch.last_day for batch in History(workspace).batches()), default=None)
+    if last is None:
+        return
+    end = clock.parse_instant(last) + clock.DAY
+    days = (workspace.clock().now() - end) // clock.DAY
+    if days > STALE_DAYS:
+        start, file = clock.isoformat(end)[:10], workspace.folder / "tactful.yaml"
+        out.print(
+            f"The newest interaction is of {last}, {days:,} days before this workspace's clock. To score and decide as"
+            f' of then, set `clock: {{start: "{start}"}}` in {file}.',
+            markup=False,
+        )
 
 
 def _nothing_new(total: Receipt) -> None:

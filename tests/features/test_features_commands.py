@@ -134,3 +134,11 @@ def test_build_says_what_is_wrong(tmp_path):
     missing = tmp_path / "nowhere" / "f.parquet"
     assert "does not exist" in fails("build", "--as-of", "2024-05-03", "-w", workspace.folder, "--out", missing)
     assert not out.exists()
+
+
+def test_an_old_log_says_how_to_live_in_its_time(tmp_path):
+    log = write(tmp_path, "log.csv", PLAIN)
+    now = shop(tmp_path)
+    assert 'set `clock: {start: "2024-05-03"}` in' in run("ingest", log, "-w", now.folder)
+    (now.folder / "tactful.yaml").write_text('clock: {start: "2024-05-03"}\n')
+    assert "clock" not in run("ingest", log, "-w", now.folder)
