@@ -40,7 +40,7 @@ class Said(NamedTuple):
 class Known(NamedTuple):
     """What we know of an outbound interaction beyond its row in the state: its action, and whose contact it reports.
 
-    `channel` and `type` are given where the state has no such row, because its topic is sensitive.
+    `channel` and `type` are given where the state has no such row: its topic is sensitive, or there were too many.
     """
 
     at: int

@@ -16,7 +16,7 @@ from features.interactions import CASE_CLOSING, CASE_OPENING, CONSENT_GIVEN, OPT
 from features.online import update
 from features.state import Items, State
 from serving.decisions.customer import Contact
-from serving.decisions.profile import EVERYWHERE, KEPT, NO_CONTACT, Profile, Told
+from serving.decisions.profile import EVERYWHERE, KEPT, NO_CONTACT, Known, Profile, Told
 from serving.store import contacts
 from serving.store.protocol import Conflict, Receipt
 from serving.store.words import Words
@@ -60,7 +60,7 @@ def record(tx: sqlite3.Connection, words: Words, rows: Sequence[Row], sensitive:
             told = [t for row, _, hidden in theirs if (t := tell(tx, row, hidden)) is not None]
             seen = [(row, code) for row, code, hidden in theirs if not hidden]
             newest = max(row["occurred_at"] for row, _, _ in theirs)
-            fold(tx, customer_id, Sheet(_items(seen) if seen else None, told, newest))
+            fold(tx, words, customer_id, Sheet(_items(seen) if seen else None, told, newest))
         tx.executemany(
             "INSERT INTO interactions (customer_id, body) VALUES (?, ?)",
             [(row["customer_id"], _body(row)) for row in new],
@@ -68,17 +68,24 @@ def record(tx: sqlite3.Connection, words: Words, rows: Sequence[Row], sensitive:
     return Receipt(len(rows), len(new), len(rows) - len(new), fresh)
 
 
-def fold(tx: sqlite3.Connection, customer_id: str, sheet: Sheet) -> None:
+def fold(tx: sqlite3.Connection, words: Words, customer_id: str, sheet: Sheet) -> None:
     """Into the customer's row, bumping its version."""
     found = tx.execute("SELECT state, profile FROM customers WHERE customer_id = ?", (customer_id,)).fetchone()
     packed, content = found if found is not None else (None, None)
+    crowded: dict[int, Known] = {}
     if sheet.items is not None:
-        state, _ = update(State.from_bytes(packed) if packed else State(), sheet.items)
+        before = State.from_bytes(packed) if packed else State()
+        state, _ = update(before, sheet.items)
         packed = state.to_bytes()
-    if sheet.told:
+        if len(before.items) + len(sheet.items) > len(state.items):
+            crowded = _crowded_out(words, (before.items, sheet.items), state)
+    if sheet.told or crowded:
         profile = Profile.from_bytes(content)
         for told in sheet.told:
             profile.learn(told)
+        for order, known in crowded.items():
+            told_of = profile.outbound.get(order, known)
+            profile.outbound[order] = known._replace(action=told_of.action, contact=told_of.contact)
         profile.forget(sheet.newest - KEPT)
         content = profile.to_bytes()
     tx.execute(
@@ -87,6 +94,20 @@ def fold(tx: sqlite3.Connection, customer_id: str, sheet: Sheet) -> None:
         "profile = excluded.profile, state = excluded.state",
         (customer_id, sheet.newest, content, packed),
     )
+
+
+def _crowded_out(words: Words, parts: Sequence[Items], state: State) -> dict[int, Known]:
+    """Outbound rows that newer ones push out of the state before they are too old for a cap: caps still count them."""
+    outbound, entries = words.outbound()
+    first, newest = (state.items.at[0], state.items.id[0]), state.items.at[-1]
+    found: dict[int, Known] = {}
+    for items in parts:
+        gone = (items.at < first[0]) | ((items.at == first[0]) & (items.id < first[1]))
+        gone &= (items.at >= newest - KEPT) & outbound[items.code]
+        for i in np.flatnonzero(gone).tolist():
+            channel, _, type, _ = entries[items.code[i]]
+            found[int(items.id[i])] = Known(int(items.at[i]), None, None, channel, type)
+    return found
 
 
 def tell(tx: sqlite3.Connection, row: Row, hidden: bool = False) -> Told | None:

@@ -76,7 +76,7 @@ def _load(tx: sqlite3.Connection, words: Words, piece: pa.Table, sensitive: Coll
         if (told := tell(tx, row, hidden)) is not None:
             sheets[row["customer_id"]].told.append(told)
     for customer, sheet in sheets.items():
-        fold(tx, customer, sheet)
+        fold(tx, words, customer, sheet)
     return len(new)
 
 

@@ -30,7 +30,7 @@ class Words:
         """The same object, grown by what the table has more; a new one only after a roll-back."""
         with self._lock:
             if self._stale:
-                self.vocabulary, self._stale = Vocabulary(), False
+                self.vocabulary, self._entries, self._stale = Vocabulary(), [], False
             rows = connection.execute(
                 "SELECT code, entry FROM vocabulary WHERE code >= ? ORDER BY code", (len(self.vocabulary),)
             )

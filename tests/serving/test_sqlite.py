@@ -14,6 +14,7 @@ from features.workspace import Workspace, WorkspaceError
 from serving.store import SqliteStore, open_store, schema
 from serving.store.protocol import Unavailable
 from serving.store.turns import Turns
+from serving.store.words import Words
 from serving.store.writer import Closed, Writer
 
 ROOT = Path(__file__).parents[2]
@@ -144,3 +145,14 @@ def test_a_store_that_cannot_write_says_so_and_recovers(tmp_path):
 def put_blob(tx: sqlite3.Connection) -> int:
     sql = "INSERT INTO customers (customer_id, version, seen_to, state) VALUES ('x', 1, 0, zeroblob(1000000))"
     return tx.execute(sql).rowcount
+
+
+def test_a_code_that_was_rolled_back_and_given_anew_has_its_own_direction():
+    words, table = Words(), sqlite3.connect(":memory:")
+    table.execute("CREATE TABLE vocabulary (code INTEGER PRIMARY KEY, entry TEXT)")
+    words.refresh(table).code("phone", "outbound", "call", None)
+    assert words.outbound()[0].tolist() == [True]
+    words.forget()
+    words.refresh(table).code("web", "inbound", "visit", None)
+    assert words.outbound()[0].tolist() == [False]
+    table.close()

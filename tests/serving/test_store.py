@@ -181,6 +181,27 @@ def _plain(told: dict[str, Any]) -> dict[str, Any]:
     return {name: told[name] for name in ("type", "occurred_at", "attributes")}
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_a_crowd_of_visits_hides_no_contact_of_another_tool(store, late):
+    """A state holds 4,096 interactions; caps look further."""
+    told = [
+        row(i, direction="outbound", type="call", occurred_at=NOW - 2 * DAY, action=a) for i, a in ((1, "x"), (2, None))
+    ]
+    visits = [row(f"v{i}", type="page_view", occurred_at=NOW - DAY + i) for i in range(4_200)]
+    for rows in (visits, told) if late else (told, visits):
+        table = pa.Table.from_pylist(rows, schema=pa.schema([(f.name, _instants(f.type)) for f in SCHEMA]))
+        (store.bulk_load("batch", [table.cast(SCHEMA)]) if rows is visits else store.record(rows).result())
+    read = store.read("C1").customer
+    assert sorted((t.at, t.channel, t.type, t.action or "") for t in read.touches) == [
+        (NOW - 2 * DAY, "email", "call", ""),
+        (NOW - 2 * DAY, "email", "call", "x"),
+    ]
+
+
+def _instants(kind: pa.DataType) -> pa.DataType:
+    return pa.int64() if pa.types.is_timestamp(kind) else kind
+
+
 def test_what_a_refusal_was_about_is_logged_with_it(store):
     """A store made anew from history has no decisions to look it up in."""
     decision = ask(store, playbook())
