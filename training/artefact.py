@@ -33,7 +33,8 @@
           The three are always among `features`.
 
 - `link`: `{"intercept": a, "linear": b, "booster": c}`, its weights fitted on later time than the parts they weigh
-  (which are then learned again from newer rows too, see `training/pipeline.py`), so that
+  (which are then learned again from newer rows too, and the weights' common scale and the intercept fitted
+  anew, see `training/pipeline.py`), so that
 
       score = a + b * linear(x) + c * booster.predict(x, raw_score=True)        p = 1 / (1 + exp(-score))
 

@@ -33,7 +33,8 @@ PARAMETERS: Mapping[str, Any] = {
     "num_threads": 1,
 }
 
-
+#: How far from 1 the scale of a refit is expected before its rows are seen: a few rows move it little.
+SCALE_DEVIATION = 0.2
 #: The columns that a habit looks at.
 HABIT = ("active_days", "recency", "tenure")
 
@@ -89,17 +90,26 @@ class HabitTrees(ClassifierMixin, BaseEstimator):
         self.link_ = {"intercept": float(weights[0]), "booster": float(weights[1]), "habits": weights[2:].tolist()}
         return self
 
-    def refit(self, X: pd.DataFrame, y: np.ndarray) -> Self:
-        """Learns the parts again from newer rows as well, with as many trees, and keeps the link's weights.
+    def refit(self, X: pd.DataFrame, y: np.ndarray, customers: np.ndarray, newest: np.ndarray) -> Self:
+        """Learns the parts again from newer rows as well, with as many trees, and keeps the proportions of the link.
 
-        They were learned one horizon after the parts' last cutoff, which is how far the new parts will be from use.
+        They were learned one horizon after the parts' last cutoff, which is how far the new parts will be from use. But
+        parts that learned from more rows spread wider, so the link's scale is fitted anew: on the rows that `newest`
+        marks (bool[n]), each scored by trees that learned from other customers.
         """
         check_is_fitted(self)
         y = np.asarray(y, float)
-        parameters = self._sized(len(y))
-        self.model_text_ = lgb.train(parameters, self._data(X, parameters, y), self.trees_).model_to_string()
+        groups = np.unique(customers, return_inverse=True)[1]
+        self.model_text_ = self._grow(X, y).model_to_string()
         if self.habits_:
             self.habits_ = self._habits(X, y)
+        if self.link_["booster"] > 0 and newest.any():
+            weights = np.array([self.link_["booster"], *self.link_["habits"]])
+            score = self._unseen(X, y, self._fold(groups), newest) @ weights
+            hold = 1 / (2 * SCALE_DEVIATION**2 * len(score))
+            scale = float(_stack(score[:, None], y[newest], np.ones(1), hold)[1])
+            booster, *habits = (scale * weights).tolist()
+            self.link_ = {"intercept": self.link_["intercept"], "booster": booster, "habits": habits}
         return self
 
     def level(self, X: pd.DataFrame, y: np.ndarray) -> Self:
@@ -155,13 +165,40 @@ class HabitTrees(ClassifierMixin, BaseEstimator):
             X.to_numpy(np.float64), y, reference, feature_name=columns, categorical_feature=texts, params=parameters
         )
 
+    def _fold(self, groups: np.ndarray) -> np.ndarray:
+        """Fold of each row; the rows of one group share it."""
+        return np.random.default_rng(0).permutation(groups.max() + 1)[groups] % self.folds
+
+    def _grow(self, X: pd.DataFrame, y: np.ndarray) -> lgb.Booster:
+        """As many trees as early stopping chose, whatever the rows."""
+        parameters = self._sized(len(y))
+        return lgb.train(parameters, self._data(X, parameters, y), self.trees_)
+
+    def _unseen(self, X: pd.DataFrame, y: np.ndarray, fold: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """The parts of the wanted rows, the trees' from boosters that learned without the row's fold.
+
+        A habit is four numbers for everybody, too few to remember anyone: it stays as it is.
+        """
+        trees = np.zeros(len(y))
+
+        def score(k: int) -> None:
+            rows = np.flatnonzero(wanted & (fold == k))
+            others = np.flatnonzero(fold != k)
+            if len(rows):
+                booster = self._grow(X.iloc[others], y[others])
+                trees[rows] = booster.predict(X.iloc[rows].to_numpy(np.float64), raw_score=True)
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            list(pool.map(score, range(self.folds)))
+        return np.column_stack([trees[wanted], self._parts(X[wanted])[:, 1:]])
+
     def _boost(self, X: pd.DataFrame, y: np.ndarray, groups: np.ndarray) -> tuple[str, int]:
         parameters = self._sized(len(y))
 
         def data(rows: np.ndarray, reference: lgb.Dataset | None = None) -> lgb.Dataset:
             return self._data(X.iloc[rows], parameters, y[rows], reference)
 
-        fold = np.random.default_rng(0).permutation(groups.max() + 1)[groups] % self.folds
+        fold = self._fold(groups)
 
         def held_out(k: int) -> list[float]:
             """Log loss on fold k after each tree."""

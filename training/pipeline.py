@@ -66,7 +66,7 @@ def fit(pipeline: Pipeline, dataset: Dataset) -> Pipeline:
     """Learns selections and model on the training window, the link on the calibration window, then the model once more.
 
     The last step refits trees and habit on all rows whose labels end before the test cutoff: in a young log the newest
-    customers' habits are what the oldest rows cannot tell.
+    customers' habits are what the oldest rows cannot tell. Scale and level of the link follow the new parts.
     """
     training, calibration = dataset.training, dataset.calibration
     # of two equal columns the first one stays: it must be the one that the habit reads
@@ -79,12 +79,12 @@ def fit(pipeline: Pipeline, dataset: Dataset) -> Pipeline:
     later = pipeline[:-1].transform(calibration.frame[columns])
     pipeline[-1].calibrate(later, calibration.label)
     everything = [training, dataset.embargo, calibration]
-    frame, label = (
-        pd.concat([part.frame[columns] for part in everything]),
-        np.concatenate([p.label for p in everything]),
-    )
+    frame = pd.concat([part.frame[columns] for part in everything])
+    label, customer = (np.concatenate([getattr(part, name) for part in everything]) for name in ("label", "customer"))
+    newest = np.arange(len(label)) >= len(label) - len(calibration)
     rows = np.sort(np.random.default_rng(0).permutation(len(label))[:REFIT_ROWS])
-    pipeline[-1].refit(pipeline[:-1].transform(frame.iloc[rows]), label[rows]).level(later, calibration.label)
+    known = pipeline[:-1].transform(frame.iloc[rows])
+    pipeline[-1].refit(known, label[rows], customer[rows], newest[rows]).level(later, calibration.label)
     return pipeline
 
 

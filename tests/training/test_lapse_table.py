@@ -1,6 +1,8 @@
 """The lapse table: ours beside its rivals, on real logs and on simulated ones, in the same run.
 
-`pytest -m slow tests/training/test_lapse_table.py -s` prints it. The two real test cutoffs were never tuned on.
+`pytest -m slow tests/training/test_lapse_table.py -s` prints it. The two real test cutoffs are no longer unseen: they
+were looked at in search of the cause of a poor calibration slope. The changes that followed were chosen and checked on
+earlier cutoffs of the same logs and on other logs.
 """
 
 import numpy as np

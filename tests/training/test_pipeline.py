@@ -159,3 +159,18 @@ def test_the_habit_is_left_out_where_the_catalogue_or_the_rule_does_not_fit():
     assert pipeline.habit_of(DEFAULT, ["purchase"], 28)["recency"] == "recency_purchase"
     assert pipeline.habit_of(DEFAULT, ["purchase", "visit"], 28) is None
     assert pipeline.habit_of(DEFAULT, ["login"], 28) is None
+
+
+def test_a_refit_that_only_remembers_its_customers_loses_its_weight():
+    """Trees sharpened on whom they know say nothing of others: the link's scale must follow what others show."""
+    random = np.random.default_rng(0)
+    who = np.repeat(np.arange(100), 40)
+    nature, useful = random.random(100) < 0.5, random.normal(size=100)
+    X = pd.DataFrame({"useful": useful[who] + random.normal(size=4000), "fingerprint": random.random(100)[who]})
+    y = np.where(nature, 1.0, random.random(100) < 0.5)[who]
+    model = HabitTrees(parameters={"feature_fraction": 1.0, "min_child_samples": 10}).fit(X, y, customers=who)
+    model.trees_ = 200
+    model.refit(X, y, who, np.arange(4000) >= 3000)
+    assert 0 <= model.link_["booster"] < 0.5
+    score = model.level(X, y).predict_proba(X)[:, 1]
+    assert score.mean() == pytest.approx(y.mean(), abs=1e-6)
