@@ -37,21 +37,27 @@ COLUMNS = (
 
 
 def champions_of(workspace: Workspace) -> Mapping[str, Champion]:
-    """The champions of both kinds; WorkspaceError says which is missing and what to run."""
+    """The champions; WorkspaceError says which is missing and what to run.
+
+    Propensity may be untrained, for a log of purchases alone holds no offer to learn from. A champion that there is
+    but that cannot be used is an error all the same.
+    """
     champions = Champions(workspace, DEFAULT)
     champions.poll()
-    if missing := [champions.problems[kind] for kind in KINDS if kind not in champions.current]:
-        raise WorkspaceError("; ".join(missing))
+    missing = {kind: champions.problems[kind] for kind in KINDS if kind not in champions.current}
+    if missing.keys() - (champions.untrained & {"propensity"}):
+        raise WorkspaceError("; ".join(missing.values()))
     return champions.current
 
 
 def score(workspace: Workspace, as_of: int, progress: Callable[[int, int], None] | None = None) -> pa.Table:
     """One row a customer known before `as_of`: churn, and propensity_ACTION_CHANNEL for each treatment.
 
-    `progress(done, total)` counts customers. Raises WorkspaceError without champions or history.
+    No propensity columns where that model was never trained. `progress(done, total)` counts customers. Raises
+    WorkspaceError without a churn champion, with one that cannot be used, or without history.
     """
     champions = champions_of(workspace)
-    treatments = candidates(policy.load(workspace).actions, None)
+    treatments = candidates(policy.load(workspace).actions, None) if "propensity" in champions else []
     interactions = History(workspace).interactions(columns=COLUMNS, until=as_of)
     if interactions.num_rows == 0:
         raise WorkspaceError(f"history holds nothing before {isoformat(as_of)}; `tactful ingest` brings interactions")

@@ -33,6 +33,13 @@ class Champion:
         }
 
 
+class Untrained(WorkspaceError):
+    """The registry has no champion of a kind."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"no champion model `{kind}`: run `tactful train {kind}`")
+
+
 class Champions:
     """The champions in use. `current` is replaced as a whole, so a reader that took it once sees one set."""
 
@@ -43,27 +50,32 @@ class Champions:
         self._catalogue_version = catalogue.version
         self.current: Mapping[str, Champion] = {}
         self.problems: Mapping[str, str] = {}
+        self.untrained: frozenset[str] = frozenset()
 
     def poll(self) -> bool:
         """Looks at the registry and loads what is new; True where `current` changed.
 
-        A champion that cannot be read leaves the one in use where it is, and says so in `problems`.
+        A champion that cannot be read leaves the one in use where it is, and says so in `problems`; kinds that have
+        none at all are also in `untrained`.
         """
         found: dict[str, Champion] = {}
         problems: dict[str, str] = {}
+        untrained: set[str] = set()
         for kind in KINDS:
             used = self.current.get(kind)
             try:
                 champion: Champion | None = self._find(kind, used)
             except Exception as error:  # the registry may be a remote server: whatever it throws, keep serving
                 problems[kind] = f"{kind}: {one_line(error)}"
+                if isinstance(error, Untrained):
+                    untrained.add(kind)
                 champion = used
             if champion is not None:
                 found[kind] = champion
         for kind, text in problems.items():
             if self.problems.get(kind) != text:
                 log.warning(text)
-        self.problems = problems
+        self.problems, self.untrained = problems, frozenset(untrained)
         changed = {k: c.version for k, c in found.items()} != {k: c.version for k, c in self.current.items()}
         if changed:
             self.current = found
@@ -76,13 +88,13 @@ class Champions:
 
         uri = self._workspace.tracking_uri
         if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
-            raise WorkspaceError(_untrained(kind))  # asking would create an empty database
+            raise Untrained(kind)  # asking would create an empty database
         client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         try:
             version = client.get_model_version_by_alias(kind, ALIAS)
         except MlflowException as error:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise WorkspaceError(_untrained(kind)) from None
+                raise Untrained(kind) from None
             raise
         if used is not None and used.version == str(version.version):
             return used
@@ -117,10 +129,6 @@ def levels(catalogue: Catalogue, settings: Settings) -> dict[str, tuple[str, ...
     """The labels of each categorical feature, in code order; None for a number."""
     channels = tuple(settings.channels)
     return {feature.name: channels if feature.categorical else None for feature in catalogue}
-
-
-def _untrained(kind: str) -> str:
-    return f"no champion model `{kind}`: run `tactful train {kind}`"
 
 
 def one_line(error: BaseException) -> str:

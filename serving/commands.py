@@ -237,6 +237,8 @@ def score(
         table = batch_score.score(opened, instant, lambda done, total: bar.update(task, completed=done, total=total))
         batch_score.write(table, to)
     out.print(f"{table.num_rows:,} customers as of {clock.isoformat(instant)} in {to}", markup=False)
+    if b"tactful.propensity" not in table.schema.metadata:
+        out.print("churn only: there is no propensity model; it needs offers in history", markup=False)
 
 
 def _instant(text: str) -> int:

@@ -9,7 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from features import clock
+from features.workspace import WorkspaceError
 from serving import batch_score, sync
+from serving.champions import Champions, Untrained
 from serving.commands import app
 from serving.engine import Engine
 from serving.schemas import ScoreRequest
@@ -60,6 +62,26 @@ def test_the_command_writes_a_file_that_says_what_made_it(shop, tmp_path):
     assert np.ptp(table["churn"].to_numpy()) > 0
     assert table.schema.metadata[b"tactful.churn"].startswith(b"version 1")
     assert [file.name for file in tmp_path.glob("*scores*")] == ["scores.parquet"], "nothing half-written stays"
+
+
+def test_a_log_without_offers_gets_churn_alone_and_a_broken_propensity_model_is_said(shop, tmp_path, monkeypatch):
+    words = ["score", "--out", str(tmp_path / "s.parquet"), "--as-of", "2026-03-01", "-w", str(shop.folder)]
+    find, problem = Champions._find, Untrained("propensity")
+
+    def without(self, kind, used):
+        if kind == "propensity":
+            raise problem
+        return find(self, kind, used)
+
+    monkeypatch.setattr(Champions, "_find", without)
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert "churn only" in result.output
+    assert pq.read_table(tmp_path / "s.parquet").column_names == ["customer_id", "as_of", "churn"]
+    problem = WorkspaceError("the model cannot be read")
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert "the model cannot be read" in result.output
 
 
 @pytest.mark.parametrize(
