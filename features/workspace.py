@@ -199,19 +199,28 @@ class Workspace:
             return Clock()
         start = clocks.parse_instant(self.settings.clock.start)
         anchor = self.folder / "state" / f"clock-{start}"
-        anchor.parent.mkdir(exist_ok=True)
-        own = anchor.with_suffix(f".{os.getpid()}")
-        own.write_text(str(Clock().now()))
-        try:
-            os.link(own, anchor)  # first one wins: two processes starting together agree
-        except FileExistsError:
-            pass
-        finally:
-            own.unlink()
+        if not anchor.exists():
+            _write_once(anchor, str(Clock().now()))
         return Clock(start, int(anchor.read_text()))
 
     def _below(self, path: str) -> Path:
         return (self.folder / path).resolve()
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Writes a whole file, on disk, unless there is one: of processes starting together the first one wins."""
+    path.parent.mkdir(exist_ok=True)
+    own = path.with_suffix(f".{os.getpid()}")
+    with own.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(own, path)
+    except FileExistsError:
+        pass
+    finally:
+        own.unlink()
 
 
 def locate(folder: Path | None) -> Workspace:

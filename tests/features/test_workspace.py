@@ -1,0 +1,82 @@
+"""Workspaces: settings that say what is wrong with them, and a clock that all processes agree on."""
+
+import multiprocessing
+import time
+
+import pytest
+from ingesting import shop
+
+from features import clock
+from features.workspace import Workspace, WorkspaceError, locate
+
+
+def reopen(folder, text):
+    (folder / "tactful.yaml").write_text(text)
+    return Workspace.open(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("chanels: [web]", "`chanels` is not a known key; remove it or correct its spelling"),
+        ("churn: {horizon_days: 0}", "`churn.horizon_days`: Input should be greater than or equal to 1 (found 0)"),
+        ("churn: {horizon_days: soon}", "(found 'soon')"),
+        ("clock: {start: yesterday}", "write it as 2017-12-04"),
+        ("channels: [web, web]", "names a channel twice"),
+        ("channels: [web", "line 1: not valid YAML"),
+        ("- web", "expected `key: value` lines at the top, found list"),
+        ("store: {url: 'redis://here'}", "`store.url`"),
+    ],
+)
+def test_a_wrong_setting_names_file_key_and_fix(tmp_path, text, told):
+    folder = shop(tmp_path).folder
+    with pytest.raises(WorkspaceError) as raised:
+        reopen(folder, text)
+    assert str(folder / "tactful.yaml") in str(raised.value)
+    assert told in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_no_workspace_says_how_to_make_one(tmp_path, monkeypatch):
+    monkeypatch.delenv("TACTFUL_WORKSPACE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WorkspaceError, match="tactful init"):
+        locate(None)
+    made = shop(tmp_path)
+    below = made.folder / "deep"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    assert locate(None).folder == made.folder
+    monkeypatch.setenv("TACTFUL_WORKSPACE", str(tmp_path / "elsewhere"))
+    with pytest.raises(WorkspaceError, match="is not a workspace"):
+        locate(None)
+
+
+def test_a_start_instant_runs_on(tmp_path):
+    made = shop(tmp_path, 'clock: {start: "2018-01-01T04:00:00Z"}')
+    start = clock.parse_instant("2018-01-01T04:00:00Z")
+    first = made.clock().now()
+    assert start <= first < start + clock.MINUTE
+    time.sleep(0.05)
+    again = Workspace.open(made.folder).clock().now()
+    assert first + 40_000 < again < first + clock.MINUTE
+
+
+def _anchor(folder, start, found):
+    start.wait()
+    found.put(Workspace.open(folder).clock().anchor)
+
+
+def test_processes_that_start_together_share_one_clock(tmp_path):
+    made = shop(tmp_path, 'clock: {start: "2018-01-01"}')
+    context = multiprocessing.get_context("spawn")
+    start, found = context.Event(), context.Queue()
+    processes = [context.Process(target=_anchor, args=(made.folder, start, found)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    start.set()
+    anchors = {found.get(timeout=60) for _ in processes}
+    for process in processes:
+        process.join()
+    assert len(anchors) == 1
+    assert [path.name for path in (made.folder / "state").iterdir()] == [f"clock-{made.clock().start}"]
