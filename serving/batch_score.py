@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import csv
 
 from features import batch
 from features.catalogue import DEFAULT
@@ -88,10 +89,13 @@ def score(workspace: Workspace, as_of: int, progress: Callable[[int, int], None]
 
 
 def write(table: pa.Table, target: Path) -> None:
-    """Parquet, whole or not at all: a killed process leaves what was there."""
+    """CSV where the name says so, else Parquet; whole or not at all: a killed process leaves what was there."""
     part = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        pq.write_table(table, part)
+        if target.suffix.lower() == ".csv":
+            csv.write_csv(table, part)
+        else:
+            pq.write_table(table, part)
         part.replace(target)
     except OSError as error:
         raise WorkspaceError(f"{target}: cannot be written: {error.strerror or error}") from None

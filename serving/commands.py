@@ -222,7 +222,7 @@ def absorb_new(workspace: Workspace, store: Any = None) -> None:
 
 @command
 def score(
-    to: Annotated[Path, typer.Option("--out", help="The Parquet file to write.")],
+    to: Annotated[Path, typer.Option("--out", help="The file to write: Parquet, or CSV where it ends in .csv.")],
     as_of: Annotated[str | None, typer.Option(help="An ISO date or instant; default: the workspace's now.")] = None,
     workspace: WorkspaceOption = None,
 ) -> None:

@@ -6,6 +6,7 @@ import market
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 from typer.testing import CliRunner
 
 from features import clock
@@ -62,6 +63,11 @@ def test_the_command_writes_a_file_that_says_what_made_it(shop, tmp_path):
     assert np.ptp(table["churn"].to_numpy()) > 0
     assert table.schema.metadata[b"tactful.churn"].startswith(b"version 1")
     assert [file.name for file in tmp_path.glob("*scores*")] == ["scores.parquet"], "nothing half-written stays"
+    words[2] = str(tmp_path / "scores.csv")
+    assert CliRunner().invoke(app, words).exit_code == 0
+    found = csv.read_csv(tmp_path / "scores.csv")
+    assert found.column_names == table.column_names
+    np.testing.assert_array_equal(found["churn"], table["churn"])
 
 
 def test_a_log_without_offers_gets_churn_alone_and_a_broken_propensity_model_is_said(shop, tmp_path, monkeypatch):
