@@ -94,8 +94,9 @@ class HabitTrees(ClassifierMixin, BaseEstimator):
         """Learns the parts again from newer rows as well, with as many trees, and keeps the proportions of the link.
 
         They were learned one horizon after the parts' last cutoff, which is how far the new parts will be from use. But
-        parts that learned from more rows spread wider, so the link's scale is fitted anew: on the rows that `newest`
-        marks (bool[n]), each scored by trees that learned from other customers.
+        parts that learned from more rows spread wider, so the link's scale is lowered to what the rows that `newest`
+        marks (bool[n]) bear out, each scored by trees that learned from other customers. It is never raised: those rows
+        are no later than what was learned, and a horizon later scores are worth less, not more.
         """
         check_is_fitted(self)
         y = np.asarray(y, float)
@@ -108,7 +109,7 @@ class HabitTrees(ClassifierMixin, BaseEstimator):
             score = self._unseen(X, y, self._fold(groups), newest) @ weights
             hold = 1 / (2 * SCALE_DEVIATION**2 * len(score))
             scale = float(_stack(score[:, None], y[newest], np.ones(1), hold)[1])
-            booster, *habits = (scale * weights).tolist()
+            booster, *habits = (min(scale, 1.0) * weights).tolist()
             self.link_ = {"intercept": self.link_["intercept"], "booster": booster, "habits": habits}
         return self
 
