@@ -23,6 +23,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@$(BIN)/python -c "import lightgbm" || { echo "LightGBM needs the OpenMP runtime: apt-get install libgomp1 (macOS: brew install libomp)"; exit 1; }
 	touch $(STAMP)
 
 demo: setup      ## the whole circle on real data
