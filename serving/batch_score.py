@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from features import batch
+from features.arrange import COLUMNS
 from features.catalogue import DEFAULT
 from features.clock import isoformat
 from features.history import History
@@ -21,20 +22,6 @@ from serving.scoring import inputs_of
 
 #: Customers scored at once: bounds the memory of the models' inputs.
 BLOCK = 20_000
-#: Columns of history that the kernel reads.
-COLUMNS = (
-    "interaction_id",
-    "customer_id",
-    "occurred_at",
-    "received_at",
-    "channel",
-    "direction",
-    "type",
-    "topic",
-    "value",
-    "satisfaction",
-    "case_id",
-)
 
 
 def champions_of(workspace: Workspace) -> Mapping[str, Champion]:

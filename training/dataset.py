@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from features import arrange
 from features.batch import FeatureMatrix
 from features.catalogue import Catalogue
 from features.clock import DAY
@@ -19,10 +20,7 @@ from training.labels import micros
 from training.windows import Windows
 
 #: What features and labels read; the rest of an interaction stays on disk.
-COLUMNS = [
-    "interaction_id", "customer_id", "occurred_at", "received_at", "channel", "direction", "type", "topic", "value",
-    "satisfaction", "case_id", "decision_id", "action",
-]  # fmt: skip
+COLUMNS = (*arrange.COLUMNS, "decision_id", "action")
 
 Compute = Callable[[pa.Table, Any, np.ndarray, Catalogue, Settings], FeatureMatrix]
 

@@ -5,6 +5,7 @@ import pytest
 import simulated
 from scipy.special import hyp2f1
 
+from training.artefact import sigmoid
 from training.habit import Visits, fit_labels, fit_visits, likelihood, silence
 
 #: Fader, Hardie, Lee (2005), table 2: a tenth of CDNOW's customers, 39 weeks, time in weeks.
@@ -49,7 +50,7 @@ def test_silence_is_the_probability_it_says():
         expected = (left + quiet) / (1 + left)
         visits = Visits(np.array([float(x)]), np.array([float(last)]), np.array([float(age)]))
         logit = silence(np.array([r, alpha, a, b]), visits, horizon)[0]
-        assert 1 / (1 + np.exp(-logit)) == pytest.approx(expected, rel=1e-9)
+        assert sigmoid(logit) == pytest.approx(expected, rel=1e-9)
 
 
 def test_it_is_finite_at_the_edges():
