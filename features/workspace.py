@@ -3,12 +3,22 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from features import clock as clocks
+from features import declared
 from features.clock import Clock
 from features.interactions import CHANNELS
 
@@ -86,10 +96,19 @@ class Settings(Section):
     clock: ClockSettings = ClockSettings()
     churn: Churn = Churn()
     propensity: Propensity = Propensity()
+    attributes: Annotated[declared.Declared, BeforeValidator(declared.checked)] = Field(
+        {}, description="customer attributes that are features: `number`, or the labels to tell apart"
+    )
     goal: list[str] = Field(["purchase"], min_length=1, description="interaction types that reports count as success")
     store: Store = Store()
     mlflow: Mlflow = Mlflow()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("attributes")
+    @classmethod
+    def _nothing_sensitive(cls, attributes: declared.Declared, info: ValidationInfo) -> declared.Declared:
+        declared.refuse_sensitive(attributes, info.data.get("sensitive_topics", ()))
+        return attributes
 
     @field_validator("channels")
     @classmethod
