@@ -49,3 +49,63 @@ OUTCOMES = (
     "opted_out",
     "complained",
 )
+
+#: What the customer did with a contact: a wanted response, and any sign that it was not ignored.
+RESPONSES = ("accepted", "clicked", "email_click")
+REACTIONS = (*RESPONSES, "rejected", "opted_out", "complained")
+#: Outbound types that are no contact: they report the fate of one, or the work on a case.
+NOT_CONTACTS = (
+    *OUTCOMES,
+    "delivered",
+    "bounced",
+    "receipt",
+    "email_open",
+    "email_click",
+    *CASE_OPENING,
+    *CASE_CLOSING,
+    CONSENT_GIVEN,
+)
+#: How the customer feels about the company, not about one interaction.
+SURVEY = "survey"
+
+#: Where customers help themselves, and where a person helps them.
+DIGITAL = ("web", "mobile_app", "social", "email", "advertising")
+ASSISTED = ("phone", "chat")
+
+#: Types that a categorical feature can name; every other type is `other` to it. Append, never reorder.
+NAMED_TYPES = (
+    "other",
+    "purchase",
+    "refund",
+    "page_view",
+    "search",
+    "add_to_cart",
+    "login",
+    "visit",
+    "call",
+    "message",
+    "complaint",
+    "case_opened",
+    "survey",
+    "email_open",
+    "clicked",
+    "accepted",
+    "rejected",
+    "opted_out",
+)
+
+#: How much of a quarter's tolerable load one contact is, by channel. Godfrey, Seiders and Voss (Journal of Marketing
+#: 75(4), 2011) found about 3 calls, 4 e-mails or 10 letters a quarter; the other channels are our assumption.
+PRESSURE = {
+    "phone": 1 / 3,
+    "email": 1 / 4,
+    "mail": 1 / 10,
+    "chat": 1 / 4,
+    "mobile_app": 1 / 6,
+    "social": 1 / 10,
+    "store": 1 / 4,
+    "web": 1 / 20,
+    "advertising": 1 / 30,
+}
+#: Of a channel that is not listed.
+OTHER_PRESSURE = 1 / 4
