@@ -27,6 +27,10 @@ class WorkspaceError(Exception):
     """What is wrong with a workspace or an input file, where, and what to do: one line for the user."""
 
 
+class NoWorkspace(WorkspaceError):
+    """None was named, and there is none around."""
+
+
 class Section(BaseModel):
     """A part of a settings file: unknown keys, NaN and infinity are errors."""
 
@@ -70,6 +74,37 @@ class ClockSettings(Section):
         return text
 
 
+#: The kind of the ids that name customers themselves: always there, and above all others.
+CUSTOMER = "customer"
+
+
+class Identity(Section):
+    """Kinds of identifiers, the weightiest first: one strong identifier with two customers makes them one person.
+
+    A weak one never does: it follows the one person it is linked to, and nobody once it is linked to two.
+    """
+
+    kinds: dict[str, Literal["strong", "weak"]] = Field(
+        {
+            "crm": "strong",
+            "login": "strong",
+            "email": "strong",
+            "phone": "strong",
+            "device": "weak",
+            "cookie": "weak",
+            "anonymous": "weak",
+        },
+        max_length=32,
+    )
+
+    @field_validator("kinds")
+    @classmethod
+    def _no_customer(cls, kinds: dict[str, str]) -> dict[str, str]:
+        if CUSTOMER in kinds:
+            raise ValueError(f"{CUSTOMER!r} is always strong and first; take it off the list")
+        return kinds
+
+
 class Store(Section):
     """Where live decisions, contacts and interactions are kept; relative URLs start at the workspace."""
 
@@ -100,6 +135,7 @@ class Settings(Section):
         {}, description="customer attributes that are features: `number`, or the labels to tell apart"
     )
     goal: list[str] = Field(["purchase"], min_length=1, description="interaction types that reports count as success")
+    identity: Identity = Identity()
     store: Store = Store()
     mlflow: Mlflow = Mlflow()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -252,6 +288,6 @@ def locate(folder: Path | None) -> Workspace:
     for candidate in (here, *here.parents):
         if (candidate / "tactful.yaml").is_file():
             return Workspace.open(candidate)
-    raise WorkspaceError(
+    raise NoWorkspace(
         f"no workspace at or above {here}; create one with `tactful init DIR`, or name one with --workspace DIR"
     )
