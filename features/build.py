@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from features import clock
 from features.arrange import COLUMNS
 from features.batch import compute
-from features.catalogue import DEFAULT
+from features.catalogue import of
 from features.history import History
 from features.workspace import Workspace, WorkspaceError
 
@@ -49,7 +49,7 @@ def build(workspace: Workspace, cutoffs: Sequence[int], out: Path, tick: Callabl
             f"no interaction is known before {clock.isoformat(max(cutoffs))}; `tactful ingest FILE` brings some"
         )
     labels = {
-        "tactful.catalogue": DEFAULT.version,
+        "tactful.catalogue": of(workspace).version,
         "tactful.cutoffs": ",".join(clock.isoformat(cutoff) for cutoff in cutoffs),
         "tactful.history": history.batches()[-1].id,
     }
@@ -64,7 +64,7 @@ def _write(workspace: Workspace, interactions: pa.Table, cutoffs: Sequence[int],
         start = 0
         while start < len(cutoffs):
             some = cutoffs[start : start + step]
-            table = compute(interactions, some, DEFAULT, workspace.settings).to_arrow()
+            table = compute(interactions, some, of(workspace), workspace.settings).to_arrow()
             if writer is None:
                 writer = pq.ParquetWriter(unfinished, table.schema.with_metadata(labels), compression="zstd")
             writer.write_table(table.replace_schema_metadata(labels))

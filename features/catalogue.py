@@ -36,7 +36,7 @@ from features.kinds import (
 
 if TYPE_CHECKING:
     from features.vocabulary import Vocabulary
-    from features.workspace import Settings
+    from features.workspace import Settings, Workspace
 
 #: Raise it when the meaning of an existing kind changes: models trained before then refuse the new numbers.
 SEMANTICS = 1
@@ -44,9 +44,10 @@ SEMANTICS = 1
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Features in column order; names are unique."""
+    """Features in column order; names are unique. `source` stands for code that the declarations do not show."""
 
     features: tuple[Feature, ...]
+    source: str = ""
 
     def __post_init__(self) -> None:
         repeated = {name for name in self.names if self.names.count(name) > 1}
@@ -67,11 +68,18 @@ class Catalogue:
     @cached_property
     def version(self) -> str:
         """A hash of the declarations: equal versions mean equal columns with equal meaning."""
-        return hashlib.sha256(f"{SEMANTICS} {self.features!r}".encode()).hexdigest()[:12]
+        return hashlib.sha256(f"{SEMANTICS} {self.features!r}{self.source}".encode()).hexdigest()[:12]
 
     def compile(self, vocabulary: "Vocabulary", settings: "Settings") -> Compiled:
         """Look-up tables for the kernel; they follow the vocabulary as it grows."""
         return Compiled(self, vocabulary, settings)
+
+
+def of(workspace: "Workspace") -> Catalogue:
+    """The workspace's catalogue: DEFAULT or its own, and the attributes it declares; see features/own_catalogue.py."""
+    from features.own_catalogue import catalogue_of  # it builds on this module
+
+    return catalogue_of(workspace)
 
 
 PURCHASE = Selector(type="purchase")

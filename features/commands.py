@@ -14,7 +14,7 @@ from features.history import History, Receipt
 from features.ingest import Ingested, ingest_dataset, ingest_files
 from features.scaffold import init_workspace, templates
 from features.sources import DATASETS, dataset
-from features.workspace import Workspace, WorkspaceError, locate
+from features.workspace import NoWorkspace, Workspace, WorkspaceError, locate
 
 #: A log that ends longer ago than this belongs to the past.
 STALE_DAYS = 60
@@ -96,15 +96,23 @@ def ingest(
 @command
 def list_features(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    workspace: WorkspaceOption = None,
 ) -> None:
     """List the catalogue: every feature with its text, unit, meaning of null and sensitivity.
 
     Example: tactful features list --json
-    """
-    from features.catalogue import DEFAULT
 
+    In a workspace it lists that one's: with its own catalogue.py, if any, and the attributes that tactful.yaml
+    declares. Elsewhere it lists the catalogue that ships.
+    """
+    from features.catalogue import DEFAULT, of
+
+    try:
+        catalogue = of(locate(workspace))
+    except NoWorkspace:
+        catalogue = DEFAULT
     rows = [
-        {key: getattr(feature, key) for key in ("name", "text", "unit", "null", "sensitivity")} for feature in DEFAULT
+        {key: getattr(feature, key) for key in ("name", "text", "unit", "null", "sensitivity")} for feature in catalogue
     ]
     if as_json:
         out.print(json.dumps(rows, indent=2), markup=False)
@@ -112,7 +120,7 @@ def list_features(
     for row in rows:
         out.print(f"[bold]{escape(row['name'])}[/]  {escape(row['text'])}")
         out.print(f"    in {row['unit']}; null: {row['null']}; {row['sensitivity']}", markup=False)
-    out.print(f"{len(rows)} features, catalogue {DEFAULT.version}", markup=False)
+    out.print(f"{len(rows)} features, catalogue {catalogue.version}", markup=False)
 
 
 @command

@@ -11,7 +11,7 @@ from pyarrow import csv
 
 from features import batch
 from features.arrange import COLUMNS
-from features.catalogue import DEFAULT
+from features.catalogue import of
 from features.clock import isoformat
 from features.history import History
 from features.workspace import Workspace, WorkspaceError
@@ -30,7 +30,7 @@ def champions_of(workspace: Workspace) -> Mapping[str, Champion]:
     Propensity may be untrained, for a log of purchases alone holds no offer to learn from. A champion that there is
     but that cannot be used is an error all the same.
     """
-    champions = Champions(workspace, DEFAULT)
+    champions = Champions(workspace, of(workspace))
     champions.poll()
     missing = {kind: champions.problems[kind] for kind in KINDS if kind not in champions.current}
     if missing.keys() - (champions.untrained & {"propensity"}):
@@ -49,7 +49,7 @@ def score(workspace: Workspace, as_of: int, progress: Callable[[int, int], None]
     interactions = History(workspace).interactions(columns=COLUMNS, until=as_of)
     if interactions.num_rows == 0:
         raise WorkspaceError(f"history holds nothing before {isoformat(as_of)}; `tactful ingest` brings interactions")
-    matrix = batch.compute(interactions, [as_of], DEFAULT, workspace.settings)
+    matrix = batch.compute(interactions, [as_of], of(workspace), workspace.settings)
     values = matrix.values
     threads = os.cpu_count() or 1
     churn = np.empty(len(values))
@@ -71,7 +71,7 @@ def score(workspace: Workspace, as_of: int, progress: Callable[[int, int], None]
     for row, treatment in enumerate(treatments):
         columns[f"propensity_{treatment.action.name}_{treatment.channel}"] = pa.array(offered[row])
     said = {f"tactful.{kind}": f"version {c.version}, run {c.scorer.run_id}" for kind, c in champions.items()}
-    said["tactful.catalogue"] = DEFAULT.version
+    said["tactful.catalogue"] = matrix.catalogue.version
     return pa.table(columns).replace_schema_metadata(said)
 
 

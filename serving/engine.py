@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 import orjson
 
+from features import catalogue as catalogues
 from features import clock
-from features.catalogue import DEFAULT, Catalogue
+from features.catalogue import Catalogue
 from features.workspace import Workspace, WorkspaceError
 from serving import absorb, intake, scoring, shown
 from serving.auth import Keyring
@@ -43,7 +44,8 @@ log = logging.getLogger("tactful.engine")
 class Engine:
     """One workspace being served."""
 
-    def __init__(self, workspace: Workspace, store: Store, catalogue: Catalogue = DEFAULT) -> None:
+    def __init__(self, workspace: Workspace, store: Store, catalogue: Catalogue | None = None) -> None:
+        catalogue = catalogues.of(workspace) if catalogue is None else catalogue
         self.workspace = workspace
         self.store = store
         self.clock = workspace.clock()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from features import batch
+from features import catalogue as catalogues
 from features.catalogue import DEFAULT, Catalogue
 from features.workspace import Settings, Workspace, WorkspaceError
 from serving.decisions.policy import Action
@@ -46,13 +47,16 @@ def train(
     kind: str,
     test: int | None = None,
     interactions: pa.Table | None = None,
-    catalogue: Catalogue = DEFAULT,
+    catalogue: Catalogue | None = None,
     tell: Tell = silent,
 ) -> Trained:
     """Trains, judges, logs and registers one model. `test` is the test cutoff in microseconds.
 
+    Without a `catalogue`, the workspace's.
+
     Raises WorkspaceError where the data do not allow it: nothing is registered then.
     """
+    catalogue = catalogues.of(workspace) if catalogue is None else catalogue
     interactions = read(workspace) if interactions is None else interactions
     actions = listed(workspace) if kind == "propensity" else {}
     fitted = fit(kind, interactions, workspace.settings, actions, test, catalogue, tell=tell)

@@ -1,0 +1,107 @@
+"""The catalogue of one workspace: the shipped one, or its own `catalogue.py`, and the attributes it declares.
+
+# WORKSPACE/catalogue.py
+from features.catalogue import DEFAULT, Catalogue
+from features.definitions import Selector
+from features.kinds import ActiveDays
+
+CATALOGUE = Catalogue((*DEFAULT, ActiveDays(Selector(type="purchase", topic="produce"), 30)))
+"""
+
+import ast
+import hashlib
+import importlib.util
+import sys
+import traceback
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from features.catalogue import DEFAULT, Catalogue
+from features.declared import Declared
+from features.definitions import Feature
+from features.kinds import KINDS
+from features.kinds.attributes import AttributeLabel, AttributeNumber
+from features.workspace import Workspace, WorkspaceError
+
+FILE = "catalogue.py"
+
+
+def catalogue_of(workspace: Workspace) -> Catalogue:
+    """The same object as long as neither the file nor the settings change. WorkspaceError says what is wrong where."""
+    path = workspace.folder / FILE
+    try:
+        source = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return _with_attributes(DEFAULT, tuple(workspace.settings.attributes.items()))
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkspaceError(f"{path}: cannot be read: {error}") from None
+    return _with_attributes(_own(path, source), tuple(workspace.settings.attributes.items()))
+
+
+def attribute_features(declared: Declared) -> tuple[Feature, ...]:
+    """One feature for each declared attribute, in their order."""
+    return tuple(
+        AttributeNumber(name) if isinstance(kind, str) else AttributeLabel(name, kind)
+        for name, kind in declared.items()
+    )
+
+
+@lru_cache(maxsize=64)
+def _with_attributes(base: Catalogue, declared: tuple[Any, ...]) -> Catalogue:
+    named = set(base.names)
+    more = [feature for feature in attribute_features(dict(declared)) if feature.name not in named]
+    return Catalogue((*base.features, *more), base.source) if more else base
+
+
+@lru_cache(maxsize=64)
+def _own(path: Path, source: str) -> Catalogue:
+    """What the module says under CATALOGUE."""
+    module = _run(path, source)
+    found = getattr(module, "CATALOGUE", None)
+    if isinstance(found, tuple | list):
+        found = _listed(path, tuple(found))
+    if not isinstance(found, Catalogue):
+        raise WorkspaceError(
+            f"{path}: defines no CATALOGUE of features; write e.g. CATALOGUE = Catalogue((*DEFAULT, ...)), or remove it"
+        )
+    _check(path, found.features)
+    if any(type(feature) not in KINDS for feature in found):
+        # the declarations do not say what a kind of its own computes: its code does, without comments and layout
+        return Catalogue(found.features, hashlib.sha256(ast.dump(ast.parse(source)).encode()).hexdigest()[:12])
+    return found
+
+
+def _run(path: Path, source: str) -> ModuleType:
+    """The file as a module of its own name; whatever it raises becomes one line that names the file's line."""
+    name = f"tactful_catalogue_{hashlib.sha256(f'{path}{source}'.encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    try:
+        exec(compile(source, str(path), "exec"), module.__dict__)
+    except SyntaxError as error:
+        raise WorkspaceError(f"{error.filename}, line {error.lineno}: {error.msg}") from None
+    except (Exception, SystemExit) as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        where = f"{path}, line {lines[-1]}" if lines else str(path)
+        raise WorkspaceError(f"{where}: {type(error).__name__}: {' '.join(str(error).split())}") from None
+    return module
+
+
+def _listed(path: Path, features: tuple[Any, ...]) -> Catalogue:
+    _check(path, features)
+    try:
+        return Catalogue(features)
+    except ValueError as error:
+        raise WorkspaceError(f"{path}: {error}") from None
+
+
+def _check(path: Path, features: tuple[Any, ...]) -> None:
+    for position, feature in enumerate(features, 1):
+        if not isinstance(feature, Feature):
+            raise WorkspaceError(
+                f"{path}: entry {position} of CATALOGUE is {feature!r}, no feature; see features/kinds/ for the kinds"
+            )
