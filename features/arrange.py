@@ -10,7 +10,8 @@ from features.hashing import hash_strings
 from features.interactions import INSTANT
 from features.kernel.compiled import is_sensitive
 from features.kernel.sorting import order_by_customer
-from features.state import Items
+from features.physical import STANDS_FOR, discounts, ids, own
+from features.state import Items, keys
 from features.vocabulary import Vocabulary, factorise
 
 #: The columns of the contract that features read.
@@ -26,7 +27,11 @@ COLUMNS = (
     "value",
     "satisfaction",
     "case_id",
+    "decision_id",
+    "attributes",
 )
+#: What a table may go without: no row carries a decision of ours, nothing was saved on any.
+_OPTIONAL = ("decision_id", "attributes")
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,12 @@ def arrange(table: pa.Table, vocabulary: Vocabulary, sensitive: Collection[str] 
 
     Raises ValueError naming the columns that are missing.
     """
-    missing = [name for name in COLUMNS if name not in table.column_names]
+    have = set(table.column_names)
+    have |= {column for physical, column in STANDS_FOR.items() if physical in have}
+    missing = [name for name in COLUMNS if name not in have and name not in _OPTIONAL]
     if missing:
         raise ValueError(f"interactions lack the column(s) {', '.join(missing)}; see features/interactions.py")
-    table = table.select(COLUMNS)
+    table = table.select([name for name in (*COLUMNS, *STANDS_FOR) if name in table.column_names])
     code = vocabulary.encode(table)
     if sensitive:
         hidden = np.array([is_sensitive(topic, sensitive) for *_, topic in vocabulary.entries])
@@ -54,18 +61,20 @@ def arrange(table: pa.Table, vocabulary: Vocabulary, sensitive: Collection[str] 
             kept = np.flatnonzero(~hidden[code])
             table, code = table.take(kept), code[kept]
     customers, customer = _ranks(table.column("customer_id"))
-    at, ids = _micros(table.column("occurred_at")), hash_strings(table.column("interaction_id"))
+    at, id = _micros(table.column("occurred_at")), ids(table)
     start, order = np.zeros(len(customers) + 1, np.int64), np.zeros(len(at), np.int64)
-    order_by_customer(customer, at, ids, start, order)
+    order_by_customer(customer, at, id, start, order)
     received = _micros(table.column("received_at"))
+    saved = discounts(table)
     items = Items(
         at[order],
         received[order] if (received != at).any() else received[:0],
-        ids[order],
-        code[order],
+        id[order],
+        keys(code, own(table))[order],
         _floats(table.column("value"))[order],
         _optional(table.column("satisfaction"), _floats, order),
         _optional(table.column("case_id"), hash_strings, order),
+        saved[order] if not np.isnan(saved).all() else saved[:0],
     )
     return _without_repeats(Log(customers, start, items))
 

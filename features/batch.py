@@ -13,7 +13,9 @@ from features.arrange import Log, arrange
 from features.catalogue import Catalogue
 from features.interactions import INSTANT
 from features.kernel.compiled import sensitive_topics
+from features.kernel.facts import NO_FACTS
 from features.kernel.run import run
+from features.past import Past
 from features.state import NO_REGISTERS
 from features.vocabulary import Vocabulary
 from features.workspace import Settings
@@ -62,26 +64,31 @@ class FeatureMatrix:
 
 
 def compute(
-    interactions: pa.Table, cutoffs: Sequence[int], catalogue: Catalogue, settings: Settings, workers: int | None = None
+    past: Past | pa.Table,
+    cutoffs: Sequence[int],
+    catalogue: Catalogue,
+    settings: Settings,
+    workers: int | None = None,
 ) -> FeatureMatrix:
     """All customers of whom something was known before the cutoff, at every cutoff (microseconds).
 
     Rows are in order of cutoff as given, then customer_id. `workers` threads; default one a processor.
     """
     vocabulary = Vocabulary()
-    log = arrange(interactions, vocabulary, sensitive_topics(settings))
+    log = arrange(Past.of(past).interactions, vocabulary, sensitive_topics(settings))
     instants = np.array(cutoffs, np.int64)
     known = _known_from(log)[:, None] <= instants[None, :]
     target = np.cumsum(known.T.ravel()).reshape(known.T.shape).T - 1
     customer, cutoff = np.nonzero(known)  # by customer, so that a customer's rows stay in the cache
     where = target[customer, cutoff]
-    rows = np.column_stack([log.start[customer], log.start[customer + 1], instants[cutoff], where])
+    none = np.zeros(len(where), np.int64)
+    rows = np.column_stack([log.start[customer], log.start[customer + 1], instants[cutoff], where, none, none])
     position, who = np.nonzero(known.T)
     return _fill(log, rows, log.customers[who], instants[position], catalogue, vocabulary, settings, workers)
 
 
 def compute_at(
-    interactions: pa.Table,
+    past: Past | pa.Table,
     customers: Sequence[str],
     as_of: np.ndarray,
     catalogue: Catalogue,
@@ -90,7 +97,7 @@ def compute_at(
 ) -> FeatureMatrix:
     """Row i is customers[i] as of as_of[i] (microseconds); a customer without interactions gets the cold profile."""
     vocabulary = Vocabulary()
-    log = arrange(interactions, vocabulary, sensitive_topics(settings))
+    log = arrange(Past.of(past).interactions, vocabulary, sensitive_topics(settings))
     wanted = np.array(list(customers), object)
     instants = np.asarray(as_of, np.int64)
     if len(wanted) != len(instants):
@@ -98,7 +105,8 @@ def compute_at(
     place = pd.Index(log.customers).get_indexer(pd.Index(wanted))
     lo = np.where(place >= 0, log.start[place], 0)
     hi = np.where(place >= 0, log.start[place + 1], 0)
-    rows = np.column_stack([lo, hi, instants, np.arange(len(wanted))])
+    none = np.zeros(len(wanted), np.int64)
+    rows = np.column_stack([lo, hi, instants, np.arange(len(wanted)), none, none])
     rows = rows[np.lexsort((instants, place))]
     return _fill(log, rows, wanted, instants, catalogue, vocabulary, settings, workers)
 
@@ -130,7 +138,7 @@ def _fill(
     blocks = np.array_split(np.ascontiguousarray(rows, np.int64), max(1, min(len(rows), threads * _BLOCKS)))
 
     def fill(block: np.ndarray) -> None:
-        run(columns, NO_REGISTERS, tables, block, values)
+        run(columns, NO_REGISTERS, NO_FACTS, tables, block, values)
 
     if threads == 1 or len(blocks) == 1:
         for block in blocks:

@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -54,13 +54,24 @@ class Batch:
     first_day: str
     last_day: str
     notes: dict[str, Any] = field(default_factory=dict)
+    physical: bool = False
 
 
 class DayLog:
-    """The log in `folder`; rows are told apart by the text of `key` and filed under the UTC day of instant `at`."""
+    """The log in `folder`; rows are told apart by the text of `key` and filed under the UTC day of instant `at`.
 
-    def __init__(self, folder: Path, key: Sequence[str], at: str, schema: pa.Schema | None = None) -> None:
-        self.folder, self.key, self.at, self.schema = folder, tuple(key), at, schema
+    `derive` adds columns behind those of `schema`; they are read only where they are named.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        key: Sequence[str],
+        at: str,
+        schema: pa.Schema | None = None,
+        derive: Callable[[pa.Table], pa.Table] | None = None,
+    ) -> None:
+        self.folder, self.key, self.at, self.schema, self.derive = folder, tuple(key), at, schema, derive
         self.ids = StoredIds(folder / "ids")
 
     def batches(self) -> list[Batch]:
@@ -89,10 +100,13 @@ class DayLog:
             return pa.table({})
         try:
             schema = self.schema or pa.unify_schemas([pq.read_schema(f) for f in files], promote_options="permissive")
+            names = list(columns) if columns is not None else schema.names
+            if self.schema is not None and self.derive is not None:
+                schema = self.derive(schema.empty_table()).schema
             if not files:
-                return schema.empty_table().select(list(columns) if columns is not None else schema.names)
+                return schema.empty_table().select(names)
             dataset = ds.dataset([str(f) for f in files], schema=schema, format="parquet")
-            return dataset.to_table(columns=list(columns) if columns is not None else None, filter=where)
+            return dataset.to_table(columns=names, filter=where)
         except (pa.ArrowInvalid, OSError) as error:
             raise WorkspaceError(f"{self.folder}: a file of the history is damaged: {error}") from None
 
@@ -189,7 +203,7 @@ class Writer:
         days = sorted(day.removeprefix("day=") for day, _ in self._parts)
         position = len(self.log.batches())
         batch = Batch(self.id, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", self.source, self.live, self.rows,
-                      days[0], days[-1], self.notes)  # fmt: skip
+                      days[0], days[-1], self.notes, self.log.derive is not None)  # fmt: skip
         _append_line(self.log.folder / "batches.jsonl", json.dumps(asdict(batch)))
         self.log.ids.extend(position, np.concatenate(self._marks, axis=1))
 
@@ -198,6 +212,8 @@ class Writer:
         self._held = []
         if table is None or not table.num_rows:
             return
+        if self.log.derive is not None:
+            table = self.log.derive(table)
         table = table.take(pc.sort_indices(table, sort_keys=[(self.log.at, "ascending")])).combine_chunks()
         days = table[self.log.at].cast(pa.int64()).to_numpy() // clock.DAY
         starts = np.flatnonzero(np.diff(days, prepend=days[0] - 1))

@@ -13,31 +13,51 @@ from features.kernel.accumulators import HORIZON_DAYS
 
 @dataclass(frozen=True)
 class Selector:
-    """Which interactions: those that equal everything given here; what is None may be anything."""
+    """Which interactions: those that equal everything given here; what is None may be anything.
+
+    `types` means any of several types, `without` all but these; `own` True asks for rows that carry a decision_id of
+    ours, False for those that do not. `label` replaces the name made of all that.
+    """
 
     channel: str | None = None
     direction: str | None = None
     type: str | None = None
     topic: str | None = None
+    types: tuple[str, ...] | None = None
+    without: tuple[str, ...] = ()
+    own: bool | None = None
+    label: str | None = None
 
     @property
     def name(self) -> str:
         """`purchase`, `email_outbound`; `any` where nothing is asked."""
-        return "_".join(part for part in (self.channel, self.direction, self.type, self.topic) if part) or "any"
+        if self.label is not None:
+            return self.label
+        whose = None if self.own is None else "own" if self.own else "other"
+        types = self.types and "_or_".join(self.types)
+        without = self.without and "without_" + "_".join(self.without)
+        parts = (whose, self.channel, self.direction, self.type, types, self.topic, without)
+        return "_".join(part for part in parts if part) or "any"
 
     @property
     def text(self) -> str:
         """`outbound contact interactions about billing on email`."""
-        words = [part.replace("_", " ") for part in (self.direction, self.type) if part]
+        whose = None if self.own is None else "our own" if self.own else "other tools'"
+        types = self.types and " or ".join(self.types)
+        words = [part.replace("_", " ") for part in (whose, self.direction, self.type, types) if part]
         about = f" about {self.topic}" if self.topic else ""
         through = f" on {self.channel}" if self.channel else ""
-        return " ".join([*words, "interactions"]) + about + through
+        but = f", without {', '.join(self.without)}".replace("_", " ") if self.without else ""
+        return " ".join([*words, "interactions"]) + about + through + but
 
-    def matches(self, channel: str, direction: str, type: str, topic: str | None) -> bool:
-        """Whether an interaction with these words is meant."""
-        asked = (self.channel, self.direction, self.type, self.topic)
-        return all(
-            want is None or want == has for want, has in zip(asked, (channel, direction, type, topic), strict=True)
+    def matches(self, channel: str, direction: str, type: str, topic: str | None, own: bool = False) -> bool:
+        """Whether an interaction with these words is meant; `own` says that it carries a decision_id."""
+        asked = (self.channel, self.direction, self.type, self.topic, self.own)
+        has = (channel, direction, type, topic, own)
+        return (
+            all(want is None or want == word for want, word in zip(asked, has, strict=True))
+            and (self.types is None or type in self.types)
+            and type not in self.without
         )
 
 
@@ -46,13 +66,17 @@ ANY = Selector()
 
 @dataclass(frozen=True)
 class Operation:
-    """What a feature needs from the kernel: whom it looks at, windows and half-life in days, a plain number."""
+    """What a feature needs from the kernel: whom it looks at, windows and half-life in days, a plain number.
+
+    `attribute` names the customer attribute that it is read from, if any; then `b` is its position in `acc.facts`.
+    """
 
     who: Selector = ANY
     days: int | None = None
     second_days: int | None = None
     half_life: int | None = None
     number: int = 0
+    attribute: str | None = None
 
 
 class Feature:
@@ -68,7 +92,7 @@ class Feature:
     null: ClassVar[str] = "never null"
     sensitivity: ClassVar[str] = "behavioural"
     categorical: ClassVar[bool] = False
-    needs: ClassVar[frozenset[str]] = frozenset()  # of accumulators.NEEDS: what is only added up on demand
+    needs: ClassVar[frozenset[str]] = frozenset()  # of accumulators.NEEDS and HOOKS: what is only added up on demand
     read: ClassVar[Callable[[Any, int, int, int, int], float]]
 
     @property

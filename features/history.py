@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features import physical
+from features.arrange import COLUMNS
 from features.daylog import Batch, DayLog, Writer
 from features.interactions import SCHEMA
+from features.past import Past
 from features.workspace import Workspace
 
 
@@ -49,7 +52,9 @@ class History:
 
     def __init__(self, workspace: Workspace) -> None:
         self.folder = workspace.history
-        self._interactions = DayLog(self.folder / "interactions", ["interaction_id"], "occurred_at", SCHEMA)
+        self._interactions = DayLog(
+            self.folder / "interactions", ["interaction_id"], "occurred_at", SCHEMA, physical.with_physical
+        )
         self._logs = {kind: DayLog(self.folder / kind, key, at) for kind, (key, at) in LOGS.items()}
 
     def append(self, table: pa.Table, source: str, live: bool = False) -> Receipt:
@@ -81,6 +86,15 @@ class History:
         """
         where = None if customers is None else pc.field("customer_id").isin(pa.array(list(customers), pa.string()))
         return self._interactions.read(columns, since, until, where, batches)
+
+    def past(self, until: int | None = None, columns: Sequence[str] | None = None) -> Past:
+        """What features before `until` are computed from; `columns` more of the contract than features read."""
+        wanted = list(dict.fromkeys((*COLUMNS, *(columns or ()))))
+        if all(batch.physical for batch in self.batches()):
+            asked = set(columns or ())
+            spared = {name for name in physical.STANDS_FOR.values() if name not in asked}
+            wanted = [name for name in wanted if name not in spared] + list(physical.STANDS_FOR)
+        return Past(self.interactions(wanted, until=until))
 
     def batches(self) -> list[Batch]:
         """Committed batches of interactions, oldest first: id, source, rows, days, and whether they came live."""

@@ -11,6 +11,7 @@ from features.hashing import hash_string, hash_strings
 from features.interactions import SCHEMA
 from features.kernel.accumulators import BOUND, HORIZON_DAYS, MONEY_LIMIT, MONEY_SCALE
 from features.kernel.compiled import Compiled
+from features.kernel.facts import Facts
 from features.kernel.run import run
 from features.state import Items, State
 from features.vocabulary import Vocabulary
@@ -25,8 +26,9 @@ def update(state: State, items: Items) -> tuple[State, np.ndarray]:
     A repeat of something that has already left the bound is not recognised: whoever keeps the log must not pass it.
     """
     items.check()
-    known = len(state.items)
-    both = state.items + items
+    held = state.items
+    known = len(held)
+    both = held + items
     _, first = np.unique(both.id, return_index=True)  # the earliest position: what is known wins
     fresh = np.zeros(len(both), bool)
     fresh[first] = True
@@ -42,7 +44,7 @@ def update(state: State, items: Items) -> tuple[State, np.ndarray]:
         registers = _register(registers, merged.take(slice(0, leaving)))
         merged = merged.take(slice(leaving, None))
     top = max(state.top, int(items.code[fresh].max()))
-    return State(merged, registers, top), fresh
+    return State.of(merged, registers, state.facts, top), fresh
 
 
 def compute(state: State, as_of: int, compiled: Compiled) -> np.ndarray:
@@ -51,13 +53,18 @@ def compute(state: State, as_of: int, compiled: Compiled) -> np.ndarray:
     Exact for instants from the newest interaction on; what the state does not hold yet is unknown to it.
     """
     tables = compiled.tables
-    if state.top >= len(tables.facts):
-        ends = len(tables.facts) - 1
+    if state.top >= len(tables.traits):
+        ends = len(tables.traits) - 1
         raise ValueError(f"the state holds code {state.top}, the vocabulary ends at {ends}: load the newest vocabulary")
     out = np.empty((1, len(compiled.catalogue)))
-    rows = np.array([[0, len(state.items), as_of, 0]], np.int64)
-    run(state.items.columns, state.registers, tables, rows, out)
+    rows = np.array([[0, len(state.items), as_of, 0, 0, len(state.facts)]], np.int64)
+    run(state.items.columns, state.registers, _facts(state.facts), tables, rows, out)
     return out[0]
+
+
+def _facts(records: np.ndarray) -> Facts:
+    name, since, number, label = records.T
+    return Facts(name.view(np.uint64), since, number.view(np.float64), label.view(np.uint64))
 
 
 def warm(compiled: Compiled) -> None:
@@ -88,7 +95,7 @@ def _register(registers: np.ndarray, leaving: Items) -> np.ndarray:
     """The registers with interactions added that leave the bound."""
     money = np.rint(np.clip(np.nan_to_num(leaving.value), -MONEY_LIMIT, MONEY_LIMIT) * MONEY_SCALE).astype(np.int64)
     lines = {line[0]: line for line in registers.tolist()}
-    for code, at, units in zip(leaving.code.tolist(), leaving.at.tolist(), money.tolist(), strict=True):
-        line = lines.setdefault(code, [code, at, 0, 0])
+    for key, at, units in zip(leaving.key.tolist(), leaving.at.tolist(), money.tolist(), strict=True):
+        line = lines.setdefault(key, [key, at, 0, 0])
         line[1], line[2], line[3] = min(line[1], at), line[2] + 1, line[3] + units
-    return np.array([lines[code] for code in sorted(lines)], np.int64).reshape(len(lines), 4)
+    return np.array([lines[key] for key in sorted(lines)], np.int64).reshape(len(lines), 4)

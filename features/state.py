@@ -1,45 +1,67 @@
-"""A customer's state: their newest interactions as packed columns, and lifetime registers of what has left them.
+"""A customer's state: their newest interactions as packed columns, lifetime registers of what has left them, facts.
 
-Bound: the newest 4,096 interactions, and at most 400 days older than the newest. Registers hold, by code, the first
-instant, the number and the money of every interaction that fell out of the bound.
+Bound: the newest 4,096 interactions, and at most 400 days older than the newest. Registers hold, by key, the first
+instant, the number and the money of every interaction that fell out of the bound. Facts are customer attributes.
+
+Packed, a state is one array of 64-bit words:
+
+    format, which optional columns follow, highest code     one word
+    numbers of interactions n, of registers k, of facts m   one word
+    at, id, then the optional columns that say anything     n words each
+    registers                                               4 k
+    facts                                                   4 m, column by column
+    keys                                                    n half words
 """
 
-import struct
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from features.kernel.accumulate import Columns
 
-_FORMAT = 1
-_HEADER = struct.Struct("<BB2xiII")  # format, which optional columns follow, highest code, interactions, registers
-_OPTIONAL = (("received", 1), ("value", 2), ("satisfaction", 4), ("case", 8))
+_FORMAT = 2
+_HEADER = 2
+_OPTIONAL = (("received", 1), ("value", 2), ("satisfaction", 4), ("case", 8), ("discount", 16))
+_BITS = 21  # of each number in the second word
 
 
 @dataclass(frozen=True, eq=False)
 class Items:
     """Interactions of one customer as columns, in any order unless said otherwise.
 
-    `at`, `received` int64 microseconds; `id` uint64 hash of interaction_id; `code` int32 of the vocabulary; `value`,
-    `satisfaction` float64, NaN without; `case` uint64 hash of case_id, 0 without. `received`, `satisfaction` and `case`
-    may have length 0, which means: received when occurred, never rated, no case.
+    `at`, `received` int64 microseconds; `id` uint64 hash of interaction_id; `key` int32, twice the code of the
+    vocabulary and one more where the row carries a decision_id of ours; `value`, `satisfaction`, `discount` float64,
+    NaN without; `case` uint64 hash of case_id, 0 without. `received`, `satisfaction`, `case` and `discount` may have
+    length 0, which means: received when occurred, never rated, no case, nothing saved.
     """
 
     at: np.ndarray
     received: np.ndarray
     id: np.ndarray
-    code: np.ndarray
+    key: np.ndarray
     value: np.ndarray
     satisfaction: np.ndarray
     case: np.ndarray
+    discount: np.ndarray = field(default_factory=lambda: _FLOATS)
 
     def __len__(self) -> int:
         return len(self.at)
 
     @property
+    def code(self) -> np.ndarray:
+        """int32[n]: codes of the vocabulary."""
+        return self.key >> 1
+
+    @property
+    def own(self) -> np.ndarray:
+        """bool[n]: which carry a decision_id of ours."""
+        return (self.key & 1).astype(bool)
+
+    @property
     def columns(self) -> Columns:
         """What the kernel reads."""
-        return Columns(self.at, self.received, self.code, self.value, self.satisfaction, self.case)
+        return Columns(self.at, self.received, self.key, self.value, self.satisfaction, self.case, self.discount)
 
     def take(self, rows: np.ndarray | slice) -> "Items":
         """Some of them, in the given order."""
@@ -47,23 +69,29 @@ class Items:
 
     def __add__(self, other: "Items") -> "Items":
         both = (self, other)
-        received: tuple[np.ndarray, ...] = ()
-        satisfaction: tuple[np.ndarray, ...] = ()
-        case: tuple[np.ndarray, ...] = ()
-        if any(len(part.received) for part in both):
-            received = tuple(part.received if len(part.received) else part.at for part in both)
-        if any(len(part.satisfaction) for part in both):
-            satisfaction = tuple(p.satisfaction if len(p.satisfaction) else np.full(len(p), np.nan) for p in both)
-        if any(len(part.case) for part in both):
-            case = tuple(part.case if len(part.case) else np.zeros(len(part), np.uint64) for part in both)
+
+        def joined(name: str, absent: float) -> np.ndarray:
+            parts = [getattr(part, name) for part in both]
+            if not any(len(part) for part in parts):
+                return np.asarray(parts[0])
+            if name == "received":
+                filled = [part if len(part) else items.at for part, items in zip(parts, both, strict=True)]
+            else:
+                filled = [
+                    part if len(part) else np.full(len(items), absent, part.dtype)
+                    for part, items in zip(parts, both, strict=True)
+                ]
+            return np.concatenate(filled)
+
         return Items(
             np.concatenate([self.at, other.at]),
-            np.concatenate(received) if received else _INTS,
+            joined("received", 0),
             np.concatenate([self.id, other.id]),
-            np.concatenate([self.code, other.code]),
+            np.concatenate([self.key, other.key]),
             np.concatenate([self.value, other.value]),
-            np.concatenate(satisfaction) if satisfaction else _FLOATS,
-            np.concatenate(case) if case else _HASHES,
+            joined("satisfaction", np.nan),
+            joined("case", 0),
+            joined("discount", np.nan),
         )
 
     def check(self) -> None:
@@ -73,63 +101,129 @@ class Items:
                 raise TypeError(f"items.{name} must be {kind}, not {column.dtype}")
 
     def _all(self) -> tuple[np.ndarray, ...]:
-        return (self.at, self.received, self.id, self.code, self.value, self.satisfaction, self.case)
+        return (
+            self.at, self.received, self.id, self.key, self.value, self.satisfaction, self.case, self.discount
+        )  # fmt: skip
 
 
-_TYPES = tuple(np.dtype(kind) for kind in ("i8", "i8", "u8", "i4", "f8", "f8", "u8"))
+def keys(code: ArrayLike, own: ArrayLike) -> np.ndarray:
+    """int32[n] for Items.key."""
+    return np.asarray(code, np.int32) * np.int32(2) + np.asarray(own, bool)
+
+
+_TYPES = tuple(np.dtype(kind) for kind in ("i8", "i8", "u8", "i4", "f8", "f8", "u8", "f8"))
 _INTS, _FLOATS, _HASHES = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.uint64)
-NO_ITEMS = Items(_INTS, _INTS, _HASHES, np.zeros(0, np.int32), _FLOATS, _FLOATS, _HASHES)
+NO_ITEMS = Items(_INTS, _INTS, _HASHES, np.zeros(0, np.int32), _FLOATS, _FLOATS, _HASHES, _FLOATS)
 NO_REGISTERS = np.zeros((0, 4), np.int64)
+NO_RECORDS = np.zeros((0, 4), np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """Items in order of (at, id), and registers int64[k, 4] in order of code: code, first, number, money in millionths.
+    """Packed words int64; `State()` is a customer of whom nothing is known."""
 
-    `State()` is a customer of whom nothing is known. `top` is the highest code in it, -1 without any.
-    """
+    words: np.ndarray = field(default_factory=lambda: _NOTHING)
 
-    items: Items = NO_ITEMS
-    registers: np.ndarray = field(default_factory=lambda: NO_REGISTERS)
-    top: int = -1
+    @classmethod
+    def of(
+        cls,
+        items: Items = NO_ITEMS,
+        registers: np.ndarray = NO_REGISTERS,
+        facts: np.ndarray = NO_RECORDS,
+        top: int = -1,
+    ) -> "State":
+        """Of items in order of (at, id), registers int64[k, 4] in order of key: key, first, number, money in
+        millionths, and facts int64[m, 4]: hash of the name, valid from, bits of the number, hash of the label.
 
-    def to_bytes(self) -> bytes:
-        """Packed: 28 bytes an interaction, 8 more for each optional column that says anything."""
-        items = self.items
+        `top` is the highest code that was ever seen, -1 without any.
+        """
+        n = len(items)
         wanted = {
             "received": len(items.received) and not np.array_equal(items.received, items.at),
             "value": not np.isnan(items.value).all(),
             "satisfaction": len(items.satisfaction) and not np.isnan(items.satisfaction).all(),
             "case": len(items.case) and items.case.any(),
+            "discount": len(items.discount) and not np.isnan(items.discount).all(),
         }
         present = sum(bit for name, bit in _OPTIONAL if wanted[name])
+        head = np.array(
+            [_FORMAT | present << 8 | (top + 1) << 32, n | len(registers) << _BITS | len(facts) << 2 * _BITS], np.int64
+        )
+        key = np.zeros(n + (n & 1), np.int32)
+        key[:n] = items.key
         columns = [items.at, items.id, *(getattr(items, name) for name, bit in _OPTIONAL if present & bit)]
-        head = _HEADER.pack(_FORMAT, present, self.top, len(items), len(self.registers))
-        return b"".join([head, *(c.tobytes() for c in columns), self.registers.tobytes(), items.code.tobytes()])
+        parts = [head, *columns, registers.ravel(), facts.T.ravel(), key]
+        return cls(np.concatenate([part.view(np.int64) for part in parts]))
+
+    @property
+    def top(self) -> int:
+        """The highest code that was ever seen, -1 without any."""
+        return int(self.words[0] >> 32) - 1
+
+    @property
+    def items(self) -> Items:
+        """In order of (at, id)."""
+        n, _, _ = self._numbers()
+        at, id = self._column(0, n), self._column(1, n).view(np.uint64)
+        present = int(self.words[0]) >> 8 & 0xFF
+        column = {}
+        for name, bit in _OPTIONAL:
+            if present & bit:
+                column[name] = self._column(2 + len(column), n)
+        return Items(
+            at,
+            column.get("received", _INTS),
+            id,
+            self.words[len(self.words) - (n + 1) // 2 :].view(np.int32)[:n],
+            column["value"].view(np.float64) if "value" in column else np.full(n, np.nan),
+            column["satisfaction"].view(np.float64) if "satisfaction" in column else _FLOATS,
+            column["case"].view(np.uint64) if "case" in column else _HASHES,
+            column["discount"].view(np.float64) if "discount" in column else _FLOATS,
+        )
+
+    @property
+    def registers(self) -> np.ndarray:
+        """int64[k, 4] in order of key."""
+        n, k, m = self._numbers()
+        end = len(self.words) - (n + 1) // 2 - 4 * m
+        return self.words[end - 4 * k : end].reshape(k, 4)
+
+    @property
+    def facts(self) -> np.ndarray:
+        """int64[m, 4]."""
+        n, _, m = self._numbers()
+        end = len(self.words) - (n + 1) // 2
+        return self.words[end - 4 * m : end].reshape(4, m).T
+
+    def to_bytes(self) -> bytes:
+        """28 bytes an interaction, 8 more for each optional column that says anything."""
+        return self.words.tobytes()
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> "State":
         """Raises ValueError for bytes of another format or length."""
-        if len(blob) < _HEADER.size:
-            raise ValueError(f"a packed state has at least {_HEADER.size} bytes, found {len(blob)}")
-        form, present, top, n, k = _HEADER.unpack_from(blob)
-        if form != _FORMAT:
+        if len(blob) < 8 * _HEADER:
+            raise ValueError(f"a packed state has at least {8 * _HEADER} bytes, found {len(blob)}")
+        if blob[0] != _FORMAT:
             raise ValueError(
-                f"a packed state of format {form}, this version reads {_FORMAT}; load it from history again"
+                f"a packed state of format {blob[0]}, this version reads {_FORMAT}; load it from history again"
             )
-        optional = [name for name, bit in _OPTIONAL if present & bit]
-        expected = _HEADER.size + (2 + len(optional)) * 8 * n + 32 * k + 4 * n
+        if len(blob) % 8:
+            raise ValueError(f"a packed state should have a multiple of 8 bytes, found {len(blob)}")
+        state = cls(np.frombuffer(blob, np.int64))
+        n, k, m = state._numbers()
+        columns = 2 + (blob[1]).bit_count()
+        expected = 8 * (_HEADER + columns * n + 4 * k + 4 * m + (n + 1) // 2)
         if len(blob) != expected:
             raise ValueError(f"a packed state of {n} interactions should have {expected} bytes, found {len(blob)}")
-        words = np.frombuffer(bytearray(blob), np.int64, offset=_HEADER.size, count=(2 + len(optional)) * n + 4 * k)
-        column = {name: words[(2 + i) * n : (3 + i) * n] for i, name in enumerate(optional)}
-        items = Items(
-            words[:n],
-            column.get("received", _INTS),
-            words[n : 2 * n].view(np.uint64),
-            np.frombuffer(bytearray(blob[expected - 4 * n :]), np.int32),
-            column["value"].view(np.float64) if "value" in column else np.full(n, np.nan),
-            column["satisfaction"].view(np.float64) if "satisfaction" in column else _FLOATS,
-            column["case"].view(np.uint64) if "case" in column else _HASHES,
-        )
-        return cls(items, words[len(words) - 4 * k :].reshape(k, 4), top)
+        return state
+
+    def _numbers(self) -> tuple[int, int, int]:
+        word, some = int(self.words[1]), (1 << _BITS) - 1
+        return word & some, word >> _BITS & some, word >> 2 * _BITS
+
+    def _column(self, position: int, n: int) -> np.ndarray:
+        return self.words[_HEADER + position * n : _HEADER + (position + 1) * n]
+
+
+_NOTHING = State.of().words

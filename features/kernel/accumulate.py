@@ -8,7 +8,7 @@ from numba import njit
 from features.clock import DAY
 from features.kernel.accumulators import (
     BOUND,
-    CASE_ROLE,
+    CASES,
     CHANNEL,
     CHANNELS,
     COUNT,
@@ -22,6 +22,7 @@ from features.kernel.accumulators import (
     GAP_SQUARES,
     GAP_SUM,
     GAPS,
+    HIDDEN,
     HORIZON_DAYS,
     LAST_DAY,
     LAST_SATISFACTION,
@@ -30,36 +31,36 @@ from features.kernel.accumulators import (
     MONEY_SCALE,
     NEWEST,
     NEWEST_CHANNEL,
-    NO_CASE,
     NUMBER,
-    OPEN,
-    OPENS,
     RATED,
     RATING,
     RECENT_GAPS,
     SATISFACTION,
+    SEQUENCE,
     SUM,
     TOPIC,
     TOPICS,
     VALUED,
     first_meeting,
 )
-
-_CASE = np.uint64(1 << 63)
+from features.kernel.cases import add_case
+from features.kernel.sequence import add_sequence
 
 
 class Columns(NamedTuple):
     """Interactions as the kernel reads them, each customer's together and in order of (occurred_at, hash of id).
 
-    `received`, `satisfaction` and `case` may have length 0: received when occurred, never rated, no case.
+    `received`, `satisfaction`, `case` and `discount` may have length 0: received when occurred, never rated, no case,
+    nothing saved.
     """
 
     at: Any  # int64
     received: Any  # int64
-    code: Any  # int32
+    key: Any  # int32: twice the code of the vocabulary, one more where the row carries a decision_id of ours
     value: Any  # float64, NaN without
     satisfaction: Any  # float64, NaN without
     case: Any  # uint64, 0 without
+    discount: Any  # float64, NaN without
 
 
 @njit(forceinline=True)
@@ -67,7 +68,7 @@ def accumulate(acc: Any, met: Any, columns: Any, registers: Any, tables: Any, ro
     """Fills `acc` with what was known at `t` of the customer in rows lo..hi; `row` is (lo, hi, t, ...).
 
     Known: occurred before t and received by then. In detail the newest 4,096 of those that are at most 400 days old;
-    of the rest, and of `registers` (int64[n, 4]: code, first, number, money), only the lifetime totals.
+    of the rest, and of `registers` (int64[n, 4]: key, first, number, money), only the lifetime totals.
     """
     lo, hi, t = row[0], row[1], row[2]
     for r in range(registers.shape[0]):
@@ -76,17 +77,19 @@ def accumulate(acc: Any, met: Any, columns: Any, registers: Any, tables: Any, ro
     for i in range(lo + np.searchsorted(columns.at[lo:hi], t) - 1, lo - 1, -1):
         if columns.received.shape[0] and columns.received[i] > t:
             continue
-        code, at, value = columns.code[i], columns.at[i], columns.value[i]
+        key, at, value = columns.key[i], columns.at[i], columns.value[i]
+        code = key >> 1
+        if tables.traits[code, HIDDEN]:
+            continue
         day, money = (t - 1 - at) // DAY, money_units(value)
         recent = day < HORIZON_DAYS and remembered < BOUND
         if recent:
             remembered += 1
-            role = tables.facts[code, CASE_ROLE]
-            # the newest word on a case decides; the high bit keeps cases apart from channels and topics
-            if role != NO_CASE and columns.case.shape[0] and columns.case[i]:
-                newest_word = first_meeting(met, columns.case[i] | _CASE, mark)
-                acc.cases[OPEN] += newest_word and role == OPENS
-        for k in range(tables.selector_start[code], tables.selector_start[code + 1]):
+            if tables.hooks[SEQUENCE]:
+                add_sequence(acc, met, columns, tables, i, day, tables.band_of_day[day], mark)
+            if tables.hooks[CASES]:
+                add_case(acc, met, columns, tables, i, day, tables.band_of_day[day], mark)
+        for k in range(tables.selector_start[key], tables.selector_start[key + 1]):
             s = tables.selectors[k]
             acc.moments[s, FIRST] = min(acc.moments[s, FIRST], at)
             acc.moments[s, NUMBER] += 1
@@ -106,10 +109,10 @@ def add_recent(acc: Any, tables: Any, s: int, band: int, day: int, at: int, code
     """An interaction of `day` whole days to selector s: number, value, and its day where it is the first met of it."""
     windows, moments, fading = acc.windows, acc.moments, acc.fading
     half_lives = tables.weights.shape[0] if tables.needs[s, DECAY] else 0
-    windows[s, COUNT, band] += 1
+    windows[s, band, COUNT] += 1
     if not np.isnan(value):
-        windows[s, VALUED, band] += 1
-        windows[s, SUM, band] += value
+        windows[s, band, VALUED] += 1
+        windows[s, band, SUM] += value
         for h in range(half_lives):
             fading[s, FADING + tables.weights.shape[0] + h] += tables.weights[h, day] * value
     newer = moments[s, LAST_DAY]
@@ -117,11 +120,11 @@ def add_recent(acc: Any, tables: Any, s: int, band: int, day: int, at: int, code
         return
     if newer < 0:
         moments[s, NEWEST] = at
-        moments[s, NEWEST_CHANNEL] = tables.facts[code, CHANNEL]
+        moments[s, NEWEST_CHANNEL] = tables.traits[code, CHANNEL]
     else:
         add_gap(moments, s, day - newer)
     moments[s, LAST_DAY] = day
-    windows[s, DAYS, band] += 1
+    windows[s, band, DAYS] += 1
     for h in range(half_lives):
         fading[s, FADING + h] += tables.weights[h, day]
 
@@ -140,11 +143,11 @@ def add_gap(moments: Any, s: int, gap: int) -> None:
 @njit(forceinline=True)
 def add_distinct(acc: Any, met: Any, tables: Any, s: int, band: int, code: int, mark: int) -> None:
     """The first meeting with a channel or topic, newest first, is in the youngest window that has it."""
-    channel, topic = tables.facts[code, CHANNEL], tables.facts[code, TOPIC]
+    channel, topic = tables.traits[code, CHANNEL], tables.traits[code, TOPIC]
     if channel >= 0 and first_meeting(met, np.uint64(((2 * s) << 32) + channel), mark):
-        acc.windows[s, CHANNELS, band] += 1
+        acc.windows[s, band, CHANNELS] += 1
     if topic >= 0 and first_meeting(met, np.uint64(((2 * s + 1) << 32) + topic), mark):
-        acc.windows[s, TOPICS, band] += 1
+        acc.windows[s, band, TOPICS] += 1
 
 
 @njit(forceinline=True)
@@ -153,8 +156,8 @@ def add_satisfaction(acc: Any, s: int, band: int, satisfaction: float) -> None:
         return
     if np.isnan(acc.fading[s, LAST_SATISFACTION]):
         acc.fading[s, LAST_SATISFACTION] = satisfaction
-    acc.windows[s, RATED, band] += 1
-    acc.windows[s, SATISFACTION, band] += satisfaction
+    acc.windows[s, band, RATED] += 1
+    acc.windows[s, band, SATISFACTION] += satisfaction
 
 
 @njit(forceinline=True)
@@ -167,9 +170,9 @@ def money_units(value: float) -> Any:
 
 @njit(forceinline=True)
 def add_register(acc: Any, register: Any, tables: Any) -> None:
-    """What a state still knows of interactions that it no longer holds, by code."""
-    code = register[0]
-    for k in range(tables.selector_start[code], tables.selector_start[code + 1]):
+    """What a state still knows of interactions that it no longer holds, by key."""
+    key = register[0]
+    for k in range(tables.selector_start[key], tables.selector_start[key + 1]):
         moments = acc.moments[tables.selectors[k]]
         moments[FIRST] = min(moments[FIRST], register[1])
         moments[NUMBER] += register[2]

@@ -1,8 +1,9 @@
 """What one pass over a customer's interactions leaves behind, and where the read-offs find it.
 
-Three arrays, all by selector (which interactions): `windows` holds totals by measure and band of age, `moments` whole
-numbers (instants in microseconds, gaps in days, money in millionths), `fading` totals that halve with age. The arrays
-are few on purpose: each one that crosses a function costs compile time and reference counting.
+Three arrays by selector (which interactions): `windows` holds totals by band of age and measure, `moments` whole
+numbers (instants in microseconds, gaps in days, money in millionths), `fading` totals that halve with age. Four of the
+customer as a whole, filled by the hooks: see sequence.py, cases.py and facts.py. The arrays are few on purpose: each
+one that crosses a function costs compile time and reference counting.
 """
 
 from typing import Any, NamedTuple
@@ -34,12 +35,16 @@ LAST_SATISFACTION, FADING = 0, 1
 
 #: Columns of `case`: how many are open.
 OPEN = 0
-# columns of a code's facts
-CHANNEL, TOPIC, CASE_ROLE = range(3)
+#: Traits of a code, as Compiled writes them: positions of channel, topic and type (-1 without), 1 where outbound, 1
+#: where the topic is sensitive.
+CHANNEL, TOPIC, CASE_ROLE, TYPE, OUTWARD, HIDDEN = range(6)
 NO_CASE, OPENS, CLOSES = range(3)
 #: What is only added up for selectors that some feature asks it of.
 NEEDS = ("decay", "distinct", "satisfaction")
 DECAY, DISTINCT, RATING = range(3)
+#: What is only added up where some feature asks for it at all: one flag each in `Tables.hooks`.
+HOOKS = ("sequence", "cases")
+SEQUENCE, CASES = range(2)
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing: 2**64 by the golden ratio
 
@@ -47,10 +52,14 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing: 2**64 by the golde
 class Accumulators(NamedTuple):
     """Filled by `accumulate`, read by the feature kinds."""
 
-    windows: Any  # float64[selector, measure, window]
+    windows: Any  # float64[selector, window, measure]
     moments: Any  # int64[selector, moment]
     fading: Any  # float64[selector, 1 + 2 * half-lives]
     cases: Any  # int64[1]
+    steps: Any  # float64[window, step]: disjoint bands of age, cumulated after the pass like `windows`
+    marks: Any  # int64[mark]: whole numbers
+    shares: Any  # float64[share]: histograms
+    facts: Any  # float64[attribute asked for]: NaN without
     window_days: Any  # int64[window], ascending
 
 
@@ -70,6 +79,7 @@ def clear(acc: Any) -> None:
     acc.fading[:] = 0.0
     acc.fading[:, LAST_SATISFACTION] = np.nan
     acc.cases[OPEN] = 0
+    acc.steps[:] = 0.0
 
 
 @njit(forceinline=True)
@@ -90,6 +100,9 @@ def first_meeting(met: Any, key: Any, row: int) -> bool:
 def cumulate(acc: Any) -> None:
     """From disjoint bands of age to windows that contain the younger ones."""
     for selector in range(acc.windows.shape[0]):
-        for measure in range(MEASURES):
-            for window in range(1, acc.windows.shape[2]):
-                acc.windows[selector, measure, window] += acc.windows[selector, measure, window - 1]
+        for window in range(1, acc.windows.shape[1]):
+            for measure in range(MEASURES):
+                acc.windows[selector, window, measure] += acc.windows[selector, window - 1, measure]
+    for window in range(1, acc.steps.shape[0]):
+        for step in range(acc.steps.shape[1]):
+            acc.steps[window, step] += acc.steps[window - 1, step]

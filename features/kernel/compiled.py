@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from features.definitions import Selector
+from features.hashing import hash_string
 from features.interactions import CASE_CLOSING, CASE_OPENING
-from features.kernel.accumulators import CLOSES, DISTINCT, HORIZON_DAYS, NEEDS, NO_CASE, OPENS
+from features.kernel.accumulators import CLOSES, DISTINCT, HOOKS, HORIZON_DAYS, NEEDS, NO_CASE, OPENS
 from features.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -20,14 +21,16 @@ if TYPE_CHECKING:
 class Tables(NamedTuple):
     """What the kernel reads. Codes come from the vocabulary, the other positions from the catalogue."""
 
-    selector_start: Any  # int64[codes + 1]: where a code's selectors begin in `selectors`
+    selector_start: Any  # int64[2 * codes + 1]: where a key's selectors begin in `selectors`
     selectors: Any  # int64[...]
-    facts: Any  # int64[codes, 3]: channel, topic (-1 without), case role
+    traits: Any  # int64[codes, 6]: see accumulators
     band_of_day: Any  # int64[HORIZON_DAYS]: the youngest window that contains an age in whole days
     window_days: Any  # int64[windows]: ascending; the last is the horizon
     weights: Any  # float64[half-lives, HORIZON_DAYS]
     needs: Any  # int64[selectors, 3]: decays, distinct, satisfaction are asked for
     keys: Any  # int64[1]: how many keys one interaction may add to the set of things met
+    hooks: Any  # int64[2]: which of accumulators.HOOKS some feature asks for
+    attributes: Any  # uint64[attributes]: hashes of the names of the customer attributes asked for
     operations: Any  # int64[features, 4]: kind, selector, a, b
 
 
@@ -47,21 +50,22 @@ class Compiled:
         self._selectors: list[Selector] = []
         self._catalogue_tables = self._compile_catalogue()
         self._topics: dict[str, int] = {}
+        self._types: dict[str, int] = {}
         self._start: list[int] = [0]
         self._matches: list[int] = []
-        self._facts: list[tuple[int, int, int]] = []
+        self._traits: list[tuple[int, ...]] = []
         self._lock = threading.Lock()
         self._tables = self._extend()
 
     @property
     def codes(self) -> int:
         """How many codes of the vocabulary the tables know."""
-        return len(self._tables.facts)
+        return len(self._tables.traits)
 
     @property
     def tables(self) -> Tables:
         """Up to date with the vocabulary; the tables handed out never change."""
-        if len(self._vocabulary) != len(self._tables.facts):
+        if len(self._vocabulary) != len(self._tables.traits):
             with self._lock:
                 self._tables = self._extend()
         return self._tables
@@ -73,13 +77,16 @@ class Compiled:
         half_lives = sorted({op.half_life for _, op in operations if op.half_life is not None}) or [1]
         self._selectors = list(dict.fromkeys(op.who for _, op in operations))
         needs = np.zeros((len(self._selectors), 3), np.int64)
+        attributes = list(dict.fromkeys(op.attribute for _, op in operations if op.attribute is not None))
         rows = []
         for kind, op in operations:
             who = self._selectors.index(op.who)
-            needs[who] |= np.array([need in kind.needs for need in NEEDS])
+            needs[who] |= np.array([need in kind.needs for need in NEEDS], np.int64)
             if op.half_life is not None:  # days fade in the first positions, values in the next
                 a = half_lives.index(op.half_life)
                 b = a + len(half_lives)
+            elif op.attribute is not None:
+                a, b = op.number, attributes.index(op.attribute)
             else:
                 a = windows.index(op.days or HORIZON_DAYS)
                 b = windows.index(op.second_days) if op.second_days else op.number
@@ -91,24 +98,28 @@ class Compiled:
             "weights": np.exp2(-ages[None, :] / np.array(half_lives, float)[:, None]),
             "needs": needs,
             "keys": np.array([1 + 2 * needs[:, DISTINCT].sum()]),
+            "hooks": np.array([any(hook in kind.needs for kind, _ in operations) for hook in HOOKS], np.int64),
+            "attributes": np.array([hash_string(name) for name in attributes], np.uint64),
             "operations": np.array(rows, np.int64).reshape(len(rows), 4),
         }
 
     def _extend(self) -> Tables:
-        for entry in self._vocabulary.entries[len(self._facts) :]:
-            channel, _, type_, topic = entry
+        for entry in self._vocabulary.entries[len(self._traits) :]:
+            channel, direction, type_, topic = entry
+            hidden = is_sensitive(topic, self._sensitive)
             role = OPENS if type_ in CASE_OPENING else CLOSES if type_ in CASE_CLOSING else NO_CASE
-            if is_sensitive(topic, self._sensitive):
-                role = NO_CASE
-            else:
-                self._matches += [s for s, selector in enumerate(self._selectors) if selector.matches(*entry)]
+            for own in (False, True):
+                if not hidden:
+                    self._matches += [s for s, who in enumerate(self._selectors) if who.matches(*entry, own)]
+                self._start.append(len(self._matches))
             position = -1 if topic is None else self._topics.setdefault(topic, len(self._topics))
-            self._start.append(len(self._matches))
-            self._facts.append((self._channels.get(channel, -1), position, role))
+            kind = self._types.setdefault(type_, len(self._types))
+            outward = direction == "outbound"
+            self._traits.append((self._channels.get(channel, -1), position, role, kind, outward, hidden))
         return Tables(
             selector_start=np.array(self._start, np.int64),
             selectors=np.array(self._matches, np.int64),
-            facts=np.array(self._facts, np.int64).reshape(len(self._facts), 3),
+            traits=np.array(self._traits, np.int64).reshape(len(self._traits), 6),
             **self._catalogue_tables,
         )
 

@@ -29,6 +29,8 @@ _SOURCES = (
     "hashing.py",
     "batch.py",
     "state.py",
+    "online.py",
+    "arrange.py",
     "kinds/*.py",
     "interactions.py",
     "kernel/*.py",

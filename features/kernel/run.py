@@ -10,12 +10,26 @@ import numpy as np
 from numba import njit
 
 from features.kernel.accumulate import accumulate
-from features.kernel.accumulators import BOUND, FADING, MEASURES, MOMENTS, Accumulators, Met, clear, cumulate
+from features.kernel.accumulators import (
+    BOUND,
+    CASES,
+    FADING,
+    MEASURES,
+    MOMENTS,
+    SEQUENCE,
+    Accumulators,
+    Met,
+    clear,
+    cumulate,
+)
+from features.kernel.cases import clear_cases, finish_cases
+from features.kernel.facts import read_facts
 from features.kernel.jit import compiled
+from features.kernel.sequence import MARKS, SHARES, STEPS, clear_sequence, finish_sequence
 from features.kinds import KINDS
 
 # columns of `rows`
-LO, HI, AT, TARGET = range(4)
+LO, HI, AT, TARGET, FACTS_LO, FACTS_HI = range(6)
 
 
 def _reader() -> Callable[..., None]:
@@ -42,10 +56,14 @@ _read_off = _reader()
 def _new_accumulators(tables: Any) -> Accumulators:
     selectors = tables.needs.shape[0]
     return Accumulators(
-        np.empty((selectors, MEASURES, tables.window_days.shape[0])),
+        np.empty((selectors, tables.window_days.shape[0], MEASURES)),
         np.empty((selectors, MOMENTS), np.int64),
         np.empty((selectors, FADING + 2 * tables.weights.shape[0])),
         np.empty(1, np.int64),
+        np.empty((tables.window_days.shape[0], STEPS)),
+        np.empty(MARKS, np.int64),
+        np.empty(SHARES),
+        np.empty(tables.attributes.shape[0]),
         tables.window_days,
     )
 
@@ -63,16 +81,27 @@ def _new_set(tables: Any, rows: Any) -> Met:
 
 
 @compiled
-def run(columns: Any, registers: Any, tables: Any, rows: Any, out: Any) -> None:
-    """Fills out[target] (float64[n, features]) for every row of `rows`, int64[n, 4]: lo, hi, t, target.
+def run(columns: Any, registers: Any, facts: Any, tables: Any, rows: Any, out: Any) -> None:
+    """Fills out[target] (float64[n, features]) for every row of `rows`, int64[n, 6]: lo, hi, t, target, then where
+    the customer's records begin and end in `facts`.
 
-    `columns` and `tables` as documented there. `registers` (int64[k, 4]) belong to every row: pass them with one
-    customer only.
+    `columns`, `facts` and `tables` as documented there. `registers` (int64[k, 4]) belong to every row: pass them with
+    one customer only.
     """
     acc, met = _new_accumulators(tables), _new_set(tables, rows)
     for r in range(rows.shape[0]):
         t = rows[r, AT]
         clear(acc)
+        if tables.hooks[SEQUENCE]:
+            clear_sequence(acc)
+        if tables.hooks[CASES]:
+            clear_cases(acc)
         accumulate(acc, met, columns, registers, tables, rows[r], r + 1)
         cumulate(acc)
+        if tables.hooks[SEQUENCE]:
+            finish_sequence(acc, tables, t)
+        if tables.hooks[CASES]:
+            finish_cases(acc, tables, t)
+        if tables.attributes.shape[0]:
+            read_facts(acc, facts, tables, rows[r, FACTS_LO], rows[r, FACTS_HI], t)
         _read_off(acc, t, tables.operations, out[rows[r, TARGET]])

@@ -179,9 +179,9 @@ class Trend(Feature):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        long = acc.windows[s, DAYS, b]
+        long = acc.windows[s, b, DAYS]
         if not long:
             return np.nan
         known = (t - acc.moments[s, FIRST] - 1) // DAY + 1  # a newcomer is compared over the days that there were
         exposure = min(known, acc.window_days[b]) / min(known, acc.window_days[a])
-        return acc.windows[s, DAYS, a] / long * exposure
+        return acc.windows[s, a, DAYS] / long * exposure

@@ -34,7 +34,7 @@ class Recency(Feature):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        return (t - acc.moments[s, NEWEST]) / DAY if acc.windows[s, COUNT, -1] else np.nan
+        return (t - acc.moments[s, NEWEST]) / DAY if acc.windows[s, -1, COUNT] else np.nan
 
 
 @dataclass(frozen=True)

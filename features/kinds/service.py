@@ -35,7 +35,7 @@ class LastChannel(Feature):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        known = acc.windows[s, COUNT, -1] and acc.moments[s, NEWEST_CHANNEL] >= 0
+        known = acc.windows[s, -1, COUNT] and acc.moments[s, NEWEST_CHANNEL] >= 0
         return float(acc.moments[s, NEWEST_CHANNEL]) if known else np.nan
 
 
@@ -85,8 +85,8 @@ class MeanSatisfaction(Windowed):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        rated = acc.windows[s, RATED, a]
-        return acc.windows[s, SATISFACTION, a] / rated if rated else np.nan
+        rated = acc.windows[s, a, RATED]
+        return acc.windows[s, a, SATISFACTION] / rated if rated else np.nan
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ class OpenCases(Feature):
     """Cases of the last 400 days whose newest complaint, opening or closing is not a closing."""
 
     unit = "cases"
+    needs = frozenset({"cases"})
 
     @property
     def name(self) -> str:

@@ -41,7 +41,7 @@ class Count(Windowed):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        return acc.windows[s, COUNT, a]
+        return acc.windows[s, a, COUNT]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Sum(Windowed):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        return acc.windows[s, SUM, a]
+        return acc.windows[s, a, SUM]
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ class MeanValue(Windowed):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        valued = acc.windows[s, VALUED, a]
-        return acc.windows[s, SUM, a] / valued if valued else np.nan
+        valued = acc.windows[s, a, VALUED]
+        return acc.windows[s, a, SUM] / valued if valued else np.nan
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class ActiveDays(Windowed):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        return acc.windows[s, DAYS, a]
+        return acc.windows[s, a, DAYS]
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class DistinctChannels(Windowed):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        return acc.windows[s, CHANNELS, a]
+        return acc.windows[s, a, CHANNELS]
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class DistinctTopics(Windowed):
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        return acc.windows[s, TOPICS, a]
+        return acc.windows[s, a, TOPICS]
 
 
 @dataclass(frozen=True)

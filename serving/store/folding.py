@@ -14,7 +14,8 @@ import orjson
 from features.hashing import hash_string
 from features.interactions import CASE_CLOSING, CASE_OPENING, CONSENT_GIVEN, OPTED_OUT, SCHEMA
 from features.online import update
-from features.state import Items, State
+from features.physical import discount
+from features.state import Items, State, keys
 from serving.decisions.customer import Contact
 from serving.decisions.profile import EVERYWHERE, KEPT, NO_CONTACT, Known, Profile, Told
 from serving.store import contacts
@@ -77,8 +78,9 @@ def fold(tx: sqlite3.Connection, words: Words, customer_id: str, sheet: Sheet) -
         before = State.from_bytes(packed) if packed else State()
         state, _ = update(before, sheet.items)
         packed = state.to_bytes()
-        if len(before.items) + len(sheet.items) > len(state.items):
-            crowded = _crowded_out(words, (before.items, sheet.items), state)
+        held = before.items
+        if len(held) + len(sheet.items) > len(state.items):
+            crowded = _crowded_out(words, (held, sheet.items), state.items)
     if sheet.told or crowded:
         profile = Profile.from_bytes(content)
         for told in sheet.told:
@@ -96,16 +98,17 @@ def fold(tx: sqlite3.Connection, words: Words, customer_id: str, sheet: Sheet) -
     )
 
 
-def _crowded_out(words: Words, parts: Sequence[Items], state: State) -> dict[int, Known]:
+def _crowded_out(words: Words, parts: Sequence[Items], kept: Items) -> dict[int, Known]:
     """Outbound rows that newer ones push out of the state before they are too old for a cap: caps still count them."""
     outbound, entries = words.outbound()
-    first, newest = (state.items.at[0], state.items.id[0]), state.items.at[-1]
+    first, newest = (kept.at[0], kept.id[0]), kept.at[-1]
     found: dict[int, Known] = {}
     for items in parts:
         gone = (items.at < first[0]) | ((items.at == first[0]) & (items.id < first[1]))
-        gone &= (items.at >= newest - KEPT) & outbound[items.code]
+        code = items.code
+        gone &= (items.at >= newest - KEPT) & outbound[code]
         for i in np.flatnonzero(gone).tolist():
-            channel, _, type, _ = entries[items.code[i]]
+            channel, _, type, _ = entries[code[i]]
             found[int(items.id[i])] = Known(int(items.at[i]), None, None, channel, type)
     return found
 
@@ -188,10 +191,11 @@ def _items(rows: Sequence[tuple[Row, int]]) -> Items:
         np.array([row["occurred_at"] for row, _ in rows], np.int64),
         np.array([row["received_at"] for row, _ in rows], np.int64),
         np.array([hash_string(row["interaction_id"]) for row, _ in rows], np.uint64),
-        np.array([code for _, code in rows], np.int32),
+        keys([code for _, code in rows], [row.get("decision_id") is not None for row, _ in rows]),
         floats("value"),
         floats("satisfaction"),
         np.array([hash_string(row.get("case_id")) for row, _ in rows], np.uint64),
+        np.array([discount(row.get("attributes")) for row, _ in rows], np.float64),
     )
 
 

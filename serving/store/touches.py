@@ -25,9 +25,10 @@ def touches(state: bytes, words: Words, profile: Profile, ours: Sequence[Contact
     if state:
         items = State.from_bytes(state).items
         outbound, entries = words.outbound()
-        for i in np.flatnonzero(outbound[items.code]).tolist():
+        code = items.code
+        for i in np.flatnonzero(outbound[code]).tolist():
             known = profile.outbound.get(int(items.id[i]))
-            channel, _, type, _ = entries[items.code[i]]
+            channel, _, type, _ = entries[code[i]]
             add(int(items.at[i]), channel, type, known.action if known else None, known.contact if known else None)
     for known in profile.outbound.values():
         if known.channel is not None and known.type is not None:

@@ -53,7 +53,7 @@ def table(rows: list[Row]) -> pa.Table:
     types = dict.fromkeys(("occurred_at", "received_at"), pa.int64()) | dict.fromkeys(
         ("value", "satisfaction"), pa.float64()
     )
-    columns = {name: pa.array([row[name] for row in rows], types.get(name, pa.string())) for name in COLUMNS}
+    columns = {name: pa.array([row.get(name) for row in rows], types.get(name, pa.string())) for name in COLUMNS}
     for name in ("occurred_at", "received_at"):
         columns[name] = columns[name].cast(INSTANT)
     return pa.table(columns)

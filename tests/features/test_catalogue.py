@@ -4,7 +4,7 @@ import pytest
 
 from features.catalogue import DEFAULT, PURCHASE, Catalogue
 from features.definitions import Feature, Selector
-from features.kernel.accumulators import NEEDS
+from features.kernel.accumulators import HOOKS, NEEDS
 from features.kinds import KINDS, Count, DecayedDays, Trend
 from features.vocabulary import Vocabulary
 from features.workspace import Settings
@@ -37,7 +37,7 @@ def test_all_kinds_are_registered_and_ask_for_known_needs():
         return {kind} if not below else set().union(*map(leaves, below))
 
     assert leaves(Feature) == set(KINDS)
-    assert all(set(kind.needs) <= set(NEEDS) for kind in KINDS)
+    assert all(set(kind.needs) <= {*NEEDS, *HOOKS} for kind in KINDS)
 
 
 def test_the_version_follows_the_content():
@@ -66,15 +66,15 @@ def test_mistakes_are_explained():
 def test_the_tables_follow_a_growing_vocabulary():
     words = Vocabulary()
     compiled = DEFAULT.compile(words, Settings())
-    assert compiled.tables.facts.shape == (0, 3)
+    assert compiled.tables.traits.shape == (0, 6)
     words.code("web", "inbound", "purchase", "billing")
-    assert compiled.tables.facts.tolist() == [[0, 0, 0]]
+    assert compiled.tables.traits.tolist() == [[0, 0, 0, 0, 0, 0]]
     words.code("phone", "inbound", "complaint", "health")
     words.code("fax", "inbound", "case_closed", None)
     tables = compiled.tables
-    assert tables.facts.tolist() == [[0, 0, 0], [3, 1, 0], [-1, -1, 2]]
+    assert tables.traits.tolist() == [[0, 0, 0, 0, 0, 0], [3, 1, 0, 1, 0, 1], [-1, -1, 2, 2, 0, 0]]
     matched = [
         tables.selectors[a:b].tolist() for a, b in zip(tables.selector_start, tables.selector_start[1:], strict=False)
     ]
-    assert matched[1] == [], "a sensitive topic adds to nothing"
+    assert matched[2:4] == [[], []], "a sensitive topic adds to nothing"
     assert matched[0] != []
