@@ -98,9 +98,10 @@ class _Session:
 
     def read(self, path: Path, plan: Map | None, refused: Quarantine) -> None:
         """Takes a whole file through its map."""
-        for chunk, table, complaints in read(path, plan):
+        for piece in read(path, plan, self.settings.currency):
+            chunk = piece.chunk
             self.receipt += Receipt(len(chunk.damaged), 0, 0, len(chunk.damaged))
-            self._take(str(path), table, complaints, refused, chunk.positions, chunk.raw, chunk.damaged)
+            self._take(str(path), piece.table, piece.complaints, refused, chunk.positions, chunk.raw, chunk.damaged)
 
     def take_known(self, source: str, table: pa.Table, refused: Quarantine) -> None:
         """Takes interactions that a data set hands over."""

@@ -1,5 +1,6 @@
 """A map applied to a chunk of rows: typed interactions, and what is wrong with which row."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,36 +12,68 @@ from features.fingerprints import fingerprints, hexadecimal
 from features.history import DEFAULTS
 from features.interactions import SCHEMA
 from features.occurrences import Occurrences
-from features.sources import values
+from features.sources import people, values
 from features.sources.chunks import Chunk
 from features.sources.complaints import Complaints
 from features.sources.evaluate import Evaluator
 from features.sources.expressions import parse
-from features.sources.mapping import Map, NumberFormat, Spec
+from features.sources.form import NumberFormat
+from features.sources.mapping import Map, Spec
 
 #: Columns whose values are words of ours: 'Mobile App' is read as mobile_app.
 _WORDS = ("channel", "direction", "provenance")
 
 
+@dataclass
+class Piece:
+    """What became of a chunk: its interactions (unchecked), what is wrong with which row, and what else it told.
+
+    `aside` counts rows that are no interactions, by the reason why; they are not in `chunk` any more.
+    """
+
+    chunk: Chunk
+    table: pa.Table
+    complaints: Complaints
+    aside: dict[str, int]
+    links: pa.Table | None = None
+    profiles: pa.Table | None = None
+
+
 class Mapper:
     """Applies one map to the chunks of one file; identical rows are numbered across them."""
 
-    def __init__(self, plan: Map) -> None:
-        self.plan = plan
+    def __init__(self, plan: Map, currency: str | None = None) -> None:
+        self.plan, self.currency = plan, currency
         self.numbers = _numbers(plan.numbers, plan)
         self._own_numbers = {
             name: _numbers(spec.numbers, plan) for name, spec in plan.columns.items() if spec.numbers is not None
         }
         self._occurrences = Occurrences()
 
+    def piece(self, chunk: Chunk) -> Piece:
+        """The chunk through the map: what is set aside, who is who, and the interactions among the rest."""
+        run = _Run(self, chunk, Complaints(chunk.rows))
+        known, profiles, readable = run.people()
+        aside = np.zeros(chunk.rows, bool)
+        left: dict[str, int] = {}
+        for reason in self.plan.aside:
+            met = run.truth(reason.when) & readable & ~aside
+            aside |= met
+            if reason.because and met.any():
+                left[reason.because] = left.get(reason.because, 0) + int(met.sum())
+        if aside.any():
+            chunk = chunk.only(~aside)
+        table, complaints = self.apply(chunk)
+        return Piece(chunk, table, complaints, left, known, profiles)
+
     def apply(self, chunk: Chunk) -> tuple[pa.Table, Complaints]:
         """A table with the contract's columns and types; nulls where a row has complaints."""
         complaints = Complaints(chunk.rows)
         run = _Run(self, chunk, complaints)
         for refusal in self.plan.refuse:
-            met = run.evaluator(None).truth(parse(refusal.when)).fill_null(False).to_numpy(zero_copy_only=False)
-            complaints.add(met, "refused", lambda _row, why=refusal.because: why)  # type: ignore[misc]
+            complaints.add(run.truth(refusal.when), "refused", lambda _row, why=refusal.because: why)  # type: ignore[misc]
         columns = {field.name: run.column(field) for field in SCHEMA if field.name != "interaction_id"}
+        run.one_currency(columns["value"])
         if columns["received_at"] is None:
             columns["received_at"] = columns["occurred_at"]
         if "interaction_id" in self.plan.columns:
@@ -80,6 +113,45 @@ class _Run:
             self._evaluators[id(numbers)] = Evaluator(self.chunk, numbers, self.plan.nulls, self.complaints)
         return self._evaluators[id(numbers)]
 
+    def truth(self, when: str) -> np.ndarray:
+        """bool[rows]: where a condition is met."""
+        return self.evaluator(None).truth(parse(when)).fill_null(False).to_numpy(zero_copy_only=False)
+
+    def people(self) -> tuple[pa.Table | None, pa.Table | None, np.ndarray]:
+        """Links, profiles, and bool[rows]: where customer and instant can be read, as far as these need them."""
+        plan = self.plan
+        if not plan.identifiers and plan.profile is None:
+            return None, None, np.ones(self.chunk.rows, bool)
+        customers, at = (self.column(SCHEMA.field(name)) for name in ("customer_id", "occurred_at"))
+        received = self.column(SCHEMA.field("received_at"))
+        received = at if received is None else pc.coalesce(received, at)
+        found = [
+            (self._where(known.when, self._origin("", known.identifier)), known.kind) for known in plan.identifiers
+        ]
+        links, profiles = people.links(found, customers, at, received), None
+        if plan.profile is not None:
+            told = self._where(plan.profile.when, self.chunk.column(plan.profile.column))
+            profiles = people.profiles(told, customers, at, received)
+        return links, profiles, pc.and_(pc.is_valid(customers), pc.is_valid(at)).to_numpy(zero_copy_only=False)
+
+    def _where(self, when: str, found: pa.Array) -> pa.Array:
+        words, _ = values.text(found, self.plan.nulls)
+        return pc.if_else(pa.array(self.truth(when)), words, pa.scalar(None, pa.string()))
+
+    def one_currency(self, value: pa.Array) -> None:
+        """Money in another currency than ours is no money that could be added to it."""
+        ours = self.mapper.currency
+        if self.plan.currency is None or ours is None:
+            return
+        named, _ = values.text(self._origin("value", self.plan.currency), self.plan.nulls)
+        named = pc.utf8_upper(named)
+        other = pc.and_(pc.not_equal(named, ours), pc.is_valid(value)).fill_null(False)
+        self.complaints.add(
+            other.to_numpy(zero_copy_only=False),
+            "value",
+            lambda row: f"is in {named[row].as_py()} where tactful.yaml says currency: {ours}; convert it first",
+        )
+
     def column(self, field: pa.Field) -> Any:
         """The values of one of our columns, in its type; None for a received_at that nobody said."""
         spec = self.plan.columns.get(field.name)
@@ -88,8 +160,8 @@ class _Run:
                 return None
             default = DEFAULTS.get(field.name)
             return pa.nulls(self.chunk.rows, field.type) if default is None else self._repeat(default, field.type)
-        if spec.columns is not None:
-            return self._attributes(spec.columns)
+        if spec.columns is not None or spec.fields is not None:
+            return self._attributes(spec.fields or {name: Spec(column=name) for name in spec.columns or []})
         column = self._typed(field, self._origin(field.name, spec), spec)
         if field.name in DEFAULTS:
             column = column.fill_null(DEFAULTS[field.name])
@@ -161,12 +233,20 @@ class _Run:
             words = pc.replace_substring_regex(pc.utf8_lower(words), r"[\s-]+", "_")
         return words
 
-    def _attributes(self, names: list[str]) -> pa.Array:
-        """Columns kept as a JSON object, without those that are empty."""
-        texts = {name: values.text(self.chunk.column(name), self.plan.nulls)[0].to_pylist() for name in names}
-        rows = zip(*texts.values(), strict=True)
-        objects = [{name: value for name, value in zip(texts, row, strict=True) if value is not None} for row in rows]
+    def _attributes(self, fields: dict[str, Spec]) -> pa.Array:
+        """A JSON object of the fields that are not empty: numbers and truth where expressions give them, else text."""
+        found = {key: self._field(spec).to_pylist() for key, spec in fields.items()}
+        rows = zip(*found.values(), strict=True)
+        objects = [{key: value for key, value in zip(found, row, strict=True) if value is not None} for row in rows]
         return pa.array([orjson.dumps(found).decode() if found else None for found in objects], pa.string())
+
+    def _field(self, spec: Spec) -> pa.Array:
+        if spec.node is None:
+            return values.text(self._origin("attributes", spec), self.plan.nulls)[0]
+        found = self._origin("attributes", spec)
+        if pa.types.is_floating(found.type):  # JSON knows no infinity and no NaN
+            return pc.if_else(pc.is_finite(found), found, pa.scalar(None, pa.float64()))
+        return found
 
     def _repeat(self, value: Any, kind: pa.DataType) -> pa.Array:
         return pa.repeat(pa.scalar(value, kind), self.chunk.rows)

@@ -30,6 +30,14 @@ class Chunk:
         found = self.columns.get(name)
         return pa.nulls(self.rows, pa.string()) if found is None else found
 
+    def only(self, rows: np.ndarray) -> "Chunk":
+        """The rows chosen by bool[rows]; what is damaged stays with them."""
+        at = np.flatnonzero(rows)
+        columns = {name: column.take(pa.array(at)) for name, column in self.columns.items()}
+        raw = self.raw
+        return Chunk(columns, len(at), self.positions[at], self.content.take(pa.array(at)),
+                     lambda row: raw(int(at[row])), self.damaged)  # fmt: skip
+
 
 class Reader(Protocol):
     """An opened file: which columns it has, and its rows in chunks."""

@@ -5,19 +5,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.sources.chunks import CHUNK_ROWS, Chunk
+from features.sources.form import Format
+from features.sources.nested import as_object
+from features.sources.values import text
 from features.workspace import WorkspaceError
+
+#: Where BigQuery keeps a parameter's value, by its type.
+_VALUES = ("string_value", "int_value", "float_value", "double_value")
 
 
 class Columnar:
     """A Parquet file, opened."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, form: Format) -> None:
+        self.path, self.form = path, form
         try:
             self._file = pq.ParquetFile(path)
             schema = self._file.schema_arrow
@@ -27,11 +34,13 @@ class Columnar:
             raise WorkspaceError(f"{path} is a Parquet file without rows")
         self.columns = [name for field in schema for name in _leaves(field)]
 
-    def chunks(self, wanted: list[str]) -> Iterator[Chunk]:  # noqa: ARG002  every column is needed for the content
+    def chunks(self, wanted: list[str]) -> Iterator[Chunk]:
         position = 0
         try:
             for batch in self._file.iter_batches(CHUNK_ROWS):
-                yield _chunk(pa.table(batch), position)
+                chunk = _chunk(pa.table(batch), position)
+                chunk.columns = {**chunk.columns, **_inside(chunk.columns, wanted, self.form.keyed)}
+                yield chunk
                 position += batch.num_rows
         except (pa.ArrowInvalid, OSError, pa.ArrowNotImplementedError) as error:
             raise WorkspaceError(
@@ -61,6 +70,56 @@ def _fields(field: pa.Field, column: pa.ChunkedArray, prefix: str = "") -> Itera
         return
     for child in field.type:
         yield from _fields(child, pc.struct_field(column, child.name), f"{prefix}{field.name}.")
+
+
+def _inside(columns: dict[str, pa.Array], wanted: list[str], keyed: list[str]) -> dict[str, pa.Array]:
+    """What is wanted from inside lists: a parameter's value by its key, or an item's field by its number."""
+    found = {}
+    for name in wanted:
+        head, dot, rest = name.partition(".")
+        if name in keyed and name in columns:
+            objects = [as_object(pairs) for pairs in columns[name].to_pylist()]
+            found[name] = pa.array([orjson.dumps(o, default=str).decode() if o else None for o in objects], pa.string())
+        elif not dot or name in columns or not _is_list(columns.get(head)):
+            continue
+        elif head in keyed:
+            found[name] = _by_key(columns[head], rest)
+        else:
+            found[name] = _by_number(columns[head], rest)
+    return found
+
+
+def _by_key(column: pa.Array, key: str) -> pa.Array:
+    """The value of the {key, value} item with that key; where values have several types, whichever is there."""
+    items, rows = column.flatten(), pc.list_parent_indices(column)
+    here = pc.equal(pc.struct_field(items, "key"), key).fill_null(False)
+    value = pc.struct_field(items.filter(here), "value")
+    if pa.types.is_struct(value.type):
+        parts = [text(pc.struct_field(value, part.name), ())[0] for part in value.type if part.name in _VALUES]
+        value = pc.coalesce(*parts) if parts else pa.nulls(len(value), pa.string())
+    at = np.full(len(column), -1, np.int64)
+    at[rows.filter(here).to_numpy()] = np.arange(len(value))
+    return value.take(pa.array(at, mask=at < 0))
+
+
+def _by_number(column: pa.Array, path: str) -> pa.Array:
+    number, _, rest = path.partition(".")
+    if not number.isdigit():
+        return pa.nulls(len(column), pa.string())
+    long = pc.greater(pc.list_value_length(column), int(number)).fill_null(False)
+    item = pc.list_element(column.filter(long), int(number)) if pc.any(long).as_py() else column.type.value_type
+    if isinstance(item, pa.DataType):
+        return pa.nulls(len(column), pa.string())
+    for name in filter(None, rest.split(".")):
+        if not pa.types.is_struct(item.type) or item.type.get_field_index(name) < 0:
+            return pa.nulls(len(column), pa.string())
+        item = pc.struct_field(item, name)
+    at = np.cumsum(long.to_numpy(zero_copy_only=False)) - 1
+    return item.take(pa.array(at, mask=~long.to_numpy(zero_copy_only=False)))
+
+
+def _is_list(column: pa.Array | None) -> bool:
+    return column is not None and (pa.types.is_list(column.type) or pa.types.is_large_list(column.type))
 
 
 def _plain(column: pa.ChunkedArray) -> pa.Array:

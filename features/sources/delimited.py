@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from features.sources.chunks import Chunk
-from features.sources.mapping import Format
+from features.sources.form import Format
 from features.sources.streams import Text
 from features.workspace import WorkspaceError
 

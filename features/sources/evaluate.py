@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.fingerprints import fingerprints, hexadecimal
 from features.sources.chunks import Chunk
 from features.sources.complaints import Complaints
 from features.sources.expressions import Node
@@ -180,6 +181,9 @@ class Evaluator:
         if name == "concat":
             parts = [self.text(part).fill_null("") for part in arguments]
             return pc.binary_join_element_wise(*parts, "")
+        if name == "digest":
+            parts = pa.table([self.text(part) for part in arguments], [f"p{i}" for i in range(len(arguments))])
+            return hexadecimal(fingerprints(parts))
         if name == "substr":
             start = max(int(_written(arguments[1])), 1) - 1
             stop = None if len(arguments) < 3 else start + int(_written(arguments[2]))

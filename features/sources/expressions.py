@@ -27,10 +27,11 @@ _DEEPEST, _LONGEST = 30, 400
 
 #: Functions a map may call: name -> (fewest arguments, most arguments).
 FUNCTIONS: dict[str, tuple[int, int]] = {
-    "abs": (1, 1), "ceil": (1, 1), "coalesce": (1, 99), "concat": (1, 99), "contains": (2, 2), "ends_with": (2, 2),
-    "floor": (1, 1), "greatest": (1, 99), "if": (3, 3), "least": (1, 99), "length": (1, 1), "lower": (1, 1),
-    "lpad": (3, 3), "matches": (2, 2), "nullif": (2, 2), "number": (1, 1), "replace": (3, 3), "round": (1, 2),
-    "split_part": (3, 3), "starts_with": (2, 2), "substr": (2, 3), "text": (1, 1), "trim": (1, 1), "upper": (1, 1),
+    "abs": (1, 1), "ceil": (1, 1), "coalesce": (1, 99), "concat": (1, 99), "contains": (2, 2), "digest": (1, 99),
+    "ends_with": (2, 2), "floor": (1, 1), "greatest": (1, 99), "if": (3, 3), "least": (1, 99), "length": (1, 1),
+    "lower": (1, 1), "lpad": (3, 3), "matches": (2, 2), "nullif": (2, 2), "number": (1, 1), "replace": (3, 3),
+    "round": (1, 2), "split_part": (3, 3), "starts_with": (2, 2), "substr": (2, 3), "text": (1, 1), "trim": (1, 1),
+    "upper": (1, 1),
 }  # fmt: skip
 
 

@@ -3,38 +3,37 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
-
 from features.sources import streams
-from features.sources.apply import Mapper
+from features.sources.apply import Mapper, Piece
 from features.sources.chunks import Chunk, Reader
 from features.sources.columnar import Columnar
 from features.sources.complaints import Complaints
 from features.sources.delimited import Delimited
+from features.sources.form import Format
 from features.sources.jsonlines import JsonLines
-from features.sources.mapping import Format, Map, contract_map, resolve
+from features.sources.mapping import Map, contract_map, resolve
 from features.workspace import WorkspaceError
 
 #: From this many rows on, a column that no row of the first chunk fits is the map's mistake and not the rows'.
 ENOUGH_TO_JUDGE = 20
 
 
-def read(path: Path, plan: Map | None = None) -> Iterator[tuple[Chunk, pa.Table, Complaints]]:
-    """Chunks of a file with their interactions (the contract's columns, unchecked) and what is wrong with which row.
+def read(path: Path, plan: Map | None = None, currency: str | None = None) -> Iterator[Piece]:
+    """Pieces of a file: interactions (the contract's columns, unchecked) and what is wrong with which row.
 
-    Without a map the file must have the contract's own columns. Raises WorkspaceError where the file cannot be read,
-    or its columns do not fit.
+    Without a map the file must have the contract's own columns. `currency` is ours, where a map says which column
+    names theirs. Raises WorkspaceError where the file cannot be read, or its columns do not fit.
     """
     reader = open_reader(path, plan.format if plan is not None else Format())
     plan = plan or contract_map(reader.columns, path)
     resolve(plan, reader.columns, path)
-    mapper, first = Mapper(plan), True
+    mapper, first = Mapper(plan, currency), True
     for chunk in reader.chunks(plan.reads()):
-        table, complaints = mapper.apply(chunk)
+        piece = mapper.piece(chunk)
         if first:
-            _judge(path, chunk, complaints)
+            _judge(path, piece.chunk, piece.complaints)
         first = False
-        yield chunk, table, complaints
+        yield piece
     if first:
         raise WorkspaceError(f"{path} has no rows")
 
@@ -43,7 +42,7 @@ def open_reader(path: Path, form: Format) -> Reader:
     """The reader that fits the file's content; its name decides only between the kinds of text."""
     start = streams.head(path)
     if start.startswith(b"PAR1"):
-        return Columnar(path)
+        return Columnar(path, form)
     if form.kind == "parquet" or path.suffix.lower() in (".parquet", ".pq"):
         raise WorkspaceError(f"{path} is not a Parquet file: it does not start like one")
     if form.kind == "jsonl" or (form.kind is None and _is_json(path, form)):

@@ -11,7 +11,8 @@ import orjson
 import pyarrow as pa
 
 from features.sources.chunks import Chunk
-from features.sources.mapping import Format
+from features.sources.form import Format
+from features.sources.nested import as_object, exploded, find
 from features.sources.streams import Text
 from features.workspace import WorkspaceError
 
@@ -64,18 +65,39 @@ class JsonLines:
             if not isinstance(record, dict):
                 damaged.append((number, "is JSON, but not an object with keys", record))
                 continue
-            if self.form.rows is None:
-                yield number, record, line
-                continue
-            items = _find(record, self.form.rows)
-            if not isinstance(items, list) or not items:
-                damaged.append((number, f"`{self.form.rows}` is not a list with items", record))
-                continue
             number -= 1
-            for item in items:
+            for row, content in self._unwrapped(record, line):
                 number += 1
-                row = {**record, self.form.rows: item}
-                yield number, row, orjson.dumps(row)
+                if isinstance(row, str):
+                    damaged.append((number, row, content))
+                else:
+                    yield number, row, content
+
+    def _unwrapped(self, record: dict[str, Any], line: bytes) -> Iterator[tuple[Any, Any]]:
+        """(row, content) of a line's records, one for each item where the format says so; else (reason, record)."""
+        wrapped = find(record, self.form.unwrap) if self.form.unwrap is not None else None
+        if isinstance(wrapped, list):
+            for item in wrapped:
+                if isinstance(item, dict):
+                    yield from self._items(item, orjson.dumps(item))
+                else:
+                    yield "is JSON, but not an object with keys", item
+        else:
+            yield from self._items(record, line)
+
+    def _items(self, record: dict[str, Any], line: bytes) -> Iterator[tuple[Any, Any]]:
+        for name in self.form.keyed:
+            if name in record:
+                record[name] = as_object(record[name])
+        if self.form.rows is None:
+            yield record, line
+            return
+        empty = True
+        for row in exploded(record, self.form.rows):
+            empty = False
+            yield row, orjson.dumps(row)
+        if empty and not self.form.sparse:
+            yield f"`{self.form.rows}` is not a list with items", record
 
     def _lines(self) -> Iterator[bytes]:
         stream = io.BufferedReader(Text(self.path, self.form.encoding), 1 << 20)
@@ -86,11 +108,24 @@ class JsonLines:
         if first.lstrip()[:1] == b"[":
             yield from self._array(stream)
             return
+        if first.lstrip()[:1] == b"{" and first.strip().partition(b"\n")[0].strip() == b"{":
+            yield from self._document(stream)
+            return
         while line := stream.readline(LONGEST_LINE):
             if len(line) == LONGEST_LINE:
                 raise WorkspaceError(f"{self.path}: a line is longer than {LONGEST_LINE >> 20} MB; is it JSON Lines?")
             if not line.isspace():
                 yield line
+
+    def _document(self, stream: "io.BufferedReader[Text]") -> Iterator[bytes]:
+        """One object printed over many lines; where it is none after all, lines."""
+        text = stream.read(LARGEST_ARRAY + 1)
+        try:
+            if len(text) > LARGEST_ARRAY:
+                raise WorkspaceError(f"{self.path} is no JSON Lines: write one object a line")
+            yield orjson.dumps(orjson.loads(text))
+        except orjson.JSONDecodeError:
+            yield from (line for line in text.splitlines(keepends=True) if not line.isspace())
 
     def _array(self, stream: "io.BufferedReader[Text]") -> Iterator[bytes]:
         text = stream.read(LARGEST_ARRAY + 1)
@@ -117,22 +152,7 @@ def _names(record: dict[str, Any], prefix: str, into: dict[str, None]) -> None:
 def _values(held: list[Record], name: str) -> list[Any]:
     if "." not in name:
         return [record.get(name) for _, record, _ in held]
-    return [_find(record, name) for _, record, _ in held]
-
-
-def _find(record: Any, name: str) -> Any:
-    """The value under a key, or under keys joined by dots; None where there is none."""
-    if not isinstance(record, dict):
-        return None
-    if name in record:
-        return record[name]
-    head, dot, rest = name.partition(".")
-    while dot:
-        if isinstance(record.get(head), dict) and (value := _find(record[head], rest)) is not None:
-            return value
-        more, dot, rest = rest.partition(".")
-        head = f"{head}.{more}"
-    return None
+    return [find(record, name) for _, record, _ in held]
 
 
 def _column(values: list[Any]) -> pa.Array:

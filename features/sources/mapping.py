@@ -1,6 +1,5 @@
 """The map: a YAML file that says which column of a stranger's table is what (features/templates/map-example.yaml)."""
 
-import codecs
 import difflib
 from datetime import date
 from functools import cached_property
@@ -13,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from features.interactions import SCHEMA
 from features.sources.evaluate import written_out
 from features.sources.expressions import Node, parse
+from features.sources.form import Format, NumberFormat
 from features.sources.values import NULLS, wrong_format
 from features.workspace import Section, WorkspaceError, read_yaml
 
@@ -29,73 +29,26 @@ _HOW = {
 }
 
 
-class Format(Section):
-    """How the file is written; what is left out is found out."""
-
-    kind: Literal["csv", "jsonl", "parquet"] | None = None
-    delimiter: str | None = Field(None, description="one character, `tab`, or `whitespace` for runs of blanks")
-    encoding: str | None = None
-    skip: int = Field(0, ge=0, description="lines before the header")
-    quote: str = '"'
-    escape: str | None = Field(None, max_length=1)
-    columns: list[str] | None = Field(None, min_length=1, description="names, for a file without a header")
-    rows: str | None = Field(None, description="JSON: the key of a list whose items become one row each")
-
-    @field_validator("delimiter")
-    @classmethod
-    def _one_character(cls, text: str | None) -> str | None:
-        text = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}.get(text or "", text)
-        if text is not None and text != "whitespace" and (len(text) != 1 or ord(text) > 127):
-            raise ValueError("is one plain character such as ';', or tab, or whitespace")
-        return text
-
-    @field_validator("quote")
-    @classmethod
-    def _quote(cls, text: str) -> str:
-        if text not in ("none", "") and len(text) != 1:
-            raise ValueError("is one character, or none")
-        return "" if text == "none" else text
-
-    @field_validator("encoding")
-    @classmethod
-    def _known(cls, name: str | None) -> str | None:
-        try:
-            return name and codecs.lookup(name).name
-        except LookupError:
-            raise ValueError("is not a known encoding; usual ones are utf-8, cp1252, latin-1, utf-16") from None
-
-    @field_validator("columns")
-    @classmethod
-    def _distinct(cls, names: list[str] | None) -> list[str] | None:
-        if names is not None and len(set(names)) != len(names):
-            raise ValueError("names a column twice")
-        return names
-
-
-class NumberFormat(Section):
-    """How the file writes numbers."""
-
-    decimal: Literal[".", ","] = "."
-    thousands: Literal[",", ".", " ", "'"] | None = None
-
-    @model_validator(mode="after")
-    def _apart(self) -> "NumberFormat":
-        if self.decimal == self.thousands:
-            raise ValueError("decimal and thousands cannot be the same mark")
-        return self
-
-
-class Case(Section):
-    """One branch of `cases`."""
+class Condition(Section):
+    """Which rows something holds for."""
 
     when: str
-    then: Any = None
 
     @field_validator("when")
     @classmethod
     def _parses(cls, source: str) -> str:
         _parsed(source)
         return source
+
+    def reads(self) -> list[str]:
+        """The file's columns that the condition needs."""
+        return _parsed(self.when).columns()
+
+
+class Case(Condition):
+    """One branch of `cases`."""
+
+    then: Any = None
 
     @field_validator("then")
     @classmethod
@@ -104,7 +57,7 @@ class Case(Section):
 
 
 class Spec(Section):
-    """Where one of our columns comes from: exactly one of column, expression, cases, constant (or columns)."""
+    """Where one of our columns comes from: exactly one of column, expression, cases, constant (or columns, fields)."""
 
     column: str | None = None
     expression: str | None = None
@@ -112,6 +65,7 @@ class Spec(Section):
     otherwise: Any = Field(None, description="with cases or values: what else is")
     constant: Any = None
     columns: list[str] | None = Field(None, min_length=1, description="attributes only: columns to keep as JSON")
+    fields: dict[str, "Spec"] | None = Field(None, min_length=1, description="attributes only: JSON keys and values")
     values: dict[str, Any] | None = Field(
         None, min_length=1, description="renames: what it says there -> what it is here"
     )
@@ -138,7 +92,7 @@ class Spec(Section):
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Spec":
-        origins = ("column", "expression", "cases", "constant", "columns")
+        origins = ("column", "expression", "cases", "constant", "columns", "fields")
         named = [name for name in origins if getattr(self, name) is not None]
         if len(named) != 1:
             raise ValueError(f"needs exactly one of {', '.join(origins)}; it has {', '.join(named) or 'none'}")
@@ -182,27 +136,48 @@ class Spec(Section):
     def reads(self) -> list[str]:
         """The file's columns it needs."""
         names = [self.column] if self.column is not None else list(self.columns or [])
+        names += [name for spec in (self.fields or {}).values() for name in spec.reads()]
         if self.node is not None:
             names += self.node.columns()
         for case in self.cases or []:
-            names += _parsed(case.when).columns()
+            names += case.reads()
             names += case.then.reads() if isinstance(case.then, Spec) else []
         if isinstance(self.otherwise, Spec):
             names += self.otherwise.reads()
         return names
 
 
-class Refusal(Section):
+class Refusal(Condition):
     """Rows that are no interactions at all: they go to quarantine with the reason given here."""
 
-    when: str
     because: str = Field(min_length=1)
 
-    @field_validator("when")
-    @classmethod
-    def _parses(cls, source: str) -> str:
-        _parsed(source)
-        return source
+
+class Aside(Condition):
+    """Rows that are no interactions by themselves and lose nothing by it: they are counted apart and left out."""
+
+    because: str = Field("", description="left out: another map reads these rows")
+
+
+class Known(Condition):
+    """A column that tells who the customer is: another identifier of the row's customer_id, from occurred_at on."""
+
+    when: str = "true"
+    identifier: Spec
+    kind: str = Field(min_length=1, description="as in the settings' identity.kinds: login, email, anonymous ...")
+
+    def reads(self) -> list[str]:
+        return super().reads() + self.identifier.reads()
+
+
+class Profile(Condition):
+    """A column with a JSON object of the customer's attributes, true from the row's occurred_at on."""
+
+    when: str = "true"
+    column: str
+
+    def reads(self) -> list[str]:
+        return [*super().reads(), self.column]
 
 
 class Map(Section):
@@ -215,6 +190,11 @@ class Map(Section):
     nulls: list[str] = Field(list(NULLS), description="texts that mean: no value")
     columns: dict[str, Spec]
     refuse: list[Refusal] = Field([])
+    aside: list[Aside] = Field([], description="rows that are no interactions, such as further lines of an order")
+    currency: Spec | None = Field(None, description="the currency of value; rows in another than ours are refused")
+    identifiers: list[Known] = Field([], description="who is who")
+    profile: Profile | None = None
+    needs: list[str] | None = Field(None, description="the columns a file must have; others count as empty (JSON)")
     identical_rows: Literal["keep", "duplicate"] = "keep"
 
     @field_validator("zone")
@@ -229,8 +209,8 @@ class Map(Section):
             if name not in TARGETS:
                 raise ValueError(f"`{name}` is not a column of an interaction{near(name, TARGETS)}; they are"
                                  f" {', '.join(TARGETS)}")  # fmt: skip
-            if spec.columns is not None and name != "attributes":
-                raise ValueError(f"`{name}` takes one column; only attributes takes columns: [...]")
+            if (spec.columns or spec.fields) is not None and name != "attributes":
+                raise ValueError(f"`{name}` takes one column; only attributes takes columns: [...] or fields: {{...}}")
         missing = [name for name in NEEDED if name not in columns]
         if missing:
             raise ValueError(f"lacks {', '.join(missing)}; say for example {'; '.join(_HOW[name] for name in missing)}")
@@ -239,7 +219,14 @@ class Map(Section):
     def reads(self) -> list[str]:
         """The file's columns that the map needs, in order of appearance."""
         names = [name for spec in self.columns.values() for name in spec.reads()]
-        names += [name for refusal in self.refuse for name in _parsed(refusal.when).columns()]
+        parts: list[Condition | Spec | None] = [
+            *self.refuse,
+            *self.aside,
+            *self.identifiers,
+            self.profile,
+            self.currency,
+        ]
+        names += [name for part in parts if part is not None for name in part.reads()]
         return list(dict.fromkeys(names))
 
 
@@ -264,7 +251,7 @@ def contract_map(columns: list[str], path: Path) -> Map:
 def resolve(plan: Map, columns: list[str], path: Path) -> None:
     """Raises WorkspaceError where the map needs a column that the file lacks, naming the map's key."""
     optional = {name for spec in plan.columns.values() if spec.optional for name in spec.reads()}
-    for name in plan.reads():
+    for name in plan.reads() if plan.needs is None else plan.needs:
         if name in columns or name in optional:
             continue
         keys = [f"columns.{key}" for key, spec in plan.columns.items() if name in spec.reads()] or ["refuse"]
