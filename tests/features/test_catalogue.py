@@ -72,7 +72,7 @@ def test_the_tables_follow_a_growing_vocabulary():
     words.code("phone", "inbound", "complaint", "health")
     words.code("fax", "inbound", "case_closed", None)
     tables = compiled.tables
-    assert tables.traits.tolist() == [[0, 0, 0, 0, 0, 0], [3, 1, 0, 1, 0, 1], [-1, -1, 2, 2, 0, 0]]
+    assert tables.traits.tolist() == [[0, 0, 0, 0, 0, 0], [3, 1, 1, 1, 0, 1], [-1, -1, 2, 2, 0, 0]]
     matched = [
         tables.selectors[a:b].tolist() for a, b in zip(tables.selector_start, tables.selector_start[1:], strict=False)
     ]
