@@ -31,8 +31,10 @@ LINKS = pa.schema(
 _CONTENT = ("identifier", "kind", "customer_id", "valid_from", "op")
 #: What sources write where they know no identifier: linking by these would merge strangers.
 PLACEHOLDERS = frozenset(
-    ("", "-", "-1", "0", "none", "null", "nil", "nan", "n/a", "na", "unknown", "undefined", "anonymous", "guest")
-    + ("(not set)", "[object object]", "00000000-0000-0000-0000-000000000000")
+    {
+        *("", "-", "-1", "0", "none", "null", "nil", "nan", "n/a", "na", "unknown", "undefined", "anonymous", "guest"),
+        *("(not set)", "[object object]", "00000000-0000-0000-0000-000000000000"),
+    }
 )
 
 
@@ -58,11 +60,12 @@ def conform(table: pa.Table) -> pa.Table:
     valid = found["valid_from"].cast(INSTANT)
     received = found.get("received_at", valid)
     found["received_at"] = pc.coalesce(received.cast(INSTANT), valid)
-    content = pa.table({name: found[name].cast(LINKS.field(name).type) for name in _CONTENT})
-    own = hexadecimal(fingerprints(content.set_column(3, "valid_from", content["valid_from"].cast(pa.int64()))))
+    columns = {name: found[name].cast(LINKS.field(name).type) for name in _CONTENT}
     ids = found.get("link_id", pa.chunked_array([pa.nulls(rows, pa.string())])).cast(pa.string())
-    columns = {"link_id": pc.coalesce(ids, pa.chunked_array([own])), **{n: content[n] for n in content.column_names}}
-    columns["received_at"] = found["received_at"]
+    if ids.null_count:
+        content = pa.table(columns | {"valid_from": columns["valid_from"].cast(pa.int64())})
+        ids = pc.coalesce(ids, pa.chunked_array([hexadecimal(fingerprints(content))]))
+    columns |= {"link_id": ids, "received_at": found["received_at"]}
     return pa.table([columns[field.name] for field in LINKS], schema=LINKS)
 
 
@@ -107,7 +110,9 @@ def without_erased(table: pa.Table, gone: frozenset[str]) -> pa.Table:
     return table.filter(pa.array(~hidden)) if hidden.any() else table
 
 
-def misfit(identifier: str | None, kind: str | None, customer_id: str | None, op: str, settings: Settings) -> str | None:
+def misfit(
+    identifier: str | None, kind: str | None, customer_id: str | None, op: str, settings: Settings
+) -> str | None:
     """What is wrong with one link, and what to do; None where it fits."""
     kinds = (CUSTOMER, *settings.identity.kinds)
     if not identifier:
