@@ -10,12 +10,13 @@ import pandas as pd
 import pyarrow as pa
 
 from features.arrange import Log, arrange
+from features.attributes import facts_of
 from features.catalogue import Catalogue
 from features.interactions import INSTANT
 from features.kernel.compiled import sensitive_topics
-from features.kernel.facts import NO_FACTS
 from features.kernel.run import run
 from features.past import Past
+from features.personas import at_cutoffs, at_instants
 from features.state import NO_REGISTERS
 from features.vocabulary import Vocabulary
 from features.workspace import Settings
@@ -70,21 +71,28 @@ def compute(
     settings: Settings,
     workers: int | None = None,
 ) -> FeatureMatrix:
-    """All customers of whom something was known before the cutoff, at every cutoff (microseconds).
+    """All customers of whom some interaction was known before the cutoff, at every cutoff (microseconds).
 
     Rows are in order of cutoff as given, then customer_id. `workers` threads; default one a processor.
     """
+    past, personas = at_cutoffs(Past.of(past), cutoffs, settings)
     vocabulary = Vocabulary()
-    log = arrange(Past.of(past).interactions, vocabulary, sensitive_topics(settings))
+    log = arrange(past.interactions, vocabulary, sensitive_topics(settings))
+    facts = facts_of(past.attributes, catalogue.attributes)
     instants = np.array(cutoffs, np.int64)
-    known = _known_from(log)[:, None] <= instants[None, :]
+    known, customers = _known_from(log)[:, None] <= instants[None, :], log.customers
+    if personas is not None:
+        customers, was = personas.read(customers)
+        known &= was
     target = np.cumsum(known.T.ravel()).reshape(known.T.shape).T - 1
     customer, cutoff = np.nonzero(known)  # by customer, so that a customer's rows stay in the cache
     where = target[customer, cutoff]
-    none = np.zeros(len(where), np.int64)
-    rows = np.column_stack([log.start[customer], log.start[customer + 1], instants[cutoff], where, none, none])
+    first, end = facts.ranges(log.customers)
+    rows = np.column_stack(
+        [log.start[customer], log.start[customer + 1], instants[cutoff], where, first[customer], end[customer]]
+    )
     position, who = np.nonzero(known.T)
-    return _fill(log, rows, log.customers[who], instants[position], catalogue, vocabulary, settings, workers)
+    return _fill(log, facts.facts, rows, customers[who], instants[position], catalogue, vocabulary, settings, workers)
 
 
 def compute_at(
@@ -95,20 +103,24 @@ def compute_at(
     settings: Settings,
     workers: int | None = None,
 ) -> FeatureMatrix:
-    """Row i is customers[i] as of as_of[i] (microseconds); a customer without interactions gets the cold profile."""
-    vocabulary = Vocabulary()
-    log = arrange(Past.of(past).interactions, vocabulary, sensitive_topics(settings))
+    """Row i is customers[i] as of as_of[i] (microseconds); a customer without interactions gets the cold profile.
+
+    Any id of a person will do: it stands for the person it was one of as of then.
+    """
     wanted = np.array(list(customers), object)
     instants = np.asarray(as_of, np.int64)
     if len(wanted) != len(instants):
         raise ValueError(f"{len(wanted)} customers but {len(instants)} instants: give one for each")
-    place = pd.Index(log.customers).get_indexer(pd.Index(wanted))
+    past, persons = at_instants(Past.of(past), wanted, instants, settings)
+    vocabulary = Vocabulary()
+    log = arrange(past.interactions, vocabulary, sensitive_topics(settings))
+    facts = facts_of(past.attributes, catalogue.attributes)
+    place = pd.Index(log.customers).get_indexer(pd.Index(persons))
     lo = np.where(place >= 0, log.start[place], 0)
     hi = np.where(place >= 0, log.start[place + 1], 0)
-    none = np.zeros(len(wanted), np.int64)
-    rows = np.column_stack([lo, hi, instants, np.arange(len(wanted)), none, none])
+    rows = np.column_stack([lo, hi, instants, np.arange(len(wanted)), *facts.ranges(persons)])
     rows = rows[np.lexsort((instants, place))]
-    return _fill(log, rows, wanted, instants, catalogue, vocabulary, settings, workers)
+    return _fill(log, facts.facts, rows, wanted, instants, catalogue, vocabulary, settings, workers)
 
 
 def _known_from(log: Log) -> np.ndarray:
@@ -123,6 +135,7 @@ def _known_from(log: Log) -> np.ndarray:
 
 def _fill(
     log: Log,
+    facts: np.ndarray,
     rows: np.ndarray,
     customers: np.ndarray,
     as_of: np.ndarray,
@@ -138,7 +151,7 @@ def _fill(
     blocks = np.array_split(np.ascontiguousarray(rows, np.int64), max(1, min(len(rows), threads * _BLOCKS)))
 
     def fill(block: np.ndarray) -> None:
-        run(columns, NO_REGISTERS, NO_FACTS, tables, block, values)
+        run(columns, NO_REGISTERS, facts, tables, block, values)
 
     if threads == 1 or len(blocks) == 1:
         for block in blocks:

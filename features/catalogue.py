@@ -66,6 +66,12 @@ class Catalogue:
         return tuple(feature.name for feature in self.features)
 
     @cached_property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of the customer attributes that features read."""
+        asked = (feature.operation().attribute for feature in self.features)
+        return tuple(dict.fromkeys(name for name in asked if name is not None))
+
+    @cached_property
     def version(self) -> str:
         """A hash of the declarations: equal versions mean equal columns with equal meaning."""
         return hashlib.sha256(f"{SEMANTICS} {self.features!r}{self.source}".encode()).hexdigest()[:12]

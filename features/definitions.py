@@ -6,9 +6,12 @@ it off the accumulators. A new kind is a subclass of `Feature` there, named in `
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from features.kernel.accumulators import HORIZON_DAYS
+
+if TYPE_CHECKING:
+    from features.workspace import Settings
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,9 @@ ANY = Selector()
 class Operation:
     """What a feature needs from the kernel: whom it looks at, windows and half-life in days, a plain number.
 
-    `attribute` names the customer attribute that it is read from, if any; then `b` is its position in `acc.facts`.
+    `attribute` names the customer attribute that it is read from, if any; then `b` is its position in `acc.facts`,
+    which holds its number, or with `labels` its position among them. With a `transition` from one channel to another,
+    `b` is its column in `acc.steps`; with `parameters`, where they begin in `acc.parameters`.
     """
 
     who: Selector = ANY
@@ -77,6 +82,9 @@ class Operation:
     half_life: int | None = None
     number: int = 0
     attribute: str | None = None
+    labels: tuple[str, ...] = ()
+    transition: tuple[str, str] | None = None
+    parameters: tuple[float, ...] = ()
 
 
 class Feature:
@@ -85,14 +93,14 @@ class Feature:
     `read(acc, t, s, a, b) -> float` is compiled: `acc` the accumulators of one customer at instant `t` (microseconds),
     `s` the position of the selector, `a` of the window, `b` of the second window or a plain number; with a half-life,
     `a` and `b` are the positions of fading days and values. NaN is null. Where `categorical`, the value is a position
-    in the workspace's list of channels.
+    among `labels_in` the workspace.
     """
 
     unit: ClassVar[str]
     null: ClassVar[str] = "never null"
     sensitivity: ClassVar[str] = "behavioural"
     categorical: ClassVar[bool] = False
-    needs: ClassVar[frozenset[str]] = frozenset()  # of accumulators.NEEDS and HOOKS: what is only added up on demand
+    needs: ClassVar[frozenset[str]] = frozenset()  # of accumulators.NEEDS, roles.PARTS, "cases": added up on demand
     read: ClassVar[Callable[[Any, int, int, int, int], float]]
 
     @property
@@ -105,6 +113,10 @@ class Feature:
 
     def operation(self) -> Operation:
         raise NotImplementedError
+
+    def labels_in(self, settings: "Settings") -> tuple[str, ...]:
+        """What the positions of a categorical feature stand for: the channels, unless a kind says otherwise."""
+        return tuple(settings.channels)
 
 
 def check_days(*days: int) -> None:

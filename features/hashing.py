@@ -26,6 +26,12 @@ def hash_string(text: str | None) -> int:
     return int(_hash_slice(np.frombuffer(data, np.uint8) if data else _EMPTY, 0, len(data)))
 
 
+def hashed(text: str | None) -> int:
+    """The hash of one string as a signed integer, as tables of int64 hold it."""
+    value = hash_string(text)
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
 def hash_strings(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """uint64[n], the same hashes for a column of strings (plain, large or dictionary-encoded)."""
     if isinstance(column, pa.ChunkedArray):

@@ -11,7 +11,6 @@ from features.hashing import hash_string, hash_strings
 from features.interactions import SCHEMA
 from features.kernel.accumulators import BOUND, HORIZON_DAYS, MONEY_LIMIT, MONEY_SCALE
 from features.kernel.compiled import Compiled
-from features.kernel.facts import Facts
 from features.kernel.run import run
 from features.state import Items, State
 from features.vocabulary import Vocabulary
@@ -58,13 +57,8 @@ def compute(state: State, as_of: int, compiled: Compiled) -> np.ndarray:
         raise ValueError(f"the state holds code {state.top}, the vocabulary ends at {ends}: load the newest vocabulary")
     out = np.empty((1, len(compiled.catalogue)))
     rows = np.array([[0, len(state.items), as_of, 0, 0, len(state.facts)]], np.int64)
-    run(state.items.columns, state.registers, _facts(state.facts), tables, rows, out)
+    run(state.items.columns, state.registers, state.facts, tables, rows, out)
     return out[0]
-
-
-def _facts(records: np.ndarray) -> Facts:
-    name, since, number, label = records.T
-    return Facts(name.view(np.uint64), since, number.view(np.float64), label.view(np.uint64))
 
 
 def warm(compiled: Compiled) -> None:

@@ -9,7 +9,7 @@ Packed, a state is one array of 64-bit words:
     numbers of interactions n, of registers k, of facts m   one word
     at, id, then the optional columns that say anything     n words each
     registers                                               4 k
-    facts                                                   4 m, column by column
+    facts                                                   5 m
     keys                                                    n half words
 """
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from features.kernel.accumulate import Columns
+from features.kernel.facts import NO_FACTS
 
 _FORMAT = 2
 _HEADER = 2
@@ -115,7 +116,6 @@ _TYPES = tuple(np.dtype(kind) for kind in ("i8", "i8", "u8", "i4", "f8", "f8", "
 _INTS, _FLOATS, _HASHES = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.uint64)
 NO_ITEMS = Items(_INTS, _INTS, _HASHES, np.zeros(0, np.int32), _FLOATS, _FLOATS, _HASHES, _FLOATS)
 NO_REGISTERS = np.zeros((0, 4), np.int64)
-NO_RECORDS = np.zeros((0, 4), np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,11 +129,11 @@ class State:
         cls,
         items: Items = NO_ITEMS,
         registers: np.ndarray = NO_REGISTERS,
-        facts: np.ndarray = NO_RECORDS,
+        facts: np.ndarray = NO_FACTS,
         top: int = -1,
     ) -> "State":
         """Of items in order of (at, id), registers int64[k, 4] in order of key: key, first, number, money in
-        millionths, and facts int64[m, 4]: hash of the name, valid from, bits of the number, hash of the label.
+        millionths, and facts int64[m, 5] as in features/kernel/facts.py.
 
         `top` is the highest code that was ever seen, -1 without any.
         """
@@ -152,7 +152,7 @@ class State:
         key = np.zeros(n + (n & 1), np.int32)
         key[:n] = items.key
         columns = [items.at, items.id, *(getattr(items, name) for name, bit in _OPTIONAL if present & bit)]
-        parts = [head, *columns, registers.ravel(), facts.T.ravel(), key]
+        parts = [head, *columns, registers.ravel(), facts.ravel(), key]
         return cls(np.concatenate([part.view(np.int64) for part in parts]))
 
     @property
@@ -185,15 +185,15 @@ class State:
     def registers(self) -> np.ndarray:
         """int64[k, 4] in order of key."""
         n, k, m = self._numbers()
-        end = len(self.words) - (n + 1) // 2 - 4 * m
+        end = len(self.words) - (n + 1) // 2 - 5 * m
         return self.words[end - 4 * k : end].reshape(k, 4)
 
     @property
     def facts(self) -> np.ndarray:
-        """int64[m, 4]."""
+        """int64[m, 5], in order."""
         n, _, m = self._numbers()
         end = len(self.words) - (n + 1) // 2
-        return self.words[end - 4 * m : end].reshape(4, m).T
+        return self.words[end - 5 * m : end].reshape(m, 5)
 
     def to_bytes(self) -> bytes:
         """28 bytes an interaction, 8 more for each optional column that says anything."""
@@ -213,7 +213,7 @@ class State:
         state = cls(np.frombuffer(blob, np.int64))
         n, k, m = state._numbers()
         columns = 2 + (blob[1]).bit_count()
-        expected = 8 * (_HEADER + columns * n + 4 * k + 4 * m + (n + 1) // 2)
+        expected = 8 * (_HEADER + columns * n + 4 * k + 5 * m + (n + 1) // 2)
         if len(blob) != expected:
             raise ValueError(f"a packed state of {n} interactions should have {expected} bytes, found {len(blob)}")
         return state

@@ -127,8 +127,7 @@ class Champions:
 
 def levels(catalogue: Catalogue, settings: Settings) -> dict[str, tuple[str, ...] | None]:
     """The labels of each categorical feature, in code order; None for a number."""
-    channels = tuple(settings.channels)
-    return {feature.name: channels if feature.categorical else None for feature in catalogue}
+    return {feature.name: feature.labels_in(settings) if feature.categorical else None for feature in catalogue}
 
 
 def one_line(error: BaseException) -> str:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from features.definitions import Selector
-from features.hashing import hash_string
+from features.hashing import hashed
 from features.interactions import CASE_CLOSING, CASE_OPENING
-from features.kernel.accumulators import CLOSES, DISTINCT, HOOKS, HORIZON_DAYS, NEEDS, NO_CASE, OPENS
+from features.kernel.accumulators import CLOSES, DISTINCT, HORIZON_DAYS, NEEDS, NO_CASE, OPENS, TRAITS
+from features.kernel.roles import asked as asked_roles
+from features.kernel.roles import named_type, pressure, roles
+from features.kernel.sequence import STEPS
 from features.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -23,14 +26,18 @@ class Tables(NamedTuple):
 
     selector_start: Any  # int64[2 * codes + 1]: where a key's selectors begin in `selectors`
     selectors: Any  # int64[...]
-    traits: Any  # int64[codes, 6]: see accumulators
+    traits: Any  # int64[codes, 7]: see accumulators
+    load: Any  # float64[codes]: what a contact of this code weighs, see roles.pressure
     band_of_day: Any  # int64[HORIZON_DAYS]: the youngest window that contains an age in whole days
     window_days: Any  # int64[windows]: ascending; the last is the horizon
     weights: Any  # float64[half-lives, HORIZON_DAYS]
-    needs: Any  # int64[selectors, 3]: decays, distinct, satisfaction are asked for
-    keys: Any  # int64[1]: how many keys one interaction may add to the set of things met
+    needs: Any  # int64[selectors, 4]: which of accumulators.NEEDS are asked for
+    sizes: Any  # int64[2]: how many keys one interaction may add to the set of things met, columns of `steps`
+    transitions: Any  # int64[channels + 1, channels + 1]: from, to: the column of `steps`, 0 where nobody asks
+    parameters: Any  # float64[...]: numbers that features bring along
     hooks: Any  # int64[2]: which of accumulators.HOOKS some feature asks for
-    attributes: Any  # uint64[attributes]: hashes of the names of the customer attributes asked for
+    attributes: Any  # int64[attributes asked for, 3]: see facts.py
+    labels: Any  # int64[...]: hashes of the labels that attributes may have
     operations: Any  # int64[features, 4]: kind, selector, a, b
 
 
@@ -44,16 +51,18 @@ class Compiled:
         self.catalogue = catalogue
         self._vocabulary = vocabulary
         self._channels = {name: position for position, name in enumerate(settings.channels)}
+        self._stages = {type_: i for i, types in enumerate(settings.journey.stages.values()) for type_ in types}
+        self._asked = asked_roles(need for feature in catalogue for need in feature.needs)
         self._sensitive = sensitive_topics(settings)
         #: Labels of the categorical features; the feature's value is the position.
-        self.levels = {f.name: tuple(settings.channels) for f in catalogue if f.categorical}
+        self.levels = {f.name: f.labels_in(settings) for f in catalogue if f.categorical}
         self._selectors: list[Selector] = []
         self._catalogue_tables = self._compile_catalogue()
         self._topics: dict[str, int] = {}
-        self._types: dict[str, int] = {}
         self._start: list[int] = [0]
         self._matches: list[int] = []
         self._traits: list[tuple[int, ...]] = []
+        self._load: list[float] = []
         self._lock = threading.Lock()
         self._tables = self._extend()
 
@@ -76,8 +85,12 @@ class Compiled:
         windows = sorted(asked | {HORIZON_DAYS})
         half_lives = sorted({op.half_life for _, op in operations if op.half_life is not None}) or [1]
         self._selectors = list(dict.fromkeys(op.who for _, op in operations))
-        needs = np.zeros((len(self._selectors), 3), np.int64)
-        attributes = list(dict.fromkeys(op.attribute for _, op in operations if op.attribute is not None))
+        needs = np.zeros((len(self._selectors), len(NEEDS)), np.int64)
+        moves: dict[tuple[str, str], int] = {}
+        parameters: list[float] = []
+        attributes = sorted({(hashed(op.attribute), op.labels) for _, op in operations if op.attribute is not None})
+        labels = [label for _, those in attributes for label in those]
+        ends = np.cumsum([len(those) for _, those in attributes], dtype=np.int64)
         rows = []
         for kind, op in operations:
             who = self._selectors.index(op.who)
@@ -86,7 +99,12 @@ class Compiled:
                 a = half_lives.index(op.half_life)
                 b = a + len(half_lives)
             elif op.attribute is not None:
-                a, b = op.number, attributes.index(op.attribute)
+                a, b = op.number, attributes.index((hashed(op.attribute), op.labels))
+            elif op.transition is not None:
+                a, b = windows.index(op.days or HORIZON_DAYS), moves.setdefault(op.transition, STEPS + len(moves))
+            elif op.parameters:
+                a, b = windows.index(op.days or HORIZON_DAYS), len(parameters)
+                parameters += op.parameters
             else:
                 a = windows.index(op.days or HORIZON_DAYS)
                 b = windows.index(op.second_days) if op.second_days else op.number
@@ -97,11 +115,24 @@ class Compiled:
             "window_days": np.array(windows, np.int64),
             "weights": np.exp2(-ages[None, :] / np.array(half_lives, float)[:, None]),
             "needs": needs,
-            "keys": np.array([1 + 2 * needs[:, DISTINCT].sum()]),
-            "hooks": np.array([any(hook in kind.needs for kind, _ in operations) for hook in HOOKS], np.int64),
-            "attributes": np.array([hash_string(name) for name in attributes], np.uint64),
+            "sizes": np.array([1 + 2 * needs[:, DISTINCT].sum(), STEPS + len(moves)]),
+            "transitions": self._transitions(moves),
+            "parameters": np.array(parameters, np.float64),
+            "hooks": np.array([self._asked != 0, any("cases" in kind.needs for kind, _ in operations)], np.int64),
+            "attributes": np.array(
+                [(name, end - len(those), end) for (name, those), end in zip(attributes, ends, strict=True)], np.int64
+            ).reshape(len(attributes), 3),
+            "labels": np.array([hashed(label) for label in labels], np.int64),
             "operations": np.array(rows, np.int64).reshape(len(rows), 4),
         }
+
+    def _transitions(self, moves: dict[tuple[str, str], int]) -> np.ndarray:
+        """From and to a channel, counted from 1; a channel that the workspace does not list leads nowhere."""
+        table = np.zeros((len(self._channels) + 1,) * 2, np.int64)
+        for (origin, target), column in moves.items():
+            if origin in self._channels and target in self._channels:
+                table[self._channels[origin] + 1, self._channels[target] + 1] = column
+        return table
 
     def _extend(self) -> Tables:
         for entry in self._vocabulary.entries[len(self._traits) :]:
@@ -113,13 +144,16 @@ class Compiled:
                     self._matches += [s for s, who in enumerate(self._selectors) if who.matches(*entry, own)]
                 self._start.append(len(self._matches))
             position = -1 if topic is None else self._topics.setdefault(topic, len(self._topics))
-            kind = self._types.setdefault(type_, len(self._types))
-            outward = direction == "outbound"
-            self._traits.append((self._channels.get(channel, -1), position, role, kind, outward, hidden))
+            bits = 0 if hidden else roles(channel, direction, type_, self._stages) & self._asked
+            stage = self._stages.get(type_, -1)
+            named = named_type(type_)
+            self._traits.append((self._channels.get(channel, -1), position, role, named, bits, stage, hidden))
+            self._load.append(pressure(channel))
         return Tables(
             selector_start=np.array(self._start, np.int64),
             selectors=np.array(self._matches, np.int64),
-            traits=np.array(self._traits, np.int64).reshape(len(self._traits), 6),
+            traits=np.array(self._traits, np.int64).reshape(len(self._traits), TRAITS),
+            load=np.array(self._load, np.float64),
             **self._catalogue_tables,
         )
 

@@ -1,6 +1,7 @@
 """Every kind of feature. A new file here needs one line below, and the kernel compiles its `read` in."""
 
 from features.definitions import Feature
+from features.kinds.attributes import AttributeLabel, AttributeNumber
 from features.kinds.habit import GapDeviation, GapLongest, GapMean, GapRatio, GapTrend, Trend
 from features.kinds.lasting import LifetimeCount, LifetimeSum, Recency, Tenure
 from features.kinds.service import LastChannel, LastSatisfaction, MeanSatisfaction, OpenCases
@@ -41,11 +42,15 @@ KINDS: tuple[type[Feature], ...] = (
     MeanSatisfaction,
     OpenCases,
     Season,
+    AttributeNumber,
+    AttributeLabel,
 )
 
 __all__ = [
     "KINDS",
     "ActiveDays",
+    "AttributeLabel",
+    "AttributeNumber",
     "Count",
     "DecayedDays",
     "DecayedSum",

@@ -1,11 +1,14 @@
 """What a CRM says of the customer, as of the cutoff."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numba import njit
 
 from features.definitions import Feature, Operation
+
+if TYPE_CHECKING:
+    from features.workspace import Settings
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,9 @@ class AttributeLabel(Feature):
 
     def operation(self) -> Operation:
         return Operation(attribute=self.key, labels=self.labels)
+
+    def labels_in(self, settings: "Settings") -> tuple[str, ...]:
+        return self.labels
 
     @staticmethod
     @njit

@@ -26,21 +26,29 @@ def known_at(rows: Sequence[Row], t: int, sensitive: Collection[str]) -> list[Ro
 
 
 def compute(
-    rows: Sequence[Row], t: int, features: Iterable[Any], channels: Sequence[str], sensitive: Collection[str] = ()
+    rows: Sequence[Row],
+    t: int,
+    features: Iterable[Any],
+    channels: Sequence[str],
+    sensitive: Collection[str] = (),
+    records: Sequence[Row] = (),
 ) -> list[float]:
-    """Every feature of one customer at t; NaN is null."""
+    """Every feature of one customer at t; NaN is null. `records` state attributes: valid_from, received_at, an object."""
     ever = known_at(rows, t, sensitive)
     remembered = [row for row in ever if row["occurred_at"] >= t - 400 * DAY][-4096:]
-    answers = [KINDS[type(f).__name__](f, Asked(f, ever, remembered, t, channels)) for f in features]
+    answers = [KINDS[type(f).__name__](f, Asked(f, ever, remembered, t, channels, records)) for f in features]
     return [math.nan if answer is None else float(answer) for answer in answers]
 
 
 class Asked:
     """The interactions that a feature's selector means."""
 
-    def __init__(self, feature: Any, ever: list[Row], remembered: list[Row], t: int, channels: Sequence[str]) -> None:
+    def __init__(
+        self, feature: Any, ever: list[Row], remembered: list[Row], t: int, channels: Sequence[str],
+        records: Sequence[Row],
+    ) -> None:  # fmt: skip
         who = getattr(feature, "who", None)
-        self.t, self.channels, self.all = t, channels, remembered
+        self.t, self.channels, self.all, self.records = t, channels, remembered, records
         self.ever = [row for row in ever if matches(who, row)]
         self.rows = [row for row in remembered if matches(who, row)]
 
@@ -126,6 +134,27 @@ def faded(half_life: int, age: int) -> float:
     return 0.5 ** (age / half_life)
 
 
+def stated(key: str, asked: Asked) -> Any:
+    """What the newest of the records that mention a key says: of those known by t, the newest that is valid by t."""
+    known = [r for r in asked.records if key in r["attributes"] and r["valid_from"] <= asked.t >= r["received_at"]]
+    newest = max(known, key=lambda record: (record["valid_from"], record["received_at"]), default=None)
+    return None if newest is None else newest["attributes"][key]
+
+
+def attribute_number(feature: Any, asked: Asked) -> float | None:
+    found = stated(feature.key, asked)
+    try:
+        return None if found is None else float(found)
+    except (TypeError, ValueError):
+        return None
+
+
+def attribute_label(feature: Any, asked: Asked) -> int | None:
+    found = stated(feature.key, asked)
+    text = {True: "true", False: "false"}.get(found) if isinstance(found, bool) else str(found)
+    return feature.labels.index(text) if text in feature.labels else None
+
+
 KINDS: dict[str, Callable[[Any, Asked], float | None]] = {
     "Count": lambda f, a: len(a.within(f.days)),
     "Sum": lambda f, a: total(a.within(f.days)),
@@ -150,4 +179,6 @@ KINDS: dict[str, Callable[[Any, Asked], float | None]] = {
     "MeanSatisfaction": lambda f, a: mean(present(a.within(f.days), "satisfaction")),
     "OpenCases": open_cases,
     "Season": season,
+    "AttributeNumber": attribute_number,
+    "AttributeLabel": attribute_label,
 }

@@ -32,6 +32,10 @@ def every_kind() -> Catalogue:
                 given_["who"] = who
             if "part" in fields:
                 given_["part"] = "sine"
+            if "key" in fields:
+                given_["key"] = kind.__name__
+            if "labels" in fields:
+                given_["labels"] = ("gold", "silver")
             feature = kind(**given_)
             more[feature.name] = feature
     return Catalogue(tuple(more.values()))
