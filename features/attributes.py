@@ -1,12 +1,12 @@
 """Customer attributes: what a CRM says of a customer, from when on, and when we learned of it.
 
-A record is a JSON object that is true of a customer from `valid_from` until a later record says otherwise, key by key: a
-key that a record does not mention keeps its value, and null takes it back. Features read the attributes that
+A record is a JSON object that is true of a customer from `valid_from` until a later record says otherwise, key by key:
+a key that a record does not mention keeps its value, and null takes it back. Features read the attributes that
 tactful.yaml declares as of the cutoff: of what was received by then, the newest that is valid by then. Of each key the
 16 newest statements are remembered, in history and online alike; they do not age out.
 
-Inside, a statement is a *fact*: a line of whole numbers (name, valid_from, number, label, received_at), the number as the
-bits of a float64 (NaN where the value is none), name and label as hashes (0 without a label).
+Inside, a statement is a *fact*: a line of int64 (name, valid_from, number, label, received_at), the number as the bits
+of a float64 (NaN where the value is none), name and label as hashes (0 without a label).
 """
 
 import re
@@ -165,11 +165,8 @@ def _distinct(customer: np.ndarray, facts: np.ndarray) -> tuple[np.ndarray, np.n
 def _value(value: Any) -> tuple[int, int]:
     """(bits of the number, hash of the label); what is no plain value is neither."""
     label = label_text(value)
-    number = float("nan")
-    if isinstance(value, int | float):
-        number = float(value)
-    elif isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        number = float(value)
+    written = isinstance(value, str) and _NUMBER.fullmatch(value.strip())
+    number = float(value) if written or isinstance(value, int | float) else float("nan")
     return int(np.float64(number).view(np.int64)), 0 if label is None else hashed(label)
 
 

@@ -1,7 +1,7 @@
 """Hook: customer attributes as of the instant.
 
-A fact is a line of int64: hash of the name, valid from, bits of the number, hash of the label, received at. A customer's
-facts lie together, in order of the first four. See features/attributes.py.
+A fact is a line of int64: hash of the name, valid from, bits of the number, hash of the label, received at. Those of a
+customer lie together, in order of the first four. See features/attributes.py.
 """
 
 from typing import Any

@@ -61,7 +61,7 @@ class AttributeLabel(Feature):
     def operation(self) -> Operation:
         return Operation(attribute=self.key, labels=self.labels)
 
-    def labels_in(self, settings: "Settings") -> tuple[str, ...]:
+    def labels_in(self, settings: "Settings") -> tuple[str, ...]:  # noqa: ARG002  the same in every workspace
         return self.labels
 
     @staticmethod

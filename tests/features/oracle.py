@@ -33,7 +33,7 @@ def compute(
     sensitive: Collection[str] = (),
     records: Sequence[Row] = (),
 ) -> list[float]:
-    """Every feature of one customer at t; NaN is null. `records` state attributes: valid_from, received_at, an object."""
+    """Every feature of one customer at t; NaN is null. `records` are of attributes: valid_from, received_at, object."""
     ever = known_at(rows, t, sensitive)
     remembered = [row for row in ever if row["occurred_at"] >= t - 400 * DAY][-4096:]
     answers = [KINDS[type(f).__name__](f, Asked(f, ever, remembered, t, channels, records)) for f in features]
