@@ -61,6 +61,36 @@ class Propensity(Section):
     responses: list[str] = Field(["accepted", "clicked"], min_length=1)
 
 
+class Journey(Section):
+    """The customer is in the stage that the newest interaction of any of these types belongs to."""
+
+    stages: dict[str, list[str]] = Field(
+        {
+            "aware": ["impression", "ad_click", "email_open", "visit"],
+            "considering": ["page_view", "search", "clicked", "email_click", "product_view", "add_to_cart", "login"],
+            "buying": ["checkout", "accepted", "purchase"],
+            "seeking_help": ["call", "message", "complaint", "case_opened"],
+            "leaving": ["refund", "rejected", "opted_out", "complained", "contract_cancelled"],
+        },
+        min_length=1,
+        max_length=32,
+        description="stages in order, each a list of interaction types",
+    )
+
+    @field_validator("stages")
+    @classmethod
+    def _one_stage_a_type(cls, stages: dict[str, list[str]]) -> dict[str, list[str]]:
+        seen: dict[str, str] = {}
+        for stage, types in stages.items():
+            if not types:
+                raise ValueError(f"stage {stage} lists no type; name some or remove it")
+            for type_ in types:
+                if type_ in seen:
+                    raise ValueError(f"type {type_} is in {seen[type_]} and {stage}; a type leads to one stage")
+                seen[type_] = stage
+        return stages
+
+
 class ClockSettings(Section):
     """`system`, or a start instant that runs on from the first time the workspace is used."""
 
@@ -131,6 +161,7 @@ class Settings(Section):
     clock: ClockSettings = ClockSettings()
     churn: Churn = Churn()
     propensity: Propensity = Propensity()
+    journey: Journey = Journey()
     attributes: Annotated[declared.Declared, BeforeValidator(declared.checked)] = Field(
         {}, description="customer attributes that are features: `number`, or the labels to tell apart"
     )

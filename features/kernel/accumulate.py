@@ -36,9 +36,12 @@ from features.kernel.accumulators import (
     RATING,
     RECENT_GAPS,
     SATISFACTION,
+    SAVED,
+    SAVING,
     SEQUENCE,
     SUM,
     TOPIC,
+    TOPICAL,
     TOPICS,
     VALUED,
     first_meeting,
@@ -102,6 +105,8 @@ def accumulate(acc: Any, met: Any, columns: Any, registers: Any, tables: Any, ro
                 add_distinct(acc, met, tables, s, band, code, mark)
             if tables.needs[s, RATING] and columns.satisfaction.shape[0]:
                 add_satisfaction(acc, s, band, columns.satisfaction[i])
+            if tables.needs[s, SAVING] and columns.discount.shape[0] and not np.isnan(columns.discount[i]):
+                acc.windows[s, band, SAVED] += columns.discount[i]
 
 
 @njit(forceinline=True)
@@ -146,8 +151,10 @@ def add_distinct(acc: Any, met: Any, tables: Any, s: int, band: int, code: int, 
     channel, topic = tables.traits[code, CHANNEL], tables.traits[code, TOPIC]
     if channel >= 0 and first_meeting(met, np.uint64(((2 * s) << 32) + channel), mark):
         acc.windows[s, band, CHANNELS] += 1
-    if topic >= 0 and first_meeting(met, np.uint64(((2 * s + 1) << 32) + topic), mark):
-        acc.windows[s, band, TOPICS] += 1
+    if topic >= 0:
+        acc.windows[s, band, TOPICAL] += 1
+        if first_meeting(met, np.uint64(((2 * s + 1) << 32) + topic), mark):
+            acc.windows[s, band, TOPICS] += 1
 
 
 @njit(forceinline=True)

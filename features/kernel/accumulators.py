@@ -16,8 +16,8 @@ HORIZON_DAYS = 400
 BOUND = 4096
 
 #: Measures of `windows`. After the pass they are cumulated, so that a window holds its total; the last is everything.
-COUNT, SUM, VALUED, DAYS, RATED, SATISFACTION, CHANNELS, TOPICS = range(8)
-MEASURES = 8
+COUNT, SUM, VALUED, DAYS, RATED, SATISFACTION, CHANNELS, TOPICS, TOPICAL, SAVED = range(10)
+MEASURES = 10
 
 #: Columns of `moments`: first, number and money of everything ever known, the newest, and the gaps between active days.
 FIRST, NUMBER, MONEY, NEWEST, NEWEST_CHANNEL, LAST_DAY, GAPS, GAP_SUM, GAP_SQUARES, GAP_LONGEST, GAP_RECENT = range(11)
@@ -33,16 +33,18 @@ MONEY_LIMIT = 9.0e9
 #: Columns of `fading`: the newest satisfaction, then days and values by half-life.
 LAST_SATISFACTION, FADING = 0, 1
 
-#: Columns of `case`: how many are open.
-OPEN = 0
-#: Traits of a code, as Compiled writes them: positions of channel, topic and type (-1 without), 1 where outbound, 1
-#: where the topic is sensitive.
-CHANNEL, TOPIC, CASE_ROLE, TYPE, OUTWARD, HIDDEN = range(6)
+#: Positions in `cases`: how many are open, and since when the one that is open longest (NEVER without).
+OPEN, OPEN_SINCE = 0, 1
+#: Traits of a code, as Compiled writes them: positions of channel, topic and stage of the journey (-1 without), of the
+#: type among NAMED_TYPES, bits of roles.py, 1 where the topic is sensitive.
+CHANNEL, TOPIC, CASE_ROLE, NAMED_TYPE, ROLES, STAGE, HIDDEN = range(7)
+TRAITS = 7
 NO_CASE, OPENS, CLOSES = range(3)
 #: What is only added up for selectors that some feature asks it of.
-NEEDS = ("decay", "distinct", "satisfaction")
-DECAY, DISTINCT, RATING = range(3)
-#: What is only added up where some feature asks for it at all: one flag each in `Tables.hooks`.
+NEEDS = ("decay", "distinct", "satisfaction", "discount")
+DECAY, DISTINCT, RATING, SAVING = range(4)
+#: What is only added up where some feature asks for it at all: one flag each in `Tables.hooks`. Of the first, a
+#: feature asks for parts: see roles.PARTS.
 HOOKS = ("sequence", "cases")
 SEQUENCE, CASES = range(2)
 
@@ -55,12 +57,13 @@ class Accumulators(NamedTuple):
     windows: Any  # float64[selector, window, measure]
     moments: Any  # int64[selector, moment]
     fading: Any  # float64[selector, 1 + 2 * half-lives]
-    cases: Any  # int64[1]
+    cases: Any  # int64[2]
     steps: Any  # float64[window, step]: disjoint bands of age, cumulated after the pass like `windows`
     marks: Any  # int64[mark]: whole numbers
-    shares: Any  # float64[share]: histograms
+    shares: Any  # float64[half-life]: the load of contacts
     facts: Any  # float64[attribute asked for]: NaN without
     window_days: Any  # int64[window], ascending
+    parameters: Any  # float64[...]: numbers that features bring along
 
 
 class Met(NamedTuple):
@@ -68,6 +71,8 @@ class Met(NamedTuple):
 
     keys: Any  # uint64[power of two]
     rows: Any  # int64[power of two]: which row filled the slot
+    notes: Any  # int64[the same, or 0 where nobody asks for cases]: what the hook of cases knows of the one met
+    since: Any  # int64[likewise]
 
 
 @njit(forceinline=True)
@@ -78,22 +83,27 @@ def clear(acc: Any) -> None:
     acc.moments[:, LAST_DAY] = -1
     acc.fading[:] = 0.0
     acc.fading[:, LAST_SATISFACTION] = np.nan
-    acc.cases[OPEN] = 0
     acc.steps[:] = 0.0
 
 
 @njit(forceinline=True)
 def first_meeting(met: Any, key: Any, row: int) -> bool:
     """Whether `row` has not met `key` (uint64) before; remembers it."""
+    return meet(met, key, row) >= 0
+
+
+@njit(forceinline=True)
+def meet(met: Any, key: Any, row: int) -> int:
+    """The slot of a `key` (uint64) that `row` has not met before, which is remembered; -1 - slot where it has."""
     last = met.keys.shape[0] - 1
     slot = np.int64((key * _SPREAD) >> np.uint64(40)) & last
     while met.rows[slot] == row:
         if met.keys[slot] == key:
-            return False
+            return -1 - slot
         slot = (slot + 1) & last
     met.rows[slot] = row
     met.keys[slot] = key
-    return True
+    return slot
 
 
 @njit(forceinline=True)

@@ -25,7 +25,7 @@ from features.kernel.accumulators import (
 from features.kernel.cases import clear_cases, finish_cases
 from features.kernel.facts import read_facts
 from features.kernel.jit import compiled
-from features.kernel.sequence import MARKS, SHARES, STEPS, clear_sequence, finish_sequence
+from features.kernel.sequence import MARKS, clear_sequence, finish_sequence
 from features.kinds import KINDS
 
 # columns of `rows`
@@ -59,12 +59,13 @@ def _new_accumulators(tables: Any) -> Accumulators:
         np.empty((selectors, tables.window_days.shape[0], MEASURES)),
         np.empty((selectors, MOMENTS), np.int64),
         np.empty((selectors, FADING + 2 * tables.weights.shape[0])),
-        np.empty(1, np.int64),
-        np.empty((tables.window_days.shape[0], STEPS)),
-        np.empty(MARKS, np.int64),
-        np.empty(SHARES),
+        np.empty(2, np.int64),
+        np.empty((tables.window_days.shape[0], tables.sizes[1])),
+        np.empty(MARKS + tables.transitions.shape[0], np.int64),
+        np.empty(tables.weights.shape[0]),
         np.empty(tables.attributes.shape[0]),
         tables.window_days,
+        tables.parameters,
     )
 
 
@@ -75,9 +76,12 @@ def _new_set(tables: Any, rows: Any) -> Met:
     for r in range(rows.shape[0]):
         most = max(most, min(rows[r, HI] - rows[r, LO], BOUND))
     slots = 2
-    while slots < 2 * most * tables.keys[0]:
+    while slots < 2 * most * tables.sizes[0]:
         slots *= 2
-    return Met(np.empty(slots, np.uint64), np.zeros(slots, np.int64))
+    noted = slots if tables.hooks[CASES] else 0
+    return Met(
+        np.empty(slots, np.uint64), np.zeros(slots, np.int64), np.empty(noted, np.int64), np.empty(noted, np.int64)
+    )
 
 
 @compiled

@@ -4,7 +4,9 @@ import pytest
 
 from features.catalogue import DEFAULT, PURCHASE, Catalogue
 from features.definitions import Feature, Selector
-from features.kernel.accumulators import HOOKS, NEEDS
+from features.interactions import NAMED_TYPES
+from features.kernel.accumulators import CASE_ROLE, CHANNEL, HIDDEN, NAMED_TYPE, NEEDS, ROLES, STAGE, TOPIC, TRAITS
+from features.kernel.roles import PARTS
 from features.kinds import KINDS, Count, DecayedDays, Trend
 from features.vocabulary import Vocabulary
 from features.workspace import Settings
@@ -37,7 +39,7 @@ def test_all_kinds_are_registered_and_ask_for_known_needs():
         return {kind} if not below else set().union(*map(leaves, below))
 
     assert leaves(Feature) == set(KINDS)
-    assert all(set(kind.needs) <= {*NEEDS, *HOOKS} for kind in KINDS)
+    assert all(set(kind.needs) <= {*NEEDS, *PARTS, "cases"} for kind in KINDS)
 
 
 def test_the_version_follows_the_content():
@@ -66,13 +68,18 @@ def test_mistakes_are_explained():
 def test_the_tables_follow_a_growing_vocabulary():
     words = Vocabulary()
     compiled = DEFAULT.compile(words, Settings())
-    assert compiled.tables.traits.shape == (0, 6)
+    assert compiled.tables.traits.shape == (0, TRAITS)
     words.code("web", "inbound", "purchase", "billing")
-    assert compiled.tables.traits.tolist() == [[0, 0, 0, 0, 0, 0]]
+    buying, help_ = 2, 3
+    purchase, complaint, other = (NAMED_TYPES.index(name) for name in ("purchase", "complaint", "other"))
+    first = compiled.tables.traits[0]
+    assert first[[CHANNEL, TOPIC, CASE_ROLE, NAMED_TYPE, STAGE, HIDDEN]].tolist() == [0, 0, 0, purchase, buying, 0]
     words.code("phone", "inbound", "complaint", "health")
     words.code("fax", "inbound", "case_closed", None)
     tables = compiled.tables
-    assert tables.traits.tolist() == [[0, 0, 0, 0, 0, 0], [3, 1, 1, 1, 0, 1], [-1, -1, 2, 2, 0, 0]]
+    columns = [CHANNEL, TOPIC, CASE_ROLE, NAMED_TYPE, STAGE, HIDDEN]
+    assert tables.traits[1:, columns].tolist() == [[3, 1, 1, complaint, help_, 1], [-1, -1, 2, other, -1, 0]]
+    assert tables.traits[1, ROLES] == 0, "a sensitive topic plays no role"
     matched = [
         tables.selectors[a:b].tolist() for a, b in zip(tables.selector_start, tables.selector_start[1:], strict=False)
     ]
