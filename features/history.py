@@ -8,11 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features import attributes, physical
+from features import attributes, links, physical
 from features.arrange import COLUMNS
 from features.daylog import Batch, DayLog, Writer
 from features.interactions import SCHEMA
-from features.links import LINKS
 from features.past import Past
 from features.workspace import Workspace
 
@@ -46,7 +45,6 @@ class Receipt:
 LOGS = {
     "decisions": (("decision_id",), "decided_at"),
     "contacts": (("contact_id", "status"), "changed_at"),
-    "identifiers": (("link_id",), "valid_from"),
 }
 
 
@@ -60,6 +58,8 @@ class History:
         )
         #: Records of customer attributes (features/attributes.py), filed under the day they were received.
         self.records = DayLog(self.folder / "attributes", ["record_id"], "received_at", attributes.ATTRIBUTES)
+        #: Links of identifiers (features/links.py), likewise.
+        self.identifiers = DayLog(self.folder / "identifiers", ["link_id"], "received_at", links.LINKS)
         self._logs = {kind: DayLog(self.folder / kind, key, at) for kind, (key, at) in LOGS.items()}
 
     def append(self, table: pa.Table, source: str, live: bool = False) -> Receipt:
@@ -99,7 +99,7 @@ class History:
             asked = set(columns or ())
             spared = {name for name in physical.STANDS_FOR.values() if name not in asked}
             wanted = [name for name in wanted if name not in spared] + list(physical.STANDS_FOR)
-        return Past(self.interactions(wanted, until=until), self.attributes(until))
+        return Past(self.interactions(wanted, until=until), self.attributes(until), self.links())
 
     def files(self, until: int | None = None, batches: Sequence[str] | None = None) -> list[Path]:
         """The Parquet files of committed interactions before `until` (to the day), or of some batches, by day."""
@@ -119,6 +119,16 @@ class History:
         """Records of customer attributes that were received by `until` (microseconds), that instant included."""
         return self.records.read(until=None if until is None else until + 1, batches=batches)
 
+    def append_links(self, table: pa.Table, source: str, live: bool = False) -> Receipt:
+        """Adds links of identifiers (see `features.links.conform`); known ones count as duplicates."""
+        with self.identifiers.writer(source, live) as batch:
+            fresh = int(batch.add(links.conform(table)).sum())
+        return Receipt(table.num_rows, fresh, table.num_rows - fresh)
+
+    def links(self, batches: Sequence[str] | None = None) -> pa.Table:
+        """Who is who, as in features/links.py: the whole log, for an erasure binds every cutoff."""
+        return self.identifiers.read(batches=batches)
+
     def append_log(self, kind: str, table: pa.Table, source: str = "store") -> Receipt:
         """Adds rows to the log `decisions` or `contacts`; see LOGS for the columns that each needs."""
         key, at = LOGS[kind]
@@ -127,7 +137,7 @@ class History:
             raise ValueError(f"{kind} need the columns {', '.join((*key, at))}; missing: {', '.join(missing)}")
         where = table.schema.get_field_index(at)
         table = table.set_column(where, at, table[at].cast(pa.timestamp("us", tz="UTC")))
-        with self._logs[kind].writer(source, live) as batch:
+        with self._logs[kind].writer(source, live=True) as batch:
             fresh = int(batch.add(table).sum())
         return Receipt(table.num_rows, fresh, table.num_rows - fresh)
 
@@ -138,14 +148,6 @@ class History:
     def contacts(self, since: int | None = None, until: int | None = None) -> pa.Table:
         """Every status each contact went through, by `changed_at`; a table without columns where there are none yet."""
         return self._logs["contacts"].read(since=since, until=until)
-
-    def links(self, batches: Sequence[str] | None = None) -> pa.Table:
-        """Which identifier belongs to whom, as in features/links.py: all of it, for an erasure binds every cutoff."""
-        return self._read_log("identifiers", LINKS, batches)
-
-    def _read_log(self, kind: str, schema: pa.Schema, batches: Sequence[str] | None) -> pa.Table:
-        found = self._logs[kind].read(batches=batches)
-        return found.select(schema.names).cast(schema) if found.num_columns else schema.empty_table()
 
 
 #: What a column holds where a source does not say.

@@ -13,6 +13,7 @@ import pyarrow as pa
 from features import clock
 from features.history import LOGS, History, Receipt, conform
 from features.interactions import INSTANT, SCHEMA
+from features.links import LINKS
 from features.workspace import Workspace
 from serving.store.protocol import Log, Store
 
@@ -116,5 +117,5 @@ def _table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-_SCHEMAS = {"decisions": DECISIONS, "contacts": CONTACTS}
+_SCHEMAS = {"decisions": DECISIONS, "contacts": CONTACTS, "identifiers": LINKS}
 assert all({*key, at} <= set(_SCHEMAS[log].names) for log, (key, at) in LOGS.items())
