@@ -10,7 +10,7 @@ of a float64 (NaN where the value is none), name and label as hashes (0 without 
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +110,17 @@ def records(rows: Iterable[tuple[str, int, Any]]) -> pa.Table:
             }
         )
     )
+
+
+def from_rows(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """A table of records from rows with instants in microseconds, as the live store keeps them."""
+    listed = list(rows)
+    columns = []
+    for field in ATTRIBUTES:
+        instant = pa.types.is_timestamp(field.type)
+        column = pa.array([row[field.name] for row in listed], pa.int64() if instant else field.type)
+        columns.append(column.cast(field.type) if instant else column)
+    return pa.table(columns, schema=ATTRIBUTES)
 
 
 def facts_of(table: pa.Table | None, names: Collection[str]) -> FactLog:

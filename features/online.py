@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from features.arrange import arrange
+from features.attributes import fold
 from features.clock import DAY
 from features.hashing import hash_string, hash_strings
 from features.interactions import SCHEMA
@@ -15,7 +16,7 @@ from features.kernel.run import run
 from features.state import Items, State
 from features.vocabulary import Vocabulary
 
-__all__ = ["Items", "State", "compute", "fold_table", "items_from_table", "update", "warm"]
+__all__ = ["Items", "State", "compute", "fold_table", "items_from_table", "learn", "update", "warm"]
 
 
 def update(state: State, items: Items) -> tuple[State, np.ndarray]:
@@ -44,6 +45,11 @@ def update(state: State, items: Items) -> tuple[State, np.ndarray]:
         merged = merged.take(slice(leaving, None))
     top = max(state.top, int(items.code[fresh].max()))
     return State.of(merged, registers, state.facts, top), fresh
+
+
+def learn(state: State, facts: np.ndarray) -> State:
+    """The state with facts of customer attributes folded in, int64[n, 5] as in features/attributes.py."""
+    return State.of(state.items, state.registers, fold(state.facts, facts), state.top)
 
 
 def compute(state: State, as_of: int, compiled: Compiled) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from features import attributes
 from features.daylog import Batch
 from features.history import History
 from features.workspace import Workspace
@@ -18,6 +19,7 @@ def absorb(workspace: Workspace, store: Store, progress: Progress | None = None)
     lost and made anew has seen none, and so gets them back; rows it knows already are duplicates.
     """
     history = History(workspace)
+    absorb_attributes(history, store)
     total = Receipt(0, 0, 0)
     for batch in pending(history, store):
         done = None if progress is None else _told(progress, batch)
@@ -28,6 +30,16 @@ def absorb(workspace: Workspace, store: Store, progress: Progress | None = None)
             total.duplicates + receipt.duplicates,
         )
     return total
+
+
+def absorb_attributes(history: History, store: Store) -> None:
+    """Records of customer attributes that the states lack: new ones, and all where other attributes became features."""
+    for batch_id in store.attributes_pending([batch.id for batch in history.records.batches()]):
+        store.load_attributes(history.attributes(batches=[batch_id]), batch_id)
+    position = store.synced("attributes")
+    while rows := store.export("attributes", position):  # recorded live before the attribute was declared
+        store.load_attributes(attributes.from_rows(rows))
+        position = rows[-1]["position"]
 
 
 def pending(history: History, store: Store) -> list[Batch]:

@@ -208,7 +208,9 @@ def absorb_new(workspace: Workspace, store: Any = None) -> None:
     own = store is None
     used = open_store(workspace) if own else store
     try:
-        batches = absorb.pending(History(workspace), used)
+        history = History(workspace)
+        absorb.absorb_attributes(history, used)
+        batches = absorb.pending(history, used)
         if not batches:
             return
         with progress() as bar:

@@ -5,6 +5,7 @@ A contact goes reserved (by a decision, until it expires) -> claimed (the channe
 that version; whoever loses the race reads and judges again. No lock is held while Python thinks.
 """
 
+from features.catalogue import of
 from features.kernel.compiled import sensitive_topics
 from features.workspace import Workspace, WorkspaceError
 from serving.store.protocol import Store
@@ -17,6 +18,6 @@ __all__ = ["SqliteStore", "Store", "open_store"]
 def open_store(workspace: Workspace) -> Store:
     """The store that tactful.yaml names, created where it is missing. Raises WorkspaceError where it cannot be used."""
     try:
-        return SqliteStore(workspace.store_path, sensitive_topics(workspace.settings))
+        return SqliteStore(workspace.store_path, sensitive_topics(workspace.settings), lambda: of(workspace).attributes)
     except (WrongFile, OSError) as error:
         raise WorkspaceError(f"store.url in {workspace.folder / 'tactful.yaml'}: {error}") from None

@@ -79,7 +79,7 @@ class Key:
 
 #: Judges a claim again: why not, or None where the contact may go out now.
 Recheck = Callable[[Customer, Contact, int], str | None]
-Log = Literal["interactions", "decisions", "contacts"]
+Log = Literal["interactions", "decisions", "contacts", "attributes"]
 
 
 class Store(Protocol):
@@ -113,6 +113,15 @@ class Store(Protocol):
 
     def failed(self, contact_id: str, now: int, reason: str = "") -> "Future[Contact]":
         """It did not go out; its slot is given back. Twice is once."""
+
+    def record_attributes(self, rows: Sequence[Mapping[str, Any]]) -> "Future[Receipt]":
+        """Appends records of customer attributes (columns of `features.attributes`; instants as micros), folds them."""
+
+    def attributes_pending(self, batches: Sequence[str]) -> list[str]:
+        """Which batches of records the states lack, as far as the attributes go that features read today."""
+
+    def load_attributes(self, table: pa.Table, batch_id: str | None = None) -> None:
+        """Folds records into the states, in pieces, known ones without effect; then the batch counts as absorbed."""
 
     def absorbed(self) -> set[str]:
         """Ids of the history batches that are in the states already."""

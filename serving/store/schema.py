@@ -1,6 +1,7 @@
 """The SQLite file's tables, as numbered steps. A step is never edited once released: add the next one."""
 
 import sqlite3
+from collections.abc import Iterator
 
 APPLICATION = 0x74616374  # "tact": tells our file from anyone else's
 
@@ -64,6 +65,35 @@ STEPS: tuple[str, ...] = (
     );
     CREATE TABLE synced (log TEXT PRIMARY KEY, position INTEGER NOT NULL);
     """,
+    """
+    CREATE TABLE attributes (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        customer_id TEXT NOT NULL,
+        body BLOB NOT NULL
+    );
+    """,
+    """
+    CREATE TABLE links (position INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL);
+    CREATE TABLE edges (
+        identifier TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        customer_id TEXT NOT NULL,
+        valid_from INTEGER NOT NULL,
+        linked INTEGER NOT NULL,
+        since INTEGER NOT NULL,
+        PRIMARY KEY (identifier, kind, customer_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX edges_of_customer ON edges (customer_id);
+    CREATE TABLE persons (raw TEXT PRIMARY KEY, customer_id TEXT NOT NULL) WITHOUT ROWID;
+    CREATE INDEX persons_by_customer ON persons (customer_id);
+    CREATE TRIGGER person_changes AFTER UPDATE OF version ON customers
+    WHEN EXISTS (SELECT 1 FROM persons WHERE raw = NEW.customer_id AND customer_id <> raw)
+    BEGIN
+        UPDATE customers SET version = version + 1
+        WHERE customer_id = (SELECT customer_id FROM persons WHERE raw = NEW.customer_id);
+    END;
+    CREATE TABLE identity_kinds (kinds TEXT NOT NULL);
+    """,
 )
 VERSION = len(STEPS)
 
@@ -89,9 +119,8 @@ def migrate(connection: sqlite3.Connection, name: str) -> None:
                 f"{name} was written by a newer Tactful (schema {version}, this one knows {VERSION}); upgrade Tactful"
             )
         for step in STEPS[version:]:
-            for statement in step.split(";"):
-                if statement.strip():
-                    connection.execute(statement)
+            for statement in _statements(step):
+                connection.execute(statement)
         if version < VERSION:
             connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
@@ -99,3 +128,13 @@ def migrate(connection: sqlite3.Connection, name: str) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _statements(step: str) -> Iterator[str]:
+    """One by one; the semicolons inside a trigger end none."""
+    statement = ""
+    for piece in step.split(";")[:-1]:
+        statement += piece + ";"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

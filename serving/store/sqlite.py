@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from features.vocabulary import Vocabulary
 from serving.decisions.customer import Contact, Customer
 from serving.decisions.decision import Decision
 from serving.decisions.profile import KEPT, Profile
-from serving.store import contacts, folding, loading, schema
+from serving.store import contacts, facts, folding, loading, schema
 from serving.store.protocol import Commit, Conflict, Key, Log, Read, Receipt, Recheck
 from serving.store.touches import touches
 from serving.store.turns import Turns
@@ -35,18 +36,26 @@ _EXPORTS: dict[str, str] = {
     "interactions": "SELECT position, body FROM interactions WHERE position > ? ORDER BY position LIMIT ?",
     "decisions": "SELECT position, body FROM decisions WHERE position > ? ORDER BY position LIMIT ?",
     "contacts": "SELECT position, body FROM contact_log WHERE position > ? ORDER BY position LIMIT ?",
+    "attributes": "SELECT position, body FROM attributes WHERE position > ? ORDER BY position LIMIT ?",
 }
 
 
 class SqliteStore:
     """`serving.store.protocol.Store` on one file. Open one a process; it is safe to use from many threads."""
 
-    def __init__(self, path: Path | str, sensitive: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        sensitive: Collection[str] = (),
+        attributes: Callable[[], Collection[str]] = tuple,
+    ) -> None:
         """Creates the file where it is missing. Raises schema.WrongFile where it is something else.
 
-        Rows on `sensitive` topics (`features.kernel.compiled.sensitive_topics`) never enter a state.
+        Rows on `sensitive` topics (`features.kernel.compiled.sensitive_topics`) never enter a state. `attributes()`
+        names the customer attributes that do; it is asked when the first record comes.
         """
         self._sensitive = frozenset(sensitive)
+        self._attributes = attributes
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._local = threading.local()
@@ -190,6 +199,24 @@ class SqliteStore:
     def record(self, rows: Sequence[Mapping[str, Any]]) -> "Future[Receipt]":
         kept = list(rows)
         return self._writer.submit(lambda tx: folding.record(tx, self._written_words, kept, self._sensitive))
+
+    def record_attributes(self, rows: Sequence[Mapping[str, Any]]) -> "Future[Receipt]":
+        kept, names = list(rows), self._attributes()
+        return self._writer.submit(lambda tx: facts.record(tx, kept, names))
+
+    def attributes_pending(self, batches: Sequence[str]) -> list[str]:
+        if not batches or not (names := self._attributes()):
+            return []
+        seen = self.absorbed()
+        return [batch_id for batch_id in batches if facts.mark(batch_id, names) not in seen]
+
+    def load_attributes(self, table: pa.Table, batch_id: str | None = None) -> None:
+        names = self._attributes()
+        for piece in facts.pieces(table, names):
+            self._writer.submit(partial(facts.fold_piece, piece=piece)).result()
+        if batch_id is not None:
+            seen = (facts.mark(batch_id, names), table.num_rows)
+            self._writer.submit(lambda tx: tx.execute("INSERT OR IGNORE INTO absorbed VALUES (?, ?)", seen)).result()
 
     def absorbed(self) -> set[str]:
         return {row[0] for row in self._reader().execute("SELECT batch_id FROM absorbed")}
