@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from features.clock import DAY
-from features.definitions import Feature, Operation, Selector, check_days
+from features.definitions import Feature, Operation, Selector
 from features.kernel.accumulators import (
     DAYS,
     FIRST,
@@ -21,7 +21,10 @@ from features.kernel.accumulators import (
     GAPS,
     NEWEST,
     RECENT_GAPS,
+    SUM,
 )
+from features.kinds.period import Comparison
+from features.kinds.totals import HALF_A_CENT
 
 
 @dataclass(frozen=True)
@@ -149,21 +152,20 @@ class GapTrend(Gap):
         return recent * gaps / acc.moments[s, GAP_SUM]
 
 
-@dataclass(frozen=True)
-class Trend(Feature):
-    """Active days now against before: the daily rate over `days` by that over `second_days`."""
+@njit
+def exposure(acc: Any, t: int, s: int, a: int, b: int) -> float:
+    """How many times as many days the longer window `b` shows of this customer."""
+    # a newcomer is compared over the days that there were
+    known = (t - acc.moments[s, FIRST] - 1) // DAY + 1
+    return min(known, acc.window_days[b]) / min(known, acc.window_days[a])
 
-    who: Selector
-    days: int
-    second_days: int
+
+@dataclass(frozen=True)
+class Trend(Comparison):
+    """Active days now against before: the daily rate over `days` by that over `second_days`."""
 
     unit = "ratio"
     null = "no active day in the longer window"
-
-    def __post_init__(self) -> None:
-        check_days(self.days, self.second_days)
-        if self.days >= self.second_days:
-            raise ValueError(f"a trend compares a shorter window with a longer one: {self.days}, {self.second_days}")
 
     @property
     def name(self) -> str:
@@ -173,15 +175,30 @@ class Trend(Feature):
     def text(self) -> str:
         return f"days with {self.who.text}: their rate in the last {self.days} days by that in {self.second_days}"
 
-    def operation(self) -> Operation:
-        return Operation(self.who, days=self.days, second_days=self.second_days)
-
     @staticmethod
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         long = acc.windows[s, b, DAYS]
-        if not long:
-            return np.nan
-        known = (t - acc.moments[s, FIRST] - 1) // DAY + 1  # a newcomer is compared over the days that there were
-        exposure = min(known, acc.window_days[b]) / min(known, acc.window_days[a])
-        return acc.windows[s, a, DAYS] / long * exposure
+        return acc.windows[s, a, DAYS] / long * exposure(acc, t, s, a, b) if long else np.nan
+
+
+@dataclass(frozen=True)
+class ValueTrend(Comparison):
+    """Value now against before: the daily rate over `days` by that over `second_days`."""
+
+    unit = "ratio"
+    null = "no value above 0 in the longer window"
+
+    @property
+    def name(self) -> str:
+        return f"value_trend_{self.who.name}_{self.days}d_{self.second_days}d"
+
+    @property
+    def text(self) -> str:
+        return f"value of {self.who.text}: its rate in the last {self.days} days by that in {self.second_days}"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        long = acc.windows[s, b, SUM]
+        return acc.windows[s, a, SUM] / long * exposure(acc, t, s, a, b) if long >= HALF_A_CENT else np.nan

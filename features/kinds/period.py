@@ -1,8 +1,8 @@
-"""What kinds have in common that look at the whole customer within a window of days."""
+"""What kinds have in common that look at a window of days of the whole customer, or at two windows."""
 
 from dataclasses import dataclass
 
-from features.definitions import Feature, Operation, check_days
+from features.definitions import Feature, Operation, Selector, check_days
 
 
 @dataclass(frozen=True)
@@ -16,3 +16,20 @@ class Period(Feature):
 
     def operation(self) -> Operation:
         return Operation(days=self.days)
+
+
+@dataclass(frozen=True)
+class Comparison(Feature):
+    """Common to all that set a shorter window against a longer one."""
+
+    who: Selector
+    days: int
+    second_days: int
+
+    def __post_init__(self) -> None:
+        check_days(self.days, self.second_days)
+        if self.days >= self.second_days:
+            raise ValueError(f"a trend compares a shorter window with a longer one: {self.days}, {self.second_days}")
+
+    def operation(self) -> Operation:
+        return Operation(self.who, days=self.days, second_days=self.second_days)

@@ -1,4 +1,4 @@
-"""The last channel, satisfaction, and open service cases."""
+"""The last channel, satisfaction, and service cases."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,8 +6,20 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from features.clock import DAY
 from features.definitions import Feature, Operation, Selector
-from features.kernel.accumulators import COUNT, LAST_SATISFACTION, NEWEST_CHANNEL, OPEN, RATED, SATISFACTION
+from features.kernel.accumulators import (
+    COUNT,
+    LAST_SATISFACTION,
+    NEVER,
+    NEWEST_CHANNEL,
+    OPEN,
+    OPEN_SINCE,
+    RATED,
+    SATISFACTION,
+)
+from features.kernel.sequence import RESOLVE_TIME, RESOLVED
+from features.kinds.period import Comparison, Period
 from features.kinds.totals import Windowed
 
 
@@ -90,6 +102,29 @@ class MeanSatisfaction(Windowed):
 
 
 @dataclass(frozen=True)
+class SatisfactionTrend(Comparison):
+    """Mean satisfaction in the shorter window less that in the longer one."""
+
+    unit = "-1 to 1"
+    needs = frozenset({"satisfaction"})
+    null = "none was rated in the shorter window"
+
+    @property
+    def name(self) -> str:
+        return f"satisfaction_trend_{self.who.name}_{self.days}d_{self.second_days}d"
+
+    @property
+    def text(self) -> str:
+        return f"mean satisfaction of the {self.who.text}: in the last {self.days} days less in {self.second_days}"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        rated, before = acc.windows[s, a, RATED], acc.windows[s, b, RATED]
+        return acc.windows[s, a, SATISFACTION] / rated - acc.windows[s, b, SATISFACTION] / before if rated else np.nan
+
+
+@dataclass(frozen=True)
 class OpenCases(Feature):
     """Cases of the last 400 days whose newest complaint, opening or closing is not a closing."""
 
@@ -111,3 +146,72 @@ class OpenCases(Feature):
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return float(acc.cases[OPEN])
+
+
+@dataclass(frozen=True)
+class LongestOpen(Feature):
+    """How long the case that is open longest has been, from its first opening after a closing."""
+
+    unit = "days"
+    needs = frozenset({"cases"})
+    null = "no case is open"
+
+    @property
+    def name(self) -> str:
+        return "longest_open_case"
+
+    @property
+    def text(self) -> str:
+        return "days since the oldest complaint or service case that is open was opened"
+
+    def operation(self) -> Operation:
+        return Operation()
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        return (t - acc.cases[OPEN_SINCE]) / DAY if acc.cases[OPEN_SINCE] != NEVER else np.nan
+
+
+@dataclass(frozen=True)
+class CasesResolved(Period):
+    """Cases whose opening is known and whose newest word is a closing in the window."""
+
+    unit = "cases"
+    needs = frozenset({"cases"})
+
+    @property
+    def name(self) -> str:
+        return f"cases_resolved_{self.days}d"
+
+    @property
+    def text(self) -> str:
+        return f"complaints and service cases that were closed for good in the last {self.days} days"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        return acc.steps[a, RESOLVED]
+
+
+@dataclass(frozen=True)
+class ResolveDays(Period):
+    """Mean time from the first opening to the last closing of the cases that were closed."""
+
+    unit = "days"
+    needs = frozenset({"cases"})
+    null = "no case was closed for good in the window"
+
+    @property
+    def name(self) -> str:
+        return f"resolve_days_{self.days}d"
+
+    @property
+    def text(self) -> str:
+        return f"mean time to resolve the complaints and service cases that were closed in the last {self.days} days"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        resolved = acc.steps[a, RESOLVED]
+        return acc.steps[a, RESOLVE_TIME] / DAY / resolved if resolved else np.nan

@@ -7,7 +7,10 @@ import numpy as np
 from numba import njit
 
 from features.definitions import Feature, Operation, Selector, check_days
-from features.kernel.accumulators import CHANNELS, COUNT, DAYS, FADING, SUM, TOPICS, VALUED
+from features.kernel.accumulators import CHANNELS, COUNT, DAYS, FADING, SAVED, SUM, TOPICAL, TOPICS, VALUED
+
+#: Less money than this is none: what is left when sums cancel.
+HALF_A_CENT = 0.005
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,51 @@ class MeanValue(Windowed):
 
 
 @dataclass(frozen=True)
+class DayValue(Windowed):
+    """Value by active day: what one visit brings, however many lines it has."""
+
+    unit = "money"
+    null = "no active day in the window"
+
+    @property
+    def name(self) -> str:
+        return f"day_value_{self.who.name}_{self.days}d"
+
+    @property
+    def text(self) -> str:
+        return f"mean value of a day with {self.who.text} among the last {self.days}"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        days = acc.windows[s, a, DAYS]
+        return acc.windows[s, a, SUM] / days if days else np.nan
+
+
+@dataclass(frozen=True)
+class DiscountShare(Windowed):
+    """Money saved (`discount` of the attributes), as a share of what it would have cost without."""
+
+    unit = "share"
+    needs = frozenset({"discount"})
+    null = "nothing in the window had a price"
+
+    @property
+    def name(self) -> str:
+        return f"discount_share_{self.who.name}_{self.days}d"
+
+    @property
+    def text(self) -> str:
+        return f"discount on {self.who.text} in the last {self.days} days, as a share of their price without it"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        price = acc.windows[s, a, SUM] + acc.windows[s, a, SAVED]
+        return acc.windows[s, a, SAVED] / price if price >= HALF_A_CENT else np.nan
+
+
+@dataclass(frozen=True)
 class ActiveDays(Windowed):
     """Distinct 24-hour periods, counted back from the cutoff, with at least one interaction."""
 
@@ -146,6 +194,27 @@ class DistinctTopics(Windowed):
     @njit
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.windows[s, a, TOPICS]
+
+
+@dataclass(frozen=True)
+class RepeatTopics(Windowed):
+    """How many interactions were about a topic that an older one in the window was about already."""
+
+    unit = "interactions"
+    needs = frozenset({"distinct"})
+
+    @property
+    def name(self) -> str:
+        return f"repeat_topics_{self.who.name}_{self.days}d"
+
+    @property
+    def text(self) -> str:
+        return f"number of {self.who.text} in the last {self.days} days on a topic that had come up there before"
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        return acc.windows[s, a, TOPICAL] - acc.windows[s, a, TOPICS]
 
 
 @dataclass(frozen=True)

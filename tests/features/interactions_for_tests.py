@@ -6,11 +6,17 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from features.arrange import COLUMNS
-from features.clock import DAY, parse_instant
+from features.clock import DAY, MINUTE, parse_instant
 from features.interactions import INSTANT
 
 START = parse_instant("2024-02-28")
-CHANNELS = ("web", "store", "email", "phone", "carrier pigeon")  # the last is no channel of the default workspace
+CHANNELS = ("web", "store", "email", "phone", "chat", "carrier pigeon")  # the last is not in the default workspace
+TYPES = (
+    *("purchase", "purchase", "contact", "complaint", "case_closed"),
+    *("page_view", "accepted", "rejected", "sent", "survey", "unheard_of"),
+)
+#: Sums of both signs are exact in binary, in whatever order they are added up.
+MONEY = st.integers(-(10**7), 10**9).map(lambda quarters: quarters / 4)
 TOPICS = (None, "billing", "delivery", "health", " Pregnancy")
 
 Row = dict[str, Any]
@@ -20,7 +26,8 @@ Row = dict[str, Any]
 def instants(draw: st.DrawFn, days: int = 450) -> int:
     """Often at the exact edge of a window, and often the same as others."""
     edge = START + draw(st.integers(0, days)) * DAY
-    return edge + draw(st.sampled_from((0, 0, -1, 1, DAY // 2)) | st.integers(0, DAY))
+    near = (0, 0, -1, 1, DAY // 2, 30 * MINUTE, 30 * MINUTE + 1, 60 * MINUTE)
+    return edge + draw(st.sampled_from(near) | st.integers(0, DAY))
 
 
 @st.composite
@@ -38,11 +45,13 @@ def interactions(draw: st.DrawFn, customers: tuple[str, ...] = ("ann",), most: i
                 "received_at": at + late,
                 "channel": draw(st.sampled_from(CHANNELS)),
                 "direction": draw(st.sampled_from(("inbound", "outbound"))),
-                "type": draw(st.sampled_from(("purchase", "purchase", "contact", "complaint", "case_closed"))),
+                "type": draw(st.sampled_from(TYPES)),
                 "topic": draw(st.sampled_from(TOPICS)),
-                "value": draw(st.none() | st.integers(-(10**7), 10**9).map(lambda cents: cents / 100)),
+                "value": draw(st.none() | MONEY),
                 "satisfaction": draw(st.none() | st.floats(0, 1)),
                 "case_id": draw(st.sampled_from((None, None, "case a", "case b"))),
+                "decision_id": draw(st.sampled_from((None, None, "d1"))),
+                "attributes": draw(st.none() | MONEY.map(lambda money: f'{{"discount": {abs(money)}}}')),
             }
         )
     return rows

@@ -3,12 +3,16 @@
 An interaction is a dict with the columns of the contract; instants are integers of microseconds.
 """
 
+import json
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
+import oracle_order
+
 from features.hashing import hash_string
+from features.workspace import Journey
 
 DAY = 24 * 3600 * 1_000_000
 Row = dict[str, Any]
@@ -49,6 +53,7 @@ class Asked:
     ) -> None:  # fmt: skip
         who = getattr(feature, "who", None)
         self.t, self.channels, self.all, self.records = t, channels, remembered, records
+        self.stages = Journey().stages
         self.ever = [row for row in ever if matches(who, row)]
         self.rows = [row for row in remembered if matches(who, row)]
 
@@ -73,6 +78,10 @@ def matches(who: Any, row: Row) -> bool:
     if who is None:
         return True
     asked = {"channel": who.channel, "direction": who.direction, "type": who.type, "topic": who.topic}
+    if who.own is not None and who.own != (row.get("decision_id") is not None):
+        return False
+    if row["type"] in who.without or (who.types is not None and row["type"] not in who.types):
+        return False
     return all(row[name] == want for name, want in asked.items() if want is not None)
 
 
@@ -107,8 +116,57 @@ def trend(feature: Any, asked: Asked) -> float | None:
     short, long = (len(asked.active(asked.within(days))) for days in (feature.days, feature.second_days))
     if not long:
         return None
+    return short / long * exposure(feature, asked)
+
+
+def exposure(feature: Any, asked: Asked) -> float:
     known = 1 + asked.age(asked.ever[0])
-    return (short / min(feature.days, known)) / (long / min(feature.second_days, known))
+    return min(feature.second_days, known) / min(feature.days, known)
+
+
+def value_trend(feature: Any, asked: Asked) -> float | None:
+    short, long = (total(asked.within(days)) for days in (feature.days, feature.second_days))
+    return short / long * exposure(feature, asked) if long > 0 else None
+
+
+def day_value(feature: Any, asked: Asked) -> float | None:
+    rows = asked.within(feature.days)
+    return total(rows) / len(asked.active(rows)) if rows else None
+
+
+def discount_share(feature: Any, asked: Asked) -> float | None:
+    rows = asked.within(feature.days)
+    saved = math.fsum(json.loads(row["attributes"])["discount"] for row in rows if row.get("attributes"))
+    price = total(rows) + saved
+    return saved / price if price > 0 else None
+
+
+def satisfaction_trend(feature: Any, asked: Asked) -> float | None:
+    short, long = (mean(present(asked.within(days), "satisfaction")) for days in (feature.days, feature.second_days))
+    return None if short is None or long is None else short - long
+
+
+def repeat_topics(feature: Any, asked: Asked) -> int:
+    topics = present(asked.within(feature.days), "topic")
+    return len(topics) - len(set(topics))
+
+
+def silence(feature: Any, asked: Asked) -> float | None:
+    """Fader, Hardie and Lee: P(no visit in the next days) = P(left) + P(alive) P(silent while alive)."""
+    if not asked.ever:
+        return None
+    r, alpha, a, b = feature.parameters
+    tenure = since(asked.t, asked.ever[0])
+    age = min(tenure, 365)
+    visits = asked.active(asked.within(365))
+    repeats = max(len(visits) - (tenure <= 365), 0)
+    quiet = ((alpha + age) / (alpha + age + feature.horizon)) ** (r + repeats)
+    if not repeats:
+        return quiet
+    last = max(age - since(asked.t, asked.rows[-1]), 0)
+    odds_left = a / (b + repeats - 1) * ((alpha + age) / (alpha + last)) ** (r + repeats)
+    alive = 1 / (1 + odds_left)
+    return (1 - alive) + alive * quiet
 
 
 def last_channel(_: Any, asked: Asked) -> float | None:
@@ -156,6 +214,13 @@ def attribute_label(feature: Any, asked: Asked) -> int | None:
 
 
 KINDS: dict[str, Callable[[Any, Asked], float | None]] = {
+    **oracle_order.KINDS,
+    "DayValue": day_value,
+    "DiscountShare": discount_share,
+    "RepeatTopics": repeat_topics,
+    "SatisfactionTrend": satisfaction_trend,
+    "Silence": silence,
+    "ValueTrend": value_trend,
     "Count": lambda f, a: len(a.within(f.days)),
     "Sum": lambda f, a: total(a.within(f.days)),
     "MeanValue": lambda f, a: mean(present(a.within(f.days), "value")),

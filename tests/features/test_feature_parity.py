@@ -1,5 +1,7 @@
 """History, now and the naive oracle agree on every feature of the catalogue and on every kind there is."""
 
+from itertools import product
+
 import numpy as np
 import oracle
 import pytest
@@ -17,26 +19,44 @@ from features.workspace import Settings
 
 SETTINGS = Settings()
 SENSITIVE = sensitive_topics(SETTINGS)
-SELECTORS = (PURCHASE, INBOUND, OUTBOUND, COMPLAINT, ANY, Selector("web", "inbound", "purchase", "billing"))
+SELECTORS = (
+    PURCHASE,
+    INBOUND,
+    OUTBOUND,
+    COMPLAINT,
+    ANY,
+    Selector("web", "inbound", "purchase", "billing"),
+    Selector(types=("purchase", "complaint"), own=True),
+    Selector(without=("purchase", "accepted"), own=False, label="strange"),
+)
+
+
+#: Odd values for what a declaration may ask for.
+PARAMETERS = {
+    "who": SELECTORS,
+    "days": (1,),
+    "second_days": (400,),
+    "half_life": (3,),
+    "part": ("sine",),
+    "labels": (("gold", "silver"),),
+    "position": (1, 2, 3),
+    "origin": ("web", "carrier pigeon"),
+    "target": ("phone",),
+    "first": (0, 5),
+    "last": (6, 24),
+    "horizon": (1,),
+    "parameters": ((1.2, 20.0, 0.5, 3.0),),
+}
 
 
 def every_kind() -> Catalogue:
-    """The default catalogue and, of every kind, a declaration over every selector with odd windows."""
-    parameters = {"days": 1, "second_days": 400, "half_life": 3}
+    """The default catalogue and, of every kind, declarations with odd values in every combination."""
     more = {feature.name: feature for feature in DEFAULT}
     for kind in KINDS:
-        fields = kind.__dataclass_fields__
-        for who in SELECTORS:
-            given_ = {name: value for name, value in parameters.items() if name in fields}
-            if "who" in fields:
-                given_["who"] = who
-            if "part" in fields:
-                given_["part"] = "sine"
-            if "key" in fields:
-                given_["key"] = kind.__name__
-            if "labels" in fields:
-                given_["labels"] = ("gold", "silver")
-            feature = kind(**given_)
+        options = {"key": (kind.__name__,), **PARAMETERS}
+        fields = list(kind.__dataclass_fields__)
+        for values in product(*(options[name] for name in fields)):
+            feature = kind(**dict(zip(fields, values, strict=True)))
             more[feature.name] = feature
     return Catalogue(tuple(more.values()))
 
