@@ -5,79 +5,35 @@ comes of it is what one machine gives, to the last bit. Only DataFrames are used
 Executors need Python with this package: on a cluster it travels with the environment (`spark.archives`).
 """
 
-import os
-import shutil
-import subprocess
-import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.arrange import COLUMNS
 from features.batch import compute
+from features.buckets import Keys
 from features.catalogue import Catalogue
 from features.interactions import INSTANT, SCHEMA
+from features.past import Past
+from features.spark_session import one_line, session
 from features.vocabulary import Vocabulary
 from features.workspace import Settings, WorkspaceError
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+    from features.engine.beside import Beside
 
 #: Interactions of one bucket, about: what an executor's Python holds at a time is a few hundred MB.
 BUCKET_ROWS = 500_000
 #: And at least so many buckets, so that there is work for every core of a small cluster.
 BUCKETS = 16
-_LOCAL = {
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.log.level": "OFF",
-}
-
-
-def session(master: str | None = None, memory: str = "2g") -> "SparkSession":
-    """The Spark session that is there, else one on `master`, else as spark-submit or the environment say, else local.
-
-    `memory` is what Spark's own process on this machine may take. Raises WorkspaceError where Spark or Java is missing.
-    """
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError:
-        raise WorkspaceError("the Spark engine needs pyspark: pip install 'tactful[spark]'") from None
-    active = SparkSession.getActiveSession()
-    if active is not None:
-        return active
-    elsewhere = any(name in os.environ for name in ("PYSPARK_GATEWAY_PORT", "SPARK_REMOTE", "SPARK_CONF_DIR"))
-    if master is None and not elsewhere:
-        master = "local[*]"
-    builder: Any = SparkSession.builder
-    builder = builder.appName("tactful").config("spark.sql.session.timeZone", "UTC")
-    if master is not None:
-        builder = builder.master(master)
-    if master is not None and master.startswith("local"):
-        if not java():
-            raise WorkspaceError("the Spark engine needs Java 17: install openjdk-17-jre-headless, or set JAVA_HOME")
-        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else workers take whichever python3 comes first
-        for key, value in {**_LOCAL, "spark.driver.memory": memory}.items():
-            builder = builder.config(key, value)
-    with _one_line("Spark cannot be started"), _silent_stderr(master):
-        return builder.getOrCreate()
-
-
-def java() -> bool:
-    """Whether there is a Java that runs."""
-    home = os.environ.get("JAVA_HOME")
-    program = os.path.join(home, "bin", "java") if home else shutil.which("java")
-    if not program or not os.path.exists(program):
-        return False
-    return subprocess.run([program, "-version"], capture_output=True, check=False).returncode == 0
+_BUCKET = "_bucket"
 
 
 def compute_spark(
@@ -86,59 +42,103 @@ def compute_spark(
     catalogue: Catalogue,
     settings: Settings,
     master: str | None = None,
+    beside: "Beside | None" = None,
     buckets: int | None = None,
 ) -> "DataFrame":
     """The rows of `batch.compute(...).to_arrow()` as a Spark DataFrame, in no particular order; nothing runs yet.
 
-    `source` is a DataFrame in the contract's columns, or Parquet files or folders that hold one. Categorical features
-    are strings. Raises WorkspaceError naming a column that is missing.
+    `source` is a DataFrame in the contract's columns, or Parquet files or folders that hold one; `beside` brings
+    attributes and links. Categorical features are strings. Raises WorkspaceError naming a column that is missing.
+    """
+    with one_line("Spark cannot read the interactions"):
+        frame = parquet(session(master), source) if isinstance(source, Sequence) else source
+        frame = contract(frame)
+        n = buckets or buckets_for(frame.count())
+        instants = [int(cutoff) for cutoff in cutoffs]
+
+        def work(_bucket: int, past: Past) -> pa.Table:
+            # one thread each: Spark gives every core a bucket of its own
+            return _plain(compute(past, instants, catalogue, settings, workers=1).to_arrow())
+
+        return by_bucket(frame, n, work, _schema(catalogue, settings), beside)
+
+
+def buckets_for(rows: int) -> int:
+    """How many buckets so many interactions are split into."""
+    return max(BUCKETS, -(-rows // BUCKET_ROWS))
+
+
+def by_bucket(
+    frame: "DataFrame", n: int, work: Callable[[int, Past], pa.Table], schema: Any, beside: "Beside | None" = None
+) -> "DataFrame":
+    """What `work(bucket, past)` returns, in the columns of `schema`, of each of `n` buckets of customers.
+
+    `work` runs on executors, once or more often. The buckets are those of features/buckets.py.
     """
     from pyspark.sql import functions as sql
 
-    with _one_line("Spark cannot read the interactions"):
-        frame = _parquet(session(master), source) if isinstance(source, Sequence) else source
-        frame = _contract(frame)
-        if buckets is None:
-            buckets = max(BUCKETS, -(-frame.count() // BUCKET_ROWS))
-        bucket = sql.pmod(sql.xxhash64("customer_id"), sql.lit(buckets))
-        worker = _worker([int(cutoff) for cutoff in cutoffs], catalogue, settings)
-        groups = frame.withColumn("_bucket", bucket).groupBy("_bucket")
-        return groups.applyInArrow(worker, _schema(catalogue, settings))
+    keys = Keys() if beside is None else beside.keys
+
+    def bucket_of(customer_id: pa.Array) -> pa.Array:
+        if customer_id.null_count:
+            raise ValueError("an interaction has no customer_id; `tactful ingest` sets such rows aside")
+        return pa.array((keys.of(customer_id) % np.uint64(n)).astype(np.int32))
+
+    def alone(key: tuple[pa.Scalar], rows: pa.Table) -> pa.Table:
+        return work(key[0].as_py(), Past(_instants(rows.drop_columns(_BUCKET))))
+
+    def together(key: tuple[pa.Scalar], rows: pa.Table, other: pa.Table) -> pa.Table:
+        attributes, links = (_unpacked(other, name) for name in ("attributes", "links"))
+        return work(key[0].as_py(), Past(_instants(rows.drop_columns(_BUCKET)), attributes, links))
+
+    with one_line("Spark cannot read the interactions"):
+        bucket = sql.arrow_udf(bucket_of, "int")("customer_id")
+        groups = frame.withColumn(_BUCKET, bucket).groupBy(_BUCKET)
+        if beside is None:
+            return groups.applyInArrow(alone, schema)
+        others = frame.sparkSession.createDataFrame(_packed(beside, n))
+        return groups.cogroup(others.groupBy(_BUCKET)).applyInArrow(together, schema)
 
 
 def tables(frame: "DataFrame", catalogue: Catalogue, settings: Settings, folder: Path) -> Iterator[pa.Table]:
     """Runs it, Spark writing to `folder` (which must be new), and gives the parts in the columns of `to_arrow()`."""
-    with _one_line("Spark failed"):
+    with one_line("Spark failed"):
         frame.write.option("compression", "zstd").parquet(str(folder))
     levels = catalogue.compile(Vocabulary(), settings).levels
     for part in sorted(folder.glob("part-*.parquet")):
         yield _labelled(pq.read_table(part), levels)
 
 
-def _parquet(spark: "SparkSession", paths: Sequence[str]) -> "DataFrame":
+def parquet(spark: "SparkSession", paths: Sequence[str]) -> "DataFrame":
     """Instants before 1900 mean what they mean elsewhere, and a later file may have columns that an earlier has not."""
     reader = spark.read.option("datetimeRebaseMode", "CORRECTED").option("mergeSchema", "true")
     return reader.parquet(*paths)
 
 
-def _contract(frame: "DataFrame") -> "DataFrame":
+def contract(frame: "DataFrame") -> "DataFrame":
     """The columns that features read; optional ones that the source has not take their defaults."""
+    return frame.select([_column(frame, name) for name in COLUMNS])
+
+
+def _column(frame: "DataFrame", name: str) -> "Column":
     from pyspark.sql import functions as sql
 
-    defaults = {"direction": sql.lit("inbound"), "received_at": sql.col("occurred_at")}
-    columns = []
-    for name in COLUMNS:
-        if name in frame.columns:
-            columns.append(sql.col(name))
-        elif name in defaults:
-            columns.append(defaults[name].alias(name))
-        elif SCHEMA.field(name).nullable:
-            columns.append(
-                sql.lit(None).cast("double" if SCHEMA.field(name).type == pa.float64() else "string").alias(name)
-            )
-        else:
-            raise WorkspaceError(f"the interactions lack the column {name}; see features/interactions.py")
-    return frame.select(columns)
+    if name in frame.columns:
+        column = sql.col(name)
+    elif name == "direction":
+        column = sql.lit("inbound")
+    elif name == "received_at":
+        column = sql.col("occurred_at")
+    elif SCHEMA.field(name).nullable:
+        column = sql.lit(None).cast("double" if SCHEMA.field(name).type == pa.float64() else "string")
+    else:
+        raise WorkspaceError(f"the interactions lack the column {name}; see features/interactions.py")
+    # of two columns features ask little, so that little is shuffled: whether there is any, and the discount
+    if name == "decision_id":
+        return column.isNotNull().alias("_own")
+    if name == "attributes":
+        return sql.when(column.contains('"discount"'), column).alias(name)
+    return column.alias(name)
 
 
 def _schema(catalogue: Catalogue, settings: Settings) -> Any:
@@ -151,17 +151,34 @@ def _schema(catalogue: Catalogue, settings: Settings) -> Any:
     return types.StructType([types.StructField(name, kind) for name, kind in columns.items()])
 
 
-def _worker(cutoffs: list[int], catalogue: Catalogue, settings: Settings) -> Callable[[pa.Table], pa.Table]:
-    """What an executor does with a bucket; one thread each, because Spark gives every core a bucket of its own."""
+def _packed(beside: "Beside", n: int) -> pa.Table:
+    """Attributes and links of each bucket that has any, as bytes: one row a bucket."""
+    nothing = SCHEMA.empty_table()
+    pasts = [beside.past(nothing, bucket, n) for bucket in range(n)]
+    columns = {_BUCKET: pa.array(range(n), pa.int32())}
+    for name in ("attributes", "links"):
+        columns[name] = pa.array([_bytes(getattr(past, name)) for past in pasts], pa.binary())
+    return pa.table(columns)
 
-    def features(bucket: pa.Table) -> pa.Table:
-        table = compute(_instants(bucket), cutoffs, catalogue, settings, workers=1).to_arrow()
-        plain = [
-            column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column for column in table.columns
-        ]
-        return pa.table(plain, names=table.column_names)
 
-    return features
+def _bytes(table: pa.Table | None) -> bytes | None:
+    if table is None:
+        return None
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def _unpacked(other: pa.Table, name: str) -> pa.Table | None:
+    content = other.column(name)[0].as_py() if other.num_rows else None
+    return None if content is None else pa.ipc.open_stream(content).read_all()
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Spark knows no dictionaries."""
+    plain = [column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column for column in table.columns]
+    return pa.table(plain, names=table.column_names)
 
 
 def _instants(table: pa.Table) -> pa.Table:
@@ -181,36 +198,3 @@ def _labelled(table: pa.Table, levels: dict[str, tuple[str, ...]]) -> pa.Table:
         column = pa.DictionaryArray.from_arrays(codes, words)
         table = table.set_column(table.column_names.index(name), name, column)
     return table
-
-
-@contextmanager
-def _silent_stderr(master: str | None) -> Iterator[None]:
-    """A local JVM keeps the standard error that it was started with, and is talkative: it gets none."""
-    if master is None or not master.startswith("local"):
-        yield
-        return
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-@contextmanager
-def _one_line(what: str) -> Iterator[None]:
-    """Spark's errors are a page of Java: the first line says what happened."""
-    from py4j.protocol import Py4JError
-    from pyspark.errors import PySparkException
-
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
-            yield
-    except (PySparkException, Py4JError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        told = next((line for line in reversed(lines) if "Error:" in line), lines[0] if lines else repr(error))
-        raise WorkspaceError(f"{what}: {told}") from None

@@ -14,7 +14,8 @@ from features import batch
 from features.catalogue import DEFAULT, Catalogue
 from features.definitions import ANY
 from features.kinds import Count, LastChannel
-from features.spark import compute_spark, java, session, tables
+from features.spark import compute_spark, tables
+from features.spark_session import java, session
 from features.workspace import Settings, WorkspaceError
 
 SETTINGS = Settings()
