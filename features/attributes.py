@@ -19,6 +19,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features import clock
 from features.declared import label_text
 from features.fingerprints import fingerprints, hexadecimal
 from features.hashing import hashed
@@ -38,6 +39,8 @@ ATTRIBUTES = pa.schema(
 )
 #: What a record may weigh as JSON.
 LARGEST = 16_384
+#: What may be valid: a contract that begins in years, but no date of a broken clock.
+EARLIEST, AHEAD = clock.parse_instant("1900-01-01"), 3653 * clock.DAY
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 
 
@@ -98,15 +101,22 @@ def conform(table: pa.Table) -> pa.Table:
     return pa.table([ids, customers, valid, received, documents], schema=ATTRIBUTES)
 
 
-def records(rows: Iterable[tuple[str, int, Any]]) -> pa.Table:
-    """A table of records from (customer_id, valid_from in microseconds, object): what a source hands over."""
+def records(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """A table of records from rows with instants in microseconds and an object each; received_at and record_id may be
+    left out."""
     listed = list(rows)
+
+    def column(name: str, kind: pa.DataType) -> pa.Array:
+        return pa.array([row.get(name) for row in listed], kind)
+
     return conform(
         pa.table(
             {
-                "customer_id": pa.array([customer for customer, _, _ in listed], pa.string()),
-                "valid_from": pa.array([at for _, at, _ in listed], pa.int64()).cast(INSTANT),
-                "attributes": pa.array([document(stated) for _, _, stated in listed], pa.string()),
+                "record_id": column("record_id", pa.string()),
+                "customer_id": column("customer_id", pa.string()),
+                "valid_from": column("valid_from", pa.int64()).cast(INSTANT),
+                "received_at": column("received_at", pa.int64()).cast(INSTANT),
+                "attributes": pa.array([document(row["attributes"]) for row in listed], pa.string()),
             }
         )
     )
@@ -121,6 +131,13 @@ def from_rows(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
         column = pa.array([row[field.name] for row in listed], pa.int64() if instant else field.type)
         columns.append(column.cast(field.type) if instant else column)
     return pa.table(columns, schema=ATTRIBUTES)
+
+
+def to_rows(table: pa.Table) -> list[dict[str, Any]]:
+    """The opposite of `from_rows`."""
+    for name in ("valid_from", "received_at"):
+        table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.int64()))
+    return table.to_pylist()
 
 
 def facts_of(table: pa.Table | None, names: Collection[str]) -> FactLog:

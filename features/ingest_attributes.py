@@ -19,7 +19,7 @@ import orjson
 import pyarrow as pa
 
 from features import clock
-from features.attributes import conform, document
+from features.attributes import AHEAD, EARLIEST, conform, document
 from features.daylog import Writer
 from features.history import History, Receipt
 from features.ingest import Ingested, SourceReceipt, Tick
@@ -34,8 +34,6 @@ from features.workspace import Workspace, WorkspaceError
 NEEDED = ("customer_id", "valid_from")
 _OWN = (*NEEDED, "received_at", "record_id")
 _OBJECT = "attributes"
-#: What may be valid: a contract that begins in years, but no date of a broken clock.
-EARLIEST, AHEAD = clock.parse_instant("1900-01-01"), 3653 * clock.DAY
 
 
 def ingest_attributes(workspace: Workspace, paths: Sequence[Path], tick: Tick | None = None) -> Ingested:

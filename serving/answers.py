@@ -259,6 +259,50 @@ class Recorded(Answer):
     )
 
 
+class RefusedRecord(BaseModel):
+    """A record that was not taken: its position in the batch, from 0, and why."""
+
+    position: int
+    customer_id: str | None
+    errors: list[ProblemField]
+
+
+class AttributesRecorded(Answer):
+    """received = accepted + duplicates + quarantined, always. What is accepted is on disk."""
+
+    received: int
+    accepted: int
+    duplicates: int
+    quarantined: int
+    quarantine: list[RefusedRecord]
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "received": 2,
+                    "accepted": 1,
+                    "duplicates": 0,
+                    "quarantined": 1,
+                    "quarantine": [
+                        {
+                            "position": 1,
+                            "customer_id": "C1042",
+                            "errors": [
+                                {
+                                    "field": "records.1.attributes",
+                                    "what": "should be a valid dictionary (found 'gold')",
+                                    "fix": "send an object with string keys",
+                                }
+                            ],
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+
 class OutcomeRecorded(Answer):
     """`accepted` is false where this outcome was known already."""
 

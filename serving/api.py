@@ -15,7 +15,15 @@ from starlette.types import Receive, Scope, Send
 
 from serving import answers, pages
 from serving.problems import MEDIA_TYPE, FieldError, Problem, field_errors, full_path, invalid, of_status
-from serving.schemas import DecideRequest, InteractionBatch, OutcomeRequest, ReportRequest, ScoreRequest, Word
+from serving.schemas import (
+    AttributeBatch,
+    DecideRequest,
+    InteractionBatch,
+    OutcomeRequest,
+    ReportRequest,
+    ScoreRequest,
+    Word,
+)
 
 if TYPE_CHECKING:
     from serving.engine import Engine  # it takes seconds to import; BentoML's parent process needs only the routes
@@ -114,6 +122,14 @@ def _calls(app: FastAPI, engine_of: EngineOf) -> None:
         A row that breaks the contract is kept in quarantine with its reason, and the others are taken.
         """
         return reply(await engine().record(body.interactions))
+
+    @app.post("/attributes", tags=["Record"], **answers.documented(answers.AttributesRecorded))
+    async def attributes(body: AttributeBatch) -> Response:
+        """Up to 1,000 records of what is true of customers since when; features read them as of the instant asked.
+
+        A record that cannot be taken is kept in quarantine with its reason, and the others are taken.
+        """
+        return reply(await engine().record_attributes(body.records))
 
     @app.post("/outcomes", tags=["Record"], **answers.documented(answers.OutcomeRecorded, 404))
     async def outcomes(body: OutcomeRequest) -> Response:

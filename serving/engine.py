@@ -192,6 +192,22 @@ class Engine:
             "quarantine": [row.as_dict() for row in refused],
         }
 
+    async def record_attributes(self, rows: Sequence[Any]) -> Answer:
+        """The same for records of customer attributes."""
+        now = self.clock.now()
+        taken, refused = intake.check_attributes(rows, now)
+        if refused:
+            with _available():
+                await asyncio.to_thread(intake.keep, self.workspace.quarantine, refused, now)
+        accepted = (await _done(self.store.record_attributes(taken))).accepted if taken else 0
+        return {
+            "received": len(rows),
+            "accepted": accepted,
+            "duplicates": len(taken) - accepted,
+            "quarantined": len(refused),
+            "quarantine": [row.as_dict("customer_id") for row in refused],
+        }
+
     async def outcome(self, told: OutcomeRequest) -> Answer:
         """An outcome is an interaction that carries the decision it came from."""
         with _available():

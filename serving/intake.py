@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from features import clock
+from features import attributes, clock
 from serving.problems import FieldError, field_errors, shown
-from serving.schemas import Interaction
+from serving.schemas import AttributeRecord, Interaction
 
 #: A source's clock may run ahead of ours by this much (microseconds); beyond it the date is impossible.
 AHEAD = clock.DAY
@@ -28,11 +28,12 @@ class Refused:
     row: Any
     errors: tuple[FieldError, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        found = self.row.get("interaction_id") if isinstance(self.row, dict) else None
+    def as_dict(self, key: str = "interaction_id") -> dict[str, Any]:
+        """As the answer shows it; `key` names the row."""
+        found = self.row.get(key) if isinstance(self.row, dict) else None
         return {
             "position": self.position,
-            "interaction_id": found if isinstance(found, str) else None,
+            key: found if isinstance(found, str) else None,
             "errors": [error.as_dict() for error in self.errors],
         }
 
@@ -54,6 +55,26 @@ def check(rows: Sequence[Any], channels: Collection[str], now: int) -> tuple[lis
         else:
             taken.append(_contract(checked, now))
     return taken, refused
+
+
+def check_attributes(rows: Sequence[Any], now: int) -> tuple[list[dict[str, Any]], list[Refused]]:
+    """(records of customer attributes with instants in microseconds, refused rows); `received_at` is ours."""
+    taken: list[dict[str, Any]] = []
+    refused: list[Refused] = []
+    for position, row in enumerate(rows):
+        try:
+            checked = AttributeRecord.model_validate(row)
+        except ValidationError as error:
+            errors = field_errors(error.errors(include_url=False, include_context=False))
+            refused.append(Refused(position, row, tuple(_placed(e, position, "records") for e in errors[:20])))
+            continue
+        valid = now if checked.valid_from is None else checked.valid_from
+        if not attributes.EARLIEST <= valid <= now + attributes.AHEAD:
+            ago = FieldError("valid_from", f"is {clock.isoformat(valid)}", "say a date from 1900 to ten years ahead")
+            refused.append(Refused(position, row, (_placed(ago, position, "records"),)))
+            continue
+        taken.append({**checked.__dict__, "valid_from": valid, "received_at": now})
+    return attributes.to_rows(attributes.records(taken)), refused
 
 
 def misfits(channel: str, occurred_at: int, channels: Collection[str], now: int) -> list[FieldError]:
@@ -107,9 +128,9 @@ def _line(refused: Refused) -> bytes:
         return orjson.dumps({"position": refused.position, "reasons": reasons, "row": text})
 
 
-def _placed(error: FieldError, position: int) -> FieldError:
+def _placed(error: FieldError, position: int, batch: str = "interactions") -> FieldError:
     whole = error.field == "(the whole body)"
-    return FieldError(f"interactions.{position}" + ("" if whole else f".{error.field}"), error.what, error.fix)
+    return FieldError(f"{batch}.{position}" + ("" if whole else f".{error.field}"), error.what, error.fix)
 
 
 def _contract(row: Interaction, now: int) -> dict[str, Any]:

@@ -133,6 +133,45 @@ class InteractionBatch(Request):
     )
 
 
+class AttributeRecord(Request):
+    """What is true of a customer from an instant on, until a later record says otherwise, key by key."""
+
+    customer_id: Word = Field(examples=["C1042"])
+    valid_from: Instant | None = Field(None, description="default: now; say it where the call may be repeated")
+    attributes: Attributes = Field(
+        min_length=1,
+        description="null takes a key back; `attributes` in tactful.yaml declares which keys are features",
+        examples=[{"segment": "gold", "age": 41}],
+    )
+    record_id: Word | None = Field(None, description="your idempotency key; default: the content itself")
+
+
+def _any_record(schema: dict[str, Any]) -> None:
+    schema["items"] = {"anyOf": [{"$ref": "#/components/schemas/AttributeRecord"}, {}]}
+
+
+class AttributeBatch(Request):
+    """Up to 1,000 records. One that cannot be taken is quarantined with its reason, the others are taken."""
+
+    records: Annotated[list[Any], Field(min_length=1, max_length=MAX_ROWS, json_schema_extra=_any_record)]
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "records": [
+                        {
+                            "customer_id": "C1042",
+                            "valid_from": "2017-12-30T18:30:00Z",
+                            "attributes": {"segment": "gold", "age": 41},
+                        }
+                    ]
+                }
+            ]
+        }
+    )
+
+
 class OutcomeRequest(Request):
     """What became of a decision."""
 
