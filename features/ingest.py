@@ -12,10 +12,12 @@ import pyarrow as pa
 
 from features.daylog import Writer
 from features.history import History, Receipt, conform
+from features.people import People
 from features.sources import contract, dataset, streams
 from features.sources.complaints import Complaints
 from features.sources.files import read
 from features.sources.mapping import Map, load
+from features.sources.named import Dataset
 from features.sources.quarantine import Quarantine, Refused, digest, sweep
 from features.workspace import Workspace, WorkspaceError
 
@@ -24,19 +26,28 @@ Tick = Callable[[str, int], Any]
 
 @dataclass(frozen=True)
 class SourceReceipt:
-    """What became of one file or data set; `quarantine` is where its bad rows are."""
+    """What became of one file or data set; `quarantine` is where its bad rows are.
+
+    `aside` are rows that are no interactions and no part of the receipt: (why, how many). `told` says how it was read.
+    """
 
     source: str
     receipt: Receipt
     quarantine: Path | None = None
     reasons: tuple[Refused, ...] = ()
+    aside: tuple[tuple[str, int], ...] = ()
+    told: str = ""
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What became of everything in one ingest; `total` adds up the sources."""
+    """What became of everything in one ingest; `total` adds up the sources.
+
+    `people` are what the sources told of customers: identifiers and attributes, each with a receipt of its own.
+    """
 
     sources: tuple[SourceReceipt, ...]
+    people: tuple[SourceReceipt, ...] = ()
 
     @property
     def total(self) -> Receipt:
@@ -52,37 +63,72 @@ def ingest_files(workspace: Workspace, paths: Sequence[Path], map_path: Path | N
     plan = None if map_path is None else load(map_path)
     for path in paths:
         streams.head(path)  # a missing or foreign file is told before a long one is read
+    return _ingest(workspace, [(path, [plan]) for path in paths], tick)
+
+
+def _ingest(workspace: Workspace, files: Sequence[tuple[Path, Sequence[Map | None]]], tick: Tick | None) -> Ingested:
+    """Each file through its maps, one after the other; what is damaged is told once."""
+    source = ", ".join(path.name for path, _ in files)
     with ExitStack() as stack:
-        batch = stack.enter_context(History(workspace).writer(", ".join(path.name for path in paths)))
+        batch = stack.enter_context(History(workspace).writer(source))
         session = _Session(workspace, batch, tick)
         done: list[SourceReceipt] = []
-        for path in paths:
+        for path, plans in files:
             refused = Quarantine(workspace.quarantine, path.name, digest(path))
             stack.callback(refused.discard)
-            session.read(path, plan, refused)
-            done.append(session.close(str(path), refused))
+            for again, plan in enumerate(plans):
+                session.read(path, plan, refused, damaged=not again)
+            done.append(session.close(str(path), refused, plans[0].description if plans[0] is not None else ""))
         session.commit()
-    return Ingested(tuple(done))
+    return Ingested(tuple(done), _people(session, workspace, source))
 
 
-def ingest_dataset(workspace: Workspace, name: str, tick: Tick | None = None) -> Ingested:
-    """Reads a named public data set into history. Raises WorkspaceError where it is not known or not installed."""
+def ingest_dataset(workspace: Workspace, name: str, paths: Sequence[Path] = (), tick: Tick | None = None) -> Ingested:
+    """Reads a named data set into history; `paths` are its files, where it takes any.
+
+    Raises WorkspaceError where it is not known, not installed or not there.
+    """
     found = dataset(name)
-    missing = [channel for channel in found.CHANNELS if channel not in workspace.settings.channels]
+    if found.maps is not None:
+        files = found.files(list(paths))
+        for path in files:
+            streams.head(path)
+        return _ingest(workspace, [(path, found.maps(path)) for path in files], tick)
+    return _ingest_tables(workspace, found, list(paths), tick)
+
+
+def _ingest_tables(workspace: Workspace, found: Dataset, paths: list[Path], tick: Tick | None) -> Ingested:
+    if len(paths) != (1 if found.takes else 0):
+        wants = f"one PATH: {found.takes}" if found.takes else "no PATH"
+        raise WorkspaceError(f"the data set {found.name} takes {wants}")
+    missing = [channel for channel in found.channels if channel not in workspace.settings.channels]
     if missing:
         raise WorkspaceError(
-            f"{workspace.folder / 'tactful.yaml'}: `channels` lacks {', '.join(missing)}, which {name} uses; add it"
+            f"{workspace.folder / 'tactful.yaml'}: `channels` lacks {', '.join(missing)}, which {found.name} uses;"
+            " add it"
         )
+    assert found.tables is not None
+    path = paths[0] if paths else None
     with ExitStack() as stack:
-        refused = Quarantine(workspace.quarantine, name, "dataset")
+        refused = Quarantine(workspace.quarantine, found.name, "dataset")
         stack.callback(refused.discard)
-        batch = stack.enter_context(History(workspace).writer(name))
+        batch = stack.enter_context(History(workspace).writer(found.name))
         session = _Session(workspace, batch, tick)
-        for table in found.tables():
-            session.take_known(name, conform(table), refused)
-        receipt = session.close(name, refused)
+        for table in found.tables(path):
+            session.take_known(found.name, conform(table), refused)
+        if found.attributes is not None:
+            session.people.profiles.append(found.attributes(path))
+        receipt = session.close(found.name, refused)
         session.commit()
-    return Ingested((receipt,))
+    return Ingested((receipt,), _people(session, workspace, found.name))
+
+
+def _people(session: "_Session", workspace: Workspace, source: str) -> tuple[SourceReceipt, ...]:
+    """Writes what the sources told of customers, after the interactions: a kill between is mended by reading again."""
+    return tuple(
+        SourceReceipt(what, receipt, refused.path if refused.rows else None, tuple(refused.summary.values()))
+        for what, receipt, refused in session.people.commit(workspace, source)
+    )
 
 
 class _Session:
@@ -93,15 +139,20 @@ class _Session:
         self.settings, self.now = workspace.settings, workspace.clock().now()
         self.batch, self.tick = batch, tick
         self.receipt = Receipt()
+        self.aside: dict[str, int] = {}
+        self.people = People(self.settings, self.now)
         self._refused: list[Quarantine] = []
         self._notes: list[dict[str, Any]] = []
 
-    def read(self, path: Path, plan: Map | None, refused: Quarantine) -> None:
-        """Takes a whole file through its map."""
+    def read(self, path: Path, plan: Map | None, refused: Quarantine, damaged: bool = True) -> None:
+        """Takes a whole file through its map; `damaged`: rows that no map can read count, and are refused."""
         for piece in read(path, plan, self.settings.currency):
-            chunk = piece.chunk
-            self.receipt += Receipt(len(chunk.damaged), 0, 0, len(chunk.damaged))
-            self._take(str(path), piece.table, piece.complaints, refused, chunk.positions, chunk.raw, chunk.damaged)
+            chunk, broken = piece.chunk, piece.chunk.damaged if damaged else []
+            self.receipt += Receipt(len(broken), 0, 0, len(broken))
+            self._take(str(path), piece.table, piece.complaints, refused, chunk.positions, chunk.raw, broken)
+            for reason, rows in piece.aside.items():
+                self.aside[reason] = self.aside.get(reason, 0) + rows
+            self.people.take(piece.links, piece.profiles)
 
     def take_known(self, source: str, table: pa.Table, refused: Quarantine) -> None:
         """Takes interactions that a data set hands over."""
@@ -112,15 +163,15 @@ class _Session:
 
         self._take(source, table, Complaints(table.num_rows), refused, positions, raw)
 
-    def close(self, source: str, refused: Quarantine) -> SourceReceipt:
+    def close(self, source: str, refused: Quarantine, told: str = "") -> SourceReceipt:
         """The receipt of a source whose rows have all been taken."""
         receipt, self.receipt = self.receipt, Receipt()
+        aside, self.aside = self.aside, {}
         self._refused.append(refused)
-        self._notes.append({"source": source, **asdict(receipt)})
+        self._notes.append({"source": source, **asdict(receipt), **({"aside": aside} if aside else {})})
         quarantine = refused.path if refused.rows else None
-        return SourceReceipt(
-            source, receipt, quarantine, tuple(sorted(refused.summary.values(), key=lambda kind: -kind.rows))
-        )
+        reasons = tuple(sorted(refused.summary.values(), key=lambda kind: -kind.rows))
+        return SourceReceipt(source, receipt, quarantine, reasons, tuple(aside.items()), told)
 
     def commit(self) -> None:
         """Quarantine first: a kill between the two leaves a file too many rather than a row unaccounted for."""

@@ -9,25 +9,32 @@ from importlib import util
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from features import clock
 from features.interactions import INSTANT
 from features.occurrences import Occurrences
+from features.sources.named import Dataset
+from features.sources.people import PROFILES
 from features.workspace import WorkspaceError
 
 CHANNELS = ("store", "mail")
 CHUNK_ROWS = 250_000
+FIRST_DAY = clock.parse_instant("2017-01-01")
+#: Money that a purchase line cost less, each given as a positive number.
+_DISCOUNTS = ("retail_disc", "coupon_disc", "coupon_match_disc")
 
 
-def size() -> int:
+def size(_path: Path | None = None) -> int:
     """How many interactions `tables` yields."""
     names = ("transactions", "campaigns", "coupon_redemptions")
     return sum(pq.read_metadata(_file(name)).num_rows for name in names)
 
 
-def tables() -> Iterator[pa.Table]:
+def tables(_path: Path | None = None) -> Iterator[pa.Table]:
     """Interactions in chunks: every purchase line, then mailings, then redemptions."""
     yield from _purchases()
     mailings = _mailings()
@@ -35,10 +42,28 @@ def tables() -> Iterator[pa.Table]:
     yield _redemptions(mailings)
 
 
+def attributes(_path: Path | None = None) -> pa.Table:
+    """Demographics of 801 households, from the first day of the data on: the source does not say since when."""
+    told = pq.read_table(_file("demographics"))
+    names = [name for name in told.column_names if name != "household_id"]
+    rows = zip(*(told[name].cast(pa.string()).to_pylist() for name in names), strict=True)
+    objects = [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in rows]
+    start = pa.repeat(pa.scalar(FIRST_DAY, pa.int64()), told.num_rows).cast(INSTANT)
+    return pa.table(
+        [
+            told["household_id"].cast(pa.string()),
+            start,
+            pa.array([orjson.dumps(found).decode() for found in objects], pa.string()),
+            start,
+        ],
+        schema=PROFILES,
+    )
+
+
 def _purchases() -> Iterator[pa.Table]:
     products = pq.read_table(_file("products"), columns=["product_id", "department"])
     topics = pc.utf8_lower(pc.utf8_trim_whitespace(products["department"])).combine_chunks()
-    columns = ["household_id", "basket_id", "product_id", "sales_value", "transaction_timestamp"]
+    columns = ["household_id", "basket_id", "product_id", "sales_value", "transaction_timestamp", *_DISCOUNTS]
     occurrences = Occurrences()
     for batch in pq.ParquetFile(_file("transactions")).iter_batches(CHUNK_ROWS, columns=columns):
         number = pa.array(occurrences.number(_line(batch)))
@@ -52,8 +77,16 @@ def _purchases() -> Iterator[pa.Table]:
                 "type": _constant("purchase", len(batch)),
                 "value": batch["sales_value"],
                 "topic": topics.take(pc.index_in(batch["product_id"], products["product_id"].combine_chunks())),
+                "attributes": _saved(batch),
             }
         )
+
+
+def _saved(batch: pa.RecordBatch) -> pa.Array:
+    """Money saved by the loyalty card, a coupon, and a coupon that the store doubled, as {"discount": 1.5}."""
+    cents = sum(np.rint(batch[name].fill_null(0).to_numpy(zero_copy_only=False) * 100) for name in _DISCOUNTS)
+    saved = pa.array(cents / 100, mask=cents == 0)
+    return pc.binary_join_element_wise('{"discount":', saved.cast(pa.string()), "}", "")
 
 
 def _line(batch: pa.RecordBatch) -> np.ndarray:
@@ -128,3 +161,13 @@ def _join(*parts: str | pa.Array) -> pa.Array:
 
 def _constant(text: str, rows: int) -> pa.Array:
     return pa.repeat(pa.scalar(text), rows)
+
+
+DATASET = Dataset(
+    "complete_journey",
+    "84.51°'s Complete Journey",
+    tables=tables,
+    size=size,
+    channels=CHANNELS,
+    attributes=attributes,
+)

@@ -1,5 +1,6 @@
 """Opening a file of interactions: which kind it is, and its rows through a map."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from features.workspace import WorkspaceError
 
 #: From this many rows on, a column that no row of the first chunk fits is the map's mistake and not the rows'.
 ENOUGH_TO_JUDGE = 20
+_JSON = re.compile(rb'(\xef\xbb\xbf)?\s*(\{\s*"|\[\s*\{)')
 
 
 def read(path: Path, plan: Map | None = None, currency: str | None = None) -> Iterator[Piece]:
@@ -34,7 +36,7 @@ def read(path: Path, plan: Map | None = None, currency: str | None = None) -> It
             _judge(path, piece.chunk, piece.complaints)
         first = False
         yield piece
-    if first:
+    if first and not plan.format.sparse:
         raise WorkspaceError(f"{path} has no rows")
 
 
@@ -45,17 +47,19 @@ def open_reader(path: Path, form: Format) -> Reader:
         return Columnar(path, form)
     if form.kind == "parquet" or path.suffix.lower() in (".parquet", ".pq"):
         raise WorkspaceError(f"{path} is not a Parquet file: it does not start like one")
-    if form.kind == "jsonl" or (form.kind is None and _is_json(path, form)):
+    if form.kind == "jsonl" or (form.kind is None and is_json(path, form)):
         return JsonLines(path, form)
     return Delimited(path, form)
 
 
-def _is_json(path: Path, form: Format) -> bool:
+def is_json(path: Path, form: Format) -> bool:
+    """Whether a text is JSON: by its name where that says so, else by how it starts."""
     names = {suffix.lower() for suffix in path.suffixes}
     if names & {".jsonl", ".ndjson", ".json"}:
         return True
-    start = streams.Text(path, form.encoding).read(4096) or b""
-    return not names & {".csv", ".tsv", ".txt"} and start.removeprefix(b"\xef\xbb\xbf").lstrip()[:2] in (b'{"', b"[{")
+    if names & {".csv", ".tsv", ".txt"}:
+        return False
+    return _JSON.match(streams.Text(path, form.encoding).read(4096) or b"") is not None
 
 
 def _judge(path: Path, chunk: Chunk, complaints: Complaints) -> None:

@@ -12,7 +12,8 @@ from pydantic import Field, field_validator, model_validator
 from features.interactions import SCHEMA
 from features.sources.evaluate import written_out
 from features.sources.expressions import Node, parse
-from features.sources.form import Format, NumberFormat
+from features.sources.form import Format as Format
+from features.sources.form import NumberFormat
 from features.sources.values import NULLS, wrong_format
 from features.workspace import Section, WorkspaceError, read_yaml
 
@@ -183,6 +184,7 @@ class Profile(Condition):
 class Map(Section):
     """A whole map file."""
 
+    description: str = Field("", description="told with the receipt")
     name: str = Field("", description="tells apart the ids of two maps that read the same file")
     format: Format = Format()
     numbers: NumberFormat = NumberFormat()

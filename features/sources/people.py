@@ -15,8 +15,9 @@ PROFILES = pa.schema(
         pa.field("received_at", INSTANT),
     ]
 )
+_PAIR = ("identifier", "kind", "customer_id")
 _INSTANTS = ("valid_from", "received_at")
-_NO_LINKS = LINKS.empty_table().select(["identifier", "kind", "customer_id", *_INSTANTS])
+_NO_LINKS = pa.schema([(name, LINKS.field(name).type) for name in (*_PAIR, *_INSTANTS)]).empty_table()
 
 
 def links(identifiers: list[tuple[pa.Array, str]], customers: pa.Array, at: pa.Array, received: pa.Array) -> pa.Table:
@@ -29,7 +30,7 @@ def links(identifiers: list[tuple[pa.Array, str]], customers: pa.Array, at: pa.A
         table = pa.table([found, pa.repeat(kind, len(found)), customers, at, received], names=_NO_LINKS.column_names)
         known = pc.and_(pc.is_valid(customers), pc.is_valid(at))
         table = table.filter(pc.and_(known, pc.not_equal(found, customers)).fill_null(False))
-        first = table.group_by(["identifier", "kind", "customer_id"]).aggregate([(name, "min") for name in _INSTANTS])
+        first = table.group_by(_PAIR).aggregate([(name, "min") for name in _INSTANTS])
         pieces.append(first.rename_columns([name.removesuffix("_min") for name in first.column_names]))
     return conform(pa.concat_tables([piece.select(_NO_LINKS.column_names) for piece in pieces]))
 

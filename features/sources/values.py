@@ -283,6 +283,8 @@ _DAY_OR_MONTH_FIRST = [
 _OTHERS = ["%Y%m%d", "%Y/%m/%d", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y.%m.%d", "%Y%m%d%H%M%S", "%d %b %Y",
            "%d %B %Y", "%b %d, %Y", "%b %d %Y", "%d-%b-%Y", "%d-%b-%y", "%a %b %d %H:%M:%S %Y", "%d %b %Y %H:%M",
            "%a, %d %b %Y %H:%M:%S %z", "%d/%b/%Y:%H:%M:%S %z"]  # fmt: skip
+#: Ways to write a date that are not ISO 8601; of a pair the first has the day before the month.
+DATE_FORMS: list[tuple[str, ...]] = [*_DAY_OR_MONTH_FIRST, *((form,) for form in _OTHERS)]
 
 
 def suggestion(samples: Sequence[str]) -> str:
