@@ -75,7 +75,7 @@ def by_bucket(
 
     `work` runs on executors, once or more often. The buckets are those of features/buckets.py.
     """
-    from pyspark.sql import functions as sql
+    from pyspark.sql.pandas.functions import arrow_udf
 
     keys = Keys() if beside is None else beside.keys
 
@@ -92,7 +92,7 @@ def by_bucket(
         return work(key[0].as_py(), Past(_instants(rows.drop_columns(_BUCKET)), attributes, links))
 
     with one_line("Spark cannot read the interactions"):
-        bucket = sql.arrow_udf(bucket_of, "int")("customer_id")
+        bucket = arrow_udf(bucket_of, "int")("customer_id")
         groups = frame.withColumn(_BUCKET, bucket).groupBy(_BUCKET)
         if beside is None:
             return groups.applyInArrow(alone, schema)

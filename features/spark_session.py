@@ -25,9 +25,10 @@ _LOCAL = {
 
 
 def session(master: str | None = None, memory: str = "2g") -> "SparkSession":
-    """The Spark session that is there, else one on `master`, else as spark-submit or the environment say, else local.
+    """The Spark session that is there; else of spark-submit or $SPARK_REMOTE; else on `master`; else on this machine.
 
-    `memory` is what Spark's own process on this machine may take. Raises WorkspaceError where Spark or Java is missing.
+    $TACTFUL_SPARK_MASTER stands for a `master` that is not given. `memory` is what Spark's own process on this machine
+    may take. Raises WorkspaceError where Spark or Java is missing.
     """
     try:
         from pyspark.sql import SparkSession
@@ -37,8 +38,8 @@ def session(master: str | None = None, memory: str = "2g") -> "SparkSession":
     if active is not None:
         return active
     elsewhere = any(name in os.environ for name in ("PYSPARK_GATEWAY_PORT", "SPARK_REMOTE", "SPARK_CONF_DIR"))
-    if master is None and not elsewhere:
-        master = "local[*]"
+    if not elsewhere:
+        master = master or os.environ.get("TACTFUL_SPARK_MASTER") or "local[*]"
     builder: Any = SparkSession.builder
     builder = builder.appName("tactful").config("spark.sql.session.timeZone", "UTC")
     if master is not None:

@@ -1,0 +1,102 @@
+"""How the cost of features grows with the log, what memory the batch engine takes, and what Spark adds.
+
+TACTFUL_BENCH_FULL=1 goes to 50 million rows: about 2 GB of disk and ten minutes.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import busy_log
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from measuring import FULL, ROWS, cpu, floor, ours, warm
+
+from features import clock
+from features.catalogue import DEFAULT
+from features.scaffold import init_workspace, templates
+from features.spark_session import java
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(7200)]
+
+MOST = 50_000_000 if FULL else ROWS
+SIZES = [size for size in (1_000_000, 3_000_000, 10_000_000, 50_000_000) if size <= MOST] or [MOST]
+AS_OF = busy_log.START + busy_log.DAYS * clock.DAY
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory):
+    """A log of each size."""
+    folder = tmp_path_factory.mktemp("growth")
+    paths = {rows: busy_log.write(rows, folder / f"{rows}.parquet") for rows in SIZES}
+    yield paths
+    for path in paths.values():
+        path.unlink()
+
+
+def child(words: list[str], folder: Path) -> tuple[float, float, float]:
+    """CPU seconds, wall seconds and peak resident MB of a command in a process of its own."""
+    start = time.perf_counter()
+    process = subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    told = process.stderr.read()
+    _, status, used = os.wait4(process.pid, 0)
+    assert status == 0, told[-2000:]
+    return used.ru_utime + used.ru_stime, time.perf_counter() - start, used.ru_maxrss / 1024
+
+
+def build(workspace: Path, source: Path, out: Path, *options: str) -> tuple[float, float, float]:
+    """Of `tactful features build` at one cutoff."""
+    words = [sys.executable, "-m", "tactful", "features", "build", "--workspace", str(workspace)]
+    words += ["--source", str(source), "--out", str(out), "--as-of", clock.isoformat(AS_OF), *options]
+    return child(words, workspace)
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    """With nothing in it: the benchmarks name their source."""
+    init_workspace(tmp_path / "shop", templates("features"))
+    return tmp_path / "shop"
+
+
+def test_growth(logs):
+    warm()
+    least = {rows: cpu(lambda path=path: floor(str(path)), 2) for rows, path in logs.items()}
+    spent = {rows: cpu(lambda path=path: ours(str(path), [AS_OF]), 2) for rows, path in logs.items()}
+    print(f"\n{len(DEFAULT)} features, 1 cutoff, Parquet to an Arrow table, CPU seconds (and times the floor):")
+    for rows in SIZES:
+        print(f"  {rows:>12,} rows {spent[rows]:8.2f} ({spent[rows] / least[rows]:.1f}x)")
+    exponent = np.polyfit(np.log(list(spent)), np.log(list(spent.values())), 1)[0]
+    print(f"  grows with the power {exponent:.2f} of the number of rows")
+    assert exponent < 1.25
+
+
+def test_memory(logs, workspace, tmp_path):
+    """The bounded engine, in a process of its own: as much memory as it was given, whatever the log."""
+    source, allowed = logs[SIZES[-1]], 2048 if FULL else 1024
+    start, _, idle = build(workspace, busy_log.write(1_000, tmp_path / "few.parquet"), tmp_path / "few_out.parquet")
+    spent, wall, peak = build(workspace, source, tmp_path / "out.parquet", "--memory", f"{allowed}MB")
+    rows = pq.read_metadata(tmp_path / "out.parquet").num_rows
+    print(
+        f"\n`features build --memory {allowed}MB` of {SIZES[-1]:,} rows, Parquet to Parquet ({rows:,} rows of "
+        f"{len(DEFAULT)} features):\n  peak {peak:,.0f} MB resident, {spent:.1f} CPU seconds, {wall:.1f} s; "
+        f"of a thousand rows {idle:,.0f} MB, {start:.1f} CPU seconds"
+    )
+    assert peak < 1.25 * allowed
+
+
+@pytest.mark.skipif(not java(), reason="no Java on this machine: Spark is not measured")
+def test_spark(logs, workspace, tmp_path):
+    """The same on a local Spark, with what starting and feeding it costs."""
+    source = logs[SIZES[0]]
+    local = build(workspace, source, tmp_path / "local.parquet")
+    spark = build(workspace, source, tmp_path / "spark.parquet", "--engine", "spark")
+    print(
+        f"\n{SIZES[0]:,} rows, Parquet to Parquet: {local[1]:.1f} s on this machine, {spark[1]:.1f} s on a local Spark"
+    )
+    order = [("as_of", "ascending"), ("customer_id", "ascending")]
+    one, other = (pq.read_table(tmp_path / f"{name}.parquet").sort_by(order) for name in ("local", "spark"))
+    assert one.combine_chunks().equals(other.combine_chunks())
