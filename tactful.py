@@ -3,6 +3,7 @@
 import typer
 
 from features import commands as features_commands
+from features.engine.command import build_features
 from serving import commands as serving_commands
 from serving.demo import commands as demo_commands
 from training import commands as training_commands
@@ -24,7 +25,7 @@ app.command()(features_commands.init)
 app.command()(features_commands.ingest)
 features = typer.Typer(help="What we know of customers: the catalogue, and tables built from it.", no_args_is_help=True)
 features.command("list")(features_commands.list_features)
-features.command("build")(features_commands.build_features)
+features.command("build")(build_features)
 app.add_typer(features, name="features")
 app.add_typer(training_commands.app)
 app.add_typer(serving_commands.app)

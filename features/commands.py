@@ -1,4 +1,4 @@
-"""The command line of features: init, ingest, features list, features build."""
+"""The command line of features: init, ingest, features list."""
 
 import json
 from collections.abc import Callable
@@ -169,43 +169,6 @@ def list_features(
         out.print(f"[bold]{escape(row['name'])}[/]  {escape(row['text'])}")
         out.print(f"    in {row['unit']}; null: {row['null']}; {row['sensitivity']}", markup=False)
     out.print(f"{len(rows)} features, catalogue {catalogue.version}", markup=False)
-
-
-@command
-def build_features(
-    target: Annotated[Path, typer.Option("--out", metavar="FILE.parquet", help="The file to write.")],
-    as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="One cutoff.")] = None,
-    first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="The first of many cutoffs.")] = None,
-    last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="The last, if a step falls on it.")] = None,
-    every: Annotated[str, typer.Option("--every", metavar="STEP", help="From cutoff to cutoff: 7d, 12h, 1w.")] = "7d",
-    workspace: WorkspaceOption = None,
-) -> None:
-    """Compute every known customer's features, as of one cutoff or many, into a Parquet file.
-
-    Example: tactful features build --as-of 2017-12-04 --out features.parquet
-
-    A cutoff sees what had occurred before it and was known by then; dates without a zone are UTC.
-    """
-    from features.build import build, cutoffs_between, parse_step
-
-    if (as_of is None) == (first is None or last is None) or (as_of and (first or last)):
-        raise WorkspaceError("say either --as-of DATE, or --from DATE --to DATE (with --every 7d)")
-    if as_of is not None:
-        cutoffs = [_date("--as-of", as_of)]
-    else:
-        cutoffs = cutoffs_between(_date("--from", str(first)), _date("--to", str(last)), parse_step(every))
-    opened = locate(workspace)
-    with progress() as bar:
-        task = bar.add_task("cutoffs", total=len(cutoffs))
-        rows = build(opened, cutoffs, target, lambda done: bar.advance(task, done))
-    out.print(f"{rows:,} rows ({len(cutoffs)} cutoffs) in {target}", markup=False)
-
-
-def _date(option: str, text: str) -> int:
-    try:
-        return clock.parse_instant(text)
-    except ValueError as error:
-        raise WorkspaceError(f"{option}: {error}") from None
 
 
 def show(done: Ingested) -> None:

@@ -41,7 +41,6 @@ class Manifest:
     data: str = ""
     units: dict[str, list[str]] = field(default_factory=dict)
     words: dict[str, list[str]] = field(default_factory=dict)
-    engine: str = "local"
     rows: int = 0
     #: Customers are split over this many buckets; `groups` are the row groups of each in a single file.
     buckets: int = 1
@@ -69,8 +68,7 @@ class Manifest:
                 text: str | bytes = (path / FILE).read_bytes()
             else:
                 text = (pq.read_schema(path).metadata or {})[KEY]
-            said = json.loads(text)
-            return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in said.items()})
+            return cls.from_json(text)
         except FileNotFoundError:
             why = f"it has no {FILE}" if path.is_dir() else "there is no such file"
         except KeyError:
@@ -78,6 +76,13 @@ class Manifest:
         except (ValueError, TypeError, OSError, pa.ArrowException) as error:
             why = f"its manifest cannot be read ({type(error).__name__})"
         raise WorkspaceError(f"{path} is no table of features: {why}; `tactful features build` writes one")
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Manifest":
+        """Raises ValueError or TypeError where it is none."""
+        said = json.loads(text)
+        columns: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+        return cls(**columns)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False)

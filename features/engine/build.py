@@ -18,6 +18,7 @@ from features.engine.result import Staging, is_file, part_tables
 from features.engine.source import Source, open_source
 from features.engine.spill import Spill
 from features.history import History
+from features.interactions import SCHEMA
 from features.manifest import FILE, Manifest
 from features.workspace import Workspace, WorkspaceError
 
@@ -72,6 +73,8 @@ class _Build:
         self.staging, self.tick = Staging(out), tick or (lambda _what, _done, _of: None)
         self.beside = Beside(History(workspace), self.settings, cutoffs[-1])
         self.reading = Reading(source, self.beside.keys, cutoffs[-1], len(self.catalogue), memory, self.tick)
+        nobody = compute(SCHEMA.empty_table(), cutoffs[:1], self.catalogue, self.settings)
+        self.schema: pa.Schema = nobody.to_arrow().schema
         pieces = source.units()
         self.known = pieces is not None  # whether what is new can be told without reading
         units = self.beside.units | {"interactions": [unit.id for unit in pieces or ()]}
@@ -89,10 +92,7 @@ class _Build:
         skip = self.staging.finished() if begun is not None and self.known else ()
         spill = self.reading.into(begun.buckets if begun is not None else self.reading.guess(), self.staging, skip)
         data = str(self.reading.fingerprint)
-        if not self.reading.fingerprint.rows:
-            raise WorkspaceError(
-                f"no interaction is known before {clock.isoformat(self.cutoffs[-1])}; `tactful ingest FILE` brings some"
-            )
+        self._some(self.reading.fingerprint.rows)
         if begun is not None and begun.data != data:  # a database went on while the build was interrupted
             self.staging.remove()
             return self._compute(None)
@@ -101,7 +101,7 @@ class _Build:
         plan = replace(self.work, data=data, words=self.reading.words.common(), buckets=spill.n)
         self.staging.begin(plan)
         for bucket in self._unfinished(plan):
-            self.staging.write(bucket, self._features(spill, bucket))
+            self.staging.write(bucket, self._features(spill, bucket), self.schema)
             spill.drop(bucket)
         return Built(self.staging.publish(plan))
 
@@ -118,20 +118,33 @@ class _Build:
         for bucket in self._unfinished(plan):
             if spill.has(bucket) or self._holds(earlier, bucket, gone):
                 fresh = self._features(spill, bucket) if spill.has(bucket) else iter(())
-                self.staging.write(bucket, merged(self._kept(earlier, bucket, gone), fresh))
+                self.staging.write(bucket, merged(self._kept(earlier, bucket, gone), fresh), self.schema)
                 spill.drop(bucket)
             else:
-                self.staging.keep(bucket, earlier)
+                self.staging.keep(bucket, earlier, self.schema)
         return Built(self.staging.publish(plan), len(touched))
 
     def spark(self) -> Built:
-        """The same rows, computed where Spark computes."""
-        from features.engine.cluster import parts
+        """The same parts, computed where Spark computes; it starts over where it was interrupted."""
+        from features.engine.cluster import fill
 
-        begun = self.staging.resume(replace(self.work, engine="spark"))
-        if begun is not None:
-            self.staging.remove()
-        raise NotImplementedError(parts)
+        name = self.source.name
+        if not self.source.paths:
+            raise WorkspaceError(f"{name}: Spark reads Parquet; leave out --engine spark, or `tactful ingest` it first")
+        earlier = self._earlier()
+        if earlier is not None and earlier.units == self.work.units:
+            return Built(earlier, 0)
+        self.staging.remove()
+        about = (self.source.paths, name, self.cutoffs, self.catalogue, self.settings, self.beside)
+        n, found, words = fill(*about, self.staging, self.schema, self.tick)
+        self._some(found.rows)
+        return Built(self.staging.publish(replace(self.work, data=str(found), words=words, buckets=n)))
+
+    def _some(self, rows: int) -> int:
+        if not rows:
+            until = clock.isoformat(self.cutoffs[-1])
+            raise WorkspaceError(f"no interaction is known before {until}; `tactful ingest FILE` brings some")
+        return rows
 
     def _unfinished(self, plan: Manifest) -> Iterator[int]:
         finished = self.staging.finished()
@@ -155,7 +168,7 @@ class _Build:
             found = Manifest.read(self.out)
         except WorkspaceError:
             return None
-        if not self.known or found.engine != "local" or not found.same_work(self.work):
+        if not self.known or not found.same_work(self.work):
             return None
         if self.reading.needed(self.source.rows(), found.rows // len(self.cutoffs)) > 2 * found.buckets:
             return None  # it has outgrown its buckets

@@ -1,7 +1,6 @@
 """The result on disk: finished buckets in a staging folder beside OUT, then all of it in place at once."""
 
 import ctypes
-import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -57,7 +56,7 @@ class Staging:
         shutil.rmtree(self.spill, ignore_errors=True)
         self._recover()
         try:
-            begun = Manifest(**json.loads((self.folder / "plan.json").read_text()))
+            begun = Manifest.from_json((self.folder / "plan.json").read_bytes())
         except (OSError, ValueError, TypeError):
             begun = None
         if begun is not None and begun.same_work(work) and begun.units == work.units:
@@ -81,25 +80,20 @@ class Staging:
         """Buckets that need not be computed again."""
         return {int(path.stem.removeprefix("part-")) for path in self.folder.glob("part-*.parquet")}
 
-    def write(self, bucket: int, tables: Iterable[pa.Table]) -> None:
+    def write(self, bucket: int, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
         """Writes the part of a bucket: it is there whole or not at all."""
         unfinished = self.part(bucket).with_suffix(".tmp")
-        writer = None
         with open(unfinished, "wb") as file:
-            try:
+            with _writer(file, schema) as writer:
                 for table in _regrouped(tables):
-                    writer = writer or _writer(file, table.schema)
                     writer.write_table(table, row_group_size=GROUP_ROWS)
-            finally:
-                if writer is not None:
-                    writer.close()
             os.fsync(file.fileno())
         unfinished.replace(self.part(bucket))
 
-    def keep(self, bucket: int, earlier: Manifest) -> None:
+    def keep(self, bucket: int, earlier: Manifest, schema: pa.Schema) -> None:
         """Takes the part of a bucket over from OUT as it is."""
         if is_file(self.out):
-            self.write(bucket, part_tables(self.out, earlier, bucket))
+            self.write(bucket, part_tables(self.out, earlier, bucket), schema)
             return
         unfinished = self.part(bucket).with_suffix(".tmp")
         try:
@@ -141,18 +135,12 @@ class Staging:
     def _publish_file(self, manifest: Manifest, parts: list[Path]) -> None:
         whole = self.folder / "whole.tmp"
         with open(whole, "wb") as file:
-            writer = None
-            try:
+            with _writer(file, pq.read_schema(parts[0])) as writer:
                 for part in parts:
                     with pq.ParquetFile(part) as source:
-                        writer = writer or _writer(file, source.schema_arrow)
                         for group in range(source.num_row_groups):
                             writer.write_table(source.read_row_group(group), row_group_size=GROUP_ROWS)
-                assert writer is not None
                 writer.add_key_value_metadata({KEY.decode(): manifest.to_json()})
-            finally:
-                if writer is not None:
-                    writer.close()
             os.fsync(file.fileno())
         whole.replace(self.out)
         _sync(self.out.parent)

@@ -23,6 +23,7 @@ class Source(Protocol):
     """Interactions in the contract's columns, batch by batch; see features/tables for `units`."""
 
     name: str
+    paths: list[str]  # the Parquet files that it is; none where it is something else
 
     def rows(self) -> int: ...
 
@@ -38,6 +39,7 @@ class TableSource:
 
     def __init__(self, table: Table) -> None:
         self.table, self.name = table, table.name
+        self.paths = [str(file) for file in table.files] if isinstance(table, ParquetTable) else []
         self._columns = readable(table.columns, table.name)
 
     def rows(self) -> int:
@@ -88,6 +90,7 @@ class FileSource:
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, str(path)
+        self.paths: list[str] = []
         if not path.is_file():
             raise WorkspaceError(f"{path}: no such file or folder")
 

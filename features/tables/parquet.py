@@ -23,14 +23,14 @@ class ParquetTable:
     def __init__(self, path: Path, files: Sequence[Path] | None = None, schema: pa.Schema | None = None) -> None:
         self.path, self.name = path, str(path)
         self._format = ds.ParquetFileFormat(read_options=ds.ParquetReadOptions(dictionary_columns=WORDS))
-        self._files = _found(path) if files is None else list(files)
+        self.files = _found(path) if files is None else list(files)
         with self._readable():
-            self._schema = schema or self._open(self._files).schema
+            self._schema = schema or self._open(self.files).schema
         self.columns = self._schema.names
 
     def rows(self) -> int:
         with self._readable():
-            return sum(pq.read_metadata(file).num_rows for file in self._files)
+            return sum(pq.read_metadata(file).num_rows for file in self.files)
 
     def units(self) -> list[Unit]:
         return list(self._by_unit())
@@ -55,11 +55,11 @@ class ParquetTable:
 
     def _chosen(self, until: int | None, units: Sequence[Unit] | None) -> list[Path]:  # noqa: ARG002  for day logs
         found = self._by_unit()
-        return self._files if units is None else [found[unit] for unit in units if unit in found]
+        return self.files if units is None else [found[unit] for unit in units if unit in found]
 
     def _by_unit(self) -> dict[Unit, Path]:
         found = {}
-        for file in self._files:
+        for file in self.files:
             about = file.stat()
             name = file.name if file == self.path else file.relative_to(self.path)
             found[Unit(f"{name}:{about.st_size}:{about.st_mtime_ns}")] = file
