@@ -44,7 +44,9 @@ class Selector:
 
     @property
     def text(self) -> str:
-        """`outbound contact interactions about billing on email`."""
+        """`outbound contact interactions about billing on email`; where labelled, `help requests`."""
+        if self.label is not None:
+            return self.label.replace("_", " ") + "s"
         whose = None if self.own is None else "our own" if self.own else "other tools'"
         types = self.types and " or ".join(self.types)
         words = [part.replace("_", " ") for part in (whose, self.direction, self.type, types) if part]

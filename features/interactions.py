@@ -68,6 +68,9 @@ NOT_CONTACTS = (
 #: How the customer feels about the company, not about one interaction.
 SURVEY = "survey"
 
+#: The customer asks for help.
+HELP_REQUESTS = ("call", "message", "chat", "ticket", *CASE_OPENING)
+
 #: Where customers help themselves, and where a person helps them.
 DIGITAL = ("web", "mobile_app", "social", "email", "advertising")
 ASSISTED = ("phone", "chat")

@@ -12,8 +12,8 @@ from features.vocabulary import Vocabulary
 from features.workspace import Settings
 
 
-def test_the_default_has_25_to_40_features():
-    assert 25 <= len(DEFAULT) <= 40
+def test_the_default_has_about_150_features():
+    assert 140 <= len(DEFAULT) <= 175
 
 
 @pytest.mark.parametrize("feature", DEFAULT.features, ids=lambda feature: feature.name)

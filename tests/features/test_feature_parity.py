@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from interactions_for_tests import DAY, START, instants, interactions, table
 
 from features import batch, online
-from features.catalogue import COMPLAINT, DEFAULT, INBOUND, OUTBOUND, PURCHASE, Catalogue
+from features.catalogue import COMPLAINT, CONTACT, DEFAULT, INBOUND, PURCHASE, Catalogue
 from features.definitions import ANY, Selector
 from features.kernel.compiled import sensitive_topics
 from features.kinds import KINDS
@@ -22,7 +22,7 @@ SENSITIVE = sensitive_topics(SETTINGS)
 SELECTORS = (
     PURCHASE,
     INBOUND,
-    OUTBOUND,
+    CONTACT,
     COMPLAINT,
     ANY,
     Selector("web", "inbound", "purchase", "billing"),
