@@ -67,7 +67,7 @@ class Manifest:
             if path.is_dir():
                 text: str | bytes = (path / FILE).read_bytes()
             else:
-                text = (pq.read_schema(path).metadata or {})[KEY]
+                text = (pq.read_metadata(path).metadata or {})[KEY]
             return cls.from_json(text)
         except FileNotFoundError:
             why = f"it has no {FILE}" if path.is_dir() else "there is no such file"

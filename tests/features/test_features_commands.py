@@ -10,14 +10,16 @@ from typer.testing import CliRunner
 
 from features import commands
 from features.catalogue import DEFAULT
+from features.engine.command import build_features
 from features.history import History
+from features.manifest import Manifest
 from features.workspace import Workspace
 
 app = typer.Typer(rich_markup_mode="rich")
 app.command()(commands.init)
 app.command()(commands.ingest)
 app.command("list")(commands.list_features)
-app.command("build")(commands.build_features)
+app.command("build")(build_features)
 
 
 def run(*arguments, code: int = 0) -> str:
@@ -108,10 +110,9 @@ def test_build_writes_whole_labelled_files(tmp_path):
     table = pq.read_table(out)
     assert table.column_names == ["customer_id", "as_of", *DEFAULT.names]
     assert table["customer_id"].to_pylist() == ["c1", "c2"]
-    labels = table.schema.metadata
-    assert labels[b"tactful.catalogue"].decode() == DEFAULT.version
-    assert labels[b"tactful.cutoffs"] == b"2024-05-03T00:00:00Z"
-    assert labels[b"tactful.history"].decode() == History(workspace).batches()[-1].id
+    said = Manifest.read(out)
+    assert (said.catalogue, said.cutoffs) == (DEFAULT.version, ("2024-05-03T00:00:00Z",))
+    assert said.units["interactions"] == [batch.id for batch in History(workspace).batches()]
     said = run(
         *("build", "--from", "2024-05-02", "--to", "2024-05-17", "--every", "7d", "--out", out, "-w", workspace.folder)
     )
