@@ -14,6 +14,8 @@ from features.history import History, Receipt
 from features.ingest import Ingested, ingest_dataset, ingest_files
 from features.scaffold import init_workspace, templates
 from features.sources import DATASETS, dataset
+from features.sources.files import Source
+from features.tables import is_url
 from features.workspace import NoWorkspace, Workspace, WorkspaceError, locate
 
 #: A log that ends longer ago than this belongs to the past.
@@ -42,9 +44,11 @@ def init(
 @command
 def ingest(
     files: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(
-            metavar="FILE", help="Parquet, CSV or JSON Lines; .gz, .bz2, .zst too; or a data set's PATH."
+            metavar="FILE",
+            help="Parquet, CSV or JSON Lines; .gz, .bz2, .zst too. A table: duckdb:///shop.db?table=sales,"
+            " postgresql://user@host/shop?table=sales. A data set's PATH.",
         ),
     ] = None,
     map_path: Annotated[
@@ -103,6 +107,7 @@ def ingest(
         raise WorkspaceError("name FILEs or a --dataset to ingest; see `tactful ingest --help`")
     if name and map_path:
         raise WorkspaceError(f"--map reads files of your own; the data set {name} brings its map")
+    sources: list[Source] = [file if is_url(file) else Path(file) for file in files or []]
     size = dataset(name).size if name else None
     with progress() as bar:
         task = bar.add_task("reading", total=size(None) if size is not None else None)
@@ -110,10 +115,7 @@ def ingest(
         def tick(source: str, rows: int) -> None:
             bar.update(task, advance=rows, description=f"reading {Path(source).name}")
 
-        if name:
-            done = ingest_dataset(opened, name, files or [], tick)
-        else:
-            done = ingest_files(opened, files or [], map_path, tick)
+        done = ingest_dataset(opened, name, sources, tick) if name else ingest_files(opened, sources, map_path, tick)
     show(done)
     _mind_the_clock(opened)
     if done.total.accepted or any(told.receipt.accepted for told in done.people):

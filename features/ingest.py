@@ -1,5 +1,6 @@
 """Ingest: files and named data sets into history, all or nothing, with every row accounted for."""
 
+import hashlib
 import heapq
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ from features.history import History, Receipt, conform
 from features.people import People
 from features.sources import contract, dataset, streams
 from features.sources.complaints import Complaints
-from features.sources.files import read
+from features.sources.files import Source, read, shown
 from features.sources.mapping import Map, load
 from features.sources.named import Dataset
 from features.sources.quarantine import Quarantine, Refused, digest, sweep
@@ -54,36 +55,50 @@ class Ingested:
         return sum((source.receipt for source in self.sources), Receipt())
 
 
-def ingest_files(workspace: Workspace, paths: Sequence[Path], map_path: Path | None = None, tick: Tick | None = None,
+def ingest_files(workspace: Workspace, paths: Sequence[Source], map_path: Path | None = None, tick: Tick | None = None,
                  ) -> Ingested:  # fmt: skip
-    """Reads files into history as one batch: all of them, or none where one cannot be read.
+    """Reads files, or tables of databases, into history as one batch: all of them, or none where one cannot be read.
 
     `tick(path, rows)` is told of progress. Raises WorkspaceError in one line that says which file, why, what to do.
     """
     plan = None if map_path is None else load(map_path)
-    for path in paths:
-        streams.head(path)  # a missing or foreign file is told before a long one is read
+    _look(paths)
     return _ingest(workspace, [(path, [plan]) for path in paths], tick)
 
 
-def _ingest(workspace: Workspace, files: Sequence[tuple[Path, Sequence[Map | None]]], tick: Tick | None) -> Ingested:
+def _look(sources: Sequence[Source]) -> None:
+    """A missing or foreign file is told before a long one is read."""
+    for source in sources:
+        if isinstance(source, Path):
+            streams.head(source)
+
+
+def _ingest(workspace: Workspace, files: Sequence[tuple[Source, Sequence[Map | None]]], tick: Tick | None) -> Ingested:
     """Each file through its maps, one after the other; what is damaged is told once."""
-    source = ", ".join(path.name for path, _ in files)
+    source = ", ".join(_called(path) for path, _ in files)
     with ExitStack() as stack:
         batch = stack.enter_context(History(workspace).writer(source))
         session = _Session(workspace, batch, tick)
         done: list[SourceReceipt] = []
         for path, plans in files:
-            refused = Quarantine(workspace.quarantine, path.name, digest(path))
+            refused = Quarantine(workspace.quarantine, _called(path), _digest(path))
             stack.callback(refused.discard)
             for again, plan in enumerate(plans):
                 session.read(path, plan, refused, damaged=not again)
-            done.append(session.close(str(path), refused, plans[0].description if plans[0] is not None else ""))
+            done.append(session.close(shown(path), refused, plans[0].description if plans[0] is not None else ""))
         session.commit()
     return Ingested(tuple(done), _people(session, workspace, source))
 
 
-def ingest_dataset(workspace: Workspace, name: str, paths: Sequence[Path] = (), tick: Tick | None = None) -> Ingested:
+def _called(source: Source) -> str:
+    return source.name if isinstance(source, Path) else Path(shown(source)).name.replace("?", " ")
+
+
+def _digest(source: Source) -> str:
+    return digest(source) if isinstance(source, Path) else hashlib.blake2b(source.encode(), digest_size=16).hexdigest()
+
+
+def ingest_dataset(workspace: Workspace, name: str, paths: Sequence[Source] = (), tick: Tick | None = None) -> Ingested:
     """Reads a named data set into history; `paths` are its files, where it takes any.
 
     Raises WorkspaceError where it is not known, not installed or not there.
@@ -91,13 +106,12 @@ def ingest_dataset(workspace: Workspace, name: str, paths: Sequence[Path] = (), 
     found = dataset(name)
     if found.maps is not None:
         files = found.files(list(paths))
-        for path in files:
-            streams.head(path)
+        _look(files)
         return _ingest(workspace, [(path, found.maps(path)) for path in files], tick)
     return _ingest_tables(workspace, found, list(paths), tick)
 
 
-def _ingest_tables(workspace: Workspace, found: Dataset, paths: list[Path], tick: Tick | None) -> Ingested:
+def _ingest_tables(workspace: Workspace, found: Dataset, paths: list[Source], tick: Tick | None) -> Ingested:
     if len(paths) != (1 if found.takes else 0):
         wants = f"one PATH: {found.takes}" if found.takes else "no PATH"
         raise WorkspaceError(f"the data set {found.name} takes {wants}")
@@ -108,7 +122,7 @@ def _ingest_tables(workspace: Workspace, found: Dataset, paths: list[Path], tick
             " add it"
         )
     assert found.tables is not None
-    path = paths[0] if paths else None
+    path = Path(paths[0]) if paths else None
     with ExitStack() as stack:
         refused = Quarantine(workspace.quarantine, found.name, "dataset")
         stack.callback(refused.discard)
@@ -144,12 +158,12 @@ class _Session:
         self._refused: list[Quarantine] = []
         self._notes: list[dict[str, Any]] = []
 
-    def read(self, path: Path, plan: Map | None, refused: Quarantine, damaged: bool = True) -> None:
+    def read(self, path: Source, plan: Map | None, refused: Quarantine, damaged: bool = True) -> None:
         """Takes a whole file through its map; `damaged`: rows that no map can read count, and are refused."""
         for piece in read(path, plan, self.settings.currency):
             chunk, broken = piece.chunk, piece.chunk.damaged if damaged else []
             self.receipt += Receipt(len(broken), 0, 0, len(broken))
-            self._take(str(path), piece.table, piece.complaints, refused, chunk.positions, chunk.raw, broken)
+            self._take(shown(path), piece.table, piece.complaints, refused, chunk.positions, chunk.raw, broken)
             for reason, rows in piece.aside.items():
                 self.aside[reason] = self.aside.get(reason, 0) + rows
             self.people.take(piece.links, piece.profiles)

@@ -1,7 +1,6 @@
 """CDNOW, the classic of customer-base analysis: purchases of one cohort over eighteen months."""
 
-from pathlib import Path
-
+from features.sources.files import Source
 from features.sources.mapping import Map
 from features.sources.named import Dataset, shipped
 from features.sources.streams import Text
@@ -9,10 +8,10 @@ from features.sources.streams import Text
 _COLUMNS = ["customer_id", "date", "number_of_cds", "dollar_value"]
 
 
-def maps(path: Path) -> list[Map]:
+def maps(source: Source) -> list[Map]:
     """The file goes around with a header and without one."""
     plan = shipped("cdnow")
-    if b"customer_id" in (Text(path, None).read(4096) or b""):
+    if isinstance(source, str) or b"customer_id" in (Text(source, None).read(4096) or b""):
         return [plan]
     return [plan.model_copy(update={"format": plan.format.model_copy(update={"columns": _COLUMNS})})]
 

@@ -38,9 +38,7 @@ class Columnar:
         position = 0
         try:
             for batch in self._file.iter_batches(CHUNK_ROWS):
-                chunk = _chunk(pa.table(batch), position)
-                chunk.columns = {**chunk.columns, **_inside(chunk.columns, wanted, self.form.keyed)}
-                yield chunk
+                yield chunk_of(pa.table(batch), position, wanted, self.form.keyed)
                 position += batch.num_rows
         except (pa.ArrowInvalid, OSError, pa.ArrowNotImplementedError) as error:
             raise WorkspaceError(
@@ -48,14 +46,16 @@ class Columnar:
             ) from None
 
 
-def _chunk(table: pa.Table, before: int) -> Chunk:
+def chunk_of(table: pa.Table, before: int, wanted: list[str], keyed: list[str]) -> Chunk:
+    """The rows of a table that come after `before` others, with what is wanted from inside its lists."""
     columns = {name: _plain(column) for field in table.schema for name, column in _fields(field, table[field.name])}
 
     def raw(row: int) -> dict[str, Any]:
         return {name: column[row].as_py() for name, column in columns.items()}
 
     positions = before + np.arange(1, table.num_rows + 1)
-    return Chunk(columns, table.num_rows, positions, pa.table(columns), raw)
+    inside = _inside(columns, wanted, keyed)
+    return Chunk({**columns, **inside}, table.num_rows, positions, pa.table(columns), raw)
 
 
 def _leaves(field: pa.Field, prefix: str = "") -> list[str]:

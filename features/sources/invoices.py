@@ -6,14 +6,13 @@ the message says what was looked for, and a map (features/templates/map-example.
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.sources.chunks import Chunk
-from features.sources.files import open_reader
+from features.sources.files import Source, open_reader, shown
 from features.sources.form import Format
 from features.sources.mapping import Map, listed
 from features.sources.named import Dataset
@@ -41,9 +40,9 @@ NAMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def maps(path: Path) -> list[Map]:
+def maps(source: Source) -> list[Map]:
     """The map that fits the table. Raises WorkspaceError saying what was looked for and not found."""
-    reader = open_reader(path, Format())
+    reader, path = open_reader(source, Format()), shown(source)
     found = {role: name for role in NAMES if (name := _called(role, reader.columns)) is not None}
     _enough(found, reader.columns, path)
     chunk = next(iter(reader.chunks(list(found.values()))), None)
@@ -80,7 +79,7 @@ def _called(role: str, columns: Sequence[str]) -> str | None:
     return next((plain[name] for name in NAMES[role] if name in plain), None)
 
 
-def _enough(found: dict[str, str], columns: list[str], path: Path) -> None:
+def _enough(found: dict[str, str], columns: list[str], path: str) -> None:
     lacking = [role for role in ("customer", "date") if role not in found]
     if "total" not in found and not {"quantity", "price"} <= found.keys():
         lacking += ["total"]
@@ -102,7 +101,7 @@ def _customer(column: pa.Array, name: str) -> dict[str, str]:
     return {"column": name}
 
 
-def _date_format(column: pa.Array, name: str, path: Path) -> str | None:
+def _date_format(column: pa.Array, name: str, path: str) -> str | None:
     """How the dates are written, by the first rows; None where it goes without saying."""
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         return None

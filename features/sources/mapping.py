@@ -239,7 +239,7 @@ def load(path: Path) -> Map:
     return read_yaml(path, Map)
 
 
-def contract_map(columns: list[str], path: Path) -> Map:
+def contract_map(columns: list[str], path: str) -> Map:
     """The map of a file that has the contract's own columns. Raises WorkspaceError where it does not."""
     missing = [name for name in NEEDED if name not in columns]
     if missing:
@@ -250,7 +250,7 @@ def contract_map(columns: list[str], path: Path) -> Map:
     return Map.model_validate({"columns": {name: name for name in TARGETS if name in columns}})
 
 
-def resolve(plan: Map, columns: list[str], path: Path) -> None:
+def resolve(plan: Map, columns: list[str], path: str) -> None:
     """Raises WorkspaceError where the map needs a column that the file lacks, naming the map's key."""
     optional = {name for spec in plan.columns.values() if spec.optional for name in spec.reads()}
     for name in plan.reads() if plan.needs is None else plan.needs:

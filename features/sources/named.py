@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from features.sources.files import Source
 from features.sources.mapping import Map
 from features.workspace import WorkspaceError, read_yaml
 
@@ -23,17 +24,19 @@ class Dataset:
     name: str
     text: str
     takes: str = ""
-    maps: Callable[[Path], list[Map]] | None = None
+    maps: Callable[[Source], list[Map]] | None = None
     tables: Callable[[Path | None], Iterator[pa.Table]] | None = None
     size: Callable[[Path | None], int] | None = None
     channels: tuple[str, ...] = ()
     attributes: Callable[[Path | None], pa.Table] | None = None
 
-    def files(self, paths: list[Path]) -> list[Path]:
-        """The files to read; a folder stands for all files in it. Raises WorkspaceError where there are none."""
+    def files(self, paths: list[Source]) -> list[Source]:
+        """The files or tables to read; a folder stands for the files in it. WorkspaceError where there are none."""
         if not paths:
             raise WorkspaceError(f"the data set {self.name} needs a PATH: {self.takes}")
-        found = [file for path in paths for file in (_inside(path) if path.is_dir() else [path])]
+        found: list[Source] = []
+        for path in paths:
+            found += _inside(path) if isinstance(path, Path) and path.is_dir() else [path]
         if not found:
             raise WorkspaceError(f"{', '.join(map(str, paths))}: no files in there; {self.name} reads {self.takes}")
         return found
