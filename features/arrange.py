@@ -1,18 +1,22 @@
-"""From a table of interactions to columns, each customer's together and in order of (occurred_at, hash of id)."""
+"""From a table of interactions to records, each customer's together and in order of (occurred_at, hash of id)."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from features import physical
 from features.hashing import hash_strings
 from features.interactions import INSTANT
+from features.kernel import records
 from features.kernel.compiled import is_sensitive
-from features.kernel.sorting import order_by_customer
-from features.physical import STANDS_FOR, discounts, ids, own
-from features.state import Items, keys
-from features.vocabulary import Vocabulary, factorise
+from features.kernel.grouping import Names
+from features.kernel.records import EXTRAS, ID, unpacked
+from features.state import Items
+from features.vocabulary import Vocabulary
 
 #: The columns of the contract that features read.
 COLUMNS = (
@@ -36,11 +40,34 @@ _OPTIONAL = ("decision_id", "attributes")
 
 @dataclass(frozen=True)
 class Log:
-    """Customer i (`customers`, sorted by id) owns rows start[i]:start[i + 1] of `items`."""
+    """Customer i (`names`, sorted) owns records start[i]:end[i]; see features/kernel/records.py.
 
-    customers: np.ndarray
+    `present` bool[4] says which columns of the extras any row has.
+    """
+
+    names: pa.Array
     start: np.ndarray
-    items: Items
+    end: np.ndarray
+    records: np.ndarray
+    extras: np.ndarray
+    present: np.ndarray
+
+    @cached_property
+    def customers(self) -> np.ndarray:
+        """object[customers]: the names."""
+        return np.asarray(self.names.to_numpy(zero_copy_only=False), object)
+
+    def items(self, first: int, last: int) -> Items:
+        """What customers first..last did, one after the other."""
+        lo, hi = (self.start[first], self.end[last - 1]) if last > first else (0, 0)
+        rows = self.records[lo:hi]
+        if last - first > 1:
+            owner = np.repeat(np.arange(first, last), self.end[first:last] - self.start[first:last])
+            inside = self.end[first:last] - self.start[first:last]
+            rows = self.records[np.repeat(self.start[first:last] - (np.cumsum(inside) - inside), inside)
+                                + np.arange(len(owner))]  # fmt: skip
+        at, received, key, value, satisfaction, case, discount = unpacked(rows, self.extras, self.present)
+        return Items(at, received, rows[:, ID].copy().view(np.uint64), key, value, satisfaction, case, discount)
 
 
 def arrange(table: pa.Table, vocabulary: Vocabulary, sensitive: Collection[str] = ()) -> Log:
@@ -49,75 +76,87 @@ def arrange(table: pa.Table, vocabulary: Vocabulary, sensitive: Collection[str] 
     Raises ValueError naming the columns that are missing.
     """
     have = set(table.column_names)
-    have |= {column for physical, column in STANDS_FOR.items() if physical in have}
+    have |= {column for stand_in, column in physical.STANDS_FOR.items() if stand_in in have}
     missing = [name for name in COLUMNS if name not in have and name not in _OPTIONAL]
     if missing:
         raise ValueError(f"interactions lack the column(s) {', '.join(missing)}; see features/interactions.py")
-    table = table.select([name for name in (*COLUMNS, *STANDS_FOR) if name in table.column_names])
-    code = vocabulary.encode(table)
+    rows = table.num_rows
+    key, wanted = _keys(table, vocabulary, sensitive)
+    names, customer = _customers(table.column("customer_id"), wanted)
+    order = pc.sort_indices(names).to_numpy()
+    rank = np.empty(len(names), np.int64)
+    rank[order] = np.arange(len(names))
+    counts = np.zeros(len(names), np.int64)
+    records.count(customer, counts)
+    start = np.zeros(len(names) + 1, np.int64)
+    np.cumsum(counts[order], out=start[1:])
+    place, flags = start[:-1].copy(), np.zeros(len(names), np.uint8)
+    found = np.empty((start[-1], 4), np.int64)
+    extras, used, present = np.empty((rows + 1, EXTRAS), np.int64), 1, np.zeros(EXTRAS, bool)
+    extras[0] = 0
+    done = 0
+    for piece in _columns(table).to_batches():
+        here = slice(done, done + piece.num_rows)
+        done = here.stop
+        at, id, value, received, satisfaction, case, discount = piece.columns
+        used = records.scatter(
+            _words(at, np.int64), _words(id, np.uint64), key[here], customer[here], rank,
+            _words(value, np.float64), records.bits(value), _words(received, np.int64),
+            _words(satisfaction, np.float64), records.bits(satisfaction), _words(case, np.uint64),
+            _words(discount, np.float64), np.array([value.offset, satisfaction.offset]),
+            start, place, flags, found, extras, used, present,
+        )  # fmt: skip
+    if flags.any():
+        records.put_in_order(found, start, place, flags)
+    return Log(names.take(pa.array(order)), start[:-1], place, found, extras[:used], present)
+
+
+def _keys(table: pa.Table, vocabulary: Vocabulary, sensitive: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
+    """int32[n] keys, and bool[n] which rows are not hidden."""
+    combination, codes = vocabulary.combine(table)
+    key_of = np.where(codes >= 0, codes * 2, -1).astype(np.int32)
     if sensitive:
-        hidden = np.array([is_sensitive(topic, sensitive) for *_, topic in vocabulary.entries])
-        if len(code) and hidden[code].any():
-            kept = np.flatnonzero(~hidden[code])
-            table, code = table.take(kept), code[kept]
-    customers, customer = _ranks(table.column("customer_id"))
-    at, id = _micros(table.column("occurred_at")), ids(table)
-    start, order = np.zeros(len(customers) + 1, np.int64), np.zeros(len(at), np.int64)
-    order_by_customer(customer, at, id, start, order)
-    received = _micros(table.column("received_at"))
-    saved = discounts(table)
-    items = Items(
-        at[order],
-        received[order] if (received != at).any() else received[:0],
-        id[order],
-        keys(code, own(table))[order],
-        _floats(table.column("value"))[order],
-        _optional(table.column("satisfaction"), _floats, order),
-        _optional(table.column("case_id"), hash_strings, order),
-        saved[order] if not np.isnan(saved).all() else saved[:0],
-    )
-    return _without_repeats(Log(customers, start, items))
+        hidden = np.array([is_sensitive(topic, sensitive) for *_, topic in vocabulary.entries], bool)
+        if hidden.any():
+            key_of[(codes >= 0) & hidden[codes]] = -1
+    keys, wanted = np.empty(table.num_rows, np.int32), np.empty(table.num_rows, bool)
+    own = physical.own(table)
+    records.find_keys(combination, key_of, own if own.any() else own[:0], keys, wanted)
+    return keys, wanted
 
 
-def _without_repeats(log: Log) -> Log:
-    items = log.items
-    repeated = np.zeros(len(items), bool)
-    repeated[1:] = (items.id[1:] == items.id[:-1]) & (items.at[1:] == items.at[:-1])
-    inner = log.start[:-1]
-    repeated[inner[inner < len(items)]] = False  # another customer's row repeats nothing
-    if not repeated.any():
-        return log
-    before = np.concatenate([[0], np.cumsum(~repeated)])
-    return Log(log.customers, before[log.start], items.take(np.flatnonzero(~repeated)))
-
-
-def _ranks(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct customers in order of their id, and each row's position among them."""
-    if not len(column):
-        return np.zeros(0, object), np.zeros(0, np.int64)
+def _customers(column: pa.ChunkedArray, wanted: np.ndarray) -> tuple[pa.Array, np.ndarray]:
+    """Distinct customers as they appear, and int32[n], each row's position among them, -1 where not wanted."""
     if column.null_count:
         raise ValueError(f"{column.null_count} interactions have no customer_id; quarantine them before")
-    index, labels = factorise(column)
-    # a dictionary that came with the table may name customers who have no row in it, or one customer twice
-    used = np.flatnonzero(np.bincount(index, minlength=len(labels)))
-    names, position = np.unique(np.array(labels, object)[used], return_inverse=True)
-    rank = np.zeros(len(labels), np.int64)
-    rank[used] = position
-    return names, rank[index]
+    names, customer, done = Names(), np.empty(len(column), np.int32), 0
+    for chunk in column.chunks:
+        here = slice(done, done + len(chunk))
+        customer[here] = names.positions(chunk, wanted[here])
+        done = here.stop
+    return names.to_arrow(), customer
 
 
-def _micros(column: pa.ChunkedArray) -> np.ndarray:
-    return column.cast(INSTANT).cast(pa.int64()).to_numpy()
+def _columns(table: pa.Table) -> pa.Table:
+    """What is scattered, one type each; what nobody has is null all through."""
+    at, received = (table.column(name).cast(INSTANT).cast(pa.int64()) for name in ("occurred_at", "received_at"))
+    saved, case = physical.discounts(table), table.column("case_id")
+    rows = table.num_rows
+    return pa.table(
+        {
+            "at": at,
+            "id": pa.array(physical.ids(table), pa.uint64()),
+            "value": table.column("value").cast(pa.float64()),
+            "received": pa.nulls(rows, pa.int64()) if received.equals(at) else received,
+            "satisfaction": table.column("satisfaction").cast(pa.float64()),
+            "case": pa.nulls(rows, pa.uint64()) if case.null_count == rows else pa.array(hash_strings(case)),
+            "discount": pa.nulls(rows, pa.float64()) if np.isnan(saved).all() else pa.array(saved),
+        }
+    )
 
 
-def _floats(column: pa.ChunkedArray) -> np.ndarray:
-    return column.cast(pa.float64()).to_numpy()
-
-
-def _optional(
-    column: pa.ChunkedArray, convert: Callable[[pa.ChunkedArray], np.ndarray], order: np.ndarray
-) -> np.ndarray:
-    """Converted and in order; of length 0 where nothing but nulls."""
-    if column.null_count == len(column):
-        return convert(column[:0])
-    return convert(column)[order]
+def _words(array: pa.Array, kind: type) -> np.ndarray:
+    """Of length 0 where all are null, but for the value, which is never left out."""
+    if array.null_count == len(array):
+        array = array[:0]
+    return records.view(array.buffers()[1] if len(array) else None, kind, array.offset, len(array))

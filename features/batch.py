@@ -14,10 +14,10 @@ from features.attributes import facts_of
 from features.catalogue import Catalogue
 from features.interactions import INSTANT
 from features.kernel.compiled import sensitive_topics
-from features.kernel.run import run
+from features.kernel.records import RECEIVED, known_from
+from features.kernel.run import run_log
 from features.past import Past
 from features.personas import at_cutoffs, at_instants
-from features.state import NO_REGISTERS
 from features.vocabulary import Vocabulary
 from features.workspace import Settings
 
@@ -89,7 +89,7 @@ def compute(
     where = target[customer, cutoff]
     first, end = facts.ranges(log.customers)
     rows = np.column_stack(
-        [log.start[customer], log.start[customer + 1], instants[cutoff], where, first[customer], end[customer]]
+        [log.start[customer], log.end[customer], instants[cutoff], where, first[customer], end[customer]]
     )
     position, who = np.nonzero(known.T)
     return _fill(log, facts.facts, rows, customers[who], instants[position], catalogue, vocabulary, settings, workers)
@@ -116,8 +116,7 @@ def compute_at(
     log = arrange(past.interactions, vocabulary, sensitive_topics(settings))
     facts = facts_of(past.attributes, catalogue.attributes)
     place = pd.Index(log.customers).get_indexer(pd.Index(persons))
-    lo = np.where(place >= 0, log.start[place], 0)
-    hi = np.where(place >= 0, log.start[place + 1], 0)
+    lo, hi = np.append(log.start, 0)[place], np.append(log.end, 0)[place]  # a stranger, -1, has no rows
     rows = np.column_stack([lo, hi, instants, np.arange(len(wanted)), *facts.ranges(persons)])
     rows = rows[np.lexsort((instants, place))]
     return _fill(log, facts.facts, rows, wanted, instants, catalogue, vocabulary, settings, workers)
@@ -125,12 +124,9 @@ def compute_at(
 
 def _known_from(log: Log) -> np.ndarray:
     """int64[customers]: the first instant at which something is known of each."""
-    if not len(log.customers):
-        return np.zeros(0, np.int64)
-    seen = log.items.at + 1
-    if len(log.items.received):
-        seen = np.maximum(seen, log.items.received)
-    return np.minimum.reduceat(seen, log.start[:-1])
+    known = np.empty(len(log.names), np.int64)
+    known_from(log.records, log.extras, bool(log.present[RECEIVED]), log.start, log.end, known)
+    return known
 
 
 def _fill(
@@ -145,13 +141,13 @@ def _fill(
     workers: int | None,
 ) -> FeatureMatrix:
     compiled = catalogue.compile(vocabulary, settings)
-    values = np.empty((len(rows), len(catalogue)))
-    columns, tables = log.items.columns, compiled.tables
+    values = np.empty((len(rows), len(catalogue)), order="F")
+    tables = compiled.tables
     threads = workers or len(os.sched_getaffinity(0))
     blocks = np.array_split(np.ascontiguousarray(rows, np.int64), max(1, min(len(rows), threads * _BLOCKS)))
 
     def fill(block: np.ndarray) -> None:
-        run(columns, NO_REGISTERS, facts, tables, block, values)
+        run_log(log.records, log.extras, log.present, facts, tables, block, values)
 
     if threads == 1 or len(blocks) == 1:
         for block in blocks:

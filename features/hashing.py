@@ -4,18 +4,12 @@ MurmurHash64A (Austin Appleby, public domain) over the UTF-8 bytes, read as litt
 only null does.
 """
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit, uint64
 
 from features.kernel.jit import compiled
-
-_MULTIPLIER = uint64(0xC6A4A7935BD1E995)
-_SEED = uint64(0x74616374)
-_SHIFT = uint64(47)
+from features.kernel.text import murmur, string_buffers
 
 
 def hash_string(text: str | None) -> int:
@@ -42,13 +36,10 @@ def hash_strings(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
         return _hash_dictionary(column)
     if pa.types.is_null(column.type):
         return np.zeros(len(column), np.uint64)
-    if not pa.types.is_large_string(column.type):
-        column = column.cast(pa.large_string())
-    _, offsets, data = column.buffers()
     out = np.zeros(len(column), np.uint64)
     if len(column):
-        edges = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
-        _hash_column(np.frombuffer(data, np.uint8) if data is not None and data.size else _EMPTY, edges, out)
+        edges, text = string_buffers(column)
+        _hash_column(text, edges, out)
     if column.null_count:
         out[column.is_null().to_numpy(zero_copy_only=False)] = 0
     return out
@@ -60,39 +51,16 @@ def _hash_dictionary(column: pa.DictionaryArray) -> np.ndarray:
     return labels[codes]
 
 
-_EMPTY = np.frombuffer(b"\0", np.uint8)
-
-
-@njit
-def _murmur(data: np.ndarray, start: int, stop: int) -> Any:
-    length = stop - start
-    h = _SEED ^ (uint64(length) * _MULTIPLIER)
-    i = start
-    while i + 8 <= stop:
-        k = uint64(0)
-        for byte in range(8):
-            k |= uint64(data[i + byte]) << uint64(8 * byte)
-        k *= _MULTIPLIER
-        k ^= k >> _SHIFT
-        k *= _MULTIPLIER
-        h = (h ^ k) * _MULTIPLIER
-        i += 8
-    if i < stop:
-        tail = uint64(0)
-        for byte in range(stop - i):
-            tail |= uint64(data[i + byte]) << uint64(8 * byte)
-        h = (h ^ tail) * _MULTIPLIER
-    h = (h ^ (h >> _SHIFT)) * _MULTIPLIER
-    h ^= h >> _SHIFT
-    return h if h != uint64(0) else uint64(1)
+_EMPTY = np.zeros(1, np.uint8)
+_EMPTY.flags.writeable = False
 
 
 @compiled
 def _hash_slice(data: np.ndarray, start: int, stop: int) -> int:
-    return _murmur(data, start, stop)
+    return murmur(data, start, stop)
 
 
 @compiled
 def _hash_column(data: np.ndarray, edges: np.ndarray, out: np.ndarray) -> None:
     for row in range(out.shape[0]):
-        out[row] = _murmur(data, edges[row], edges[row + 1])
+        out[row] = murmur(data, edges[row], edges[row + 1])

@@ -61,10 +61,9 @@ def compute(state: State, as_of: int, compiled: Compiled) -> np.ndarray:
     if state.top >= len(tables.traits):
         ends = len(tables.traits) - 1
         raise ValueError(f"the state holds code {state.top}, the vocabulary ends at {ends}: load the newest vocabulary")
-    out = np.empty((1, len(compiled.catalogue)))
-    rows = np.array([[0, len(state.items), as_of, 0, 0, len(state.facts)]], np.int64)
-    run(state.items.columns, state.registers, state.facts, tables, rows, out)
-    return out[0]
+    out = np.empty(len(compiled.catalogue))
+    run(state.items.columns, state.registers, state.facts, tables, as_of, out)
+    return out
 
 
 def warm(compiled: Compiled) -> None:
@@ -81,14 +80,14 @@ def items_from_table(table: pa.Table, vocabulary: Vocabulary, sensitive: Collect
     log = arrange(table, vocabulary, sensitive)
     if len(log.customers) > 1:
         raise ValueError(f"expected interactions of one customer, found {len(log.customers)}; use fold_table")
-    return log.items
+    return log.items(0, len(log.customers))
 
 
 def fold_table(table: pa.Table, vocabulary: Vocabulary, sensitive: Collection[str] = ()) -> Iterator[tuple[str, Items]]:
     """(customer_id, their interactions in order) for every customer of a table, in order of id."""
     log = arrange(table, vocabulary, sensitive)
     for i, customer in enumerate(log.customers):
-        yield customer, log.items.take(slice(log.start[i], log.start[i + 1]))
+        yield customer, log.items(i, i + 1)
 
 
 def _register(registers: np.ndarray, leaving: Items) -> np.ndarray:

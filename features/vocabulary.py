@@ -3,10 +3,13 @@
 Codes never change meaning, so packed states, features and models that were made at different times agree.
 """
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
+
+from features.kernel.records import bits, blend, mark, view
 
 Entry = tuple[str, str, str, str | None]
 
@@ -49,24 +52,46 @@ class Vocabulary:
 
     def encode(self, table: pa.Table) -> np.ndarray:
         """int32[n], the code of every row; new combinations are appended in the order of their labels."""
+        combination, codes = self.combine(table)
+        return codes[combination]
+
+    def combine(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        """int32[n] of what each row combines, and int32[combinations] the code of each, -1 where no row has it."""
         if table.num_rows == 0:
-            return np.zeros(0, np.int32)
-        key = np.zeros(table.num_rows, np.int64)
-        labels: list[list[str | None]] = []
-        for name in _COLUMNS:
-            index, words = factorise(table.column(name))
-            key = key * len(words) + index
-            labels.append(words)
-        possible = int(np.prod([len(words) for words in labels], dtype=float))
+            return np.zeros(0, np.int32), np.zeros(0, np.int32)
+        columns = [_dictionaries(table.column(name)) for name in _COLUMNS]
+        labels = [words for _, words in columns]
+        possible = math.prod(len(words) for words in labels)
         if possible > _DENSE:
-            found, inverse = np.unique(key, return_inverse=True)
-            return self._codes_of(found, labels)[inverse]
+            return self._combine_many(columns)
+        found = np.zeros(table.num_rows, np.int32)
+        for chunks, words in columns:
+            place, done = {word: position for position, word in enumerate(words)}, 0
+            for chunk in chunks:
+                here = np.array([place[word] for word in chunk.dictionary.to_pylist()] or [0], np.int32)
+                index, rows = chunk.indices.cast(pa.int32()), slice(done, done + len(chunk))
+                done = rows.stop
+                blend(found[rows], view(index.buffers()[1], np.int32, index.offset, len(index)),
+                      bits(index), index.offset, here, len(words))  # fmt: skip
         present = np.zeros(possible, bool)
-        present[key] = True
-        found = np.flatnonzero(present)
-        lookup = np.zeros(possible, np.int32)
-        lookup[found] = self._codes_of(found, labels)
-        return lookup[key]
+        mark(present, found)
+        codes = np.full(possible, -1, np.int32)
+        codes[present] = self._codes_of(np.flatnonzero(present), labels)
+        return found, codes
+
+    def _combine_many(self, columns: "Columns") -> tuple[np.ndarray, np.ndarray]:
+        """Where so many combinations are possible that a table of them would be larger than the rows."""
+        key = np.zeros(sum(len(chunk) for chunk in columns[0][0]), np.int64)
+        for chunks, words in columns:
+            place = {word: position for position, word in enumerate(words)}
+            parts = []
+            for chunk in chunks:
+                here = np.array([*(place[word] for word in chunk.dictionary.to_pylist()), len(words) - 1], np.int64)
+                index = chunk.indices.cast(pa.int64()).fill_null(len(here) - 1)
+                parts.append(here[index.to_numpy(zero_copy_only=False)])
+            key = key * len(words) + np.concatenate(parts)
+        found, inverse = np.unique(key, return_inverse=True)
+        return inverse.astype(np.int32), self._codes_of(found, [words for _, words in columns])
 
     def _codes_of(self, keys: np.ndarray, labels: list[list[str | None]]) -> np.ndarray:
         combinations = []
@@ -81,6 +106,22 @@ class Vocabulary:
         for combination in sorted(combinations, key=lambda c: tuple(word or "" for word in c)):
             self.code(*combination)  # type: ignore[arg-type]
         return np.array([self._codes[c] for c in combinations], np.int32)  # type: ignore[index]
+
+
+Columns = list[tuple[list[pa.DictionaryArray], list[str | None]]]
+
+
+def _dictionaries(column: pa.ChunkedArray) -> tuple[list[pa.DictionaryArray], list[str | None]]:
+    """The column in pieces with a dictionary each, and the words of all of them; null is the last word."""
+    if pa.types.is_null(column.type):
+        column = column.cast(pa.string())
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    words: dict[str | None, None] = {}
+    for chunk in column.chunks:
+        words.update(dict.fromkeys(chunk.dictionary.to_pylist()))
+    words.pop(None, None)
+    return column.chunks, [*words, None]
 
 
 def factorise(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str | None]]:

@@ -67,13 +67,14 @@ class Columns(NamedTuple):
 
 
 @njit(forceinline=True)
-def accumulate(acc: Any, met: Any, columns: Any, registers: Any, tables: Any, row: Any, mark: int) -> None:
-    """Fills `acc` with what was known at `t` of the customer in rows lo..hi; `row` is (lo, hi, t, ...).
+def accumulate(
+    acc: Any, met: Any, columns: Any, registers: Any, tables: Any, lo: int, hi: int, t: int, mark: int
+) -> None:
+    """Fills `acc` with what was known at `t` of the customer in rows lo..hi.
 
     Known: occurred before t and received by then. In detail the newest 4,096 of those that are at most 400 days old;
     of the rest, and of `registers` (int64[n, 4]: key, first, number, money), only the lifetime totals.
     """
-    lo, hi, t = row[0], row[1], row[2]
     for r in range(registers.shape[0]):
         add_register(acc, registers[r], tables)
     remembered = 0

@@ -25,11 +25,14 @@ from features.kernel.accumulators import (
 from features.kernel.cases import clear_cases, finish_cases
 from features.kernel.facts import read_facts
 from features.kernel.jit import compiled
+from features.kernel.records import new_columns, unpack
 from features.kernel.sequence import MARKS, clear_sequence, finish_sequence
 from features.kinds import KINDS
 
 # columns of `rows`
 LO, HI, AT, TARGET, FACTS_LO, FACTS_HI = range(6)
+#: Lines that are finished before they go to their columns: few enough to stay in the cache.
+BLOCK = 192
 
 
 def _reader() -> Callable[..., None]:
@@ -70,13 +73,10 @@ def _new_accumulators(tables: Any) -> Accumulators:
 
 
 @njit
-def _new_set(tables: Any, rows: Any) -> Met:
-    """Never more than half full: an interaction may bring a case, and two keys for each selector that asks."""
-    most = 0
-    for r in range(rows.shape[0]):
-        most = max(most, min(rows[r, HI] - rows[r, LO], BOUND))
+def _new_set(tables: Any, most: int) -> Met:
+    """For `most` rows; never more than half full: a row may bring a case, and two keys for each selector that asks."""
     slots = 2
-    while slots < 2 * most * tables.sizes[0]:
+    while slots < 2 * min(most, BOUND) * tables.sizes[0]:
         slots *= 2
     noted = slots if tables.hooks[CASES] else 0
     return Met(
@@ -84,28 +84,62 @@ def _new_set(tables: Any, rows: Any) -> Met:
     )
 
 
-@compiled
-def run(columns: Any, registers: Any, facts: Any, tables: Any, rows: Any, out: Any) -> None:
-    """Fills out[target] (float64[n, features]) for every row of `rows`, int64[n, 6]: lo, hi, t, target, then where
-    the customer's records begin and end in `facts`.
+@njit(forceinline=True)
+def _features(acc: Any, met: Any, columns: Any, registers: Any, facts: Any, tables: Any, row: Any, mark: int,
+              line: Any) -> None:  # fmt: skip
+    """Fills `line` (float64[features]) of one customer at one instant; `row` is (lo, hi, t, facts lo, facts hi)."""
+    lo, hi, t, facts_lo, facts_hi = row
+    clear(acc)
+    if tables.hooks[SEQUENCE]:
+        clear_sequence(acc)
+    if tables.hooks[CASES]:
+        clear_cases(acc)
+    accumulate(acc, met, columns, registers, tables, lo, hi, t, mark)
+    cumulate(acc)
+    if tables.hooks[SEQUENCE]:
+        finish_sequence(acc, tables, t)
+    if tables.hooks[CASES]:
+        finish_cases(acc, tables, t)
+    if tables.attributes.shape[0]:
+        read_facts(acc, facts, tables, facts_lo, facts_hi, t)
+    _read_off(acc, t, tables.operations, line)
 
-    `columns`, `facts` and `tables` as documented there. `registers` (int64[k, 4]) belong to every row: pass them with
-    one customer only.
+
+@compiled
+def run(columns: Any, registers: Any, facts: Any, tables: Any, t: int, out: Any) -> None:
+    """Fills `out` (float64[features]) of the one customer whose columns, registers and facts these are, at `t`."""
+    hi = columns.at.shape[0]
+    acc, met = _new_accumulators(tables), _new_set(tables, hi)
+    _features(acc, met, columns, registers, facts, tables, (0, hi, t, 0, facts.shape[0]), 1, out)
+
+
+@compiled
+def run_log(records: Any, extras: Any, present: Any, facts: Any, tables: Any, rows: Any, out: Any) -> None:
+    """Fills out[target] (float64[n, features], column by column) for every row of `rows`, int64[n, 6]: lo, hi, t,
+    target, then where the customer's records begin and end in `facts`.
+
+    Rows of one customer come together: their records are unpacked once. Lines are finished in blocks before they go to
+    their columns, for each line lies across all of them.
     """
-    acc, met = _new_accumulators(tables), _new_set(tables, rows)
+    most = 0
     for r in range(rows.shape[0]):
-        t = rows[r, AT]
-        clear(acc)
-        if tables.hooks[SEQUENCE]:
-            clear_sequence(acc)
-        if tables.hooks[CASES]:
-            clear_cases(acc)
-        accumulate(acc, met, columns, registers, tables, rows[r], r + 1)
-        cumulate(acc)
-        if tables.hooks[SEQUENCE]:
-            finish_sequence(acc, tables, t)
-        if tables.hooks[CASES]:
-            finish_cases(acc, tables, t)
-        if tables.attributes.shape[0]:
-            read_facts(acc, facts, tables, rows[r, FACTS_LO], rows[r, FACTS_HI], t)
-        _read_off(acc, t, tables.operations, out[rows[r, TARGET]])
+        most = max(most, rows[r, HI] - rows[r, LO])
+    acc, met, columns = _new_accumulators(tables), _new_set(tables, most), new_columns(most, present)
+    registers = np.empty((0, 4), np.int64)
+    values, numbers = records.view(np.float64), extras.view(np.float64)
+    lines = np.empty((BLOCK, out.shape[1]))
+    lo, hi = -1, -1
+    for first in range(0, rows.shape[0], BLOCK):
+        end = min(first + BLOCK, rows.shape[0])
+        for r in range(first, end):
+            row = rows[r]
+            if row[LO] != lo or row[HI] != hi:
+                lo, hi = row[LO], row[HI]
+                unpack(records, values, extras, numbers, lo, hi, columns)
+            spot = (0, hi - lo, row[AT], row[FACTS_LO], row[FACTS_HI])
+            _features(acc, met, columns, registers, facts, tables, spot, r + 1, lines[r - first])
+        for group in range(0, out.shape[1], 8):  # a line of memory of each finished line at a time
+            for r in range(first, end):
+                target = rows[r, TARGET]
+                for f in range(group, min(group + 8, out.shape[1])):
+                    out[target, f] = lines[r - first, f]

@@ -50,7 +50,7 @@ def test_the_second_process_compiles_nothing_unless_a_source_changed(copy):
     own = str(copy / "features" / "kernel" / "__pycache__")
     assert answer(start(copy)) == [own, "0"]
     assert answer(start(copy)) == [own, "1"]
-    with (copy / "features" / "kernel" / "sorting.py").open("a") as source:
+    with (copy / "features" / "kernel" / "records.py").open("a") as source:
         source.write("# edited\n")
     assert answer(start(copy)) == [own, "0"]
 
