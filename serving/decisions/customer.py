@@ -51,6 +51,9 @@ class Touch:
 class Customer:
     """One customer as read from the store at `version`; what `decide` and `judge` are given.
 
+    Who is several ids is one customer, whichever of them was asked for: `customer_id` is the one they go by, and the
+    rest is everything that is known of all of them.
+
     `seen_to` is the newest instant anything was accepted or decided at: `now` never lies before it.
     """
 

@@ -58,7 +58,7 @@ def decide(
     fates = _fates(considered, refused, trips, valued, cells, drawn, arm)
     contact = None
     if chosen is not None and request.direction == "outbound":
-        contact = reserve(request, customer, chosen, playbook, now)
+        contact = reserve(request, chosen, playbook, now)
     return Decision(
         request=request,
         at=now,
@@ -73,17 +73,18 @@ def decide(
         churn=scores.churn,
         policy_version=playbook.version,
         judged_version=customer.version,
+        judged_customer=customer.customer_id,
         contact=contact,
         logged=scores.logged,
     )
 
 
-def reserve(request: Request, customer: Customer, chosen: Candidate, playbook: Playbook, now: int) -> Contact:
-    """The reservation that a decision asks the store to make."""
+def reserve(request: Request, chosen: Candidate, playbook: Playbook, now: int) -> Contact:
+    """The reservation that a decision asks the store to make: for the id that was asked for, whoever it turns out."""
     action, policy = chosen.action, playbook.policy
     return Contact(
         contact_id=f"{request.decision_id}.1",
-        customer_id=customer.customer_id,
+        customer_id=request.customer_id,
         decision_id=request.decision_id,
         action=action.name,
         issue=action.issue,

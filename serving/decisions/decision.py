@@ -181,6 +181,7 @@ class Decision:
     """One answered request. `chosen` None is silence, a proper answer; `contact` is the reservation to commit.
 
     `distribution` is what the answer was drawn from; `intended`, for a held-out customer, what it would have been.
+    `judged_customer` is the id that whoever was asked for goes by.
     """
 
     request: Request
@@ -196,6 +197,7 @@ class Decision:
     churn: float | None
     policy_version: str
     judged_version: int
+    judged_customer: str
     contact: Contact | None = None
     logged: Mapping[str, Any] = field(default_factory=dict)
 
@@ -223,6 +225,7 @@ class Decision:
             "candidates": [fate.as_dict() for fate in self.fates],
             "churn": self.churn,
             "policy_version": self.policy_version,
+            "judged_customer": self.judged_customer,
             **self.logged,
         }
 

@@ -3,7 +3,7 @@
 Every entry keeps the newest (occurred_at, hash of interaction_id), so late, repeated and shuffled rows end the same.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -119,6 +119,23 @@ class Profile:
         for order in stale:
             del self.outbound[order]
 
+    @classmethod
+    def merged(cls, profiles: Sequence["Profile"]) -> "Profile":
+        """What one person told us under several ids. A no under any of them stands until it is taken back there."""
+        whole = cls()
+        for channel in sorted({channel for each in profiles for channel in each.consent}):
+            words = [said for each in profiles if (said := each.said(channel)) is not None]
+            whole.consent[channel] = max(words, key=lambda said: (not said.granted, said.at, said.order))
+        for each in profiles:
+            _newest(whole.rejected, each.rejected)
+            _newest(whole.caseless, each.caseless)
+            for case_id, marks in each.cases.items():
+                _newest(whole.cases.setdefault(case_id, {}), marks)
+            if each.complained is not None:
+                whole.complained = max(whole.complained or each.complained, each.complained)
+            whole.outbound |= each.outbound
+        return whole
+
     def to_bytes(self) -> bytes:
         content = {name: value for name in self.__dataclass_fields__ if (value := getattr(self, name))}
         return orjson.dumps(content, default=tuple, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
@@ -141,3 +158,8 @@ class Profile:
 
 def _moments(raw: Mapping[str, Any]) -> dict[str, Moment]:
     return {key: Moment(*value) for key, value in raw.items()}
+
+
+def _newest(into: dict[str, Moment], moments: Mapping[str, Moment]) -> None:
+    for key, moment in moments.items():
+        into[key] = max(into.get(key, moment), moment)

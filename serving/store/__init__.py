@@ -18,6 +18,8 @@ __all__ = ["SqliteStore", "Store", "open_store"]
 def open_store(workspace: Workspace) -> Store:
     """The store that tactful.yaml names, created where it is missing. Raises WorkspaceError where it cannot be used."""
     try:
-        return SqliteStore(workspace.store_path, sensitive_topics(workspace.settings), lambda: of(workspace).attributes)
+        settings = workspace.settings
+        names = lambda: of(workspace).attributes  # noqa: E731  asked late: a catalogue takes its time to load
+        return SqliteStore(workspace.store_path, sensitive_topics(settings), names, settings.identity.kinds)
     except (WrongFile, OSError) as error:
         raise WorkspaceError(f"store.url in {workspace.folder / 'tactful.yaml'}: {error}") from None

@@ -17,6 +17,7 @@ from features.attributes import facts_of, facts_of_record
 from features.hashing import hashed
 from features.online import learn
 from features.state import State
+from serving.store.identity import erased
 from serving.store.protocol import Receipt
 
 Row = Mapping[str, Any]
@@ -61,8 +62,9 @@ def pieces(table: pa.Table, names: Collection[str]) -> Iterator[list[tuple[str, 
 
 def fold_piece(tx: sqlite3.Connection, piece: Sequence[tuple[str, np.ndarray]]) -> None:
     """Facts of many customers."""
+    gone = erased(tx, [customer_id for customer_id, _ in piece])
     for customer_id, facts in piece:
-        if len(facts):
+        if len(facts) and customer_id not in gone:
             _fold(tx, customer_id, facts)
 
 

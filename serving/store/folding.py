@@ -19,6 +19,7 @@ from features.state import Items, State, keys
 from serving.decisions.customer import Contact
 from serving.decisions.profile import EVERYWHERE, KEPT, NO_CONTACT, Known, Profile, Told
 from serving.store import contacts
+from serving.store.identity import erased
 from serving.store.protocol import Conflict, Receipt
 from serving.store.words import Words
 
@@ -45,8 +46,12 @@ def signed(id_hash: int) -> int:
 
 
 def record(tx: sqlite3.Connection, words: Words, rows: Sequence[Row], sensitive: Collection[str] = ()) -> Receipt:
-    """Folds rows of the contract (instants in microseconds) that were not seen before; the first of an id wins."""
-    fresh = tuple(_is_new(tx, row) for row in rows)
+    """Folds rows of the contract (instants in microseconds) that were not seen before; the first of an id wins.
+
+    What is of an erased customer counts as seen.
+    """
+    gone = erased(tx, {row["customer_id"] for row in rows})
+    fresh = tuple(row["customer_id"] not in gone and _is_new(tx, row) for row in rows)
     new = [_complete(tx, row) for row, is_new in zip(rows, fresh, strict=True) if is_new]
     if new:
         vocabulary = words.refresh(tx)

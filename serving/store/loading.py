@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.hashing import hash_strings
+from features.links import without_erased
 from features.online import fold_table
 from serving.store.folding import TELLING, Sheet, fold, tell
+from serving.store.identity import erased
 from serving.store.protocol import Receipt
 from serving.store.words import Words
 from serving.store.writer import Writer
@@ -55,6 +57,7 @@ def _pieces(table: pa.Table) -> Iterator[pa.Table]:
 
 def _load(tx: sqlite3.Connection, words: Words, piece: pa.Table, sensitive: Collection[str]) -> int:
     """Rows that were new."""
+    piece = without_erased(piece, frozenset(erased(tx, pc.unique(piece.column("customer_id")).to_pylist())))
     ids = hash_strings(piece.column("interaction_id")).view(np.int64)
     unique, first = np.unique(ids, return_index=True)
     asked = (_json(unique),)

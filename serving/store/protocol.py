@@ -4,7 +4,7 @@ Reads return at once. Writes return a `concurrent.futures.Future` that resolves 
 `.result()` in plain code, `await asyncio.wrap_future(future)` in asyncio. Instants are int microseconds UTC.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -30,7 +30,7 @@ class Unknown(Exception):
 
 @dataclass(frozen=True)
 class Read:
-    """One customer in one snapshot: what the guard judges, and the packed state (empty for a stranger).
+    """One customer, with all their ids, in one snapshot: what the guard judges, and the packed state (or none).
 
     `customer.touches` are the contacts of other tools, already without our own.
     """
@@ -79,7 +79,7 @@ class Key:
 
 #: Judges a claim again: why not, or None where the contact may go out now.
 Recheck = Callable[[Customer, Contact, int], str | None]
-Log = Literal["interactions", "decisions", "contacts", "attributes"]
+Log = Literal["interactions", "decisions", "contacts", "attributes", "identifiers"]
 
 
 class Store(Protocol):
@@ -100,7 +100,7 @@ class Store(Protocol):
     def contact(self, contact_id: str) -> Contact | None: ...
 
     def commit_decision(self, decision: Decision) -> "Future[Commit]":
-        """Logs a decision and reserves its contact by compare-and-swap on `decision.judged_version`."""
+        """Logs a decision and reserves its contact by compare-and-swap on the customer and version it was judged at."""
 
     def record(self, rows: Sequence[Mapping[str, Any]]) -> "Future[Receipt]":
         """Appends validated interactions (contract columns; instants as micros), folds them into states."""
@@ -122,6 +122,15 @@ class Store(Protocol):
 
     def load_attributes(self, table: pa.Table, batch_id: str | None = None) -> None:
         """Folds records into the states, in pieces, known ones without effect; then the batch counts as absorbed."""
+
+    def record_links(self, rows: Sequence[Mapping[str, Any]]) -> "Future[Receipt]":
+        """Appends links of identifiers (columns of `features.links`; instants as micros): who is read together."""
+
+    def load_links(self, batch_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Takes in a batch of links from history, in pieces. The batch is then absorbed."""
+
+    def erased(self, customer_ids: Collection[str]) -> set[str]:
+        """Those of some ids that were erased: nothing is recorded of them any more."""
 
     def absorbed(self) -> set[str]:
         """Ids of the history batches that are in the states already."""

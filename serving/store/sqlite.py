@@ -13,11 +13,14 @@ import orjson
 import pyarrow as pa
 
 from features import clock
+from features.merging import merged
+from features.state import State
 from features.vocabulary import Vocabulary
+from features.workspace import Identity
 from serving.decisions.customer import Contact, Customer
 from serving.decisions.decision import Decision
-from serving.decisions.profile import KEPT, Profile
-from serving.store import contacts, facts, folding, loading, schema
+from serving.decisions.profile import EVERYWHERE, KEPT, Profile, Said
+from serving.store import contacts, facts, folding, identity, loading, schema
 from serving.store.protocol import Commit, Conflict, Key, Log, Read, Receipt, Recheck
 from serving.store.touches import touches
 from serving.store.turns import Turns
@@ -29,14 +32,29 @@ _READ = f"""
         (SELECT json_group_array(json_array(contact_id, customer_id, decision_id, action, issue, grp, channel, counts,
                 state, reserved_at, expires_at, touched_at, closed_at, breach))
             FROM contacts WHERE customer_id = ?1 AND state IN ('reserved', 'claimed', 'sent')
-                AND (touched_at IS NULL OR touched_at >= seen_to - {KEPT + clock.DAY}))
+                AND (touched_at IS NULL OR touched_at >= seen_to - {KEPT + clock.DAY})),
+        (SELECT persons.customer_id FROM persons WHERE raw = ?1)
     FROM (SELECT 1) LEFT JOIN customers ON customers.customer_id = ?1
+"""
+#: The same of a person who is more than one id, one row for each of them.
+_READ_PERSON = f"""
+    SELECT customers.customer_id, version, seen_to, profile, state, (SELECT max(code) FROM vocabulary),
+        (SELECT json_group_array(json_array(contact_id, contacts.customer_id, decision_id, action, issue, grp, channel,
+                counts, contacts.state, reserved_at, expires_at, touched_at, closed_at, breach))
+            FROM contacts WHERE contacts.customer_id = customers.customer_id
+                AND contacts.state IN ('reserved', 'claimed', 'sent')
+                AND (touched_at IS NULL OR touched_at >= seen_to - {KEPT + clock.DAY})),
+        persons.customer_id
+    FROM persons JOIN customers ON customers.customer_id = raw
+    WHERE persons.customer_id = (SELECT customer_id FROM persons WHERE raw = ?1) AND persons.customer_id <> ''
+    ORDER BY raw
 """
 _EXPORTS: dict[str, str] = {
     "interactions": "SELECT position, body FROM interactions WHERE position > ? ORDER BY position LIMIT ?",
     "decisions": "SELECT position, body FROM decisions WHERE position > ? ORDER BY position LIMIT ?",
     "contacts": "SELECT position, body FROM contact_log WHERE position > ? ORDER BY position LIMIT ?",
     "attributes": "SELECT position, body FROM attributes WHERE position > ? ORDER BY position LIMIT ?",
+    "identifiers": "SELECT position, body FROM links WHERE position > ? ORDER BY position LIMIT ?",
 }
 
 
@@ -48,12 +66,15 @@ class SqliteStore:
         path: Path | str,
         sensitive: Collection[str] = (),
         attributes: Callable[[], Collection[str]] = tuple,
+        kinds: Mapping[str, str] = Identity().kinds,
     ) -> None:
         """Creates the file where it is missing. Raises schema.WrongFile where it is something else.
 
         Rows on `sensitive` topics (`features.kernel.compiled.sensitive_topics`) never enter a state. `attributes()`
-        names the customer attributes that do; it is asked when the first record comes.
+        names the customer attributes that do; it is asked when the first record comes. `kinds` are those of
+        identifiers, as in the settings' section `identity`.
         """
+        self._kinds = dict(kinds)
         self._sensitive = frozenset(sensitive)
         self._attributes = attributes
         self.path = Path(path)
@@ -65,6 +86,7 @@ class SqliteStore:
         try:
             with turns.taken(), closing(self._connect()) as first:
                 schema.migrate(first, str(self.path))
+                identity.adopt(first, self._kinds)
         except sqlite3.DatabaseError as error:
             turns.close()
             raise schema.WrongFile(f"{self.path} cannot be used as a store: {error}") from None
@@ -80,13 +102,32 @@ class SqliteStore:
     def read(self, customer_id: str) -> Read:
         """One statement, so one snapshot; some 15 us."""
         row = self._reader().execute(_READ, (customer_id,)).fetchone()
-        version, seen_to, profile, state, newest_code, listed = row
+        version, seen_to, profile, state, newest_code, listed, person = row
+        if person is not None:
+            return self._read_person(customer_id) if person else _erased(customer_id, version, seen_to)
         if newest_code is not None and newest_code >= len(self._read_words):
             self.vocabulary()
         told = Profile.from_bytes(profile)
         ours = tuple(contacts.from_row(each) for each in orjson.loads(listed)) if listed != "[]" else ()
         others = touches(state, self._read_words, told, ours) if state or told.outbound else ()
         return Read(Customer(customer_id, version or 0, told, ours, others, seen_to or 0), state or b"")
+
+    def _read_person(self, customer_id: str) -> Read:
+        """Someone who is more than one id: one statement again."""
+        rows = self._reader().execute(_READ_PERSON, (customer_id,)).fetchall()
+        if not rows:  # split or erased just now
+            return self.read(customer_id)
+        if rows[0][5] is not None and rows[0][5] >= len(self._read_words):
+            self.vocabulary()
+        name = rows[0][7]
+        profile = Profile.merged([Profile.from_bytes(row[3]) for row in rows])
+        ours = tuple(contacts.from_row(each) for row in rows for each in orjson.loads(row[6]))
+        states = [State.from_bytes(row[4]) for row in rows if row[4]]
+        state = merged(states).to_bytes() if states else b""
+        others = touches(state, self._read_words, profile, ours) if state or profile.outbound else ()
+        version = next((row[1] for row in rows if row[0] == name), 0)
+        seen_to = max(row[2] for row in rows)
+        return Read(Customer(name, version, profile, ours, others, seen_to), state)
 
     def vocabulary(self) -> Vocabulary:
         return self._read_words.refresh(self._reader())
@@ -125,7 +166,7 @@ class SqliteStore:
                 if (first := tx.execute(asked, (request.request_id,)).fetchone()) is not None:
                     return Commit("repeated" if first[0] == request.fingerprint else "conflict", first[1])
             if contact is not None:
-                if not contacts.bump(tx, request.customer_id, decision.judged_version, decision.at):
+                if not contacts.bump(tx, decision.judged_customer, decision.judged_version, decision.at):
                     return Commit("lost")
                 contacts.reserve(tx, contact)
             tx.execute(
@@ -152,12 +193,12 @@ class SqliteStore:
                 contacts.claimable(contact, at)
                 if (why := recheck(customer, contact, at)) is not None:
                     raise Conflict(why)
-                self._writer.submit(lambda tx: swap(tx, contact, customer.version, at)).add_done_callback(settle)
+                self._writer.submit(lambda tx: swap(tx, contact, customer, at)).add_done_callback(settle)
             except BaseException as error:
                 answer.set_exception(error)
 
-        def swap(tx: sqlite3.Connection, contact: Contact, version: int, at: int) -> Contact | None:
-            if not contacts.bump(tx, contact.customer_id, version, at):
+        def swap(tx: sqlite3.Connection, contact: Contact, customer: Customer, at: int) -> Contact | None:
+            if not contacts.bump(tx, customer.customer_id, customer.version, at):
                 return None
             return contacts.claim(tx, contact, at)
 
@@ -217,6 +258,20 @@ class SqliteStore:
         if batch_id is not None:
             seen = (facts.mark(batch_id, names), table.num_rows)
             self._writer.submit(lambda tx: tx.execute("INSERT OR IGNORE INTO absorbed VALUES (?, ?)", seen)).result()
+
+    def record_links(self, rows: Sequence[Mapping[str, Any]]) -> "Future[Receipt]":
+        kept = list(rows)
+        return self._writer.submit(lambda tx: identity.record(tx, kept, self._kinds))
+
+    def load_links(self, batch_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        for start in range(0, len(rows), identity.PIECE):
+            piece = rows[start : start + identity.PIECE]
+            self._writer.submit(partial(identity.record, rows=piece, kinds=self._kinds, log=False)).result()
+        seen = (batch_id, len(rows))
+        self._writer.submit(lambda tx: tx.execute("INSERT OR IGNORE INTO absorbed VALUES (?, ?)", seen)).result()
+
+    def erased(self, customer_ids: Collection[str]) -> set[str]:
+        return identity.erased(self._reader(), customer_ids)
 
     def absorbed(self) -> set[str]:
         return {row[0] for row in self._reader().execute("SELECT batch_id FROM absorbed")}
@@ -312,3 +367,9 @@ class SqliteStore:
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         connection.execute("PRAGMA cache_size = -32000")
         return connection
+
+
+def _erased(customer_id: str, version: int | None, seen_to: int | None) -> Read:
+    """Nothing is known, but that nothing may be sent."""
+    refused = Profile(consent={EVERYWHERE: Said(seen_to or 0, 0, False)})
+    return Read(Customer(customer_id, version or 0, refused, seen_to=seen_to or 0), b"")

@@ -44,7 +44,7 @@ def link_logs(draw, most=14, ids=IDS, instants=8):
         received_at=st.one_of(st.none(), st.integers(1, instants)),
     )
     erase = st.builds(Link, st.sampled_from(ids), st.just("customer"), st.none(), st.integers(1, instants),
-                      st.just("erase"))  # fmt: skip
+                      st.just("erase"), st.none())  # fmt: skip
     found = draw(st.lists(link, max_size=most))
     return found + draw(st.lists(erase, max_size=1))
 

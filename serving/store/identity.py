@@ -1,0 +1,269 @@
+"""Who is who, in the store: links fold into edges, edges into persons; states, profiles and contacts stay with raw ids.
+
+`edges` holds of each identifier and customer what stands, whatever the order of arrival; `persons` the customer id that
+an id goes by today, for everyone who is more than one id, and '' for what was erased. So a merge, a split or an erasure
+changes who is read together and nothing else. Whoever's reading changes, their version does: a decision judged before
+is judged again. A trigger passes a change of any id on to the person's own row.
+
+The rules are those of features/identity.py, for one neighbourhood at a time. Runs inside the writer's transaction.
+"""
+
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from features.hashing import hashed
+from features.links import ERASE, LINK
+from features.workspace import CUSTOMER
+from serving.store.protocol import Receipt
+
+Row = Mapping[str, Any]
+Kinds = Mapping[str, str]
+ERASED = ""  # in place of a customer id
+PIECE = 2_000  # links in one transaction: others wait a fifth of a second
+_NEVER = (1 << 63) - 1
+
+
+def record(tx: sqlite3.Connection, rows: Sequence[Row], kinds: Kinds, log: bool = True) -> Receipt:
+    """Folds links (columns of LINKS, instants in microseconds) that were not seen before; `log`: into the log, too.
+
+    A row with `unless_linked` adds nothing where its link stands already: the same login, once more.
+    """
+    fresh = tuple(_is_new(tx, row) for row in rows)
+    new = [row for row, is_new in zip(rows, fresh, strict=True) if is_new]
+    if log:
+        tx.executemany("INSERT INTO links (body) VALUES (?)", [(_body(row),) for row in new])
+    touched: set[str] = set()
+    gone = erased(tx, {text for row in new for text in (row["identifier"], row["customer_id"]) if text})
+    for row in new:
+        texts = {row["identifier"]} if row["op"] == ERASE else {row["identifier"], row["customer_id"]}
+        if row["op"] == ERASE and row["identifier"] not in gone:
+            touched |= _erase(tx, row["identifier"], row["received_at"])
+            gone |= texts
+        elif row["op"] != ERASE and not texts & gone:
+            _fold(tx, row)
+            touched |= texts
+    resolve(tx, touched - gone, kinds)
+    return Receipt(len(rows), len(new), len(rows) - len(new), fresh)
+
+
+def erased(tx: sqlite3.Connection, ids: Collection[str]) -> set[str]:
+    """Those of some ids that were erased."""
+    asked = orjson.dumps(list(ids)).decode()
+    found = tx.execute(
+        "SELECT raw FROM persons WHERE raw IN (SELECT value FROM json_each(?)) AND customer_id = ''", (asked,)
+    )
+    return {row[0] for row in found}
+
+
+def adopt(connection: sqlite3.Connection, kinds: Kinds) -> None:
+    """Works out everyone anew where the settings' kinds are others than before. In autocommit mode."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        now, before = orjson.dumps(list(kinds.items())).decode(), connection.execute("SELECT * FROM identity_kinds")
+        if (found := before.fetchone()) is None or found[0] != now:
+            connection.execute("DELETE FROM identity_kinds")
+            connection.execute("INSERT INTO identity_kinds VALUES (?)", (now,))
+            texts = connection.execute("SELECT identifier FROM edges UNION SELECT customer_id FROM edges")
+            resolve(connection, {row[0] for row in texts}, kinds)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def resolve(tx: sqlite3.Connection, touched: Collection[str], kinds: Kinds) -> None:
+    """Brings `persons` up to date around ids whose edges changed, and bumps everyone whose ids are others now."""
+    if not touched:
+        return
+    near = _Neighbourhood(tx, touched, kinds)
+    asked = orjson.dumps(sorted(near.texts)).decode()
+    before = dict(
+        tx.execute("SELECT raw, customer_id FROM persons WHERE raw IN (SELECT value FROM json_each(?))", (asked,))
+    )
+    strong = near.strong()
+    _write(tx, {text: strong.get(text, text) for text in near.texts})
+    after = {text: _person(tx, text, strong, kinds) for text in near.texts}  # weak ones ask who their customers are
+    _write(tx, after)
+    changed = {text for text, person in after.items() if before.get(text, text) != person}
+    involved = changed | {before.get(text, text) for text in changed} | {after[text] for text in changed}
+    for text in {before.get(text, text) for text in near.texts} | set(after.values()):
+        _together(tx, text)
+    seen, newest = _seen_to(tx, near.texts | involved), dict[str, int]()
+    for text, at in seen.items():
+        person = before.get(text, text)
+        newest[person] = max(newest.get(person, 0), at)
+    _bump(tx, {each: newest.get(before.get(each, each), 0) for each in involved})
+
+
+class _Neighbourhood:
+    """The ids that strong identifiers connect to the touched ones, now or formerly, and the weak ones of those."""
+
+    def __init__(self, tx: sqlite3.Connection, touched: Collection[str], kinds: Kinds) -> None:
+        self.edges: list[tuple[str, str, bool]] = []  # (identifier's node, customer's node, linked)
+        self.since: dict[str, int] = {}
+        self.texts = set(touched)
+        firm = [CUSTOMER, *(kind for kind, how in kinds.items() if how == "strong")]
+        listed = orjson.dumps(firm).decode()
+        reached, open_ = set(touched), list(touched)
+        while open_:
+            text = open_.pop()
+            rows = tx.execute(
+                "SELECT identifier, kind, customer_id, linked, since FROM edges WHERE identifier = ?1 "
+                "AND kind IN (SELECT value FROM json_each(?2)) UNION "
+                "SELECT identifier, kind, customer_id, linked, since FROM edges WHERE customer_id = ?1",
+                (text, listed),
+            )
+            for identifier, kind, customer, linked, since in rows:
+                self.texts.add(identifier)
+                if kind not in kinds and kind != CUSTOMER:
+                    continue
+                self._named(customer, since)
+                if kind not in firm:
+                    continue
+                if kind == CUSTOMER:
+                    self._named(identifier, since)
+                self.edges.append((_node(kind, identifier), _node(CUSTOMER, customer), bool(linked)))
+                fresh = {identifier, customer} - reached
+                reached |= fresh
+                open_ += fresh
+        self.texts |= reached
+
+    def strong(self) -> dict[str, str]:
+        """The customer id behind every customer ever linked, and behind the node of every strong identifier."""
+        parent: dict[str, str] = {}
+
+        def root(node: str) -> str:
+            while parent.setdefault(node, node) != node:
+                parent[node] = parent[parent[node]]
+                node = parent[node]
+            return node
+
+        for identifier, customer, linked in self.edges:
+            if linked:
+                parent[root(identifier)] = root(customer)
+        oldest: dict[str, tuple[int, str]] = {}
+        for customer, since in self.since.items():
+            place = root(_node(CUSTOMER, customer))
+            oldest[place] = min(oldest.get(place, (since, customer)), (since, customer))
+        found = {customer: oldest[root(_node(CUSTOMER, customer))][1] for customer in self.since}
+        for identifier, _, linked in self.edges:
+            if linked:
+                found[identifier] = oldest[root(identifier)][1]
+        return found
+
+    def _named(self, customer: str, since: int) -> None:
+        if since < _NEVER:
+            self.since[customer] = min(self.since.get(customer, since), since)
+
+
+def _node(kind: str, text: str) -> str:
+    return f"{kind}\0{text}"
+
+
+def _person(tx: sqlite3.Connection, text: str, strong: Mapping[str, str], kinds: Kinds) -> str:
+    """The weightiest of what a text is: a customer, a strong identifier, or a weak one that follows one person."""
+    if text in strong:
+        return strong[text]
+    for kind, how in kinds.items():
+        if how == "strong":
+            if (person := strong.get(_node(kind, text))) is not None:
+                return person
+            continue
+        followed = tx.execute(
+            "SELECT DISTINCT coalesce(persons.customer_id, edges.customer_id) "
+            "FROM edges LEFT JOIN persons ON raw = edges.customer_id "
+            "WHERE identifier = ? AND kind = ? AND linked LIMIT 2",
+            (text, kind),
+        ).fetchall()
+        if followed:
+            return str(followed[0][0]) if len(followed) == 1 else text
+    return text
+
+
+def _write(tx: sqlite3.Connection, mapping: Mapping[str, str]) -> None:
+    for text, person in mapping.items():
+        if text == person:
+            tx.execute("DELETE FROM persons WHERE raw = ?", (text,))
+        else:
+            tx.execute("INSERT OR REPLACE INTO persons VALUES (?, ?)", (text, person))
+
+
+def _together(tx: sqlite3.Connection, person: str) -> None:
+    """A person who is more than one id is listed under their own, too: so one look-up finds all of them."""
+    others = tx.execute("SELECT 1 FROM persons WHERE customer_id = ?1 AND raw <> ?1 LIMIT 1", (person,)).fetchone()
+    if others is not None:
+        tx.execute("INSERT OR REPLACE INTO persons VALUES (?1, ?1)", (person,))
+    else:
+        tx.execute("DELETE FROM persons WHERE raw = ?1 AND customer_id = ?1", (person,))
+
+
+def _bump(tx: sqlite3.Connection, seen_to: Mapping[str, int]) -> None:
+    """The next version; and to an instant, for whoever was judged at it as one is not judged before it as two."""
+    tx.executemany(
+        "INSERT INTO customers (customer_id, version, seen_to) VALUES (?, 1, ?) "
+        "ON CONFLICT (customer_id) DO UPDATE SET version = version + 1, seen_to = max(seen_to, excluded.seen_to)",
+        sorted(seen_to.items()),
+    )
+
+
+def _seen_to(tx: sqlite3.Connection, ids: Collection[str]) -> dict[str, int]:
+    found = tx.execute(
+        "SELECT customer_id, seen_to FROM customers WHERE customer_id IN (SELECT value FROM json_each(?))",
+        (orjson.dumps(sorted(ids)).decode(),),
+    )
+    return dict(found)
+
+
+def _fold(tx: sqlite3.Connection, row: Row) -> None:
+    """What stands is the newest by `valid_from`, the unlinking one at a tie."""
+    linked = row["op"] == LINK
+    tx.execute(
+        "INSERT INTO edges VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+        "linked = CASE WHEN excluded.valid_from > valid_from OR (excluded.valid_from = valid_from "
+        "AND NOT excluded.linked) THEN excluded.linked ELSE linked END, "
+        "valid_from = max(valid_from, excluded.valid_from), since = min(since, excluded.since)",
+        (row["identifier"], row["kind"], row["customer_id"], row["valid_from"], linked,
+         row["valid_from"] if linked else _NEVER),
+    )  # fmt: skip
+
+
+def _erase(tx: sqlite3.Connection, text: str, at: int) -> set[str]:
+    """Takes an id out of every mapping for good, with what was kept of it; returns who was linked to it."""
+    near = tx.execute("SELECT identifier, customer_id FROM edges WHERE ?1 IN (identifier, customer_id)", (text,))
+    touched = {each for row in near for each in row} | _fellows(tx, text)
+    tx.execute("DELETE FROM edges WHERE identifier = ?1", (text,))
+    tx.execute("DELETE FROM edges WHERE customer_id = ?1", (text,))
+    before = tx.execute("SELECT customer_id FROM persons WHERE raw = ?", (text,)).fetchone()
+    _bump(tx, dict.fromkeys({text, *(before or ())}, 0))
+    tx.execute("INSERT OR REPLACE INTO persons VALUES (?, ?)", (text, ERASED))
+    tx.execute(
+        "UPDATE customers SET state = NULL, profile = NULL, seen_to = max(seen_to, ?) WHERE customer_id = ?", (at, text)
+    )
+    return touched
+
+
+def _fellows(tx: sqlite3.Connection, text: str) -> set[str]:
+    """All ids of the person that an id belongs to."""
+    found = tx.execute(
+        "SELECT raw FROM persons WHERE customer_id = (SELECT customer_id FROM persons WHERE raw = ?)", (text,)
+    )
+    return {row[0] for row in found}
+
+
+def _is_new(tx: sqlite3.Connection, row: Row) -> bool:
+    if row.get("unless_linked"):
+        stands = tx.execute(
+            "SELECT linked FROM edges WHERE identifier = ? AND kind = ? AND customer_id = ?",
+            (row["identifier"], row["kind"], row["customer_id"]),
+        ).fetchone()
+        if stands is not None and bool(stands[0]) == (row["op"] == LINK):
+            return False
+    id_hash = hashed(f"link {row['link_id']}")
+    return tx.execute("INSERT OR IGNORE INTO seen (id) VALUES (?)", (id_hash,)).rowcount == 1
+
+
+def _body(row: Row) -> bytes:
+    return orjson.dumps({name: value for name, value in row.items() if name != "unless_linked"})
