@@ -80,27 +80,7 @@ def test_a_data_set_that_is_not_installed(tmp_path, monkeypatch):
         ingest_dataset(shop(tmp_path, CHANNELS), "complete_journey")
 
 
-def test_cdnow_reconciles_to_the_cent(tmp_path, real_data):
-    spec = {
-        "format": {"delimiter": "whitespace"},
-        "columns": {
-            "customer_id": "customer_id",
-            "occurred_at": {"column": "date", "format": "%Y%m%d"},
-            "channel": {"constant": "web"},
-            "type": {"constant": "purchase"},
-            "value": "dollar_value",
-        },
-    }
-    path = real_data("cdnow_master.txt.gz")
-    workspace = shop(tmp_path)
-    done = ingest(workspace, path, map=spec)
-    assert str(done.total) == "69,659 received = 69,659 accepted + 0 duplicates + 0 quarantined"
-    naive = [line.split() for line in gzip.decompress(path.read_bytes()).decode().splitlines()][1:]
-    found = History(workspace).interactions(["customer_id", "value"])
-    assert pc.count_distinct(found["customer_id"]).as_py() == len({line[0] for line in naive}) == 23_570
-    assert pc.sum(found["value"]).as_py() == pytest.approx(sum(float(line[3]) for line in naive), abs=0.005)
-
-
+@pytest.mark.slow
 def test_starbucks_events_through_a_map(tmp_path, real_data):
     spec = {
         "columns": {
