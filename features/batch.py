@@ -15,7 +15,6 @@ from features.catalogue import Catalogue
 from features.interactions import INSTANT
 from features.kernel.compiled import sensitive_topics
 from features.kernel.records import RECEIVED, known_from
-from features.kernel.run import run_log
 from features.past import Past
 from features.personas import at_cutoffs, at_instants
 from features.vocabulary import Vocabulary
@@ -147,7 +146,7 @@ def _fill(
     blocks = np.array_split(np.ascontiguousarray(rows, np.int64), max(1, min(len(rows), threads * _BLOCKS)))
 
     def fill(block: np.ndarray) -> None:
-        run_log(log.records, log.extras, log.present, facts, tables, block, values)
+        compiled.kernel.run_log(log.records, log.extras, log.present, facts, tables, block, values)
 
     if threads == 1 or len(blocks) == 1:
         for block in blocks:

@@ -12,7 +12,6 @@ from features.hashing import hash_string, hash_strings
 from features.interactions import SCHEMA
 from features.kernel.accumulators import BOUND, HORIZON_DAYS, MONEY_LIMIT, MONEY_SCALE
 from features.kernel.compiled import Compiled
-from features.kernel.run import run
 from features.state import Items, State
 from features.vocabulary import Vocabulary
 
@@ -62,7 +61,7 @@ def compute(state: State, as_of: int, compiled: Compiled) -> np.ndarray:
         ends = len(tables.traits) - 1
         raise ValueError(f"the state holds code {state.top}, the vocabulary ends at {ends}: load the newest vocabulary")
     out = np.empty(len(compiled.catalogue))
-    run(state.items.columns, state.registers, state.facts, tables, as_of, out)
+    compiled.kernel.run(state.items.columns, state.registers, state.facts, tables, as_of, out)
     return out
 
 

@@ -10,10 +10,10 @@ from features.definitions import Selector
 from features.hashing import hashed
 from features.interactions import CASE_CLOSING, CASE_OPENING
 from features.kernel.accumulators import CLOSES, DISTINCT, HORIZON_DAYS, NEEDS, NO_CASE, OPENS, TRAITS
+from features.kernel.entries import entries, own_kinds
 from features.kernel.roles import asked as asked_roles
 from features.kernel.roles import named_type, pressure, roles
 from features.kernel.sequence import STEPS
-from features.kinds import KINDS
 
 if TYPE_CHECKING:
     from features.catalogue import Catalogue
@@ -49,6 +49,8 @@ class Compiled:
 
     def __init__(self, catalogue: "Catalogue", vocabulary: "Vocabulary", settings: "Settings") -> None:
         self.catalogue = catalogue
+        #: The module whose `run` and `run_log` know all kinds of the catalogue.
+        self.kernel = entries(own_kinds(catalogue), catalogue.source)
         self._vocabulary = vocabulary
         self._channels = {name: position for position, name in enumerate(settings.channels)}
         self._stages = {type_: i for i, types in enumerate(settings.journey.stages.values()) for type_ in types}
@@ -108,7 +110,7 @@ class Compiled:
             else:
                 a = windows.index(op.days or HORIZON_DAYS)
                 b = windows.index(op.second_days) if op.second_days else op.number
-            rows.append((KINDS.index(kind), who, a, b))
+            rows.append((self.kernel.KINDS.index(kind), who, a, b))
         ages = np.arange(HORIZON_DAYS)
         return {
             "band_of_day": np.searchsorted(windows, ages, side="right"),

@@ -25,10 +25,12 @@ from features.kernel.accumulators import (
 from features.kernel.cases import clear_cases, finish_cases
 from features.kernel.facts import read_facts
 from features.kernel.jit import compiled
+from features.kernel.kinds import all_kinds
 from features.kernel.records import new_columns, unpack
 from features.kernel.sequence import MARKS, clear_sequence, finish_sequence
-from features.kinds import KINDS
 
+#: Compiled in: all that ship, and in a copy of this module a workspace's own (see entries.py).
+KINDS = all_kinds(__name__)
 # columns of `rows`
 LO, HI, AT, TARGET, FACTS_LO, FACTS_HI = range(6)
 #: Lines that are finished before they go to their columns: few enough to stay in the cache.
