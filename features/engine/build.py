@@ -55,6 +55,7 @@ def build(
     job = _Build(workspace, sorted(set(cutoffs)), out, open_source(workspace, source), memory, tick)
     try:
         with job.staging.locked():
+            job.staging.recover()
             return job.spark() if engine == "spark" else job.local()
     except OSError as error:
         job.staging.remove()

@@ -45,6 +45,7 @@ def fill(
     """Writes every bucket's part; returns how many there are, the fingerprint of the rows, and the words met.
 
     `files` are Parquet in the contract's columns, `name` is what a user calls them; `schema` is that of the result.
+    Where there are no rows before the last cutoff, nothing is written.
     """
     staging.folder.mkdir(parents=True, exist_ok=True)
     spark = session(master)
@@ -65,6 +66,9 @@ def fill(
         found.odd ^= int(line["odd"])
         for column, labels in json.loads(line["words"]).items():
             words.setdefault(column, set()).update(labels)
+    if not found.rows:
+        staging.remove()
+        return n, found, {}
     for bucket in set(range(n)) - staging.finished():
         staging.write(bucket, (), schema)  # nobody is in it
     return n, found, {column: sorted(labels) for column, labels in words.items()}

@@ -51,10 +51,16 @@ class Staging:
             finally:
                 Path(file.name).unlink(missing_ok=True)
 
+    def recover(self) -> None:
+        """Puts back what a kill between two renames left aside: the old OUT, and parts on their way."""
+        if (self.folder / "replaced").exists() and not self.out.exists():
+            (self.folder / "replaced").rename(self.out)
+        for part in (self.folder / "ready").glob("part-*.parquet"):
+            part.replace(self.folder / part.name)
+
     def resume(self, work: Manifest) -> Manifest | None:
         """What a killed build of the same work, from the same pieces, had begun; anything else is removed."""
         shutil.rmtree(self.spill, ignore_errors=True)
-        self._recover()
         try:
             begun = Manifest.from_json((self.folder / "plan.json").read_bytes())
         except (OSError, ValueError, TypeError):
@@ -118,19 +124,13 @@ class Staging:
 
     def tidy(self) -> None:
         """After a build, however it ended: rows are read again, finished parts are worth keeping."""
+        self.recover()
         shutil.rmtree(self.spill, ignore_errors=True)
         if not self.finished():
             self.remove()
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _recover(self) -> None:
-        """What a kill between two renames left: the old OUT, and parts on their way."""
-        if (self.folder / "replaced").exists() and not self.out.exists():
-            (self.folder / "replaced").rename(self.out)
-        for part in (self.folder / "ready").glob("part-*.parquet"):
-            part.replace(self.folder / part.name)
 
     def _publish_file(self, manifest: Manifest, parts: list[Path]) -> None:
         whole = self.folder / "whole.tmp"
