@@ -14,7 +14,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,7 +108,10 @@ class DayLog:
             dataset = ds.dataset([str(f) for f in files], schema=schema, format="parquet")
             return dataset.to_table(columns=names, filter=where)
         except (pa.ArrowInvalid, OSError) as error:
-            raise WorkspaceError(f"{self.folder}: a file of the history is damaged: {error}") from None
+            why = str(error).splitlines()[0]
+            raise WorkspaceError(
+                f"{self.folder}: a file of the history is damaged; put it back from a backup ({why})"
+            ) from None
 
     @contextmanager
     def writer(self, source: str, live: bool = False) -> Iterator["Writer"]:
@@ -205,7 +208,8 @@ class Writer:
         batch = Batch(self.id, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", self.source, self.live, self.rows,
                       days[0], days[-1], self.notes, self.log.derive is not None)  # fmt: skip
         _append_line(self.log.folder / "batches.jsonl", json.dumps(asdict(batch)))
-        self.log.ids.extend(position, np.concatenate(self._marks, axis=1))
+        with suppress(OSError):  # the batch counts already; what the cache of ids lacks is rebuilt
+            self.log.ids.extend(position, np.concatenate(self._marks, axis=1))
 
     def _flush(self) -> None:
         table = pa.concat_tables(self._held, promote_options="permissive") if self._held else None

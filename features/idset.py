@@ -78,13 +78,16 @@ class StoredIds:
         files = self._files(len(batches))
         while position < len(batches):
             last = files.get(position)
-            if last is None:
+            run = None if last is None else self._read(position, last)
+            if last is None or run is None:
+                files.pop(position, None)
                 gap = position + 1
                 while gap < len(batches) and gap not in files:
                     gap += 1
                 self.save(position, gap - 1, ordered(rebuild(batches[position:gap])))
                 last = gap - 1
-            runs.append(np.load(self._path(position, last), mmap_mode="r"))
+                run = np.load(self._path(position, last), mmap_mode="r")
+            runs.append(run)
             position = last + 1
         return IdSet(runs)
 
@@ -97,8 +100,8 @@ class StoredIds:
             if before is None:
                 break
             path = self._path(before, first - 1)
-            older = np.load(path, mmap_mode="r")
-            if older.shape[1] >= 2 * run.shape[1]:
+            older = self._read(before, first - 1)
+            if older is None or older.shape[1] >= 2 * run.shape[1]:
                 break
             run = ordered(np.concatenate([older, run], axis=1))
             stale.append(path)
@@ -112,6 +115,14 @@ class StoredIds:
         unfinished = self.folder / f".{os.getpid()}.npy"
         np.save(unfinished, run)
         unfinished.replace(self._path(first, last))
+
+    def _read(self, first: int, last: int) -> np.ndarray | None:
+        """A stretch's run; None where its file is damaged, as a machine that lost its power leaves it."""
+        try:
+            run: np.ndarray = np.load(self._path(first, last), mmap_mode="r")
+        except (OSError, ValueError, EOFError):
+            return None
+        return run if run.ndim == 2 and len(run) == 2 and run.dtype == np.uint64 else None
 
     def _files(self, count: int) -> dict[int, int]:
         """First -> last position of each stretch on disk; the longest wins, what reaches too far is ignored."""

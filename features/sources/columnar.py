@@ -16,6 +16,8 @@ from features.sources.nested import as_object
 from features.sources.values import text
 from features.workspace import WorkspaceError
 
+#: What a chunk may weigh; and what one column of a row group may, since a single field can be all of it.
+CHUNK_BYTES, LARGEST_COLUMN = 256 << 20, 1 << 30
 #: Where BigQuery keeps a parameter's value, by its type.
 _VALUES = ("string_value", "int_value", "float_value", "double_value")
 
@@ -33,17 +35,32 @@ class Columnar:
         if not self._file.metadata.num_rows:
             raise WorkspaceError(f"{path} is a Parquet file without rows")
         self.columns = [name for field in schema for name in _leaves(field)]
+        self._rows = _rows_a_chunk(path, self._file.metadata)
 
     def chunks(self, wanted: list[str]) -> Iterator[Chunk]:
         position = 0
         try:
-            for batch in self._file.iter_batches(CHUNK_ROWS):
+            for batch in self._file.iter_batches(self._rows):
                 yield chunk_of(pa.table(batch), position, wanted, self.form.keyed)
                 position += batch.num_rows
         except (pa.ArrowInvalid, OSError, pa.ArrowNotImplementedError) as error:
             raise WorkspaceError(
                 f"{self.path}: damaged after row {position}: {_first_line(error)}; nothing was read from it"
             ) from None
+
+
+def _rows_a_chunk(path: Path, metadata: pq.FileMetaData) -> int:
+    """Fewer where rows are long. Raises WorkspaceError where a column of a row group cannot be held in memory."""
+    heaviest = 1.0
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        heaviest = max(heaviest, group.total_byte_size / max(group.num_rows, 1))
+        for column in map(group.column, range(group.num_columns)):
+            if column.total_uncompressed_size > LARGEST_COLUMN:
+                raise WorkspaceError(
+                    f"{path}: {column.path_in_schema!r} holds {column.total_uncompressed_size / 1e9:.1f} GB in one row"
+                    " group, too much at once; leave out fields that long, or write smaller row groups"
+                )
+    return max(1, min(CHUNK_ROWS, int(CHUNK_BYTES / heaviest)))
 
 
 def chunk_of(table: pa.Table, before: int, wanted: list[str], keyed: list[str]) -> Chunk:
