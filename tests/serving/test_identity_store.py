@@ -104,7 +104,7 @@ def link_logs(draw):
     return draw(st.lists(link, max_size=12, unique=True)) + draw(st.lists(erase, max_size=1))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(link_logs(), st.randoms(use_true_random=False))
 def test_persons_are_those_of_the_log_whatever_the_order(tmp_path, log, random):
     random.shuffle(log)
@@ -132,19 +132,19 @@ def test_persons_are_those_of_the_log_whatever_the_order(tmp_path, log, random):
         assert listed == set(mapping.values()), "every person of several ids is listed under their own, no one else"
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(interactions(customers=tuple(IDS)), link_logs(), st.randoms(use_true_random=False))
 def test_now_is_what_history_will_say(tmp_path, rows, log, random):
     table = interactions_table(rows)
     steps = [("row", row) for row in rows] + [("link", link) for link in links(*log)]
     random.shuffle(steps)
     with SqliteStore(tmp_path / f"{next(numbers)}.db") as store:
-        for what, step in steps:
-            if what == "link":
-                store.record_links([step]).result()
-            else:
-                whole = dict.fromkeys(SCHEMA.names) | {"identified": True, "provenance": "observed"} | step
-                store.record([whole]).result()
+        while steps:  # in pieces of any size
+            size = random.randint(1, len(steps))
+            piece, steps = steps[:size], steps[size:]
+            store.record_links([step for what, step in piece if what == "link"]).result()
+            whole = dict.fromkeys(SCHEMA.names) | {"identified": True, "provenance": "observed"}
+            store.record([whole | step for what, step in piece if what == "row"]).result()
         known = pa.table([[row[name] for row in links(*log)] for name in LINKS.names], LINKS.names).cast(LINKS)
         now = max([r["occurred_at"] for r in rows] + [r["received_at"] for r in rows], default=0) + 1
         asked = [raw for raw in IDS if raw not in erased(log)]
@@ -157,7 +157,9 @@ def test_now_is_what_history_will_say(tmp_path, rows, log, random):
             for name, mine, other in zip(SMALL.names, online.compute(state, now, compiled), theirs, strict=True):
                 if name in compiled.levels and mine == mine:
                     mine = compiled.levels[name][int(mine)]
-                assert mine == pytest.approx(other, rel=1e-6, nan_ok=True), (raw, name)
+                if not isinstance(other, str):
+                    other = pytest.approx(other, rel=1e-6, nan_ok=True)
+                assert mine == other, (raw, name)
 
 
 def decided(store, book, customer_id):
