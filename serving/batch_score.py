@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from features import batch
-from features.arrange import COLUMNS
 from features.catalogue import of
 from features.clock import isoformat
 from features.history import History
@@ -46,10 +45,10 @@ def score(workspace: Workspace, as_of: int, progress: Callable[[int, int], None]
     """
     champions = champions_of(workspace)
     treatments = candidates(policy.load(workspace).actions, None) if "propensity" in champions else []
-    interactions = History(workspace).interactions(columns=COLUMNS, until=as_of)
-    if interactions.num_rows == 0:
+    past = History(workspace).past(until=as_of)
+    if past.interactions.num_rows == 0:
         raise WorkspaceError(f"history holds nothing before {isoformat(as_of)}; `tactful ingest` brings interactions")
-    matrix = batch.compute(interactions, [as_of], of(workspace), workspace.settings)
+    matrix = batch.compute(past, [as_of], of(workspace), workspace.settings)
     values = matrix.values
     threads = os.cpu_count() or 1
     churn = np.empty(len(values))

@@ -69,8 +69,8 @@ def cache_folder() -> str:
 class _Locator(_CacheLocator):
     """Where a function's machine code lies, and what it was made from."""
 
-    def __init__(self, source: str) -> None:
-        self._py_file = source
+    def __init__(self, source: str, module: str) -> None:
+        self._py_file, self._module = source, module
 
     def get_cache_path(self) -> str:
         return cache_folder()
@@ -79,11 +79,12 @@ class _Locator(_CacheLocator):
         return source_stamp()
 
     def get_disambiguator(self) -> str:
-        return source_stamp()
+        """The module too: one file may be loaded as several, each with other kinds compiled in (see entries.py)."""
+        return hashlib.sha256(f"{source_stamp()} {self._module}".encode()).hexdigest()[:16]
 
     @classmethod
-    def from_function(cls, _py_func: Callable[..., Any], source: str) -> "_Locator":
-        return cls(source)
+    def from_function(cls, py_func: Callable[..., Any], source: str) -> "_Locator":
+        return cls(source, py_func.__module__)
 
 
 class _Implementation(CompileResultCacheImpl):
