@@ -92,7 +92,8 @@ def by_bucket(
         return work(key[0].as_py(), Past(_instants(rows.drop_columns(_BUCKET)), attributes, links))
 
     with one_line("Spark cannot read the interactions"):
-        bucket = arrow_udf(bucket_of, "int")("customer_id")
+        udf: Any = arrow_udf  # its stubs know no type hints on the function, which it prefers itself
+        bucket = udf(bucket_of, "int")("customer_id")
         groups = frame.withColumn(_BUCKET, bucket).groupBy(_BUCKET)
         if beside is None:
             return groups.applyInArrow(alone, schema)

@@ -11,12 +11,19 @@ import pytest
 from interactions_for_tests import CHANNELS, DAY, START, TOPICS, table
 
 from features import batch
+from features.attributes import records
 from features.catalogue import DEFAULT, Catalogue
 from features.definitions import ANY
+from features.engine.build import build
+from features.history import History
 from features.kinds import Count, LastChannel
+from features.links import links_from
+from features.scaffold import init_workspace
 from features.spark import compute_spark, tables
 from features.spark_session import java, session
 from features.workspace import Settings, WorkspaceError
+
+pytestmark = pytest.mark.timeout(600)  # a JVM, and Python workers that may have to compile
 
 SETTINGS = Settings()
 SMALL = Catalogue((Count(ANY, 30), LastChannel(ANY)))
@@ -97,6 +104,49 @@ def test_a_frame_of_the_cluster_with_few_columns_and_instants_without_zone(spark
     full = [row | {"received_at": row["occurred_at"], "topic": None} for row in rows(200)]
     wanted = in_order(batch.compute(table(full), CUTOFFS, SMALL, SETTINGS).to_arrow())
     assert found.equals(wanted)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """A workspace with interactions in two batches, attributes that change, and a cookie that is somebody's."""
+    declared = "name: $name\nattributes: {age: number, segment: [gold, silver]}\n"
+    workspace = init_workspace(tmp_path_factory.mktemp("shops") / "shop", {"tactful.yaml": declared})
+    history, made = History(workspace), [row for row in rows() if row["topic"] not in SETTINGS.sensitive_topics]
+    for half in (made[:2000], made[2000:]):
+        history.append(table(half), "test")
+    stated = [
+        {"customer_id": f"c{who}", "valid_from": START + who * DAY, "attributes": {"age": who, "segment": segment}}
+        for who in range(0, 90, 3)
+        for segment in ("gold", "silver")
+    ]
+    history.append_attributes(records(stated), "test")
+    links = links_from(
+        ["mail", "mail", "c7"], ["email", "email", "cookie"], ["c1", "c2", "c5"], [START + 150 * DAY] * 3
+    )
+    history.append_links(links, "test")
+    return workspace
+
+
+def test_the_engine_builds_the_same_table_from_history_attributes_and_links(shop, tmp_path):
+    ticks = []
+    local = build(shop, CUTOFFS, tmp_path / "local.parquet")
+    built = build(shop, CUTOFFS, tmp_path / "spark", engine="spark", tick=lambda *told: ticks.append(told))
+    one = pa.concat_tables(pq.read_table(part) for part in sorted((tmp_path / "spark").glob("*.parquet")))
+    assert in_order(one).equals(in_order(pq.read_table(tmp_path / "local.parquet")))
+    assert one.num_rows == built.rows == local.rows
+    assert (built.manifest.data, built.manifest.words) == (local.manifest.data, local.manifest.words)
+    assert {"attribute_age", "attribute_segment"} <= set(one.column_names)
+    assert ticks[-1] == ("computing", built.manifest.buckets, built.manifest.buckets)
+
+
+def test_the_engine_refuses_what_spark_does_not_read_and_a_past_without_anybody(shop, tmp_path):
+    (tmp_path / "log.csv").write_text("interaction_id,customer_id,occurred_at,channel,type\n")
+    with pytest.raises(WorkspaceError, match="Spark reads Parquet"):
+        build(shop, CUTOFFS, tmp_path / "out", source=str(tmp_path / "log.csv"), engine="spark")
+    with pytest.raises(WorkspaceError, match="no interaction is known before"):
+        build(shop, [START - DAY], tmp_path / "out", engine="spark")
+    assert not (tmp_path / "out").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
 
 
 def test_what_is_wrong_is_one_line(log, tmp_path):
