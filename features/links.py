@@ -4,6 +4,9 @@
 log only grows; who is who as of an instant is worked out from it (features/identity.py).
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,6 +30,7 @@ LINKS = pa.schema(
         pa.field("received_at", INSTANT, nullable=False),
     ]
 )
+_INSTANTS = ("valid_from", "received_at")
 #: What makes two rows the same link.
 _CONTENT = ("identifier", "kind", "customer_id", "valid_from", "op")
 #: What sources write where they know no identifier: linking by these would merge strangers.
@@ -78,17 +82,39 @@ def links_from(
     received_at: list[int] | None = None,
 ) -> pa.Table:
     """A table of links from plain lists, instants in microseconds: what a source's `identify` calls become."""
+    ops = ops or [LINK] * len(identifiers)
+    rows = zip(identifiers, kinds, customers, valid_from, ops, received_at or valid_from, strict=True)
+    names = ("identifier", "kind", "customer_id", "valid_from", "op", "received_at")
+    return from_content([dict(zip(names, row, strict=True)) for row in rows])
+
+
+def from_content(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows with or without an id of their own, instants in microseconds: conformed."""
     columns = {
-        "identifier": pa.array(identifiers, pa.string()),
-        "kind": pa.array(kinds, pa.string()),
-        "customer_id": pa.array(customers, pa.string()),
-        "valid_from": pa.array(valid_from, pa.int64()).cast(INSTANT),
+        name: pa.array([row.get(name) for row in rows], pa.int64() if name in _INSTANTS else pa.string())
+        for name in LINKS.names
     }
-    if ops is not None:
-        columns["op"] = pa.array(ops, pa.string())
-    if received_at is not None:
-        columns["received_at"] = pa.array(received_at, pa.int64()).cast(INSTANT)
-    return conform(pa.table(columns))
+    return conform(_retyped(pa.table(columns), INSTANT))
+
+
+def to_rows(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows of LINKS with instants in microseconds, as the live store takes them."""
+    return _retyped(table, pa.int64()).to_pylist()
+
+
+def from_rows(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """The other way: rows of the live store's log, whatever else they hold."""
+    columns = [
+        pa.array([row[field.name] for row in rows], pa.int64() if field.name in _INSTANTS else field.type)
+        for field in LINKS
+    ]
+    return _retyped(pa.table(columns, names=LINKS.names), INSTANT).cast(LINKS)
+
+
+def _retyped(table: pa.Table, kind: pa.DataType) -> pa.Table:
+    for name in _INSTANTS:
+        table = table.set_column(table.column_names.index(name), name, table[name].cast(kind))
+    return table
 
 
 def erased(links: pa.Table | None) -> frozenset[str]:

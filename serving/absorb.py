@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from features import attributes
+from features import attributes, links
 from features.daylog import Batch
 from features.history import History
 from features.workspace import Workspace
@@ -19,6 +19,7 @@ def absorb(workspace: Workspace, store: Store, progress: Progress | None = None)
     lost and made anew has seen none, and so gets them back; rows it knows already are duplicates.
     """
     history = History(workspace)
+    absorb_links(history, store)  # first: what was erased is not to be loaded
     absorb_attributes(history, store)
     total = Receipt(0, 0, 0)
     for batch in pending(history, store):
@@ -30,6 +31,14 @@ def absorb(workspace: Workspace, store: Store, progress: Progress | None = None)
             total.duplicates + receipt.duplicates,
         )
     return total
+
+
+def absorb_links(history: History, store: Store) -> None:
+    """Links of identifiers that the store has not seen."""
+    seen = store.absorbed()
+    for batch in history.identifiers.batches():
+        if (mark := f"identifiers {batch.id}") not in seen:
+            store.load_links(mark, links.to_rows(history.links(batches=[batch.id])))
 
 
 def absorb_attributes(history: History, store: Store) -> None:

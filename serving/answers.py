@@ -303,6 +303,50 @@ class AttributesRecorded(Answer):
     )
 
 
+class RefusedLink(BaseModel):
+    """A link that was not taken: its position in the batch, from 0, and why."""
+
+    position: int
+    identifier: str | None
+    errors: list[ProblemField]
+
+
+class LinksRecorded(Answer):
+    """received = accepted + duplicates + quarantined, always. What is accepted is on disk, and counts from now on."""
+
+    received: int
+    accepted: int
+    duplicates: int
+    quarantined: int
+    quarantine: list[RefusedLink]
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "received": 2,
+                    "accepted": 1,
+                    "duplicates": 0,
+                    "quarantined": 1,
+                    "quarantine": [
+                        {
+                            "position": 1,
+                            "identifier": "unknown",
+                            "errors": [
+                                {
+                                    "field": "identifiers.1.identifier",
+                                    "what": "'unknown' stands for an unknown one",
+                                    "fix": "leave it out: linking by it would merge strangers",
+                                }
+                            ],
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+
 class OutcomeRecorded(Answer):
     """`accepted` is false where this outcome was known already."""
 

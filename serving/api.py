@@ -18,6 +18,7 @@ from serving.problems import MEDIA_TYPE, FieldError, Problem, field_errors, full
 from serving.schemas import (
     AttributeBatch,
     DecideRequest,
+    IdentifierBatch,
     InteractionBatch,
     OutcomeRequest,
     ReportRequest,
@@ -130,6 +131,14 @@ def _calls(app: FastAPI, engine_of: EngineOf) -> None:
         A record that cannot be taken is kept in quarantine with its reason, and the others are taken.
         """
         return reply(await engine().record_attributes(body.records))
+
+    @app.post("/identifiers", tags=["Record"], **answers.documented(answers.LinksRecorded))
+    async def identifiers(body: IdentifierBatch) -> Response:
+        """Up to 1,000 links of identifiers to customers: who is who from now on, for decisions and contact caps alike.
+
+        A link that cannot be taken is kept in quarantine with its reason, and the others are taken.
+        """
+        return reply(await engine().record_links(body.identifiers))
 
     @app.post("/outcomes", tags=["Record"], **answers.documented(answers.OutcomeRecorded, 404))
     async def outcomes(body: OutcomeRequest) -> Response:

@@ -8,7 +8,7 @@ import logging
 import random
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -179,7 +179,8 @@ class Engine:
     async def record(self, rows: Sequence[Any]) -> Answer:
         """received = accepted + duplicates + quarantined; what is accepted or quarantined is on disk."""
         now = self.clock.now()
-        taken, refused = intake.check(rows, self.workspace.settings.channels, now)
+        erased = self._erased(intake.named(rows, "customer_id"))
+        taken, refused = intake.check(rows, self.workspace.settings.channels, now, erased)
         if refused:
             with _available():
                 await asyncio.to_thread(intake.keep, self.workspace.quarantine, refused, now)
@@ -195,7 +196,7 @@ class Engine:
     async def record_attributes(self, rows: Sequence[Any]) -> Answer:
         """The same for records of customer attributes."""
         now = self.clock.now()
-        taken, refused = intake.check_attributes(rows, now)
+        taken, refused = intake.check_attributes(rows, now, self._erased(intake.named(rows, "customer_id")))
         if refused:
             with _available():
                 await asyncio.to_thread(intake.keep, self.workspace.quarantine, refused, now)
@@ -206,6 +207,23 @@ class Engine:
             "duplicates": len(taken) - accepted,
             "quarantined": len(refused),
             "quarantine": [row.as_dict("customer_id") for row in refused],
+        }
+
+    async def record_links(self, rows: Sequence[Any]) -> Answer:
+        """The same for links of identifiers; who is who from the next reading on."""
+        now = self.clock.now()
+        erased = self._erased(intake.named(rows, "customer_id", "identifier"))
+        taken, refused = intake.check_links(rows, self.workspace.settings, now, erased)
+        if refused:
+            with _available():
+                await asyncio.to_thread(intake.keep, self.workspace.quarantine, refused, now)
+        accepted = (await _done(self.store.record_links(taken))).accepted if taken else 0
+        return {
+            "received": len(rows),
+            "accepted": accepted,
+            "duplicates": len(taken) - accepted,
+            "quarantined": len(refused),
+            "quarantine": [row.as_dict("identifier") for row in refused],
         }
 
     async def outcome(self, told: OutcomeRequest) -> Answer:
@@ -263,6 +281,10 @@ class Engine:
 
     async def failed(self, contact_id: str, detail: str | None) -> Answer:
         return await self._contact(self.store.failed(contact_id, self.clock.now(), detail or ""))
+
+    def _erased(self, ids: Collection[str]) -> set[str]:
+        with _available():
+            return self.store.erased(ids) if ids else set()
 
     def _read(self, customer_id: str) -> Read:
         with _available():

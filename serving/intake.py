@@ -12,12 +12,16 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from features import attributes, clock
+from features import attributes, clock, links
+from features.workspace import CUSTOMER, Settings
 from serving.problems import FieldError, field_errors, shown
-from serving.schemas import AttributeRecord, Interaction
+from serving.schemas import AttributeRecord, Identification, Interaction
 
 #: A source's clock may run ahead of ours by this much (microseconds); beyond it the date is impossible.
 AHEAD = clock.DAY
+
+
+_ERASED = FieldError("customer_id", "was erased", "send nothing more about this customer")
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,9 @@ class Refused:
         }
 
 
-def check(rows: Sequence[Any], channels: Collection[str], now: int) -> tuple[list[dict[str, Any]], list[Refused]]:
+def check(
+    rows: Sequence[Any], channels: Collection[str], now: int, erased: Collection[str] = ()
+) -> tuple[list[dict[str, Any]], list[Refused]]:
     """(rows of the contract with instants in microseconds, refused rows); `received_at` is ours, never the client's."""
     taken: list[dict[str, Any]] = []
     refused: list[Refused] = []
@@ -50,14 +56,19 @@ def check(rows: Sequence[Any], channels: Collection[str], now: int) -> tuple[lis
             refused.append(Refused(position, row, tuple(_placed(e, position) for e in errors[:20])))
             continue
         problems = misfits(checked.channel, checked.occurred_at, channels, now)
-        if problems:
+        if checked.customer_id in erased:
+            known = {"interaction_id": checked.interaction_id}
+            refused.append(Refused(position, known, (_placed(_ERASED, position),)))
+        elif problems:
             refused.append(Refused(position, row, tuple(_placed(e, position) for e in problems)))
         else:
             taken.append(_contract(checked, now))
     return taken, refused
 
 
-def check_attributes(rows: Sequence[Any], now: int) -> tuple[list[dict[str, Any]], list[Refused]]:
+def check_attributes(
+    rows: Sequence[Any], now: int, erased: Collection[str] = ()
+) -> tuple[list[dict[str, Any]], list[Refused]]:
     """(records of customer attributes with instants in microseconds, refused rows); `received_at` is ours."""
     taken: list[dict[str, Any]] = []
     refused: list[Refused] = []
@@ -73,8 +84,55 @@ def check_attributes(rows: Sequence[Any], now: int) -> tuple[list[dict[str, Any]
             ago = FieldError("valid_from", f"is {clock.isoformat(valid)}", "say a date from 1900 to ten years ahead")
             refused.append(Refused(position, row, (_placed(ago, position, "records"),)))
             continue
+        if checked.customer_id in erased:
+            refused.append(Refused(position, {}, (_placed(_ERASED, position, "records"),)))
+            continue
         taken.append({**checked.__dict__, "valid_from": valid, "received_at": now})
     return attributes.to_rows(attributes.records(taken)), refused
+
+
+def check_links(
+    rows: Sequence[Any], settings: Settings, now: int, erased: Collection[str] = ()
+) -> tuple[list[dict[str, Any]], list[Refused]]:
+    """(links of identifiers with instants in microseconds, refused rows); none is valid before we know of it."""
+    taken: list[dict[str, Any]] = []
+    again: list[bool] = []
+    refused: list[Refused] = []
+    for position, row in enumerate(rows):
+        try:
+            checked = Identification.model_validate(row)
+        except ValidationError as error:
+            errors = field_errors(error.errors(include_url=False, include_context=False))
+            refused.append(Refused(position, row, tuple(_placed(e, position, "identifiers") for e in errors[:20])))
+            continue
+        valid = now if checked.valid_from is None else checked.valid_from
+        if checked.op != links.ERASE and erased and {checked.identifier, checked.customer_id} & set(erased):
+            refused.append(Refused(position, {}, (_placed(_ERASED, position, "identifiers"),)))
+        elif (problem := _misfit(checked, valid, settings, now)) is not None:
+            refused.append(Refused(position, row, (_placed(problem, position, "identifiers"),)))
+        else:
+            kind = checked.kind if checked.op != links.ERASE else checked.kind or CUSTOMER
+            taken.append(checked.__dict__ | {"kind": kind, "valid_from": min(valid, now), "received_at": now})
+            again.append(checked.valid_from is None and checked.link_id is None)
+    known = links.to_rows(links.from_content(taken))
+    return [row | {"unless_linked": each} for row, each in zip(known, again, strict=True)], refused
+
+
+def named(rows: Sequence[Any], *fields: str) -> set[str]:
+    """The customers and identifiers that rows from the wire name, checked or not."""
+    found = (row.get(field) for row in rows if isinstance(row, dict) for field in fields)
+    return {text for text in found if isinstance(text, str) and len(text) <= 200}
+
+
+def _misfit(row: Identification, valid: int, settings: Settings, now: int) -> FieldError | None:
+    if not 0 <= valid <= now + AHEAD:
+        return FieldError("valid_from", f"is {clock.isoformat(valid)}", "say a date from 1970 to today")
+    said = links.misfit(row.identifier, row.kind, row.customer_id, row.op, settings)
+    if said is None:
+        return None
+    field, _, rest = said.partition(": ")
+    what, _, fix = rest.partition("; ")
+    return FieldError(field, what, fix or "add it")
 
 
 def misfits(channel: str, occurred_at: int, channels: Collection[str], now: int) -> list[FieldError]:

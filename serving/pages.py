@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from serving.answers import ProblemDetails
 from serving.problems import KINDS
-from serving.schemas import AttributeRecord, Interaction
+from serving.schemas import AttributeRecord, Identification, Interaction
 
 #: BentoML ships Swagger UI and serves it here.
 ASSETS = "/static_content"
@@ -39,7 +39,12 @@ def openapi(app: FastAPI) -> dict[str, Any]:
             schemas.pop(name, None)
         # referred to by hand: the rows of a batch, which are checked one by one, and every error
         schemas |= models_json_schema(
-            [(Interaction, "validation"), (AttributeRecord, "validation"), (ProblemDetails, "serialization")],
+            [
+                (Interaction, "validation"),
+                (AttributeRecord, "validation"),
+                (Identification, "validation"),
+                (ProblemDetails, "serialization"),
+            ],
             ref_template="#/components/schemas/{model}",
         )[1]["$defs"]
         document["components"]["securitySchemes"] = _KEYS

@@ -172,6 +172,47 @@ class AttributeBatch(Request):
     )
 
 
+class Identification(Request):
+    """An identifier belongs to a customer from an instant on (link), no longer does (unlink), or is erased for good."""
+
+    identifier: Word = Field(examples=["ann@example.com"])
+    kind: Word | None = Field(
+        None,
+        examples=["email"],
+        description="`customer`, or one of `identity.kinds` in tactful.yaml; strong ones merge customers, weak ones "
+        "follow one; not needed to erase",
+    )
+    customer_id: Word | None = Field(None, examples=["C1042"], description="whose it is; not needed to erase")
+    valid_from: Instant | None = Field(
+        None, description="default: now, and then a link that stands already is a duplicate"
+    )
+    op: Literal["link", "unlink", "erase"] = "link"
+    link_id: Word | None = Field(None, description="your idempotency key; default: the content itself")
+
+
+def _any_link(schema: dict[str, Any]) -> None:
+    schema["items"] = {"anyOf": [{"$ref": "#/components/schemas/Identification"}, {}]}
+
+
+class IdentifierBatch(Request):
+    """Up to 1,000 links. One that cannot be taken is quarantined with its reason, the others are taken."""
+
+    identifiers: Annotated[list[Any], Field(min_length=1, max_length=MAX_ROWS, json_schema_extra=_any_link)]
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "identifiers": [
+                        {"identifier": "ann@example.com", "kind": "email", "customer_id": "C1042"},
+                        {"identifier": "cookie-7f3a", "kind": "cookie", "customer_id": "C1042"},
+                    ]
+                }
+            ]
+        }
+    )
+
+
 class OutcomeRequest(Request):
     """What became of a decision."""
 

@@ -10,15 +10,14 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from features import attributes, clock
+from features import attributes, clock, links
 from features.history import LOGS, History, Receipt, conform
 from features.interactions import INSTANT, SCHEMA
-from features.links import LINKS
 from features.workspace import Workspace
 from serving.store.protocol import Log, Store
 
 PIECE = 50_000
-_ORDER: tuple[Log, ...] = ("decisions", "contacts", "attributes", "interactions")
+_ORDER: tuple[Log, ...] = ("decisions", "contacts", "identifiers", "attributes", "interactions")
 
 #: The decision log's columns; `document` is the whole decision as JSON, enough to replay it.
 DECISIONS = pa.schema(
@@ -78,6 +77,8 @@ def sync(workspace: Workspace, store: Store, progress: Callable[[int], None] | N
 def _append(history: History, store: Store, log: Log, rows: Sequence[Mapping[str, Any]]) -> Receipt:
     if log == "attributes":
         return history.append_attributes(attributes.from_rows(rows), "live store", live=True)
+    if log == "identifiers":
+        return history.append_links(links.from_rows(rows), "live store", live=True)
     if log == "interactions":
         return _interactions(history, store, conform(_table([_plain(row) for row in rows], SCHEMA)))
     table = _table([_decision(row) if log == "decisions" else _contact(row) for row in rows], _SCHEMAS[log])
@@ -119,5 +120,5 @@ def _table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-_SCHEMAS = {"decisions": DECISIONS, "contacts": CONTACTS, "identifiers": LINKS}
+_SCHEMAS = {"decisions": DECISIONS, "contacts": CONTACTS}
 assert all({*key, at} <= set(_SCHEMAS[log].names) for log, (key, at) in LOGS.items())
