@@ -18,12 +18,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numba
+from numba.core.dispatcher import Dispatcher
+
 from features.catalogue import DEFAULT, Catalogue
 from features.declared import Declared
 from features.definitions import Feature
-from features.kinds import KINDS
+from features.kernel.entries import own_kinds
 from features.kinds.attributes import AttributeLabel, AttributeNumber
-from features.workspace import Workspace, WorkspaceError
+from features.vocabulary import Vocabulary
+from features.workspace import Settings, Workspace, WorkspaceError
 
 FILE = "catalogue.py"
 
@@ -67,10 +71,29 @@ def _own(path: Path, source: str) -> Catalogue:
             f"{path}: defines no CATALOGUE of features; write e.g. CATALOGUE = Catalogue((*DEFAULT, ...)), or remove it"
         )
     _check(path, found.features)
-    if any(type(feature) not in KINDS for feature in found):
-        # the declarations do not say what a kind of its own computes: its code does, without comments and layout
-        return Catalogue(found.features, hashlib.sha256(ast.dump(ast.parse(source)).encode()).hexdigest()[:12])
-    return found
+    kinds = own_kinds(found)
+    if not kinds:
+        return found
+    # the declarations do not say what a kind of its own computes: its code does, without comments and layout
+    own = Catalogue(found.features, hashlib.sha256(ast.dump(ast.parse(source)).encode()).hexdigest()[:12])
+    _compile(path, own, kinds)
+    return own
+
+
+def _compile(path: Path, catalogue: Catalogue, kinds: tuple[type[Feature], ...]) -> None:
+    """Each kind's `read` by itself, so that a mistake in it is told as such and not from the depths of the kernel."""
+    for kind in kinds:
+        where = f"{path}: the kind {kind.__name__}"
+        if not isinstance(getattr(kind, "read", None), Dispatcher):
+            raise WorkspaceError(f"{where} has no compiled `read`; see features/kinds/time.py for what one looks like")
+        try:
+            compiled = catalogue.compile(Vocabulary(), Settings())
+            acc = compiled.kernel.new_accumulators.py_func(compiled.tables)
+            kind.read.compile((numba.typeof(acc), *[numba.int64] * 4))  # type: ignore[attr-defined]
+        except Exception as error:
+            lines = [line for line in str(error).splitlines() if line.strip()]
+            why = next((line for line in lines[1:] if not line.startswith("Failed in")), lines[0] if lines else "")
+            raise WorkspaceError(f"{where}: its `read` does not compile: {' '.join(why.split())}") from None
 
 
 def _run(path: Path, source: str) -> ModuleType:

@@ -58,7 +58,7 @@ _read_off = _reader()
 
 
 @njit
-def _new_accumulators(tables: Any) -> Accumulators:
+def new_accumulators(tables: Any) -> Accumulators:
     selectors = tables.needs.shape[0]
     return Accumulators(
         np.empty((selectors, tables.window_days.shape[0], MEASURES)),
@@ -111,7 +111,7 @@ def _features(acc: Any, met: Any, columns: Any, registers: Any, facts: Any, tabl
 def run(columns: Any, registers: Any, facts: Any, tables: Any, t: int, out: Any) -> None:
     """Fills `out` (float64[features]) of the one customer whose columns, registers and facts these are, at `t`."""
     hi = columns.at.shape[0]
-    acc, met = _new_accumulators(tables), _new_set(tables, hi)
+    acc, met = new_accumulators(tables), _new_set(tables, hi)
     _features(acc, met, columns, registers, facts, tables, (0, hi, t, 0, facts.shape[0]), 1, out)
 
 
@@ -126,7 +126,7 @@ def run_log(records: Any, extras: Any, present: Any, facts: Any, tables: Any, ro
     most = 0
     for r in range(rows.shape[0]):
         most = max(most, rows[r, HI] - rows[r, LO])
-    acc, met, columns = _new_accumulators(tables), _new_set(tables, most), new_columns(most, present)
+    acc, met, columns = new_accumulators(tables), _new_set(tables, most), new_columns(most, present)
     registers = np.empty((0, 4), np.int64)
     values, numbers = records.view(np.float64), extras.view(np.float64)
     lines = np.empty((BLOCK, out.shape[1]))

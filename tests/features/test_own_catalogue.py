@@ -1,12 +1,17 @@
 """A workspace's own catalogue: its module, the attributes it declares, and mistakes told in one line."""
 
+import numpy as np
 import pytest
 from ingesting import shop
+from interactions_for_tests import DAY, START, table
 from typer.testing import CliRunner
 
 import tactful
-from features.catalogue import DEFAULT, of
-from features.workspace import Workspace, WorkspaceError
+from features import batch, online
+from features.arrange import COLUMNS
+from features.catalogue import DEFAULT, Catalogue, of
+from features.vocabulary import Vocabulary
+from features.workspace import Settings, Workspace, WorkspaceError
 
 PRODUCE = """
 from features.catalogue import DEFAULT, Catalogue
@@ -124,3 +129,93 @@ def test_features_list_shows_the_workspaces_own(tmp_path):
     assert "active_days_purchase_produce_33d" in shown.output
     assert "the customer's segment as last recorded: gold, silver" in shown.output
     assert of(workspace).version in shown.output
+
+
+KIND = """
+from dataclasses import dataclass
+from typing import Any
+
+from numba import njit
+
+from features.catalogue import Catalogue
+from features.definitions import ANY, Feature, Operation, Selector
+from features.kernel.accumulators import COUNT
+from features.kinds import Count
+
+
+@dataclass(frozen=True)
+class Squared(Feature):
+    \"\"\"A kind of its own.\"\"\"
+
+    who: Selector
+    days: int
+
+    unit = "interactions squared"
+
+    @property
+    def name(self):
+        return f"squared_{self.who.name}_{self.days}d"
+
+    @property
+    def text(self):
+        return f"the square of the number of {self.who.text} in {self.days} days"
+
+    def operation(self):
+        return Operation(self.who, self.days)
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        return acc.windows[s, a, COUNT] ** 2.0
+
+
+CATALOGUE = Catalogue((Count(ANY, 30), Squared(ANY, 30)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_module_may_bring_a_kind_of_its_own(tmp_path):
+    """It is compiled into a kernel of the workspace's; the shipped kernel beside it stays as it is."""
+    catalogue = of(with_module(tmp_path, KIND))
+    rows = [row(day) for day in range(3)]
+    at = np.array([START + 9 * DAY])
+    for found in (catalogue, Catalogue(catalogue.features[:1])):
+        words = Vocabulary()
+        state, _ = online.update(online.State(), online.items_from_table(table(rows), words))
+        values = batch.compute_at(table(rows), ["ann"], at, found, Settings(), workers=1).values[0]
+        assert values.tolist() == [3, 9][: len(found)]
+        assert online.compute(state, int(at[0]), found.compile(words, Settings())).tolist() == values.tolist()
+
+
+def row(day):
+    return dict.fromkeys(COLUMNS) | {
+        "customer_id": "ann", "interaction_id": f"i{day}", "occurred_at": START + day * DAY,
+        "received_at": START + day * DAY, "channel": "web", "direction": "inbound", "type": "purchase",
+    }  # fmt: skip
+
+
+def test_the_code_of_an_own_kind_is_in_the_version_but_comments_are_not(tmp_path):
+    versions = [
+        of(with_module(tmp_path / str(i), text)).version
+        for i, text in enumerate((KIND, KIND + "# nothing", KIND.replace("** 2.0", "** 3.0")))
+    ]
+    assert versions[0] == versions[1] != versions[2]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("    @njit\n", "", "the kind Squared has no compiled `read`"),
+        (
+            "acc.windows[s, a, COUNT]",
+            "acc.widnows[s, a, COUNT]",
+            "`read` does not compile: Unknown attribute 'widnows'",
+        ),
+    ],
+)
+def test_a_mistake_in_an_own_kind_is_one_line(tmp_path, old, new, told):
+    with pytest.raises(WorkspaceError) as error:
+        of(with_module(tmp_path, KIND.replace(old, new)))
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
