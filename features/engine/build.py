@@ -1,5 +1,6 @@
 """Builds a table of features: read once, split by customer, compute bucket by bucket, put it all in place at once."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,8 +60,7 @@ def build(
             return job.spark() if engine == "spark" else job.local()
     except OSError as error:
         job.staging.remove()
-        why = error.strerror or str(error).splitlines()[0]
-        raise WorkspaceError(f"{out}: cannot be written: {why}; what was there is unchanged") from None
+        raise WorkspaceError(f"{out}: cannot be written: {_why(error)}; what was there is unchanged") from None
     finally:
         job.staging.tidy()
 
@@ -199,6 +199,12 @@ class _Build:
 
 
 _WHO = ["customer_id"]
+
+
+def _why(error: OSError) -> str:
+    """The system's own words, also where Arrow wraps them."""
+    text = error.strerror or str(error).splitlines()[0]
+    return re.sub(r"^.*\[errno \d+\] ", "", text)
 
 
 def _check_out(out: Path) -> None:

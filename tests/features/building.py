@@ -39,16 +39,17 @@ def log(
     def numbers(share: float, values: np.ndarray) -> pa.Array:
         return pa.array(np.where(rng.random(rows) < share, values, np.nan), pa.float64(), from_pandas=True)
 
+    kinds = some(["purchase", "purchase", "contact", "complaint", "case_closed"])
     return pa.table(
         {
             "interaction_id": pa.array([f"i{first + number}" for number in range(rows)]),
             "customer_id": pa.array([f"c{number}" for number in rng.integers(0, customers, rows)]),
             "occurred_at": pa.array(at, pa.int64()).cast(INSTANT),
             "received_at": pa.array(at + late, pa.int64()).cast(INSTANT),
-            "channel": some(["web", "email", "phone", "fax"]),
-            "direction": some(["inbound", "outbound"]),
-            "type": some(["purchase", "purchase", "contact", "complaint", "case_closed"]),
-            "topic": some(["billing", "delivery", "health"], 0.6),
+            "channel": some(["web", "email", "fax"]),
+            "direction": pc.if_else(pc.equal(kinds, "contact"), "outbound", "inbound"),
+            "type": kinds,
+            "topic": some(["billing", "health"], 0.6),
             "value": numbers(0.5, rng.integers(-500, 100_000, rows) / 100),
             "satisfaction": numbers(0.2, rng.random(rows)),
             "case_id": some(["case a", "case b"], 0.2),
