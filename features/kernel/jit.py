@@ -43,6 +43,11 @@ def compiled(function: Function) -> Function:
     return dispatcher
 
 
+#: A part of compiled code. It makes no array, so it need not count references: with twenty arrays in hand that costs
+#: more than the work itself, at each call.
+inlined: Any = numba.njit(forceinline=True, _nrt=False)
+
+
 @functools.cache
 def source_stamp() -> str:
     """A hash of all sources that compiled code may come from, and of the processor it was made for."""
@@ -88,7 +93,7 @@ class _Locator(_CacheLocator):
 
 
 class _Implementation(CompileResultCacheImpl):
-    _locator_classes = [_Locator]  # type: ignore[list-item]  # noqa: RUF012
+    _locator_classes = [_Locator]  # noqa: RUF012
 
 
 class _Cache(FunctionCache):
