@@ -1,4 +1,7 @@
-"""The catalogue of one workspace: the shipped one, or its own `catalogue.py`, and the attributes it declares.
+"""The catalogue of one workspace: the shipped one, or its own `catalogue.py`, and what its settings ask for beside it.
+
+These are the attributes it declares, and three features of the interactions that show life (`churn.qualifying`), which
+the churn model reads a customer's habit from.
 
 # WORKSPACE/catalogue.py
 from features.catalogue import DEFAULT, Catalogue
@@ -11,8 +14,11 @@ CATALOGUE = Catalogue((*DEFAULT, ActiveDays(Selector(type="purchase", topic="pro
 import ast
 import hashlib
 import importlib.util
+import re
 import sys
 import traceback
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -23,13 +29,16 @@ from numba.core.dispatcher import Dispatcher
 
 from features.catalogue import DEFAULT, Catalogue
 from features.declared import Declared
-from features.definitions import Feature
+from features.definitions import Feature, Selector
 from features.kernel.entries import own_kinds
+from features.kinds import ActiveDays, Recency, Tenure
 from features.kinds.attributes import AttributeLabel, AttributeNumber
 from features.vocabulary import Vocabulary
 from features.workspace import Settings, Workspace, WorkspaceError
 
 FILE = "catalogue.py"
+#: How far back the days with a sign of life are counted.
+LIFE_DAYS = 365
 
 
 def catalogue_of(workspace: Workspace) -> Catalogue:
@@ -38,10 +47,10 @@ def catalogue_of(workspace: Workspace) -> Catalogue:
     try:
         source = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return _with_attributes(DEFAULT, tuple(workspace.settings.attributes.items()))
+        return _completed(DEFAULT, workspace.settings)
     except (OSError, UnicodeDecodeError) as error:
         raise WorkspaceError(f"{path}: cannot be read: {error}") from None
-    return _with_attributes(_own(path, source), tuple(workspace.settings.attributes.items()))
+    return _completed(_own(path, source), workspace.settings)
 
 
 def attribute_features(declared: Declared) -> tuple[Feature, ...]:
@@ -52,10 +61,31 @@ def attribute_features(declared: Declared) -> tuple[Feature, ...]:
     )
 
 
+def signs_of_life(qualifying: Sequence[str]) -> tuple[Feature, Feature, Feature]:
+    """Active days within a year, recency and tenure of the types that show life: any of several is a sign.
+
+    A type's name becomes part of names of columns, so punctuation is out.
+    """
+    types = tuple(dict.fromkeys(qualifying))
+    who = Selector(type=types[0]) if len(types) == 1 else Selector(types=types)
+    plain = re.sub(r"\W+", "_", who.name)
+    if plain != who.name:
+        who = replace(who, label=plain)
+    return ActiveDays(who, LIFE_DAYS), Recency(who), Tenure(who)
+
+
+def _completed(base: Catalogue, settings: Settings) -> Catalogue:
+    churn = settings.churn
+    return _with(base, tuple(settings.attributes.items()), tuple(churn.qualifying) if churn.silence else ())
+
+
 @lru_cache(maxsize=64)
-def _with_attributes(base: Catalogue, declared: tuple[Any, ...]) -> Catalogue:
+def _with(base: Catalogue, declared: tuple[Any, ...], qualifying: tuple[str, ...]) -> Catalogue:
+    """Where a name is taken, the catalogue's own feature stands."""
     named = set(base.names)
-    more = [feature for feature in attribute_features(dict(declared)) if feature.name not in named]
+    life = signs_of_life(qualifying) if qualifying else ()
+    asked = (*life, *attribute_features(dict(declared)))
+    more = [feature for feature in asked if feature.name not in named]
     return Catalogue((*base.features, *more), base.source) if more else base
 
 
