@@ -1,4 +1,4 @@
-"""The command line of features: init, ingest, features list."""
+"""The command line of features: init, ingest, features list and fit."""
 
 import json
 from collections.abc import Callable
@@ -59,6 +59,10 @@ def ingest(
         list[Path] | None,
         typer.Option("--attributes", metavar="FILE", help="Customer attributes, in the formats that FILE may have."),
     ] = None,
+    identifiers: Annotated[
+        list[Path] | None,
+        typer.Option("--identifiers", metavar="FILE", help="Who is who, in the formats that FILE may have."),
+    ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Read interactions into the workspace's history.
@@ -97,8 +101,15 @@ def ingest(
     With --attributes, a row says what is true of a customer since when: customer_id, valid_from, and an object in the
     column attributes or any other columns; where there are any record_id, received_at. `attributes` in tactful.yaml
     declares which of them are features.
+
+    With --identifiers, a row says whose an identifier is since when: identifier, kind, customer_id, valid_from; where
+    there are any op (link, unlink, erase), received_at, link_id. `identity` in tactful.yaml lists the kinds.
     """
     opened = locate(workspace)
+    if identifiers:
+        if files or name or map_path or attributes:
+            raise WorkspaceError("--identifiers FILE stands alone: ingest anything else in a call of its own")
+        return _ingest_identifiers(opened, identifiers)
     if attributes:
         if files or name or map_path:
             raise WorkspaceError("--attributes FILE stands alone: ingest interactions in a call of their own")
@@ -122,6 +133,22 @@ def ingest(
         for hook in after_ingest:
             hook(opened)
     return None
+
+
+def _ingest_identifiers(workspace: Workspace, files: list[Path]) -> None:
+    from features.ingest_identifiers import ingest_identifiers
+
+    with progress() as bar:
+        task = bar.add_task("reading", total=None)
+
+        def tick(source: str, rows: int) -> None:
+            bar.update(task, advance=rows, description=f"reading {Path(source).name}")
+
+        done = ingest_identifiers(workspace, files, tick)
+    show(done)
+    if done.total.accepted:
+        for hook in after_ingest:
+            hook(workspace)
 
 
 def _ingest_attributes(workspace: Workspace, files: list[Path]) -> None:
@@ -171,6 +198,33 @@ def list_features(
         out.print(f"[bold]{escape(row['name'])}[/]  {escape(row['text'])}")
         out.print(f"    in {row['unit']}; null: {row['null']}; {row['sensitivity']}", markup=False)
     out.print(f"{len(rows)} features, catalogue {catalogue.version}", markup=False)
+
+
+@command
+def fit_features(
+    before: Annotated[
+        str, typer.Option("--before", metavar="DATE", help="What happens from here on is not looked at.")
+    ],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Estimate the numbers that features bring along (BG/NBD) from the workspace's own history.
+
+    Example: tactful features fit --before 2017-09-04
+
+    They go to WORKSPACE/features.yaml and into the catalogue's version: train again afterwards. Choose a date before
+    the first cutoff that models are judged on, or the numbers have seen what they are to predict.
+    """
+    from features.fit import fit
+
+    try:
+        instant = clock.parse_instant(before)
+    except ValueError as error:
+        raise WorkspaceError(f"--before: {error}") from None
+    opened = locate(workspace)
+    for name, (numbers, customers) in fit(opened, instant).items():
+        r, alpha, a, b = numbers.parameters
+        out.print(f"silence of {name}: r {r:g}, alpha {alpha:g} days, a {a:g}, b {b:g}, from {customers:,} customers")
+    out.print(f"Written to {opened.folder / 'features.yaml'}; train again: older models refuse the new numbers.")
 
 
 def show(done: Ingested) -> None:

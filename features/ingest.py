@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.daylog import Writer
 from features.history import History, Receipt, conform
+from features.links import erased
 from features.people import People
 from features.sources import contract, dataset, streams
 from features.sources.complaints import Complaints
@@ -153,6 +155,7 @@ class _Session:
         self.settings, self.now = workspace.settings, workspace.clock().now()
         self.batch, self.tick = batch, tick
         self.receipt = Receipt()
+        self._erased = pa.array(sorted(erased(History(workspace).links())), pa.string())
         self.aside: dict[str, int] = {}
         self.people = People(self.settings, self.now)
         self._refused: list[Quarantine] = []
@@ -196,9 +199,13 @@ class _Session:
     def _take(self, source: str, table: pa.Table, complaints: Complaints, refused: Quarantine, positions: np.ndarray,
               raw: Callable[[int], Any], damaged: Sequence[tuple[int, str, Any]] = ()) -> None:  # fmt: skip
         contract.check(table, self.settings, self.now, complaints)
+        gone = np.asarray(pc.is_in(table["customer_id"], self._erased))
+        complaints.add(gone, "customer_id", lambda _row: "was erased; nothing more is kept of this customer")
         told = [(int(positions[row]), complaints.of(int(row)), row) for row in np.flatnonzero(complaints.bad)]
         for position, reason, found in heapq.merge(told, damaged, key=lambda bad: bad[0]):
-            refused.add(position, reason, raw(int(found)) if isinstance(found, np.integer) else found)
+            if isinstance(found, np.integer):
+                found = None if gone[found] else raw(int(found))
+            refused.add(position, reason, found)
         good = table if not complaints.bad.any() else table.filter(pa.array(~complaints.bad))
         fresh = int(self.batch.add(conform(good)).sum())
         bad = table.num_rows - good.num_rows

@@ -5,10 +5,7 @@ column `attributes`, or every other column under its own name: there an empty ce
 object takes back what was said before.
 """
 
-import heapq
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -20,16 +17,13 @@ import pyarrow as pa
 
 from features import clock
 from features.attributes import AHEAD, EARLIEST, conform, document
-from features.daylog import Writer
-from features.history import History, Receipt
-from features.ingest import Ingested, SourceReceipt, Tick
-from features.sources import streams, values
+from features.history import History
+from features.ingest import Ingested, Tick
+from features.ingest_log import Kind, ingest, instants
+from features.sources import values
 from features.sources.chunks import Chunk
 from features.sources.complaints import Complaints
-from features.sources.files import ENOUGH_TO_JUDGE, open_reader
-from features.sources.mapping import Format, listed
-from features.sources.quarantine import Quarantine, digest
-from features.workspace import Workspace, WorkspaceError
+from features.workspace import Workspace
 
 NEEDED = ("customer_id", "valid_from")
 _OWN = (*NEEDED, "received_at", "record_id")
@@ -37,24 +31,10 @@ _OBJECT = "attributes"
 
 
 def ingest_attributes(workspace: Workspace, paths: Sequence[Path], tick: Tick | None = None) -> Ingested:
-    """Reads files of records into history as one batch: all of them, or none where one cannot be read.
-
-    `tick(path, rows)` is told of progress. Raises WorkspaceError in one line that says which file, why, what to do.
-    """
-    for path in paths:
-        streams.head(path)
-    with ExitStack() as stack:
-        batch = stack.enter_context(History(workspace).records.writer(", ".join(path.name for path in paths)))
-        done, refusals = [], []
-        for path in paths:
-            refused = Quarantine(workspace.quarantine, path.name, digest(path))
-            stack.callback(refused.discard)
-            done.append(_read(path, batch, refused, workspace.clock().now(), tick))
-            refusals.append(refused)
-        for refused in refusals:  # before the batch: a kill between the two leaves a file too many, no row too few
-            refused.commit()
-        batch.notes = {"sources": [{"source": each.source, **asdict(each.receipt)} for each in done]}
-    return Ingested(tuple(done))
+    """Reads files of records into history as one batch; see `features.ingest_log.ingest`."""
+    need = "Attributes need customer_id and valid_from (since when it is true)"
+    kind = Kind("a record", NEEDED, need, records_of, conform, whole=_OBJECT)
+    return ingest(workspace, History(workspace).records, kind, paths, tick)
 
 
 def records_of(chunk: Chunk, columns: Sequence[str], now: int) -> tuple[pa.Table, Complaints]:
@@ -63,64 +43,16 @@ def records_of(chunk: Chunk, columns: Sequence[str], now: int) -> tuple[pa.Table
     customer, broken = values.text(chunk.column("customer_id"))
     complaints.add(broken, "customer_id", lambda _row: "holds bytes that are not in the file's encoding")
     complaints.add(_null(customer), "customer_id", lambda _row: "is missing")
-    found = {"customer_id": customer, "valid_from": _instants(chunk, "valid_from", complaints)}
+    found = {"customer_id": customer, "valid_from": instants(chunk, "valid_from", complaints)}
     complaints.add(_null(found["valid_from"]), "valid_from", lambda _row: "is missing: since when is this true?")
     if "received_at" in columns:
-        found["received_at"] = _instants(chunk, "received_at", complaints)
+        found["received_at"] = instants(chunk, "received_at", complaints)
     if "record_id" in columns:
         found["record_id"] = values.text(chunk.column("record_id"))[0]
     _within_time(found, now, complaints)
     documents, wrong = _documents(chunk, columns)
     complaints.add(np.array([text is None for text in documents], bool), _OBJECT, wrong.__getitem__)
     return pa.table(found | {"attributes": pa.array(documents, pa.string())}), complaints
-
-
-def _read(path: Path, batch: Writer, refused: Quarantine, now: int, tick: Tick | None) -> SourceReceipt:
-    reader = open_reader(path, Format())
-    missing = [name for name in NEEDED if name not in reader.columns]
-    if missing:
-        raise WorkspaceError(
-            f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; it has {listed(reader.columns)}."
-            " Attributes need customer_id and valid_from (since when it is true); rename or add them"
-        )
-    nested = any(name.startswith(f"{_OBJECT}.") for name in reader.columns)
-    wanted = [*reader.columns, *([_OBJECT] if nested else [])]
-    total, first = Receipt(), True
-    for chunk in reader.chunks(wanted):
-        table, complaints = records_of(chunk, reader.columns, now)
-        if first:
-            _judge(path, chunk, complaints)
-        first = False
-        _refuse(chunk, complaints, refused)
-        good = conform(table.filter(pa.array(~complaints.bad)))
-        fresh, bad = int(batch.add(good).sum()), table.num_rows - good.num_rows
-        received = table.num_rows + len(chunk.damaged)
-        total += Receipt(received, fresh, good.num_rows - fresh, bad + len(chunk.damaged))
-        if tick is not None:
-            tick(str(path), received)
-    if first:
-        raise WorkspaceError(f"{path} has no rows")
-    reasons = tuple(sorted(refused.summary.values(), key=lambda kind: -kind.rows))
-    return SourceReceipt(str(path), total, refused.path if refused.rows else None, reasons)
-
-
-def _judge(path: Path, chunk: Chunk, complaints: Complaints) -> None:
-    """Where no row of many fits, it is the file that does not."""
-    wrong = complaints.everywhere()
-    if wrong is not None and chunk.rows >= ENOUGH_TO_JUDGE:
-        raise WorkspaceError(f"{path}: no row of the first {chunk.rows:,} is a record; {wrong[0]}: {wrong[1]}")
-
-
-def _refuse(chunk: Chunk, complaints: Complaints, refused: Quarantine) -> None:
-    told = [(int(chunk.positions[row]), complaints.of(int(row)), row) for row in np.flatnonzero(complaints.bad)]
-    for position, reason, found in heapq.merge(told, chunk.damaged, key=lambda bad: bad[0]):
-        refused.add(position, reason, chunk.raw(int(found)) if isinstance(found, np.integer) else found)
-
-
-def _instants(chunk: Chunk, name: str, complaints: Complaints) -> pa.Array:
-    found, (bad, reason) = values.instants(chunk.column(name), (), "UTC", values.NULLS)
-    complaints.add(bad, name, lambda row: reason(row).partition("; in the map")[0].partition("; name its")[0])
-    return found
 
 
 def _within_time(found: dict[str, pa.Array], now: int, complaints: Complaints) -> None:

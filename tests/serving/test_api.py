@@ -239,7 +239,10 @@ def test_every_worked_example_works(client):
         statuses[path.rsplit("/", 1)[-1]] = answer.status_code
         if path.endswith("interactions"):
             assert answer.json()["accepted"] == 1
-    answered, never_made = ("decide", "score", "interactions", "attributes"), ("outcomes", "claim", "sent", "failed")
+    answered, never_made = (
+        ("decide", "score", "interactions", "attributes", "identifiers"),
+        ("outcomes", "claim", "sent", "failed"),
+    )
     assert statuses == dict.fromkeys(answered, 200) | dict.fromkeys(never_made, 404)
 
 
