@@ -23,7 +23,7 @@ from features.spark_session import java
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(7200)]
 
 MOST = 50_000_000 if FULL else ROWS
-SIZES = [size for size in (1_000_000, 3_000_000, 10_000_000, 50_000_000) if size <= MOST] or [MOST]
+SIZES = sorted({min(size, MOST) for size in (MOST // 10, 1_000_000, 3_000_000, 10_000_000, MOST)})
 AS_OF = busy_log.START + busy_log.DAYS * clock.DAY
 
 
