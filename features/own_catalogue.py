@@ -30,6 +30,7 @@ from numba.core.dispatcher import Dispatcher
 from features.catalogue import DEFAULT, Catalogue
 from features.declared import Declared
 from features.definitions import Feature, Selector
+from features.fitted import with_fitted
 from features.kernel.entries import own_kinds
 from features.kinds import ActiveDays, Recency, Tenure
 from features.kinds.attributes import AttributeLabel, AttributeNumber
@@ -42,15 +43,15 @@ LIFE_DAYS = 365
 
 
 def catalogue_of(workspace: Workspace) -> Catalogue:
-    """The same object as long as neither the file nor the settings change. WorkspaceError says what is wrong where."""
+    """The same object as long as no file and no setting changes. WorkspaceError says what is wrong where."""
     path = workspace.folder / FILE
     try:
         source = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return _completed(DEFAULT, workspace.settings)
+        return _completed(with_fitted(DEFAULT, workspace.folder), workspace.settings)
     except (OSError, UnicodeDecodeError) as error:
         raise WorkspaceError(f"{path}: cannot be read: {error}") from None
-    return _completed(_own(path, source), workspace.settings)
+    return _completed(with_fitted(_own(path, source), workspace.folder), workspace.settings)
 
 
 def attribute_features(declared: Declared) -> tuple[Feature, ...]:
