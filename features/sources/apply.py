@@ -74,8 +74,8 @@ class Mapper:
             complaints.add(run.truth(refusal.when), "refused", lambda _row, why=refusal.because: why)  # type: ignore[misc]
         columns = {field.name: run.column(field) for field in SCHEMA if field.name != "interaction_id"}
         run.one_currency(columns["value"])
-        if columns["received_at"] is None:
-            columns["received_at"] = columns["occurred_at"]
+        at, received = columns["occurred_at"], columns["received_at"]
+        columns["received_at"] = at if received is None else pc.coalesce(received, at)
         if "interaction_id" in self.plan.columns:
             columns["interaction_id"] = run.column(SCHEMA.field("interaction_id"))
             missing = columns["interaction_id"].is_null().to_numpy(zero_copy_only=False)

@@ -68,11 +68,18 @@ def chunk_of(table: pa.Table, before: int, wanted: list[str], keyed: list[str]) 
     columns = {name: _plain(column) for field in table.schema for name, column in _fields(field, table[field.name])}
 
     def raw(row: int) -> dict[str, Any]:
-        return {name: column[row].as_py() for name, column in columns.items()}
+        return {name: _value(column[row]) for name, column in columns.items()}
 
     positions = before + np.arange(1, table.num_rows + 1)
     inside = _inside(columns, wanted, keyed)
     return Chunk({**columns, **inside}, table.num_rows, positions, pa.table(columns), raw)
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):  # an instant that no calendar has
+        return str(getattr(scalar, "value", scalar))
 
 
 def _leaves(field: pa.Field, prefix: str = "") -> list[str]:
@@ -142,7 +149,13 @@ def _is_list(column: pa.Array | None) -> bool:
 def _plain(column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    whole = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    if pa.types.is_string(whole.type) or pa.types.is_large_string(whole.type):
+        try:
+            whole.validate(full=True)
+        except pa.ArrowInvalid:  # a damaged file, or one whose writer did not look: the rows are told apart later
+            return whole.cast(pa.large_binary() if pa.types.is_large_string(whole.type) else pa.binary())
+    return whole
 
 
 def _first_line(error: Exception) -> str:
