@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from features.clock import DAY
 from features.kernel.accumulators import (
@@ -47,6 +46,7 @@ from features.kernel.accumulators import (
     first_meeting,
 )
 from features.kernel.cases import add_case
+from features.kernel.jit import inlined
 from features.kernel.sequence import add_sequence
 
 
@@ -66,7 +66,7 @@ class Columns(NamedTuple):
     discount: Any  # float64, NaN without
 
 
-@njit(forceinline=True)
+@inlined
 def accumulate(
     acc: Any, met: Any, columns: Any, registers: Any, tables: Any, lo: int, hi: int, t: int, mark: int
 ) -> None:
@@ -110,7 +110,7 @@ def accumulate(
                 acc.windows[s, band, SAVED] += columns.discount[i]
 
 
-@njit(forceinline=True)
+@inlined
 def add_recent(acc: Any, tables: Any, s: int, band: int, day: int, at: int, code: int, value: float) -> None:
     """An interaction of `day` whole days to selector s: number, value, and its day where it is the first met of it."""
     windows, moments, fading = acc.windows, acc.moments, acc.fading
@@ -135,7 +135,7 @@ def add_recent(acc: Any, tables: Any, s: int, band: int, day: int, at: int, code
         fading[s, FADING + h] += tables.weights[h, day]
 
 
-@njit(forceinline=True)
+@inlined
 def add_gap(moments: Any, s: int, gap: int) -> None:
     """A gap between two active days; they come newest first."""
     moments[s, GAPS] += 1
@@ -146,7 +146,7 @@ def add_gap(moments: Any, s: int, gap: int) -> None:
         moments[s, GAP_RECENT] += gap
 
 
-@njit(forceinline=True)
+@inlined
 def add_distinct(acc: Any, met: Any, tables: Any, s: int, band: int, code: int, mark: int) -> None:
     """The first meeting with a channel or topic, newest first, is in the youngest window that has it."""
     channel, topic = tables.traits[code, CHANNEL], tables.traits[code, TOPIC]
@@ -158,7 +158,7 @@ def add_distinct(acc: Any, met: Any, tables: Any, s: int, band: int, code: int, 
             acc.windows[s, band, TOPICS] += 1
 
 
-@njit(forceinline=True)
+@inlined
 def add_satisfaction(acc: Any, s: int, band: int, satisfaction: float) -> None:
     if np.isnan(satisfaction):
         return
@@ -168,7 +168,7 @@ def add_satisfaction(acc: Any, s: int, band: int, satisfaction: float) -> None:
     acc.windows[s, band, SATISFACTION] += satisfaction
 
 
-@njit(forceinline=True)
+@inlined
 def money_units(value: float) -> Any:
     """Millionths, as an integer; 0 without a value."""
     if np.isnan(value):
@@ -176,7 +176,7 @@ def money_units(value: float) -> Any:
     return np.int64(np.rint(min(max(value, -MONEY_LIMIT), MONEY_LIMIT) * MONEY_SCALE))
 
 
-@njit(forceinline=True)
+@inlined
 def add_register(acc: Any, register: Any, tables: Any) -> None:
     """What a state still knows of interactions that it no longer holds, by key."""
     key = register[0]

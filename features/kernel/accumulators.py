@@ -9,7 +9,8 @@ one that crosses a function costs compile time and reference counting.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from features.kernel.jit import inlined
 
 #: A state looks back this many 24-hour periods, and keeps this many interactions.
 HORIZON_DAYS = 400
@@ -75,7 +76,7 @@ class Met(NamedTuple):
     since: Any  # int64[likewise]
 
 
-@njit(forceinline=True)
+@inlined
 def clear(acc: Any) -> None:
     acc.windows[:] = 0.0
     acc.moments[:] = 0
@@ -86,13 +87,13 @@ def clear(acc: Any) -> None:
     acc.steps[:] = 0.0
 
 
-@njit(forceinline=True)
+@inlined
 def first_meeting(met: Any, key: Any, row: int) -> bool:
     """Whether `row` has not met `key` (uint64) before; remembers it."""
     return meet(met, key, row) >= 0
 
 
-@njit(forceinline=True)
+@inlined
 def meet(met: Any, key: Any, row: int) -> int:
     """The slot of a `key` (uint64) that `row` has not met before, which is remembered; -1 - slot where it has."""
     last = met.keys.shape[0] - 1
@@ -106,7 +107,7 @@ def meet(met: Any, key: Any, row: int) -> int:
     return slot
 
 
-@njit(forceinline=True)
+@inlined
 def cumulate(acc: Any) -> None:
     """From disjoint bands of age to windows that contain the younger ones."""
     for selector in range(acc.windows.shape[0]):

@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from features.kernel.accumulators import CASE_ROLE, NEVER, NO_CASE, OPEN, OPEN_SINCE, OPENS, meet
+from features.kernel.jit import inlined
 from features.kernel.sequence import RESOLVE_TIME, RESOLVED
 
 _CASE = np.uint64(1 << 63)  # keeps cases apart from channels and topics in the set of things met
@@ -14,14 +14,14 @@ _CASE = np.uint64(1 << 63)  # keeps cases apart from channels and topics in the 
 _STILL_OPEN, _SETTLED, _CLOSED, _OPENED = -1, -2, 0, 1 << 16
 
 
-@njit(forceinline=True)
+@inlined
 def clear_cases(acc: Any) -> None:
     """Before the first row."""
     acc.cases[OPEN] = 0
     acc.cases[OPEN_SINCE] = NEVER
 
 
-@njit(forceinline=True)
+@inlined
 def add_case(acc: Any, met: Any, columns: Any, tables: Any, i: int, day: int, band: int, mark: int) -> None:  # noqa: ARG001
     """Row `i`, `day` whole days old, in window `band` and all longer ones; rows come newest first.
 
@@ -56,6 +56,6 @@ def add_case(acc: Any, met: Any, columns: Any, tables: Any, i: int, day: int, ba
         met.since[slot] = at
 
 
-@njit(forceinline=True)
+@inlined
 def finish_cases(acc: Any, tables: Any, t: int) -> None:
     """After the oldest row."""

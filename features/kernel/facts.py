@@ -7,7 +7,8 @@ customer lie together, in order of the first four. See features/attributes.py.
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from features.kernel.jit import inlined
 
 NAME, VALID, NUMBER, LABEL, RECEIVED = range(5)
 NO_FACTS = np.zeros((0, 5), np.int64)
@@ -17,7 +18,7 @@ KEPT = 16
 FIRST_LABEL, END_LABEL = 1, 2
 
 
-@njit(forceinline=True)
+@inlined
 def read_facts(acc: Any, facts: Any, tables: Any, lo: int, hi: int, t: int) -> None:
     """Fills acc.facts, one for each of tables.attributes, from facts lo..hi; NaN without.
 
@@ -41,7 +42,7 @@ def read_facts(acc: Any, facts: Any, tables: Any, lo: int, hi: int, t: int) -> N
                 acc.facts[k] = position - first
 
 
-@njit(forceinline=True)
+@inlined
 def _newest(facts: Any, name: int, lo: int, last: int, t: int) -> int:
     """The fact about `name` that holds at t, -1 without; `last` is the last one that may be about it.
 

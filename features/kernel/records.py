@@ -12,7 +12,7 @@ import pyarrow as pa
 from numba import njit
 
 from features.kernel.accumulate import Columns
-from features.kernel.jit import compiled
+from features.kernel.jit import compiled, inlined
 
 AT, VALUE, ID, KEY = range(4)
 RECEIVED, SATISFACTION, CASE, DISCOUNT = range(4)
@@ -36,7 +36,7 @@ def bits(array: pa.Array) -> np.ndarray:
     return view(buffer, np.uint8, 0, buffer.size if buffer is not None else 0)
 
 
-@njit(forceinline=True)
+@inlined
 def is_set(bits: Any, position: int) -> bool:
     return bits.shape[0] == 0 or (bits[position >> 3] >> (position & 7)) & 1 == 1
 
@@ -159,7 +159,7 @@ def _sort_ties(rows: Any) -> None:
     rows[:] = rows[order]
 
 
-@njit(forceinline=True)
+@inlined
 def unpack(records: Any, values: Any, extras: Any, numbers: Any, lo: int, hi: int, columns: Any) -> None:
     """Records lo..hi as columns, from row 0 on; `values` and `numbers` are the others' words as float64.
 
@@ -181,7 +181,7 @@ def unpack(records: Any, values: Any, extras: Any, numbers: Any, lo: int, hi: in
             columns.discount[row] = numbers[extra, DISCOUNT] if extra else np.nan
 
 
-@njit(forceinline=True)
+@njit
 def new_columns(rows: int, present: Any) -> Columns:
     """For so many rows; without the columns of the extras that are not present."""
     return Columns(

@@ -24,7 +24,7 @@ from features.kernel.accumulators import (
 )
 from features.kernel.cases import clear_cases, finish_cases
 from features.kernel.facts import read_facts
-from features.kernel.jit import compiled
+from features.kernel.jit import compiled, inlined
 from features.kernel.kinds import all_kinds
 from features.kernel.records import new_columns, unpack
 from features.kernel.sequence import MARKS, clear_sequence, finish_sequence
@@ -51,7 +51,7 @@ def read_off(acc, t, operations, line):
         kind, s, a, b = operations[f, 0], operations[f, 1], operations[f, 2], operations[f, 3]
 """
     exec(head + "\n".join(branches), names)
-    return njit(names["read_off"])
+    return inlined(names["read_off"])
 
 
 _read_off = _reader()
@@ -86,7 +86,7 @@ def _new_set(tables: Any, most: int) -> Met:
     )
 
 
-@njit(forceinline=True)
+@inlined
 def _features(acc: Any, met: Any, columns: Any, registers: Any, facts: Any, tables: Any, row: Any, mark: int,
               line: Any) -> None:  # fmt: skip
     """Fills `line` (float64[features]) of one customer at one instant; `row` is (lo, hi, t, facts lo, facts hi)."""

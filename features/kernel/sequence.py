@@ -6,10 +6,9 @@ described by its roles (see roles.py): bits that are only set where a feature as
 
 from typing import Any
 
-from numba import njit
-
 from features.clock import DAY, HOUR, MINUTE
 from features.kernel.accumulators import CHANNEL, NAMED_TYPE, NEVER, ROLES, STAGE
+from features.kernel.jit import inlined
 from features.kernel.roles import (
     BEFORE_HELP,
     CLOCK,
@@ -54,7 +53,7 @@ CHANNEL_COUNTS = WEEKDAYS + 7
 MARKS = CHANNEL_COUNTS
 
 
-@njit(forceinline=True)
+@inlined
 def clear_sequence(acc: Any) -> None:
     """Before the first row; `steps` are zeros already."""
     acc.marks[:] = 0
@@ -67,7 +66,7 @@ def clear_sequence(acc: Any) -> None:
     acc.shares[:] = 0.0
 
 
-@njit(forceinline=True)
+@inlined
 def add_sequence(acc: Any, met: Any, columns: Any, tables: Any, i: int, day: int, band: int, mark: int) -> None:  # noqa: ARG001
     """Row `i`, `day` whole days old, in window `band` and all longer ones; rows come newest first."""
     code = columns.key[i] >> 1
@@ -91,7 +90,7 @@ def add_sequence(acc: Any, met: Any, columns: Any, tables: Any, i: int, day: int
         add_contact(acc, tables, roles, code, at, day, band)
 
 
-@njit(forceinline=True)
+@inlined
 def add_to_session(acc: Any, at: int, band: int) -> None:
     """A session is as old as its last interaction, which is met first."""
     until_next = acc.marks[SESSION_AT] - at
@@ -104,7 +103,7 @@ def add_to_session(acc: Any, at: int, band: int) -> None:
     acc.marks[SESSION_AT] = at
 
 
-@njit(forceinline=True)
+@inlined
 def add_channel(acc: Any, tables: Any, roles: int, channel: int, band: int) -> None:
     """A switch is as old as the first interaction on the new channel; repeats on one channel are one run."""
     if roles & SHARE:
@@ -126,7 +125,7 @@ def add_channel(acc: Any, tables: Any, roles: int, channel: int, band: int) -> N
     acc.marks[MOVE_BAND] = band
 
 
-@njit(forceinline=True)
+@inlined
 def add_type(acc: Any, named: int) -> None:
     """The newest few types; repeats are one run."""
     if acc.marks[DEED_TYPE] == named:
@@ -138,7 +137,7 @@ def add_type(acc: Any, named: int) -> None:
         acc.marks[TYPE_RUNS] += 1
 
 
-@njit(forceinline=True)
+@inlined
 def add_hour(acc: Any, at: int) -> None:
     """A clock hour counts once, however much happened in it, so that many lines of one basket are one visit."""
     hours = at // HOUR
@@ -150,7 +149,7 @@ def add_hour(acc: Any, at: int) -> None:
     acc.marks[WEEKDAYS + (days + 3) % 7] += 1  # the epoch was a Thursday
 
 
-@njit(forceinline=True)
+@inlined
 def add_escalation(acc: Any, roles: int, at: int, band: int) -> None:
     """Help escalates the digital interaction next before it, unless it had sought help in between."""
     if roles & HELP:
@@ -163,7 +162,7 @@ def add_escalation(acc: Any, roles: int, at: int, band: int) -> None:
         acc.marks[HELP_AT] = NEVER
 
 
-@njit(forceinline=True)
+@inlined
 def add_stage(acc: Any, stage: int, at: int, band: int) -> None:
     """The stage of the newest, since when without another, and the one before; a change is as old as its first row."""
     marks = acc.marks
@@ -180,7 +179,7 @@ def add_stage(acc: Any, stage: int, at: int, band: int) -> None:
     marks[STAGE_BAND] = band
 
 
-@njit(forceinline=True)
+@inlined
 def add_contact(acc: Any, tables: Any, roles: int, code: int, at: int, day: int, band: int) -> None:
     """A response answers the newest contact before it; a reaction ends the count of ignored ones."""
     if roles & RESPONSE:
@@ -200,6 +199,6 @@ def add_contact(acc: Any, tables: Any, roles: int, code: int, at: int, day: int,
         acc.shares[h] += load * tables.weights[h, day]
 
 
-@njit(forceinline=True)
+@inlined
 def finish_sequence(acc: Any, tables: Any, t: int) -> None:
     """After the oldest row: nothing is left open, since a row only ever completes what came after it."""

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from llvmlite import ir
-from numba import njit, types, uint64
+from numba import types, uint64
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from features.kernel.jit import inlined
 
 _MULTIPLIER = uint64(0xC6A4A7935BD1E995)
 _SEED = uint64(0x74616374)
@@ -39,7 +41,7 @@ def word(_context: Any, data: Any, start: Any) -> Any:  # noqa: ARG001
     return types.uint64(data, types.int64), generate
 
 
-@njit(forceinline=True)
+@inlined
 def murmur(data: Any, start: int, stop: int) -> Any:
     """MurmurHash64A (Austin Appleby, public domain) of data[start:stop], never 0."""
     length = stop - start
@@ -58,7 +60,7 @@ def murmur(data: Any, start: int, stop: int) -> Any:
     return h if h != uint64(0) else uint64(1)
 
 
-@njit(forceinline=True)
+@inlined
 def murmur_pair(data: Any, start: int, stop: int, seed: Any) -> Any:
     """Two independent hashes of data[start:stop]; the second depends on a seed."""
     length = stop - start
@@ -78,7 +80,7 @@ def murmur_pair(data: Any, start: int, stop: int, seed: Any) -> Any:
     return h ^ (h >> _SHIFT), g ^ (g >> uint64(29))
 
 
-@njit(forceinline=True)
+@inlined
 def _rest(data: Any, start: int, i: int, stop: int) -> Any:
     """The bytes i..stop, fewer than eight, of a string that begins at `start`."""
     if stop - start >= 8:  # one load that begins within the string

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from numba import njit
-
 from features.definitions import Feature, Operation
+from features.kernel.jit import inlined
 
 if TYPE_CHECKING:
     from features.workspace import Settings
@@ -33,7 +32,7 @@ class AttributeNumber(Feature):
         return Operation(attribute=self.key)
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.facts[b]
 
@@ -65,6 +64,6 @@ class AttributeLabel(Feature):
         return self.labels
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.facts[b]

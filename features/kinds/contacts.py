@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from features.definitions import Feature, Operation, check_days
+from features.definitions import Feature, Operation, check_days, last
+from features.kernel.jit import inlined
 from features.kernel.sequence import ANSWERED, CONTACTS, IGNORED, LOAD
 from features.kinds.period import Period
 
@@ -29,10 +29,10 @@ class ResponseRate(Period):
 
     @property
     def text(self) -> str:
-        return f"share of the contacts of the last {self.days} days that the customer responded to"
+        return f"share of the contacts of {last(self.days)} that the customer responded to"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         contacts = acc.steps[a, CONTACTS]
         return acc.steps[a, ANSWERED] / contacts if contacts else np.nan
@@ -57,7 +57,7 @@ class IgnoredInARow(Feature):
         return Operation()
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return float(acc.marks[IGNORED])
 
@@ -75,10 +75,10 @@ class ContactLoad(Period):
 
     @property
     def text(self) -> str:
-        return f"contacts of the last {self.days} days on all channels, a call weighing more than an e-mail"
+        return f"contacts of {last(self.days)} on all channels, a call weighing more than an e-mail"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.steps[a, LOAD]
 
@@ -107,6 +107,6 @@ class Pressure(Feature):
         return Operation(half_life=self.half_life)
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.shares[a]

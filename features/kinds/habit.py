@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from features.clock import DAY
-from features.definitions import Feature, Operation, Selector
+from features.definitions import Feature, Operation, Selector, last
 from features.kernel.accumulators import (
     DAYS,
     FIRST,
@@ -23,6 +22,7 @@ from features.kernel.accumulators import (
     RECENT_GAPS,
     SUM,
 )
+from features.kernel.jit import inlined
 from features.kinds.period import Comparison
 from features.kinds.totals import HALF_A_CENT
 
@@ -54,7 +54,7 @@ class GapMean(Gap):
         return f"mean number of days from one day with {self.who.text} to the next"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         gaps = acc.moments[s, GAPS]
         return acc.moments[s, GAP_SUM] / gaps if gaps else np.nan
@@ -75,7 +75,7 @@ class GapDeviation(Gap):
         return f"standard deviation of the days from one day with {self.who.text} to the next"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         gaps = acc.moments[s, GAPS]
         if not gaps:
@@ -99,7 +99,7 @@ class GapLongest(Gap):
         return f"longest number of days from one day with {self.who.text} to the next"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return float(acc.moments[s, GAP_LONGEST]) if acc.moments[s, GAPS] else np.nan
 
@@ -119,7 +119,7 @@ class GapRatio(Gap):
         return f"days since the last of the {self.who.text}, divided by the customer's mean gap"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         gaps = acc.moments[s, GAPS]
         if not gaps:
@@ -143,7 +143,7 @@ class GapTrend(Gap):
         return f"mean of the newest {RECENT_GAPS} gaps between days with {self.who.text}, divided by the mean of all"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         gaps = acc.moments[s, GAPS]
         if gaps < 2:
@@ -152,7 +152,7 @@ class GapTrend(Gap):
         return recent * gaps / acc.moments[s, GAP_SUM]
 
 
-@njit
+@inlined
 def exposure(acc: Any, t: int, s: int, a: int, b: int) -> float:
     """How many times as many days the longer window `b` shows of this customer."""
     # a newcomer is compared over the days that there were
@@ -173,10 +173,10 @@ class Trend(Comparison):
 
     @property
     def text(self) -> str:
-        return f"days with {self.who.text}: their rate in the last {self.days} days by that in {self.second_days}"
+        return f"days with {self.who.text}: their rate in {last(self.days)} by that in {self.second_days}"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         long = acc.windows[s, b, DAYS]
         return acc.windows[s, a, DAYS] / long * exposure(acc, t, s, a, b) if long else np.nan
@@ -195,10 +195,10 @@ class ValueTrend(Comparison):
 
     @property
     def text(self) -> str:
-        return f"value of {self.who.text}: its rate in the last {self.days} days by that in {self.second_days}"
+        return f"value of {self.who.text}: its rate in {last(self.days)} by that in {self.second_days}"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         long = acc.windows[s, b, SUM]
         return acc.windows[s, a, SUM] / long * exposure(acc, t, s, a, b) if long >= HALF_A_CENT else np.nan

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from features.clock import DAY
-from features.definitions import Feature, Operation
+from features.definitions import Feature, Operation, last
+from features.kernel.jit import inlined
 from features.kernel.sequence import STAGE_BEFORE, STAGE_CHANGES, STAGE_NOW, STAGE_SINCE
 from features.kinds.period import Period
 
@@ -45,7 +45,7 @@ class JourneyStage(Journey):
         return tuple(settings.journey.stages)
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         stage = acc.marks[STAGE_NOW]
         return float(stage) if stage >= 0 else np.nan
@@ -70,7 +70,7 @@ class StageBefore(Journey):
         return tuple(settings.journey.stages)
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         stage = acc.marks[STAGE_BEFORE]
         return float(stage) if stage >= 0 else np.nan
@@ -91,7 +91,7 @@ class DaysInStage(Journey):
         return "days since the customer entered the present stage of the journey"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return (t - acc.marks[STAGE_SINCE]) / DAY if acc.marks[STAGE_NOW] >= 0 else np.nan
 
@@ -109,9 +109,9 @@ class StageChanges(Period):
 
     @property
     def text(self) -> str:
-        return f"how often in the last {self.days} days the customer went to another stage of the journey"
+        return f"how often in {last(self.days)} the customer went to another stage of the journey"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.steps[a, STAGE_CHANGES]

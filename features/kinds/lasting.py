@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from features.clock import DAY
 from features.definitions import Feature, Operation, Selector
 from features.kernel.accumulators import COUNT, FIRST, MONEY, MONEY_SCALE, NEVER, NEWEST, NUMBER
+from features.kernel.jit import inlined
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Recency(Feature):
         return Operation(self.who)
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return (t - acc.moments[s, NEWEST]) / DAY if acc.windows[s, -1, COUNT] else np.nan
 
@@ -58,7 +58,7 @@ class Tenure(Feature):
         return Operation(self.who)
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         first = acc.moments[s, FIRST]
         return (t - first) / DAY if first != NEVER else np.nan
@@ -84,7 +84,7 @@ class LifetimeCount(Feature):
         return Operation(self.who)
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return float(acc.moments[s, NUMBER])
 
@@ -109,6 +109,6 @@ class LifetimeSum(Feature):
         return Operation(self.who)
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.moments[s, MONEY] / MONEY_SCALE

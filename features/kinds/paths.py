@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
-from features.definitions import Feature, Operation, check_days
+from features.definitions import Feature, Operation, check_days, last
 from features.interactions import NAMED_TYPES
+from features.kernel.jit import inlined
 from features.kernel.sequence import CHANNEL_COUNTS, CHANNEL_RUN, ESCALATIONS, RUNS, SWITCHES, TYPE_RUN
 from features.kinds.period import Period
 
@@ -48,7 +48,7 @@ class PathChannel(Feature):
         return Operation(number=self.position - 1)
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         channel = acc.marks[CHANNEL_RUN + b]
         return float(channel) if channel >= 0 else np.nan
@@ -83,7 +83,7 @@ class PathType(Feature):
         return NAMED_TYPES
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         named = acc.marks[TYPE_RUN + b]
         return float(named) if named >= 0 else np.nan
@@ -102,10 +102,10 @@ class ChannelSwitches(Period):
 
     @property
     def text(self) -> str:
-        return f"how often in the last {self.days} days the customer came on another channel than the time before"
+        return f"how often in {last(self.days)} the customer came on another channel than the time before"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.steps[a, SWITCHES]
 
@@ -132,13 +132,13 @@ class Transition(Feature):
 
     @property
     def text(self) -> str:
-        return f"how often in the last {self.days} days {self.target} came right after {self.origin}"
+        return f"how often in {last(self.days)} {self.target} came right after {self.origin}"
 
     def operation(self) -> Operation:
         return Operation(days=self.days, transition=(self.origin, self.target))
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.steps[a, b]
 
@@ -163,7 +163,7 @@ class ChannelEntropy(Feature):
         return Operation()
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         total, weighed = 0, 0.0
         for channel in range(CHANNEL_COUNTS, acc.marks.shape[0]):
@@ -194,7 +194,7 @@ class MainChannelShare(Feature):
         return Operation()
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         total, most = 0, 0
         for channel in range(CHANNEL_COUNTS, acc.marks.shape[0]):
@@ -216,12 +216,9 @@ class Escalations(Period):
 
     @property
     def text(self) -> str:
-        return (
-            f"how often in the last {self.days} days the customer called or chatted within a day of a digital "
-            "interaction"
-        )
+        return f"how often in {last(self.days)} the customer called or chatted within a day of a digital interaction"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.steps[a, ESCALATIONS]

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from features.clock import DAY, HOUR
 from features.definitions import Feature, Operation
+from features.kernel.jit import inlined
 from features.kernel.sequence import HOURS, WEEKDAYS
 
 
@@ -46,7 +46,7 @@ class HourShare(Habit):
         return Operation(number=32 * self.first + self.last)
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         total = np.sum(acc.marks[WEEKDAYS : WEEKDAYS + 7])
         return np.sum(acc.marks[HOURS + (b >> 5) : HOURS + (b & 31)]) / total if total else np.nan
@@ -65,7 +65,7 @@ class WeekendShare(Habit):
         return "share of the customer's active hours on Saturday or Sunday, UTC"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         total = np.sum(acc.marks[WEEKDAYS : WEEKDAYS + 7])
         return (acc.marks[WEEKDAYS + 5] + acc.marks[WEEKDAYS + 6]) / total if total else np.nan
@@ -84,7 +84,7 @@ class SameHour(Habit):
         return "share of the customer's active hours within an hour of the present hour of the day, UTC"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         total, now = np.sum(acc.marks[WEEKDAYS : WEEKDAYS + 7]), t // HOUR
         near = acc.marks[HOURS + (now + 23) % 24] + acc.marks[HOURS + now % 24] + acc.marks[HOURS + (now + 1) % 24]
@@ -104,7 +104,7 @@ class SameWeekday(Habit):
         return "share of the customer's active hours on the present weekday, UTC"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         total = np.sum(acc.marks[WEEKDAYS : WEEKDAYS + 7])
         return acc.marks[WEEKDAYS + (t // DAY + 3) % 7] / total if total else np.nan

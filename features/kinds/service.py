@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from features.clock import DAY
-from features.definitions import Feature, Operation, Selector
+from features.definitions import Feature, Operation, Selector, last
 from features.kernel.accumulators import (
     COUNT,
     LAST_SATISFACTION,
@@ -18,6 +17,7 @@ from features.kernel.accumulators import (
     RATED,
     SATISFACTION,
 )
+from features.kernel.jit import inlined
 from features.kernel.sequence import RESOLVE_TIME, RESOLVED
 from features.kinds.period import Comparison, Period
 from features.kinds.totals import Windowed
@@ -45,7 +45,7 @@ class LastChannel(Feature):
         return Operation(self.who)
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         known = acc.windows[s, -1, COUNT] and acc.moments[s, NEWEST_CHANNEL] >= 0
         return float(acc.moments[s, NEWEST_CHANNEL]) if known else np.nan
@@ -73,7 +73,7 @@ class LastSatisfaction(Feature):
         return Operation(self.who)
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.fading[s, LAST_SATISFACTION]
 
@@ -92,10 +92,10 @@ class MeanSatisfaction(Windowed):
 
     @property
     def text(self) -> str:
-        return f"mean satisfaction of the {self.who.text} in the last {self.days} days"
+        return f"mean satisfaction of the {self.who.text} in {last(self.days)}"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         rated = acc.windows[s, a, RATED]
         return acc.windows[s, a, SATISFACTION] / rated if rated else np.nan
@@ -115,10 +115,10 @@ class SatisfactionTrend(Comparison):
 
     @property
     def text(self) -> str:
-        return f"mean satisfaction of the {self.who.text}: in the last {self.days} days less in {self.second_days}"
+        return f"mean satisfaction of the {self.who.text}: in {last(self.days)} less in {self.second_days}"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         rated, before = acc.windows[s, a, RATED], acc.windows[s, b, RATED]
         return acc.windows[s, a, SATISFACTION] / rated - acc.windows[s, b, SATISFACTION] / before if rated else np.nan
@@ -143,7 +143,7 @@ class OpenCases(Feature):
         return Operation()
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return float(acc.cases[OPEN])
 
@@ -168,7 +168,7 @@ class LongestOpen(Feature):
         return Operation()
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return (t - acc.cases[OPEN_SINCE]) / DAY if acc.cases[OPEN_SINCE] != NEVER else np.nan
 
@@ -186,10 +186,10 @@ class CasesResolved(Period):
 
     @property
     def text(self) -> str:
-        return f"complaints and service cases that were closed for good in the last {self.days} days"
+        return f"complaints and service cases that were closed for good in {last(self.days)}"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.steps[a, RESOLVED]
 
@@ -208,10 +208,10 @@ class ResolveDays(Period):
 
     @property
     def text(self) -> str:
-        return f"mean time to resolve the complaints and service cases that were closed in the last {self.days} days"
+        return f"mean time to resolve the complaints and service cases that were closed in {last(self.days)}"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         resolved = acc.steps[a, RESOLVED]
         return acc.steps[a, RESOLVE_TIME] / DAY / resolved if resolved else np.nan

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from features.clock import MINUTE
+from features.definitions import last
+from features.kernel.jit import inlined
 from features.kernel.sequence import SESSION_ROWS, SESSION_TIME, SESSIONS
 from features.kinds.period import Period
 
@@ -24,10 +25,10 @@ class Sessions(Period):
 
     @property
     def text(self) -> str:
-        return f"digital sessions (pauses of 30 minutes at most) that ended in the last {self.days} days"
+        return f"digital sessions (pauses of 30 minutes at most) that ended in {last(self.days)}"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.steps[a, SESSIONS]
 
@@ -46,10 +47,10 @@ class SessionMinutes(Period):
 
     @property
     def text(self) -> str:
-        return f"mean length of the digital sessions that ended in the last {self.days} days"
+        return f"mean length of the digital sessions that ended in {last(self.days)}"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         sessions = acc.steps[a, SESSIONS]
         return acc.steps[a, SESSION_TIME] / MINUTE / sessions if sessions else np.nan
@@ -69,10 +70,10 @@ class SessionDepth(Period):
 
     @property
     def text(self) -> str:
-        return f"mean number of interactions in the digital sessions that ended in the last {self.days} days"
+        return f"mean number of interactions in the digital sessions that ended in {last(self.days)}"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         sessions = acc.steps[a, SESSIONS]
         return acc.steps[a, SESSION_ROWS] / sessions if sessions else np.nan

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from features.clock import DAY
 from features.definitions import Feature, Operation, Selector, check_days
 from features.kernel.accumulators import DAYS, FIRST, NEVER, NEWEST
+from features.kernel.jit import inlined
 
 #: Looks back this far; who has been known for longer is seen as if first met at its start.
 SPAN = 365
@@ -50,7 +50,7 @@ class Silence(Feature):
         return Operation(self.who, days=SPAN, parameters=(float(self.horizon), *self.parameters))
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         first = acc.moments[s, FIRST]
         if first == NEVER:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit
 
 from features.clock import DAY
 from features.definitions import Feature, Operation
+from features.kernel.jit import inlined
 
 _YEAR = 365.2425  # mean Gregorian year, in days
 
@@ -33,7 +33,7 @@ class Season(Feature):
         return Operation(number=int(self.part == "cosine"))
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         angle = 2.0 * np.pi * (t / DAY / _YEAR)
         return np.cos(angle) if b else np.sin(angle)

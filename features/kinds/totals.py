@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from features.definitions import Feature, Operation, Selector, check_days
+from features.definitions import Feature, Operation, Selector, check_days, last
 from features.kernel.accumulators import CHANNELS, COUNT, DAYS, FADING, SAVED, SUM, TOPICAL, TOPICS, VALUED
+from features.kernel.jit import inlined
 
 #: Less money than this is none: what is left when sums cancel.
 HALF_A_CENT = 0.005
@@ -39,10 +39,10 @@ class Count(Windowed):
 
     @property
     def text(self) -> str:
-        return f"number of {self.who.text} in the last {self.days} days"
+        return f"number of {self.who.text} in {last(self.days)}"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.windows[s, a, COUNT]
 
@@ -59,10 +59,10 @@ class Sum(Windowed):
 
     @property
     def text(self) -> str:
-        return f"value of {self.who.text} in the last {self.days} days"
+        return f"value of {self.who.text} in {last(self.days)}"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.windows[s, a, SUM]
 
@@ -80,10 +80,10 @@ class MeanValue(Windowed):
 
     @property
     def text(self) -> str:
-        return f"mean value of {self.who.text} in the last {self.days} days"
+        return f"mean value of {self.who.text} in {last(self.days)}"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         valued = acc.windows[s, a, VALUED]
         return acc.windows[s, a, SUM] / valued if valued else np.nan
@@ -105,7 +105,7 @@ class DayValue(Windowed):
         return f"mean value of a day with {self.who.text} among the last {self.days}"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         days = acc.windows[s, a, DAYS]
         return acc.windows[s, a, SUM] / days if days else np.nan
@@ -125,10 +125,10 @@ class DiscountShare(Windowed):
 
     @property
     def text(self) -> str:
-        return f"discount on {self.who.text} in the last {self.days} days, as a share of their price without it"
+        return f"discount on {self.who.text} in {last(self.days)}, as a share of their price without it"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         price = acc.windows[s, a, SUM] + acc.windows[s, a, SAVED]
         return acc.windows[s, a, SAVED] / price if price >= HALF_A_CENT else np.nan
@@ -149,7 +149,7 @@ class ActiveDays(Windowed):
         return f"days with {self.who.text} among the last {self.days}"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.windows[s, a, DAYS]
 
@@ -167,10 +167,10 @@ class DistinctChannels(Windowed):
 
     @property
     def text(self) -> str:
-        return f"different channels of {self.who.text} in the last {self.days} days"
+        return f"different channels of {self.who.text} in {last(self.days)}"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.windows[s, a, CHANNELS]
 
@@ -188,10 +188,10 @@ class DistinctTopics(Windowed):
 
     @property
     def text(self) -> str:
-        return f"different topics of {self.who.text} in the last {self.days} days"
+        return f"different topics of {self.who.text} in {last(self.days)}"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.windows[s, a, TOPICS]
 
@@ -209,10 +209,10 @@ class RepeatTopics(Windowed):
 
     @property
     def text(self) -> str:
-        return f"number of {self.who.text} in the last {self.days} days on a topic that had come up there before"
+        return f"number of {self.who.text} in {last(self.days)} on a topic that had come up there before"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.windows[s, a, TOPICAL] - acc.windows[s, a, TOPICS]
 
@@ -247,7 +247,7 @@ class DecayedDays(Decayed):
         return f"days with {self.who.text}, fading by half every {self.half_life} days"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.fading[s, FADING + a]
 
@@ -268,6 +268,6 @@ class DecayedSum(Decayed):
         return f"value of {self.who.text}, fading by half every {self.half_life} days"
 
     @staticmethod
-    @njit
+    @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
         return acc.fading[s, FADING + b]
