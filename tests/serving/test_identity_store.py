@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_races import lines, start, violations
 from worlds import NOW, flat, playbook, request
 
 sys.path.append(str(Path(__file__).parents[1] / "features"))
@@ -360,3 +361,20 @@ def test_an_old_store_grows_the_tables(tmp_path):
     with SqliteStore(path) as store:
         store.record_links(MERGE).result()
         assert store.read("C2").customer.customer_id == "C1"
+
+
+@pytest.mark.slow
+def test_processes_racing_for_ids_of_one_person_never_exceed_their_caps(tmp_path):
+    """C0, C1 and C2 are one person, C3 and C4 another: judged from the log, each person's contacts together."""
+    path = tmp_path / "s.db"
+    with SqliteStore(path) as store:
+        same = [Link("a@b", "email", f"C{i}", 1) for i in range(3)] + [Link("x@y", "email", f"C{i}", 1) for i in (3, 4)]
+        store.record_links(links(*same)).result()
+    running = [start(path, seed, 150, 5) for seed in range(3)]
+    outputs = [process.communicate(timeout=240)[0] for process in running]
+    assert [process.returncode for process in running] == [0] * 3
+    assert sum(line["kind"] == "claim" for output in outputs for line in lines(output)) > 5
+    with sqlite3.connect(path) as plain:
+        plain.execute("UPDATE contacts SET customer_id = iif(customer_id IN ('C0', 'C1', 'C2'), 'A', 'B')")
+    plain.close()
+    assert violations(path) == []
