@@ -42,9 +42,11 @@ def child(words: list[str], folder: Path) -> tuple[float, float, float]:
     start = time.perf_counter()
     process = subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    told = process.stderr.read()
+    with process.stderr as errors:
+        told = errors.read()
     _, status, used = os.wait4(process.pid, 0)
-    assert status == 0, told[-2000:]
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, told[-2000:]
     return used.ru_utime + used.ru_stime, time.perf_counter() - start, used.ru_maxrss / 1024
 
 
