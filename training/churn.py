@@ -1,6 +1,6 @@
 """Will a customer who is alive at a cutoff stay away for the horizon? By the rule in tactful.yaml."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -8,10 +8,11 @@ import pyarrow as pa
 from features import batch
 from features.catalogue import DEFAULT, Catalogue
 from features.clock import DAY
+from features.past import Past
 from features.workspace import Settings, WorkspaceError
 from training.dataset import Compute, Dataset, Pairs, assemble
 from training.labels import Life
-from training.windows import plan
+from training.windows import latest, plan, require
 
 #: More rows made no model better on the logs it was tried on, and training slower.
 TRAINING_ROWS = 60_000
@@ -19,31 +20,41 @@ CALIBRATION_ROWS = 60_000
 
 
 def churn(
-    interactions: pa.Table,
+    past: Past | pa.Table,
     settings: Settings,
     test: int | None = None,
     catalogue: Catalogue = DEFAULT,
     compute: Compute = batch.compute_at,
+    built: Collection[int] | None = None,
 ) -> Dataset:
     """Customers alive at weekly cutoffs, and whether they then stayed away. `test` overrides the test cutoff.
 
-    Raises WorkspaceError where the log is too short or shows only one of the two outcomes.
+    `built` are the only cutoffs that `compute` knows, where it does not know all; the newest that can be judged is then
+    the test cutoff by default.
+
+    Raises WorkspaceError where the log is too short or shows only one of the two outcomes, or cutoffs are lacking.
     """
-    life = Life.of(interactions, settings.churn)
+    past = Past.of(past)
+    life = Life.of(past, settings)
     if len(life.signs.at) == 0:
         raise WorkspaceError(
             f"history holds no interaction of the types that show life ({', '.join(settings.churn.qualifying)});"
             " correct `churn.qualifying` in tactful.yaml, or the type in the ingest map"
         )
     horizon = settings.churn.horizon_days * DAY
-    windows = plan(int(life.signs.at[0]), int(life.signs.at[-1]), horizon, test)
+    first, last = int(life.signs.at[0]), int(life.signs.at[-1])
+    if built is not None and test is None:
+        test = max((cutoff for cutoff in built if cutoff <= latest(last, horizon)), default=None)
+    windows = plan(first, last, horizon, test)
+    if built is not None:
+        require(windows, built)
     chosen = {
         "training": pairs(life, windows.training).at_most(TRAINING_ROWS, seed=0),
         "embargo": pairs(life, windows.embargo).at_most(TRAINING_ROWS, seed=1),
         "calibration": pairs(life, windows.calibration, windows.test).at_most(CALIBRATION_ROWS, seed=2),
         "test": pairs(life, (windows.test,)),
     }
-    return assemble("churn", interactions, settings, chosen, windows, catalogue, compute)
+    return assemble("churn", past, settings, chosen, windows, catalogue, compute)
 
 
 def pairs(life: Life, cutoffs: Sequence[int], like: int | None = None) -> Pairs:

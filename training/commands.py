@@ -1,6 +1,7 @@
 """The command line of training: train, models, promote."""
 
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +22,11 @@ TRAIN_HELP = """Train models on history and register them; the better one become
 
 \b
 Example: tactful train all
-         tactful train churn --test-cutoff 2017-12-04"""
+         tactful train churn --test-cutoff 2017-12-04
+         tactful train churn --features weekly/
+
+--features reads what `tactful features build` wrote, checked against catalogue, settings and history; where cutoffs
+are lacking, it says which command builds them. Propensity needs the instants of its offers and always computes."""
 
 MODELS_HELP = """List the models: which one is champion, since when, why, and how good.
 
@@ -39,6 +44,10 @@ def train(
         str | None,
         typer.Option("--test-cutoff", metavar="DATE", help="Judge as of this date; default: the latest that works."),
     ] = None,
+    features: Annotated[
+        list[Path] | None,
+        typer.Option("--features", metavar="DIR", help="Built features to read, a folder or file; may be repeated."),
+    ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     opened = locate(workspace)
@@ -51,7 +60,7 @@ def train(
     failed = []
     with progress() as bar:
         task = bar.add_task("reading history", total=1 + len(kinds) * len(STAGES))
-        interactions = read(opened)
+        past = read(opened)
         bar.advance(task)
         for kind in kinds:
 
@@ -59,7 +68,8 @@ def train(
                 bar.update(task, description=f"{kind}: {stage}", advance=1)
 
             try:
-                trained = run(opened, kind, test, interactions, tell=tell)
+                read_from = (features or ()) if kind == "churn" or len(kinds) == 1 else ()
+                trained = run(opened, kind, test, past, tell=tell, features=read_from)
             except WorkspaceError as error:
                 if len(kinds) == 1:
                     raise

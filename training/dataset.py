@@ -9,20 +9,22 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from features import arrange
+from features import physical
 from features.batch import FeatureMatrix
 from features.catalogue import Catalogue
 from features.clock import DAY
 from features.hashing import hash_strings
 from features.history import History
+from features.links import ERASE
+from features.past import Past
 from features.workspace import Settings, Workspace, WorkspaceError
 from training.labels import micros
 from training.windows import Windows
 
-#: What features and labels read; the rest of an interaction stays on disk.
-COLUMNS = (*arrange.COLUMNS, "decision_id", "action")
+#: What labels read beside what features do; the rest of an interaction stays on disk.
+COLUMNS = ("decision_id", "action")
 
-Compute = Callable[[pa.Table, Any, np.ndarray, Catalogue, Settings], FeatureMatrix]
+Compute = Callable[[Past, Any, np.ndarray, Catalogue, Settings], FeatureMatrix]
 
 
 @dataclass(frozen=True)
@@ -76,17 +78,20 @@ class Pairs:
         return Pairs(self.customer[keep], self.as_of[keep], self.label[keep])
 
 
-def read(workspace: Workspace) -> pa.Table:
-    """All interactions of the workspace, in the columns that training needs; WorkspaceError where there are none."""
-    interactions = History(workspace).interactions(COLUMNS)
-    if interactions.num_rows == 0:
+def read(workspace: Workspace) -> Past:
+    """The workspace's interactions in the columns that training needs, and what is known of customers beside them.
+
+    Raises WorkspaceError where there are none.
+    """
+    past = History(workspace).past(columns=COLUMNS)
+    if past.interactions.num_rows == 0:
         raise WorkspaceError(f"{workspace.history} holds no interactions yet; run `tactful ingest FILE` first")
-    return interactions
+    return past
 
 
 def assemble(
     kind: str,
-    interactions: pa.Table,
+    past: Past,
     settings: Settings,
     chosen: dict[str, Pairs],
     windows: Windows,
@@ -100,7 +105,7 @@ def assemble(
             _both_outcomes(kind, name, pairs.label)
     customers = np.concatenate([pairs.customer for pairs in chosen.values()])
     as_of = np.concatenate([pairs.as_of for pairs in chosen.values()])
-    frame = plain(compute(interactions, customers, as_of, catalogue, settings).to_pandas())
+    frame = plain(compute(past, customers, as_of, catalogue, settings).to_pandas())
     parts, start = {}, 0
     for name, pairs in chosen.items():
         mine = frame.iloc[start : start + len(pairs.label)].reset_index(drop=True)
@@ -116,7 +121,7 @@ def assemble(
         catalogue=catalogue,
         categories=text_columns(parts["training"].frame),
         action_features=tuple(extra["training"].columns) if extra is not None else (),
-        fingerprint=fingerprint(interactions, catalogue, windows),
+        fingerprint=fingerprint(past, catalogue, windows),
     )
 
 
@@ -137,17 +142,34 @@ def text_columns(frame: pd.DataFrame) -> tuple[str, ...]:
     return tuple(str(name) for name in frame.columns if frame[name].dtype == object)
 
 
-def fingerprint(interactions: pa.Table, catalogue: Catalogue, windows: Windows) -> str:
-    """The same for the same interactions in any order, the same catalogue and the same windows."""
-    ids = hash_strings(interactions["interaction_id"])
-    content = f"{len(ids)} {int(np.add.reduce(ids, dtype=np.uint64))} {int(np.bitwise_xor.reduce(ids))}"
+def fingerprint(past: Past, catalogue: Catalogue, windows: Windows) -> str:
+    """The same for the same past in any order, the same catalogue and the same windows."""
+    marks = [physical.ids(past.interactions)]
+    for table, key in ((past.attributes, "record_id"), (past.links, "link_id")):
+        if table is not None and table.num_rows:
+            marks.append(hash_strings(table[key]))
+    content = " ".join(
+        f"{len(ids)} {int(np.add.reduce(ids, dtype=np.uint64))} {int(np.bitwise_xor.reduce(ids))}" for ids in marks
+    )
     return hashlib.sha256(f"{content} {catalogue.version} {windows}".encode()).hexdigest()[:16]
 
 
-def before(interactions: pa.Table, cutoff: int) -> pa.Table:
-    """What was known at a cutoff: occurred before it, received by it."""
+def before(past: Past, cutoff: int) -> Past:
+    """What was known at a cutoff: interactions that occurred before it, all received by it. An erasure always binds."""
+    interactions = past.interactions
     seen = (micros(interactions["occurred_at"]) < cutoff) & (micros(interactions["received_at"]) <= cutoff)
-    return interactions.filter(pa.array(seen))
+    attributes, links = past.attributes, past.links
+    if attributes is not None and attributes.num_rows:
+        attributes = attributes.filter(pa.array(_stated(attributes, cutoff)))
+    if links is not None and links.num_rows:
+        erasing = np.array([op == ERASE for op in links["op"].to_pylist()], bool)
+        links = links.filter(pa.array(_stated(links, cutoff) | erasing))
+    return Past(interactions.filter(pa.array(seen)), attributes, links)
+
+
+def _stated(table: pa.Table, cutoff: int) -> np.ndarray:
+    """bool[n]: rows that were valid and received by then."""
+    return (micros(table["valid_from"]) <= cutoff) & (micros(table["received_at"]) <= cutoff)
 
 
 def _both_outcomes(kind: str, name: str, label: np.ndarray) -> None:

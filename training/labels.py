@@ -1,14 +1,19 @@
-"""Whose cutoffs count and what came of them: population and churn labels, by the rule in tactful.yaml."""
+"""Whose cutoffs count and what came of them: population and churn labels, by the rule in tactful.yaml.
+
+A customer is a person as known by then: alive as of a cutoff if any id that was theirs is, and back if any id shows
+life that is theirs by the end of the horizon.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from features.clock import DAY
-from features.workspace import Churn
+from features.past import Past
+from features.workspace import Churn, Settings
+from training.persons import Persons, among, customers, known
 
 
 @dataclass(frozen=True)
@@ -32,29 +37,32 @@ class Events:
 class Life:
     """Signs of life and departures of every customer in a log."""
 
-    customers: np.ndarray
+    persons: Persons
     signs: Events
     departures: Events
     rule: Churn
 
     @classmethod
-    def of(cls, interactions: pa.Table, rule: Churn) -> "Life":
-        """Needs customer_id, occurred_at, received_at and type."""
-        ids = interactions["customer_id"].combine_chunks().dictionary_encode()
-        place = ids.indices.to_numpy(zero_copy_only=False)
+    def of(cls, past: Past | pa.Table, settings: Settings) -> "Life":
+        """Interactions need customer_id, occurred_at, received_at and type."""
+        past = known(Past.of(past))
+        interactions, rule = past.interactions, settings.churn
+        place, ids = customers(interactions)
         at = micros(interactions["occurred_at"])
-        known = micros(interactions["received_at"])
+        known_from = micros(interactions["received_at"])
 
         def events(types: Sequence[str]) -> Events:
-            rows = np.flatnonzero(
-                pc.is_in(interactions["type"], pa.array(types, pa.string())).to_numpy(zero_copy_only=False)
-            )
+            rows = np.flatnonzero(among(interactions["type"], list(types)))
             rows = rows[np.argsort(at[rows], kind="stable")]
-            return Events(at[rows], known[rows], place[rows])
+            return Events(at[rows], known_from[rows], place[rows])
 
         departures = [rule.event] if rule.event else []
-        customers = ids.dictionary.to_numpy(zero_copy_only=False)
-        return cls(customers, events(rule.qualifying), events(departures), rule)
+        return cls(Persons.of(ids, past.links, settings), events(rule.qualifying), events(departures), rule)
+
+    @property
+    def customers(self) -> np.ndarray:
+        """Ids, object[n]: what population and churned speak of."""
+        return self.persons.ids
 
     def population(self, cutoff: int, within: float | None = None) -> np.ndarray:
         """Indices of the customers at a cutoff: a known sign of life in the days before, no known departure.
@@ -62,8 +70,11 @@ class Life:
         `within` days instead of the rule's `active_days`, where given.
         """
         count, since = len(self.customers), cutoff - int((within or self.rule.active_days) * DAY)
-        alive = self.signs.between(since, cutoff, count, known_by=cutoff)
-        return np.flatnonzero(alive & ~self.departures.between(since, cutoff, count, known_by=cutoff))
+        alive, gone = (
+            self.persons.merged(events.between(since, cutoff, count, known_by=cutoff), cutoff)
+            for events in (self.signs, self.departures)
+        )
+        return np.flatnonzero(alive & ~gone)
 
     def churned(self, cutoff: int) -> np.ndarray:
         """bool, one a customer: no sign of life in [cutoff, cutoff + horizon), or a departure there.
@@ -71,8 +82,12 @@ class Life:
         Where silence is no leaving, the departure alone counts.
         """
         count, until = len(self.customers), cutoff + self.rule.horizon_days * DAY
-        left = self.departures.between(cutoff, until, count)
-        return left | ~self.signs.between(cutoff, until, count) if self.rule.silence else left
+        became = self.persons.at(until)
+        back, left = (
+            self.persons.merged(events.between(cutoff, until, count), until)[became]
+            for events in (self.signs, self.departures)
+        )
+        return left | ~back if self.rule.silence else left
 
 
 def micros(column: pa.ChunkedArray) -> np.ndarray:

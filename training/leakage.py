@@ -2,20 +2,26 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from features.clock import isoformat
+from features.identity import representatives
+from features.past import Past
 from features.workspace import Settings, WorkspaceError
 from training.dataset import Compute, Dataset, before, plain
+from training.persons import customers
 
 ROWS = 200
 
 
-def check(dataset: Dataset, interactions: pa.Table, settings: Settings, compute: Compute, seed: int = 0) -> None:
+def check(dataset: Dataset, past: Past | pa.Table, settings: Settings, compute: Compute, seed: int = 0) -> None:
     """Recomputes a sample of rows at the first training cutoff and at the latest one of each window.
 
     Raises WorkspaceError naming the features that changed: they had seen what was not yet known.
     """
+    past = Past.of(past)
+    place, names = customers(past.interactions)
+    one = representatives(past.links, settings)
+    persons = np.array([one.get(name, name) for name in names], object)
     training, calibration = dataset.training, dataset.calibration
     for part, cutoff in (
         (training, training.as_of.min()),
@@ -25,8 +31,10 @@ def check(dataset: Dataset, interactions: pa.Table, settings: Settings, compute:
     ):
         rows = np.flatnonzero(part.as_of == cutoff)
         rows = np.sort(np.random.default_rng(seed).permutation(rows)[:ROWS])
-        whom = pa.array(np.unique(part.customer[rows].astype(str)), pa.string())
-        known = before(interactions.filter(pc.is_in(interactions["customer_id"], whom)), int(cutoff))
+        whom = {one.get(name, name) for name in part.customer[rows]}  # with every id that was ever theirs
+        theirs = np.array([person in whom for person in persons], bool)[place]
+        sample = Past(past.interactions.filter(pa.array(theirs)), past.attributes, past.links)
+        known = before(sample, int(cutoff))
         honest = plain(compute(known, part.customer[rows], part.as_of[rows], dataset.catalogue, settings).to_pandas())
         used = part.frame.iloc[rows].reset_index(drop=True)
         peeking = [name for name in honest.columns if not _equal(honest[name].to_numpy(), used[name].to_numpy())]

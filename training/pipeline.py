@@ -13,6 +13,7 @@ from feature_engine.selection import DropConstantFeatures, DropDuplicateFeatures
 from sklearn.pipeline import Pipeline
 
 from features.catalogue import Catalogue
+from features.own_catalogue import LIFE_DAYS, signs_of_life
 from training.artefact import Scorer
 from training.dataset import Dataset
 from training.model import HABIT, HabitTrees
@@ -30,14 +31,15 @@ TIME_ITSELF = ("season_",)
 
 
 def habit_of(catalogue: Catalogue, qualifying: Sequence[str], horizon_days: int) -> dict[str, Any] | None:
-    """The columns that BG/NBD reads, where the catalogue has them for the one type that shows life; else None."""
-    if len(qualifying) != 1:
+    """The columns that BG/NBD reads, where the catalogue has them for the types that show life; else None.
+
+    A workspace's catalogue always has them (features/own_catalogue.py).
+    """
+    features = signs_of_life(qualifying)
+    if not set(features) <= set(catalogue.features):
         return None
-    span, kind = 365, qualifying[0]
-    columns = (f"active_days_{kind}_{span}d", f"recency_{kind}", f"tenure_{kind}")
-    if not set(columns) <= set(catalogue.names):
-        return None
-    return {**dict(zip(HABIT, columns, strict=True)), "span": float(span), "horizon": float(horizon_days)}
+    columns = (feature.name for feature in features)
+    return {**dict(zip(HABIT, columns, strict=True)), "span": float(LIFE_DAYS), "horizon": float(horizon_days)}
 
 
 def make(dataset: Dataset, habit: Mapping[str, Any] | None, threads: int = 2) -> Pipeline:

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from features import batch
 from features.catalogue import DEFAULT, Catalogue
 from features.clock import DAY, isoformat
+from features.past import Past
 from features.workspace import Settings, Workspace, WorkspaceError, read_yaml
 from serving.decisions.attributes import Inputs, action_inputs
 from serving.decisions.policy import Action, Actions
 from training.dataset import Compute, Dataset, Pairs, assemble
 from training.labels import micros
+from training.persons import Persons, among, customers, known
 from training.windows import Windows
 
 #: Shares of the offers that calibration and test ask for, and the least of each outcome that either needs.
@@ -53,7 +54,7 @@ def listed(workspace: Workspace) -> dict[str, Action]:
 
 
 def propensity(
-    interactions: pa.Table,
+    past: Past | pa.Table,
     settings: Settings,
     actions: Mapping[str, Action],
     test: int | None = None,
@@ -65,19 +66,25 @@ def propensity(
     Raises WorkspaceError where there are too few offers or responses.
     """
     horizon = settings.propensity.horizon_days * DAY
-    offers = find(interactions, settings)
-    last = int(micros(interactions["occurred_at"]).max())
+    past = Past.of(past)
+    offers = find(past, settings)
+    last = int(micros(past.interactions["occurred_at"]).max())
     windows, chosen = split(offers, horizon, last, test)
     extra = {name: attributes(part, actions) for name, part in chosen.items()}
     columns = list(dict.fromkeys(column for frame in extra.values() for column in frame.columns))
     extra = {name: frame.reindex(columns=columns) for name, frame in extra.items()}
     pairs = {name: part.pairs for name, part in chosen.items()}
-    return assemble("propensity", interactions, settings, pairs, windows, catalogue, compute, extra)
+    return assemble("propensity", past, settings, pairs, windows, catalogue, compute, extra)
 
 
-def find(interactions: pa.Table, settings: Settings) -> Offers:
-    """Offers of history and their responses: the same decision_id, or the same action where one of them has none."""
+def find(past: Past | pa.Table, settings: Settings) -> Offers:
+    """Offers of history and their responses: the same decision_id, or the same action where one of them has none.
+
+    A response counts from whichever id is the same customer's as far as is known by the end of the log.
+    """
+    past = known(Past.of(past))
     rule = settings.propensity
+    interactions = _persons(past, settings)
     offered = _of(interactions, rule.offers, "outbound")
     if len(offered) == 0:
         raise WorkspaceError(
@@ -86,7 +93,7 @@ def find(interactions: pa.Table, settings: Settings) -> Offers:
         )
     answers = _of(interactions, rule.responses, None).rename(columns={"at": "answered", "decision_id": "decided"})
     offered["row"] = np.arange(len(offered))
-    both = offered.merge(answers[["customer_id", "action", "answered", "decided"]], on=["customer_id", "action"])
+    both = offered.merge(answers[["person", "action", "answered", "decided"]], on=["person", "action"])
     told = both["decision_id"].notna() & both["decided"].notna()
     meant = ~told | (both["decision_id"] == both["decided"])
     soon = (both["answered"] >= both["at"]) & (both["answered"] < both["at"] + rule.horizon_days * DAY)
@@ -160,11 +167,21 @@ def _too_few(name: str, offers: Offers) -> str:
     )
 
 
+def _persons(past: Past, settings: Settings) -> pa.Table:
+    """Interactions with the number of the `person` behind each, as known by the end of the log."""
+    interactions = past.interactions
+    place, ids = customers(interactions)
+    persons = Persons.of(ids, past.links, settings)
+    last = int(micros(interactions["received_at"]).max()) if interactions.num_rows else 0
+    return interactions.append_column("person", pa.array(persons.at(last)[place]))
+
+
 def _of(interactions: pa.Table, types: list[str], direction: str | None) -> pd.DataFrame:
     """Interactions of these types that carry an action, in time order."""
-    wanted = pc.and_(pc.is_in(interactions["type"], pa.array(types, pa.string())), pc.is_valid(interactions["action"]))
+    wanted = among(interactions["type"], types) & interactions["action"].is_valid().to_numpy()
     if direction is not None:
-        wanted = pc.and_(wanted, pc.equal(interactions["direction"], direction))
-    rows = interactions.filter(wanted)
+        wanted &= among(interactions["direction"], [direction])
+    rows = interactions.filter(pa.array(wanted))
     frame = rows.select(["customer_id", "action", "channel", "decision_id"]).to_pandas().astype(object)
+    frame["person"] = rows["person"].to_numpy()
     return frame.assign(at=micros(rows["occurred_at"])).sort_values("at", kind="stable", ignore_index=True)

@@ -1,19 +1,22 @@
 """One training from history to registry, as a plain function that command line and notebooks share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
 from features import batch
 from features import catalogue as catalogues
 from features.catalogue import DEFAULT, Catalogue
+from features.past import Past
 from features.workspace import Settings, Workspace, WorkspaceError
 from serving.decisions.policy import Action
 from training import leakage, pipeline
 from training.churn import churn
 from training.dataset import Compute, Dataset, read
 from training.evaluate import Interval, evaluate
+from training.prebuilt import Prebuilt
 from training.promote import Verdict, settle
 from training.propensity import listed, propensity
 from training.tracking import Fitted, Registry
@@ -46,20 +49,23 @@ def train(
     workspace: Workspace,
     kind: str,
     test: int | None = None,
-    interactions: pa.Table | None = None,
+    past: Past | None = None,
     catalogue: Catalogue | None = None,
     tell: Tell = silent,
+    features: Sequence[Path] = (),
 ) -> Trained:
     """Trains, judges, logs and registers one model. `test` is the test cutoff in microseconds.
 
-    Without a `catalogue`, the workspace's.
+    Without a `catalogue`, the workspace's. `features` are tables that `tactful features build` wrote, to be read
+    instead of computed.
 
     Raises WorkspaceError where the data do not allow it: nothing is registered then.
     """
     catalogue = catalogues.of(workspace) if catalogue is None else catalogue
-    interactions = read(workspace) if interactions is None else interactions
+    past = read(workspace) if past is None else past
     actions = listed(workspace) if kind == "propensity" else {}
-    fitted = fit(kind, interactions, workspace.settings, actions, test, catalogue, tell=tell)
+    built = Prebuilt.open(features, workspace, past, catalogue) if features else None
+    fitted = fit(kind, past, workspace.settings, actions, test, catalogue, tell=tell, built=built)
     tell("logging to MLflow")
     registry = Registry(workspace)
     version = registry.log(fitted)
@@ -78,19 +84,21 @@ def train(
 
 def fit(
     kind: str,
-    interactions: pa.Table,
+    past: Past | pa.Table,
     settings: Settings,
     actions: Mapping[str, Action] | None = None,
     test: int | None = None,
     catalogue: Catalogue = DEFAULT,
     compute: Compute = batch.compute_at,
     tell: Tell = silent,
+    built: Prebuilt | None = None,
 ) -> Fitted:
     """Everything up to the registry: data set, leakage guard, pipeline, figures on the test window."""
     tell("features and labels")
-    dataset = build(kind, interactions, settings, actions or {}, test, catalogue, compute)
+    past = Past.of(past)
+    dataset = build(kind, past, settings, actions or {}, test, catalogue, compute, built)
     tell("looking for leaks")
-    leakage.check(dataset, interactions, settings, compute)
+    leakage.check(dataset, past, settings, compute)
     tell("fitting")
     silence = kind == "churn" and settings.churn.silence
     habit = pipeline.habit_of(catalogue, settings.churn.qualifying, dataset.horizon_days) if silence else None
@@ -102,16 +110,25 @@ def fit(
 
 def build(
     kind: str,
-    interactions: pa.Table,
+    past: Past | pa.Table,
     settings: Settings,
     actions: Mapping[str, Action],
     test: int | None = None,
     catalogue: Catalogue = DEFAULT,
     compute: Compute = batch.compute_at,
+    built: Prebuilt | None = None,
 ) -> Dataset:
     """The data set of a kind of model."""
+    if kind == "churn" and built is not None:
+        with built.named():
+            return churn(past, settings, test, catalogue, built.compute, built.cutoffs)
     if kind == "churn":
-        return churn(interactions, settings, test, catalogue, compute)
+        return churn(past, settings, test, catalogue, compute)
+    if kind == "propensity" and built is not None:
+        raise WorkspaceError(
+            "propensity looks at customers at the instant of each offer, which no table of cutoffs holds;"
+            " leave --features out, it computes what it needs"
+        )
     if kind == "propensity":
-        return propensity(interactions, settings, actions, test, catalogue, compute)
+        return propensity(past, settings, actions, test, catalogue, compute)
     raise WorkspaceError(f"there is no model `{kind}`; choose one of {', '.join(KINDS)}")

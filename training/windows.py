@@ -5,6 +5,7 @@
 A label looks one horizon past its cutoff, so the last label of one window ends where the next window begins.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from features.clock import DAY, isoformat
@@ -33,21 +34,62 @@ class Windows:
     test: int
     horizon: int
 
+    @property
+    def cutoffs(self) -> tuple[int, ...]:
+        """All of them, ascending."""
+        return tuple(sorted({*self.training, *self.embargo, *self.calibration, self.test}))
+
+
+class LackingCutoffs(WorkspaceError):
+    """Features were not built for all cutoffs; `builds` are the (first, last, step) that would."""
+
+    def __init__(self, lacking: int, windows: Windows) -> None:
+        self.builds = grids(windows.cutoffs)
+        super().__init__(
+            f"lack {lacking} of the {len(windows.cutoffs)} cutoffs from {_date(windows.cutoffs[0])} to"
+            f" {_date(windows.test)} that training with test cutoff {_date(windows.test)} needs"
+        )
+
+
+def latest(last: int, horizon: int) -> int:
+    """The latest midnight whose horizon a log covers that ends at instant `last`.
+
+    A log that ends on a midnight holds dates, and its last day is over.
+    """
+    covered = last + DAY if last % DAY == 0 else last
+    return (covered - horizon) // DAY * DAY
+
+
+def require(windows: Windows, built: Collection[int]) -> None:
+    """Raises LackingCutoffs where a cutoff was not built."""
+    lacking = len(set(windows.cutoffs) - set(built))
+    if lacking:
+        raise LackingCutoffs(lacking, windows)
+
+
+def grids(cutoffs: Collection[int]) -> list[tuple[int, int, int]]:
+    """(first, last, step): few evenly spaced rows of instants that hold all cutoffs, and some more in their gaps."""
+    by_phase: dict[int, list[int]] = {}
+    for cutoff in sorted(cutoffs):
+        by_phase.setdefault(cutoff % STEP, []).append(cutoff)
+    if len(by_phase) > 3:
+        return [(min(cutoffs), max(cutoffs), DAY)]
+    return [(row[0], row[-1], STEP) for row in by_phase.values()]
+
 
 def plan(first: int, last: int, horizon: int, test: int | None = None, option: str = "churn.horizon_days") -> Windows:
     """Windows for a log that runs from instant `first` to `last`.
 
-    The test cutoff defaults to the latest midnight whose horizon the log covers; a log that ends on a midnight holds
-    dates, and its last day is over. Where the log is short, calibration shrinks to fewer cutoffs, then training to
-    fewer and denser ones. Raises WorkspaceError, naming the longest horizon that would fit, where that fails too.
+    The test cutoff defaults to the latest midnight whose horizon the log covers. Where the log is short, calibration
+    shrinks to fewer cutoffs, then training to fewer and denser ones. Raises WorkspaceError, naming the longest horizon
+    that would fit, where that fails too.
     """
-    covered = last + DAY if last % DAY == 0 else last
-    latest = (covered - horizon) // DAY * DAY
-    test = latest if test is None else test
+    newest = latest(last, horizon)
+    test = newest if test is None else test
     if test + horizon > (last // DAY + 1) * DAY:
         raise WorkspaceError(
             f"the test cutoff {_date(test)} is too late: the log ends on {_date(last)}, before the"
-            f" {horizon // DAY} days after that cutoff are over; use {_date(latest)} or earlier"
+            f" {horizon // DAY} days after that cutoff are over; use {_date(newest)} or earlier"
         )
     for warm in (first + max(LEAST_HISTORY, min(horizon, WARM_UP)), first + LEAST_HISTORY):
         for count in range(CALIBRATION_CUTOFFS, 0, -1):

@@ -3,8 +3,10 @@
 import numpy as np
 import pyarrow as pa
 
-from features import clock
+from features import attributes, clock, links
 from features.history import conform
+from features.interactions import CHANNELS
+from features.past import Past
 
 START = clock.parse_instant("2024-01-01")
 
@@ -101,3 +103,66 @@ def coupons(customers=600, seed=0):
         channel=["email"] * count,
     )
     return pa.concat_tables([bought, sent])
+
+
+def busy(customers=250, days=240, seed=0):
+    """Everything at once: purchases in a habit of their own, and beside them all that a log may hold, some of it late.
+
+    Attributes that change, and pairs of customers who turn out to be one on the way.
+    """
+    random = np.random.default_rng(seed)
+    who, when = habitual(customers, days, seed, r=1.5, alpha=15.0, a=0.3, b=4.0, arrivals=60)
+    count = 5 * len(who)
+    who = np.concatenate([who, random.integers(0, customers, count)])
+    when = np.concatenate([when, random.uniform(0, days, count)])
+    kinds = ["visit", "page_view", "add_to_cart", "call", "complaint", "case_closed", "survey", "refund"]
+    kinds += ["contact", "clicked", "accepted", "rejected", "sent"]
+    kind = np.concatenate([np.repeat("purchase", len(who) - count), random.choice(kinds, count)])
+    order = np.argsort(when, kind="stable")
+    kind, rows = kind[order], len(order)
+    outbound = np.isin(kind, ["contact", "sent"])
+
+    def some(words, share):
+        return pa.array(np.where(random.random(rows) < share, random.choice(words, rows), None), pa.string())
+
+    at = START + (when[order] * clock.DAY).astype(np.int64)
+    late = random.choice([0, 0, 0, 5 * clock.DAY], rows)
+    interactions = table(
+        who,
+        when,
+        value=np.where(np.isin(kind, ["purchase", "refund"]), np.round(random.gamma(2, 10, rows), 2), np.nan)[
+            np.argsort(order)
+        ],
+        received_at=pa.array(at + late).cast(pa.timestamp("us", tz="UTC")),
+        channel=random.choice([*CHANNELS, "mail"], rows).tolist(),
+        direction=np.where(outbound, "outbound", "inbound").tolist(),
+        type=kind.tolist(),
+        topic=some(["billing", "delivery", "health"], 0.3),
+        satisfaction=np.where(random.random(rows) < 0.2, random.random(rows), np.nan),
+        case_id=some(["a", "b"], 0.1),
+        decision_id=some(["d1", "d2"], 0.1),
+        attributes=some(['{"discount": 1.25}'], 0.2),
+    )
+    names = [f"c{i}" for i in range(customers)]
+    changes = [
+        (name, day, kind) for name in names for day, kind in ((-10, "silver"), (random.uniform(0, days), "gold"))
+    ]
+    records = attributes.conform(
+        pa.table(
+            {
+                "customer_id": [name for name, _, _ in changes],
+                "valid_from": pa.array([START + int(day * clock.DAY) for _, day, _ in changes]).cast(
+                    pa.timestamp("us", tz="UTC")
+                ),
+                "attributes": [f'{{"segment": "{kind}", "age": {i % 50}}}' for i, (_, _, kind) in enumerate(changes)],
+            }
+        )
+    )
+    pairs = [(f"login {i}", f"c{i + j}") for i in range(0, customers // 5, 2) for j in (0, 1)]
+    linked = links.links_from(
+        [identifier for identifier, _ in pairs],
+        ["login"] * len(pairs),
+        [customer for _, customer in pairs],
+        [START + int(random.uniform(0, days) * clock.DAY) for _ in pairs],
+    )
+    return Past(interactions, records, linked)

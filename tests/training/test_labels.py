@@ -6,7 +6,7 @@ import pytest
 import simulated
 
 from features.clock import DAY
-from features.workspace import Churn
+from features.workspace import Churn, Settings
 from training.labels import Life
 
 
@@ -42,7 +42,7 @@ def test_labels_equal_the_rule_read_aloud(event, silence):
             "type": kind.tolist(),
         }
     )
-    life = Life.of(log, rule)
+    life = Life.of(log, Settings(churn=rule))
     rows = list(zip([f"c{i}" for i in customer], at, known, kind, strict=True))
     outcomes = set()
     for day in (0, 1, 20, 30, 45, 59):

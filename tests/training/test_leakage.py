@@ -8,8 +8,11 @@ import pytest
 import simulated
 
 from features import batch
+from features.catalogue import DEFAULT, Catalogue
 from features.clock import DAY
 from features.interactions import INSTANT
+from features.own_catalogue import attribute_features
+from features.past import Past
 from features.workspace import Settings, WorkspaceError
 from training import leakage
 from training.dataset import before
@@ -27,10 +30,10 @@ def log():
 def peeking(replaced, ahead):
     """A compute function whose column `replaced` counts purchases in the `ahead` microseconds after the cutoff."""
 
-    def compute(interactions, customers, as_of, catalogue, settings):
-        honest = batch.compute_at(interactions, customers, as_of, catalogue, settings)
-        at = micros(interactions["occurred_at"])
-        ids = np.array(interactions["customer_id"].to_pylist(), object)
+    def compute(past, customers, as_of, catalogue, settings):
+        honest = batch.compute_at(past, customers, as_of, catalogue, settings)
+        at = micros(past.interactions["occurred_at"])
+        ids = np.array(past.interactions["customer_id"].to_pylist(), object)
         seen = [((ids == who) & (at >= t) & (at < t + ahead)).sum() for who, t in zip(customers, as_of, strict=True)]
         values = honest.values.copy()
         values[:, honest.catalogue.names.index(replaced)] = seen
@@ -42,6 +45,39 @@ def peeking(replaced, ahead):
 def test_the_shipped_catalogue_does_not_peek(log):
     dataset = build("churn", log, SETTINGS, {})
     leakage.check(dataset, log, SETTINGS, batch.compute_at)
+
+
+def test_nor_does_it_where_a_log_holds_everything():
+    """Every feature at once: late rows, cases, answers, sessions, attributes that change, customers who merge."""
+    past = simulated.busy()
+    settings = Settings.model_validate(
+        {"churn": {"horizon_days": 30}, "attributes": {"age": "number", "segment": ["gold", "silver"]}}
+    )
+    catalogue = Catalogue((*DEFAULT, *attribute_features(settings.attributes)))
+    dataset = build("churn", past, settings, {}, catalogue=catalogue)
+    leakage.check(dataset, past, settings, batch.compute_at)
+    told = dataset.training.frame.nunique()
+    assert not {name for name in catalogue.names if told[name] < 2}
+
+
+def test_a_merge_that_comes_later_is_the_future_too():
+    past = simulated.busy()
+
+    def hindsight(known, customers, as_of, catalogue, settings):
+        """As if everyone had always known who is one person."""
+        at = past.links.schema.get_field_index("valid_from")
+        always = pa.nulls(past.links.num_rows, INSTANT).fill_null(pa.scalar(0, pa.int64()).cast(INSTANT))
+        links = past.links.set_column(at, "valid_from", always)
+        links = links.set_column(links.schema.get_field_index("received_at"), "received_at", always)
+        whole = known.interactions.num_rows == past.interactions.num_rows
+        return batch.compute_at(
+            Past(known.interactions, links=links if whole else known.links), customers, as_of, catalogue, settings
+        )
+
+    few = Catalogue(tuple(f for f in DEFAULT if f.name == "lifetime_count_purchase"))
+    dataset = build("churn", past, SETTINGS, {}, catalogue=few, compute=hindsight)
+    with pytest.raises(WorkspaceError, match="see the future: lifetime_count_purchase;"):
+        leakage.check(dataset, past, SETTINGS, hindsight)
 
 
 @pytest.mark.parametrize("ahead", [30 * DAY, DAY])
@@ -59,6 +95,6 @@ def test_what_arrived_late_is_the_future_too(log):
     late = at + np.arange(len(at)) % 2 * 5 * DAY
     log = log.set_column(log.schema.get_field_index("received_at"), "received_at", pa.array(late).cast(INSTANT))
     cutoff = simulated.START + 200 * DAY
-    known = before(log, cutoff)
+    known = before(Past(log), cutoff).interactions
     assert known.num_rows == ((at < cutoff) & (late <= cutoff)).sum() < (at < cutoff).sum()
     leakage.check(build("churn", log, SETTINGS, {}), log, SETTINGS, batch.compute_at)

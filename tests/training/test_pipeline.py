@@ -7,6 +7,7 @@ import simulated
 
 from features.catalogue import DEFAULT
 from features.clock import DAY
+from features.vocabulary import Vocabulary
 from features.workspace import Settings
 from serving.scorer import Scorer
 from training import artefact, pipeline
@@ -16,6 +17,7 @@ from training.train import fit
 from training.windows import Windows
 
 SETTINGS = Settings.model_validate({"churn": {"horizon_days": 30}})
+LABELS = DEFAULT.compile(Vocabulary(), SETTINGS).levels
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def reload(fitted, folder):
     """The artefact as the service reads it."""
     scorer = pipeline.scorer(fitted.pipeline, fitted.dataset, "run", "2026-01-01T00:00:00Z")
     artefact.write(folder, scorer, fitted.pipeline[-1].booster)
-    levels = {name: tuple(SETTINGS.channels) if name.startswith("last_channel") else None for name in DEFAULT.names}
+    levels = {name: LABELS.get(name) for name in DEFAULT.names}
     return Scorer.load(folder, DEFAULT.names, levels), levels
 
 
@@ -47,7 +49,7 @@ def odd_rows(frame, count, seed):
         column[random.random(count) < 0.1] = np.nan
         strange = random.random(count) < 0.05
         if column.dtype == object:
-            column[strange] = "phone" if name.startswith("last_channel") else "never seen"
+            column[strange] = random.choice(np.array(LABELS.get(name, ("never seen",)), object), strange.sum())
         else:
             column[strange] = random.choice([-1.0, 0.0, 1e9], count)[strange]
         frame[name] = column
