@@ -67,7 +67,7 @@ from features.kinds import (
 )
 
 if TYPE_CHECKING:
-    from features.vocabulary import Vocabulary
+    from features.vocabulary import Entry, Vocabulary
     from features.workspace import Settings, Workspace
 
 #: Raise it when the meaning of an existing kind changes: models trained before then refuse the new numbers.
@@ -107,6 +107,11 @@ class Catalogue:
     def version(self) -> str:
         """A hash of the declarations: equal versions mean equal columns with equal meaning."""
         return hashlib.sha256(f"{SEMANTICS} {self.features!r}{self.source}".encode()).hexdigest()[:12]
+
+    @cached_property
+    def matches(self) -> "dict[tuple[Entry, bool], list[int]]":
+        """Which selectors an entry of a vocabulary matches, as far as anybody has asked: see kernel/compiled.py."""
+        return {}
 
     def compile(self, vocabulary: "Vocabulary", settings: "Settings") -> Compiled:
         """Look-up tables for the kernel; they follow the vocabulary as it grows."""

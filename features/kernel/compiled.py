@@ -17,7 +17,7 @@ from features.kernel.sequence import STEPS
 
 if TYPE_CHECKING:
     from features.catalogue import Catalogue
-    from features.vocabulary import Vocabulary
+    from features.vocabulary import Entry, Vocabulary
     from features.workspace import Settings
 
 
@@ -143,7 +143,7 @@ class Compiled:
             role = OPENS if type_ in CASE_OPENING else CLOSES if type_ in CASE_CLOSING else NO_CASE
             for own in (False, True):
                 if not hidden:
-                    self._matches += [s for s, who in enumerate(self._selectors) if who.matches(*entry, own)]
+                    self._matches += self._matching(entry, own)
                 self._start.append(len(self._matches))
             position = -1 if topic is None else self._topics.setdefault(topic, len(self._topics))
             bits = 0 if hidden else roles(channel, direction, type_, self._stages) & self._asked
@@ -158,6 +158,13 @@ class Compiled:
             load=np.array(self._load, np.float64),
             **self._catalogue_tables,
         )
+
+    def _matching(self, entry: "Entry", own: bool) -> list[int]:
+        """The catalogue remembers: a history of a hundred buckets compiles it a hundred times."""
+        known = self.catalogue.matches
+        if (entry, own) not in known:
+            known[entry, own] = [s for s, who in enumerate(self._selectors) if who.matches(*entry, own)]
+        return known[entry, own]
 
 
 def is_sensitive(topic: str | None, sensitive: Collection[str]) -> bool:
