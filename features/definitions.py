@@ -126,3 +126,12 @@ def check_days(*days: int) -> None:
     for number in days:
         if not 1 <= number <= HORIZON_DAYS:
             raise ValueError(f"a window has 1 to {HORIZON_DAYS} days, not {number}: a state remembers no further back")
+
+
+def last(days: int) -> str:
+    """How texts name a window.
+
+    >>> last(1), last(30)
+    ('the last day', 'the last 30 days')
+    """
+    return "the last day" if days == 1 else f"the last {days} days"

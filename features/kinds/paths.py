@@ -165,13 +165,14 @@ class ChannelEntropy(Feature):
     @staticmethod
     @inlined
     def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
-        total, weighed = 0, 0.0
+        total, entropy = 0, 0.0
         for channel in range(CHANNEL_COUNTS, acc.marks.shape[0]):
-            count = acc.marks[channel]
-            total += count
-            if count > 1:
-                weighed += count * np.log2(float(count))
-        return max(np.log2(float(total)) - weighed / total, 0.0) if total else np.nan
+            total += acc.marks[channel]
+        for channel in range(CHANNEL_COUNTS, acc.marks.shape[0]):
+            share = acc.marks[channel] / max(total, 1)
+            if 0 < share < 1:
+                entropy -= share * np.log2(share)
+        return entropy if total else np.nan
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,13 @@ def compute(
     """Every feature of one customer at t; NaN is null. `records` are of attributes: valid_from, received_at, object."""
     ever = known_at(rows, t, sensitive)
     remembered = [row for row in ever if row["occurred_at"] >= t - 400 * DAY][-4096:]
-    answers = [KINDS[type(f).__name__](f, Asked(f, ever, remembered, t, channels, records)) for f in features]
+    asked: dict[Any, Asked] = {}  # by selector
+    answers = []
+    for feature in features:
+        who = getattr(feature, "who", None)
+        if who not in asked:
+            asked[who] = Asked(who, ever, remembered, t, channels, records)
+        answers.append(KINDS[type(feature).__name__](feature, asked[who]))
     return [math.nan if answer is None else float(answer) for answer in answers]
 
 
@@ -48,10 +54,9 @@ class Asked:
     """The interactions that a feature's selector means."""
 
     def __init__(
-        self, feature: Any, ever: list[Row], remembered: list[Row], t: int, channels: Sequence[str],
+        self, who: Any, ever: list[Row], remembered: list[Row], t: int, channels: Sequence[str],
         records: Sequence[Row],
     ) -> None:  # fmt: skip
-        who = getattr(feature, "who", None)
         self.t, self.channels, self.all, self.records = t, channels, remembered, records
         self.stages = Journey().stages
         self.ever = [row for row in ever if matches(who, row)]

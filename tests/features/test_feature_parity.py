@@ -4,7 +4,6 @@ from itertools import product
 
 import numpy as np
 import oracle
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interactions_for_tests import DAY, START, instants, interactions, table
@@ -66,9 +65,9 @@ CATALOGUE = every_kind()
 
 def assert_same(found: np.ndarray, rows: list, t: int) -> None:
     wanted = oracle.compute(rows, t, CATALOGUE, SETTINGS.channels, SENSITIVE)
-    for feature, have, want in zip(CATALOGUE, found, wanted, strict=True):
-        scale = sum(abs(row["value"] or 0) for row in rows)  # sums of both signs may cancel
-        assert have == pytest.approx(want, rel=1e-9, abs=1e-12 * scale, nan_ok=True), feature.name
+    scale = sum(abs(row["value"] or 0) for row in rows)  # fading sums of both signs may cancel
+    wrong = ~np.isclose(found, wanted, rtol=1e-9, atol=1e-12 * scale, equal_nan=True)
+    assert [(CATALOGUE.names[i], found[i], wanted[i]) for i in np.flatnonzero(wrong)] == []
 
 
 def now(rows: list, t: int, size: int = 7) -> np.ndarray:
@@ -86,7 +85,7 @@ def test_every_kind_has_an_oracle():
     assert {type(feature) for feature in CATALOGUE} == set(KINDS)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(rows=interactions(customers=("ann", "bob", "élodie")), t=instants(days=500))
 def test_history_agrees_with_the_oracle_at_any_instant(rows, t):
     matrix = batch.compute(table(rows), [t, t + DAY], CATALOGUE, SETTINGS)
@@ -101,7 +100,7 @@ def test_history_agrees_with_the_oracle_at_any_instant(rows, t):
         assert_same(values, [row for row in rows if row["customer_id"] == customer], int(instant))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(rows=interactions(), later=st.sampled_from((1, DAY, 30 * DAY, 400 * DAY + 1)) | st.integers(1, 800 * DAY))
 def test_now_agrees_with_history_and_the_oracle_from_the_newest_interaction_on(rows, later):
     t = max((row["occurred_at"] for row in rows), default=START) + later
@@ -111,7 +110,7 @@ def test_now_agrees_with_history_and_the_oracle_from_the_newest_interaction_on(r
     assert_same(found, rows, t)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(rows=interactions(), data=st.data())
 def test_the_order_of_arrival_and_repeats_change_nothing(rows, data):
     t = max((row["occurred_at"] for row in rows), default=START) + 30 * DAY
