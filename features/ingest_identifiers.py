@@ -48,8 +48,8 @@ def links_of(chunk: Chunk, columns: Sequence[str], now: int, settings: Settings)
             _within_time(found[name], name, now, complaints)
     rows = zip(*(found[name].to_pylist() for name in ("identifier", "kind", "customer_id", "op")), strict=True)
     wrong: dict[str, dict[int, str]] = {}
-    for row, link in enumerate(rows):
-        if (said := links.misfit(*link, settings)) is not None:
+    for row, (identifier, kind, customer, op) in enumerate(rows):
+        if (said := links.misfit(identifier, kind, customer, op, settings)) is not None:
             name, _, reason = said.partition(": ")
             wrong.setdefault(name, {})[row] = reason
     for name, reasons in wrong.items():
