@@ -3,12 +3,12 @@
 These are the attributes it declares, and three features of the interactions that show life (`churn.qualifying`), which
 the churn model reads a customer's habit from.
 
-# WORKSPACE/catalogue.py
-from features.catalogue import DEFAULT, Catalogue
-from features.definitions import Selector
-from features.kinds import ActiveDays
+    # WORKSPACE/catalogue.py
+    from features.catalogue import DEFAULT, Catalogue
+    from features.definitions import Selector
+    from features.kinds import ActiveDays
 
-CATALOGUE = Catalogue((*DEFAULT, ActiveDays(Selector(type="purchase", topic="produce"), 30)))
+    CATALOGUE = Catalogue((*DEFAULT, ActiveDays(Selector(type="purchase", topic="produce"), 30)))
 """
 
 import ast
