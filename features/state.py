@@ -210,7 +210,8 @@ class State:
             )
         if len(blob) % 8:
             raise ValueError(f"a packed state should have a multiple of 8 bytes, found {len(blob)}")
-        state = cls(np.frombuffer(blob, np.int64))
+        # a copy that may be written, as State.of makes them: compiled code takes an array that may not for another type
+        state = cls(np.frombuffer(bytearray(blob), np.int64))
         n, k, m = state._numbers()
         columns = 2 + (blob[1]).bit_count()
         expected = 8 * (_HEADER + columns * n + 4 * k + 5 * m + (n + 1) // 2)
