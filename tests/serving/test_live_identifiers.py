@@ -10,7 +10,9 @@ from starlette.testclient import TestClient
 from features import batch
 from features.catalogue import of
 from features.history import History
+from features.ingest_identifiers import ingest_identifiers
 from serving import absorb, sync
+from serving.commands import absorb_new
 from serving.engine import Engine
 from serving.store import open_store
 
@@ -112,3 +114,11 @@ def test_over_http(engine):
         assert (answer.json()["accepted"], answer.json()["quarantined"]) == (1, 2)
         assert client.post("/v1/identifiers", json={"identifiers": rows[:1]}).json()["duplicates"] == 1
         assert client.post("/v1/identifiers", json={"identifiers": []}).status_code == 422
+
+
+def test_an_ingested_file_is_live_at_once(engine, shop, tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text("identifier,kind,customer_id,valid_from\na@b,email,C1,2026-01-01\na@b,email,C2,2026-01-02\n")
+    ingest_identifiers(shop, [path])
+    absorb_new(shop, engine.store)
+    assert engine.store.read("C2").customer.customer_id == "C1"

@@ -38,6 +38,8 @@ def test_everything_live_reaches_history_once(shop, engine):
         "interactions": 7,  # five, the contact that was sent, the outcome
         "decisions": 1,
         "contacts": 3,
+        "attributes": 0,
+        "identifiers": 0,
     }
     history = History(shop)
     rows = history.interactions(customers=["sam"]).to_pylist()
