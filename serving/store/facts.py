@@ -30,8 +30,12 @@ def mark(batch_id: str, names: Collection[str]) -> str:
 
 
 def record(tx: sqlite3.Connection, rows: Sequence[Row], names: Collection[str]) -> Receipt:
-    """Folds records (instants in microseconds, `attributes` as JSON) that were not seen before."""
-    fresh = tuple(_is_new(tx, row) for row in rows)
+    """Folds records (instants in microseconds, `attributes` as JSON) that were not seen before.
+
+    What is of an erased customer counts as seen.
+    """
+    gone = erased(tx, {row["customer_id"] for row in rows})
+    fresh = tuple(row["customer_id"] not in gone and _is_new(tx, row) for row in rows)
     new = [row for row, is_new in zip(rows, fresh, strict=True) if is_new]
     fold_rows(tx, new, names)
     tx.executemany(
