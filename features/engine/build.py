@@ -15,7 +15,7 @@ from features.catalogue import Catalogue, of
 from features.engine.beside import Beside
 from features.engine.merge import merged
 from features.engine.reading import Reading, Tick
-from features.engine.result import Staging, is_file, part_tables
+from features.engine.result import Staging, complete, is_file, part_tables
 from features.engine.source import Source, open_source
 from features.engine.spill import Spill
 from features.history import History
@@ -56,13 +56,16 @@ def build(
     job = _Build(workspace, sorted(set(cutoffs)), out, open_source(workspace, source), memory, tick)
     try:
         with job.staging.locked():
-            job.staging.recover()
-            return job.spark() if engine == "spark" else job.local()
+            try:
+                job.staging.recover()
+                return job.spark() if engine == "spark" else job.local()
+            except OSError:
+                job.staging.remove()  # a full disk needs the room
+                raise
+            finally:
+                job.staging.tidy()
     except OSError as error:
-        job.staging.remove()
         raise WorkspaceError(f"{out}: cannot be written: {_why(error)}; what was there is unchanged") from None
-    finally:
-        job.staging.tidy()
 
 
 class _Build:
@@ -169,7 +172,7 @@ class _Build:
             found = Manifest.read(self.out)
         except WorkspaceError:
             return None
-        if not self.known or not found.same_work(self.work):
+        if not self.known or not found.same_work(self.work) or not complete(self.out, found):
             return None
         if self.reading.needed(self.source.rows(), found.rows // len(self.cutoffs)) > 2 * found.buckets:
             return None  # it has outgrown its buckets

@@ -162,6 +162,15 @@ class Staging:
         _sync(self.out.parent)
 
 
+def complete(out: Path, manifest: Manifest) -> bool:
+    """Whether a finished OUT still has all the rows that its manifest tells of: it may have been tampered with."""
+    parts = [out] if is_file(out) else [out / f"part-{bucket:05d}.parquet" for bucket in range(manifest.buckets)]
+    try:
+        return sum(pq.read_metadata(part).num_rows for part in parts) == manifest.rows
+    except (OSError, pa.ArrowException):
+        return False
+
+
 def part_tables(out: Path, manifest: Manifest, bucket: int, columns: list[str] | None = None) -> Iterator[pa.Table]:
     """The rows of a bucket of a finished OUT, row group by row group."""
     path = out if is_file(out) else out / f"part-{bucket:05d}.parquet"

@@ -119,8 +119,7 @@ def test_manifests_tell_what_does_not_fit(tmp_path):
 # --- up to date ---
 
 
-@pytest.mark.parametrize("name", ["out", "out.parquet"])
-@pytest.mark.parametrize("memory", [TIGHT, 4 << 30])
+@pytest.mark.parametrize(("name", "memory"), [("out", TIGHT), ("out.parquet", TIGHT), ("out.parquet", 4 << 30)])
 def test_a_new_day_recomputes_whom_it_touches_and_equals_a_full_build(tmp_path, name, memory):
     old = log(1400, days=(0, 38))
     opened, out = workspace(tmp_path, old), tmp_path / name
@@ -315,9 +314,25 @@ def test_no_space_left_is_told_as_such(tmp_path, monkeypatch):
 
 def test_two_builds_of_one_result_do_not_mix(tmp_path):
     opened, out = workspace(tmp_path, log(300)), tmp_path / "out"
-    with Staging(out).locked(), pytest.raises(WorkspaceError, match="another build is writing it"):
-        run(opened, out)
+    other = Staging(out)
+    with other.locked():
+        other.spill.mkdir(parents=True)
+        with pytest.raises(WorkspaceError, match="another build is writing it"):
+            run(opened, out)
+        assert other.spill.exists()
     run(opened, out)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "shop"]
+
+
+def test_a_result_that_lost_a_part_is_built_anew(tmp_path):
+    opened, out = workspace(tmp_path, log(600)), tmp_path / "out"
+    run(opened, out)
+    (out / "part-00000.parquet").unlink()
+    assert run(opened, out).recomputed is None
+    cut = (out / "part-00000.parquet").read_bytes()[:-9]
+    (out / "part-00000.parquet").write_bytes(cut)
+    assert run(opened, out).recomputed is None
+    same(built(out), whole(opened, log(600)))
 
 
 def test_foreign_things_are_not_replaced(tmp_path):
