@@ -144,13 +144,13 @@ def test_a_column_that_memory_cannot_hold_is_refused_before_it_is_read(tmp_path,
     assert ingest(workspace, tmp_path / "wide.parquet").total.accepted == 50, "in chunks of a few rows"
 
 
-LARGE = 2_150_000_000
+LARGE = 2_140_000_000  # Parquet has no longer one
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["huge.csv", "huge.jsonl", "huge.json", "huge.parquet"])
 def test_a_field_of_two_gigabytes(tmp_path, name):
-    """Told in a line, by a process that may not use 1.5 GB of memory beside what its libraries map."""
+    """Told in a line, in at most 1.5 GB of memory, libraries and all."""
     workspace = shop(tmp_path)
     ingest(workspace, write(tmp_path, "good.csv", PLAIN))
     path = tmp_path / name
@@ -172,20 +172,19 @@ def test_a_field_of_two_gigabytes(tmp_path, name):
         del whole, field, table
     before = content(workspace)
     script = f"""
-import resource
 from pathlib import Path
 from features.ingest import ingest_files
 from features.workspace import Workspace, WorkspaceError
 try:
     ingest_files(Workspace.open({str(workspace.folder)!r}), [Path({str(path)!r})])
 except WorkspaceError as error:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, error)
+    print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0], error)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=280)
     peak, _, message = done.stdout.partition(" ")
     assert name in message, done.stderr
     assert message.count("\n") == 1
-    assert int(peak) < 1_500
+    assert int(peak) < 1_500_000, "kB at most at any moment"
     assert content(workspace) == before
     path.unlink()
 
@@ -272,6 +271,11 @@ except WorkspaceError as error:
 """
 
 
+def lasting(workspace) -> dict[str, bytes]:
+    """Every file that counts: locks and what is swept up by the next writer do not."""
+    return {name: data for name, data in content(workspace).items() if "/." not in name}
+
+
 def with_room_for(limit: int, workspace, *files) -> str:
     """What an ingest says that may write no file longer than `limit` bytes."""
     arguments = [sys.executable, "-c", FULL, str(limit), str(workspace.folder), *map(str, files)]
@@ -287,7 +291,7 @@ def test_a_disk_that_fills_up_at_any_moment(tmp_path, limit):
     """Parts, quarantine, the line that commits, the cache of ids: whatever does not fit, all or nothing is in."""
     workspace = shop(tmp_path)
     ingest(workspace, write(tmp_path, "good.csv", PLAIN))
-    before = content(workspace)
+    before = lasting(workspace)
     lines = [
         f"n{i},c{i % 70},2024-06-{i % 28 + 1:02}T00:00:0{i % 10}Z,web,{random.random()},{i}\n" for i in range(6_000)
     ]
@@ -298,7 +302,7 @@ def test_a_disk_that_fills_up_at_any_moment(tmp_path, limit):
         assert len(rows(workspace)) == 6_002
     else:
         assert "cannot be written: File too large; what was there is unchanged" in said
-        assert {name: data for name, data in content(workspace).items() if "/." not in name} == before
+        assert lasting(workspace) == before
     done = ingest(workspace, path)
     assert done.total.accepted + done.total.duplicates == 6_000
     assert done.total.quarantined == 700
@@ -429,7 +433,7 @@ def test_five_million_interactions_of_one_customer(tmp_path):
         spent[customers] = time.process_time() - began
         assert len(matrix) == 2 * customers
     frame = matrix.to_pandas()
-    assert frame["lifetime_count_purchase"].tolist() == [5_000_000] * 2
-    assert frame["lifetime_value_purchase"].tolist() == [6_250_000.0] * 2
+    assert frame["lifetime_count_purchase"].tolist() == [31 * 86_400, 5_000_000]
+    assert frame["lifetime_value_purchase"].tolist() == [31 * 86_400 * 1.25, 6_250_000.0]
     assert frame["count_purchase_365d"].tolist() == [4_096] * 2
     assert spent[1] < 2 * spent[50_000] + 1
