@@ -5,6 +5,7 @@ comes of it is what one machine gives, to the last bit. Only DataFrames are used
 Executors need Python with this package: on a cluster it travels with the environment (`spark.archives`).
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from features.batch import compute
 from features.buckets import Keys
 from features.catalogue import Catalogue
 from features.interactions import INSTANT, SCHEMA
+from features.kernel.entries import own_kinds
 from features.past import Past
 from features.spark_session import one_line, session
 from features.vocabulary import Vocabulary
@@ -54,6 +56,7 @@ def compute_spark(
         frame = parquet(session(master), source) if isinstance(source, Sequence) else source
         frame = contract(frame)
         n = buckets or buckets_for(frame.count())
+        carry(catalogue)
         instants = [int(cutoff) for cutoff in cutoffs]
 
         def work(_bucket: int, past: Past) -> pa.Table:
@@ -61,6 +64,16 @@ def compute_spark(
             return _plain(compute(past, instants, catalogue, settings, workers=1).to_arrow())
 
         return by_bucket(frame, n, work, _schema(catalogue, settings), beside)
+
+
+def carry(catalogue: Catalogue) -> None:
+    """Executors have no `catalogue.py` of the workspace: what it defines travels as code, not as a name."""
+    import numba.cloudpickle
+    import pyspark.cloudpickle
+
+    for kind in own_kinds(catalogue):
+        for pickle in (pyspark.cloudpickle, numba.cloudpickle):
+            pickle.register_pickle_by_value(sys.modules[kind.__module__])
 
 
 def buckets_for(rows: int) -> int:

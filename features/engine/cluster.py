@@ -20,7 +20,7 @@ from features.engine.reading import Tick
 from features.engine.result import Staging
 from features.interactions import SCHEMA
 from features.past import Past
-from features.spark import buckets_for, by_bucket, contract, parquet
+from features.spark import buckets_for, by_bucket, carry, contract, parquet
 from features.spark_session import one_line, session
 from features.workspace import Settings
 
@@ -52,6 +52,7 @@ def fill(
     with one_line(f"Spark cannot read {name}"):
         frame = contract(parquet(spark, files))
         n = buckets_for(frame.count())
+    carry(catalogue)
     some = beside.past(SCHEMA.empty_table(), 0, 1)
     alone = some.attributes is None and some.links is None
     work = _work(name, list(cutoffs), catalogue, settings, staging, schema)

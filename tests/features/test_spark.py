@@ -139,6 +139,51 @@ def test_the_engine_builds_the_same_table_from_history_attributes_and_links(shop
     assert ticks[-1] == ("computing", built.manifest.buckets, built.manifest.buckets)
 
 
+OWN = """
+from dataclasses import dataclass
+from typing import Any
+
+from numba import njit
+
+from features.catalogue import Catalogue
+from features.definitions import ANY, Feature, Operation
+from features.kernel.accumulators import COUNT
+from features.kinds import Count
+
+
+@dataclass(frozen=True)
+class Squared(Feature):
+    days: int
+
+    unit = "squares"
+    name = property(lambda self: f"squared_{self.days}d")
+    text = property(lambda self: f"the square of the number of interactions in {self.days} days")
+
+    def operation(self):
+        return Operation(ANY, self.days)
+
+    @staticmethod
+    @njit
+    def read(acc: Any, t: int, s: int, a: int, b: int) -> float:
+        return acc.windows[s, a, COUNT] ** 2.0
+
+
+CATALOGUE = Catalogue((Count(ANY, 30), Squared(30)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_kind_of_the_workspace_s_own_travels_to_the_executors(log, tmp_path):
+    workspace = init_workspace(tmp_path / "shop", {"tactful.yaml": "name: $name", "catalogue.py": OWN})
+    local = build(workspace, CUTOFFS, tmp_path / "local.parquet", source=log)
+    built = build(workspace, CUTOFFS, tmp_path / "spark.parquet", source=log, engine="spark")
+    one, other = (in_order(pq.read_table(tmp_path / f"{name}.parquet")) for name in ("spark", "local"))
+    assert one.equals(other)
+    assert built.rows == local.rows
+    assert (one["squared_30d"].to_numpy() == one["count_any_30d"].to_numpy() ** 2).all()
+
+
 def test_the_engine_refuses_what_spark_does_not_read_and_a_past_without_anybody(shop, tmp_path):
     (tmp_path / "log.csv").write_text("interaction_id,customer_id,occurred_at,channel,type\n")
     with pytest.raises(WorkspaceError, match="Spark reads Parquet"):
