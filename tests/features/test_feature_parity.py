@@ -85,7 +85,7 @@ def test_every_kind_has_an_oracle():
     assert {type(feature) for feature in CATALOGUE} == set(KINDS)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(rows=interactions(customers=("ann", "bob", "élodie")), t=instants(days=500))
 def test_history_agrees_with_the_oracle_at_any_instant(rows, t):
     matrix = batch.compute(table(rows), [t, t + DAY], CATALOGUE, SETTINGS)
@@ -100,7 +100,7 @@ def test_history_agrees_with_the_oracle_at_any_instant(rows, t):
         assert_same(values, [row for row in rows if row["customer_id"] == customer], int(instant))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(rows=interactions(), later=st.sampled_from((1, DAY, 30 * DAY, 400 * DAY + 1)) | st.integers(1, 800 * DAY))
 def test_now_agrees_with_history_and_the_oracle_from_the_newest_interaction_on(rows, later):
     t = max((row["occurred_at"] for row in rows), default=START) + later
@@ -110,7 +110,7 @@ def test_now_agrees_with_history_and_the_oracle_from_the_newest_interaction_on(r
     assert_same(found, rows, t)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(rows=interactions(), data=st.data())
 def test_the_order_of_arrival_and_repeats_change_nothing(rows, data):
     t = max((row["occurred_at"] for row in rows), default=START) + 30 * DAY
