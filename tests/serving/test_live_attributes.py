@@ -105,6 +105,24 @@ def test_history_gives_the_same_as_the_service(shop, engine):
     assert past.to_pandas()["attribute_segment"].tolist()[0] == "silver"
 
 
+def test_a_person_is_what_the_records_of_all_their_ids_say_and_an_erased_one_nothing(shop, engine):
+    post(engine, record("C1", age=41), record("ann@example.com", "2026-05-02T00:00:00Z", segment="gold", age=42))
+    link = {"identifier": "ann@example.com", "kind": "email", "customer_id": "C1", "valid_from": "2026-05-01T00:00:00Z"}
+    assert asyncio.run(engine.record_links([link]))["accepted"] == 1
+    person = known(engine, "C1")
+    assert (person["attribute_age"], person["attribute_segment"]) == (42.0, "gold")
+    assert known(engine, "ann@example.com") == person
+    sync.sync(shop, engine.store)
+    now = np.array([engine.clock.now()])
+    past = batch.compute_at(History(shop).past(), ["C1"], now, of(shop), shop.settings).to_pandas()
+    assert past[list(person)].iloc[0].tolist() == list(person.values())
+    gone = {"identifier": "C1", "kind": "customer", "op": "erase", "valid_from": "2026-05-04T00:00:00Z"}
+    assert asyncio.run(engine.record_links([gone]))["accepted"] == 1
+    assert post(engine, record("C1", age=43))["quarantined"] == 1
+    absorb.absorb(shop, engine.store)
+    assert known(engine, "C1")["attribute_age"] is None
+
+
 def test_what_was_ingested_reaches_the_states_and_a_lost_store_gets_it_back(shop, engine):
     day = clock.parse_instant("2026-05-01")
     told = [{"customer_id": f"C{i}", "valid_from": day, "attributes": {"age": i}} for i in range(30)]
