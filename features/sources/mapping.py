@@ -1,6 +1,7 @@
 """The map: a YAML file that says which column of a stranger's table is what (features/templates/map-example.yaml)."""
 
 import difflib
+from collections.abc import Sequence
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -231,6 +232,18 @@ class Map(Section):
         names += [name for part in parts if part is not None for name in part.reads()]
         return list(dict.fromkeys(names))
 
+    def rule(self, name: str) -> str:
+        """The key beside `columns` that needs a column of the file."""
+        rules: dict[str, Sequence[Condition | Spec | None]] = {
+            "refuse": self.refuse,
+            "aside": self.aside,
+            "identifiers": self.identifiers,
+            "profile": [self.profile],
+            "currency": [self.currency],
+        }
+        needing = (key for key, parts in rules.items() for part in parts if part is not None and name in part.reads())
+        return next(needing, "needs")
+
 
 def load(path: Path) -> Map:
     """Raises WorkspaceError naming the file, the key and the fix."""
@@ -256,7 +269,7 @@ def resolve(plan: Map, columns: list[str], path: str) -> None:
     for name in plan.reads() if plan.needs is None else plan.needs:
         if name in columns or name in optional:
             continue
-        keys = [f"columns.{key}" for key, spec in plan.columns.items() if name in spec.reads()] or ["refuse"]
+        keys = [f"columns.{key}" for key, spec in plan.columns.items() if name in spec.reads()] or [plan.rule(name)]
         fixed = any(
             f"columns.{key}" in keys and spec.column == name for key, spec in plan.columns.items() if key in _FIXED
         )

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from ingesting import RETAIL, RETAIL_MAP, ingest, refused, rows, shop, write, write_map
 
+from features.history import History
 from features.scaffold import templates
 from features.sources.mapping import load
 from features.workspace import WorkspaceError
@@ -200,6 +201,12 @@ def change(**columns):
         (change(occurred_at={"column": "InvoiceDate", "format": ["excel", "%d"]}), ["excel stands alone"]),
         (change(occurred_at={"column": "InvoiceDate", "zone": "Europe/Londn"}), ["not a time zone", "Europe/London"]),
         (change(value=["a"]), ["columns.value"]),
+        (change(value={"fields": {"a": "Quantity"}}), ["only attributes takes columns: [...] or fields: {...}"]),
+        (change(attributes={"fields": {"discount": "Rebate"}}), ["no column 'Rebate'", "columns.attributes"]),
+        ({**RETAIL_MAP, "format": {"sparse": True}}, ["format", "`sparse` goes with `rows`"]),
+        ({**RETAIL_MAP, "aside": [{"when": "x ="}]}, ["aside.0.when", "ends where a value was expected"]),
+        ({**RETAIL_MAP, "identifiers": [{"identifier": "Mail", "kind": "email"}]}, ["no column 'Mail', which the map's identifiers needs"]),
+        ({**RETAIL_MAP, "needs": ["Invoice"]}, ["no column 'Invoice'", "did you mean 'InvoiceNo'?"]),
         ({"columns": {"customer_id": "a"}}, ["lacks occurred_at, channel, type", "channel: {constant: store}"]),
         ({**RETAIL_MAP, "formt": {}}, ["`formt` is not a known key"]),
         ({**RETAIL_MAP, "format": {"encoding": "utf-99"}}, ["format.encoding", "not a known encoding"]),
@@ -231,3 +238,45 @@ def test_yaml_that_reads_no_as_false_is_caught(tmp_path):
     spec = "columns: {customer_id: a, occurred_at: b, type: {constant: x}, channel: {column: d, values: {no: web}}}"
     with pytest.raises(WorkspaceError, match="quote the names under `values`"):
         load(write_map(tmp_path, spec))
+
+
+def test_what_a_map_may_say_of_money_people_and_rows_that_are_none(tmp_path):
+    text = (
+        "order,line,who,mail,day,total,money,rebate,traits\n"
+        '1,1,u1,Ann@x.org,2024-05-01,10,USD,2.5,"{""plan"": ""gold""}"\n'
+        "1,2,u1,,2024-05-01,,,,\n"
+        "2,1,u2,bob@x.org,2024-05-02,7,EUR,,\n"
+        "3,1,u1,ANN@x.org,2024-05-03,5,usd,0,\n"
+    )
+    spec = {
+        "columns": {
+            "interaction_id": {"expression": "digest(order, who)"},
+            "customer_id": "who",
+            "occurred_at": "day",
+            "channel": {"constant": "web"},
+            "type": {"constant": "purchase"},
+            "value": "total",
+            "attributes": {"fields": {"discount": {"expression": "number(rebate)"}, "order": "order"}},
+        },
+        "currency": "money",
+        "aside": [{"when": "total is null", "because": "further lines of an order"}],
+        "identifiers": [{"identifier": {"expression": "lower(mail)"}, "kind": "email"}],
+        "profile": {"column": "traits"},
+    }
+    workspace = shop(tmp_path)
+    path = write(tmp_path, "orders.csv", text)
+    done = ingest(workspace, path, map=spec)
+    assert str(done.total) == "3 received = 2 accepted + 0 duplicates + 1 quarantined"
+    assert done.sources[0].aside == (("further lines of an order", 1),)
+    found = rows(workspace)
+    assert [row["attributes"] for row in found] == ['{"discount":2.5,"order":"1"}', '{"discount":0.0,"order":"3"}']
+    assert len({row["interaction_id"] for row in found}) == 2
+    (euro,) = refused(workspace)
+    assert (euro["row"], euro["reason"]) == (
+        3,
+        "value: is in EUR where tactful.yaml says currency: USD; convert it first",
+    )
+    links = [(row["identifier"], row["customer_id"]) for row in History(workspace).links().to_pylist()]
+    assert sorted(links) == [("ann@x.org", "u1"), ("bob@x.org", "u2")]
+    assert History(workspace).attributes()["attributes"].to_pylist() == ['{"plan":"gold"}']
+    assert [source.receipt.accepted for source in ingest(workspace, path, map=spec).people] == [0, 0]
