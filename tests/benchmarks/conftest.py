@@ -1,5 +1,6 @@
-"""The benchmarks of the service use the service tests' shop."""
+"""The benchmarks of the service use the service tests' shop; those of features share logs of some sizes."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,3 +15,23 @@ def shop(tmp_path):
     import market
 
     return market.build(tmp_path / "shop")
+
+
+@pytest.fixture(scope="session")
+def busy(tmp_path_factory):
+    """A function from a number of rows to a log of so many, made once; $TACTFUL_BENCH_DATA keeps them for next time."""
+    import busy_log
+
+    kept = os.environ.get("TACTFUL_BENCH_DATA")
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("logs")
+
+    def log(rows: int) -> str:
+        path = folder / f"busy-{rows}.parquet"
+        if not path.exists():
+            busy_log.write(rows, path.with_suffix(".tmp")).rename(path)
+        return str(path)
+
+    yield log
+    if not kept:
+        for path in folder.iterdir():
+            path.unlink()

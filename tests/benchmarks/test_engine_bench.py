@@ -28,13 +28,9 @@ AS_OF = busy_log.START + busy_log.DAYS * clock.DAY
 
 
 @pytest.fixture(scope="module")
-def logs(tmp_path_factory):
+def logs(busy):
     """A log of each size."""
-    folder = tmp_path_factory.mktemp("growth")
-    paths = {rows: busy_log.write(rows, folder / f"{rows}.parquet") for rows in SIZES}
-    yield paths
-    for path in paths.values():
-        path.unlink()
+    return {rows: busy(rows) for rows in SIZES}
 
 
 def child(words: list[str], folder: Path) -> tuple[float, float, float]:
@@ -50,7 +46,7 @@ def child(words: list[str], folder: Path) -> tuple[float, float, float]:
     return used.ru_utime + used.ru_stime, time.perf_counter() - start, used.ru_maxrss / 1024
 
 
-def build(workspace: Path, source: Path, out: Path, *options: str) -> tuple[float, float, float]:
+def build(workspace: Path, source: Path | str, out: Path, *options: str) -> tuple[float, float, float]:
     """Of `tactful features build` at one cutoff."""
     words = [sys.executable, "-m", "tactful", "features", "build", "--workspace", str(workspace)]
     words += ["--source", str(source), "--out", str(out), "--as-of", clock.isoformat(AS_OF), *options]
@@ -66,8 +62,8 @@ def workspace(tmp_path):
 
 def test_growth(logs):
     warm()
-    least = {rows: cpu(lambda path=path: floor(str(path)), 2) for rows, path in logs.items()}
-    spent = {rows: cpu(lambda path=path: ours(str(path), [AS_OF]), 2) for rows, path in logs.items()}
+    least = {rows: cpu(lambda path=path: floor(path), 2) for rows, path in logs.items()}
+    spent = {rows: cpu(lambda path=path: ours(path, [AS_OF]), 2) for rows, path in logs.items()}
     print(f"\n{len(DEFAULT)} features, 1 cutoff, Parquet to an Arrow table, CPU seconds (and times the floor):")
     for rows in SIZES:
         print(f"  {rows:>12,} rows {spent[rows]:8.2f} ({spent[rows] / least[rows]:.1f}x)")

@@ -28,11 +28,9 @@ CUTOFFS = [busy_log.START + (busy_log.DAYS - 28 * i) * DAY for i in range(12)]
 
 
 @pytest.fixture(scope="module")
-def parquet(tmp_path_factory):
+def parquet(busy):
     """As history has it: the contract's columns and the physical ones."""
-    path = tmp_path_factory.mktemp("bench") / "log.parquet"
-    yield str(busy_log.write(ROWS, path))
-    path.unlink()
+    return busy(ROWS)
 
 
 def test_history(parquet, tmp_path):
