@@ -7,10 +7,11 @@ import pytest
 from mounted import KEY, mounted
 from starlette.testclient import TestClient
 
-from features import batch
+from features import batch, clock
 from features.catalogue import of
 from features.history import History
 from features.ingest_identifiers import ingest_identifiers
+from features.workspace import Workspace
 from serving import absorb, sync
 from serving.commands import absorb_new
 from serving.engine import Engine
@@ -122,3 +123,27 @@ def test_an_ingested_file_is_live_at_once(engine, shop, tmp_path):
     ingest_identifiers(shop, [path])
     absorb_new(shop, engine.store)
     assert engine.store.read("C2").customer.customer_id == "C1"
+
+
+def test_attributes_are_the_persons_too(shop):
+    (shop.folder / "tactful.yaml").write_text(market.SETTINGS + "attributes: {age: number, segment: [gold]}\n")
+    declared = Workspace.open(shop.folder)
+    engine = Engine.open(declared)
+    try:
+        told = [("C1", "2026-05-01", {"age": 30, "segment": "gold"}), ("C2", "2026-05-02", {"age": 31})]
+        rows = [{"customer_id": who, "valid_from": since, "attributes": says} for who, since, says in told]
+        assert asyncio.run(engine.record_attributes(rows))["accepted"] == 2
+        post(engine, link("a@b", "C1"), link("a@b", "C2"))
+        now = engine.clock.now() + 10**9
+        for who in ("C1", "C2", "a@b"):
+            found = engine.vectors.named(engine.vectors.of(engine.store.read(who).state, now))
+            assert (found["attribute_age"], found["attribute_segment"]) == (31.0, "gold")
+        sync.sync(declared, engine.store)
+    finally:
+        engine.close()
+    early, late = clock.parse_instant("2026-05-03"), now
+    frame = batch.compute_at(History(declared).past(), ["C1", "C2", "C2"], [late, late, early], of(declared),
+                             declared.settings).to_pandas()  # fmt: skip
+    assert frame["attribute_age"].tolist()[:2] == [31.0, 31.0]
+    assert frame["attribute_segment"].tolist()[:2] == ["gold", "gold"]
+    assert frame["attribute_segment"].isna().tolist() == [False, False, True], "before they were one, and heard of"
