@@ -1,6 +1,7 @@
 """Building tables of features: split, resumed, brought up to date, always what one computation in memory gives."""
 
 import errno
+import itertools
 import json
 import os
 import resource
@@ -18,6 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 from building import CUTOFFS, DAY, START, TIGHT, built, content, log, run, same, whole, workspace
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from features import attributes, links
@@ -27,9 +30,13 @@ from features.clock import isoformat
 from features.engine.build import build
 from features.engine.command import build_features
 from features.engine.cutoffs import parse_memory
+from features.engine.merge import merged
 from features.engine.reading import BASE
 from features.engine.result import Staging
+from features.engine.spill import Distinct
+from features.hashing import hash_strings
 from features.history import History, conform
+from features.interactions import INSTANT
 from features.manifest import Manifest
 from features.workspace import Workspace, WorkspaceError
 
@@ -198,6 +205,41 @@ def test_keys_follow_representatives():
     linked = Keys({"bob": "ann", "zoe": "ann"}).of(ids.dictionary_encode())
     assert linked.tolist() == [plain[0], plain[0], 0, plain[3], plain[0]]
     assert (bucket_of(ids, 7) == (plain % 7)).all()
+
+
+def test_the_command_says_what_it_did(tmp_path):
+    pq.write_table(log(200), tmp_path / "log.parquet")
+    opened, out = workspace(tmp_path), tmp_path / "out"
+    more = ("--source", str(tmp_path / "log.parquet"), "--memory", "1GB")
+    assert f" rows (1 cutoffs) in {out}" in _command(opened, out, *more, code=0)
+    assert "It was built before: nothing new was known." in _command(opened, out, *more, code=0)
+    assert "write a number and a unit" in _command(opened, out, "--memory", "some", code=2)
+
+
+KEYS = st.sets(st.tuples(st.integers(0, 3), st.sampled_from("abcdefgh")), max_size=24)
+
+
+@given(KEYS, st.sets(st.sampled_from("abcdefgh")), st.lists(st.integers(0, 24), max_size=4), st.integers(1, 9))
+def test_merging_gives_the_order_of_a_full_build_wherever_tables_are_cut(keys, touched, cuts, group):
+    def table(rows):
+        at = pa.array([cutoff for cutoff, _ in rows], pa.int64()).cast(INSTANT)
+        return pa.table({"customer_id": pa.array([who for _, who in rows], pa.string()), "as_of": at})
+
+    kept = sorted(key for key in keys if key[1] not in touched)
+    fresh = sorted(key for key in keys if key[1] in touched)
+    edges = sorted({0, len(kept), *(cut for cut in cuts if cut < len(kept))})
+    earlier = [table(kept[start:end]) for start, end in itertools.pairwise(edges)]
+    later = [table(fresh[start : start + group]) for start in range(0, len(fresh), group)]
+    found = [table([]), *merged(iter(earlier), iter(later))]
+    assert pa.concat_tables(found).equals(table(sorted(keys)))
+
+
+def test_customers_are_counted_nearly():
+    for customers in (10, 5_000, 900_000):
+        counter = Distinct()
+        for part in range(3):
+            counter.add(hash_strings(pa.array([f"customer {number}" for number in range(part, customers)])))
+        assert int(counter) == pytest.approx(customers, rel=0.01)
 
 
 # --- interrupted ---
@@ -385,8 +427,11 @@ _CHILD = """
 import json, sys, time
 from pathlib import Path
 from features.engine.build import build
+from features.engine.merge import merged
 from features.engine.reading import BASE
 from features.engine.result import Staging
+from features.engine.spill import Distinct
+from features.hashing import hash_strings
 from features.workspace import Workspace
 write = Staging.write
 def slowly(*arguments):
@@ -445,8 +490,8 @@ build(Workspace.open(sys.argv[1]), cutoffs, Path(sys.argv[3]), sys.argv[2], memo
 """
 
 
-def _command(opened: Workspace, out, code: int) -> str:
-    asked = ["--as-of", isoformat(CUTOFFS[0]), "--out", str(out), "-w", str(opened.folder)]
+def _command(opened: Workspace, out, *more: str, code: int) -> str:
+    asked = ["--as-of", isoformat(CUTOFFS[0]), "--out", str(out), "-w", str(opened.folder), *more]
     result = CliRunner().invoke(app, asked, env={"COLUMNS": "200"})
     assert result.exit_code == code, result.output
     return result.output

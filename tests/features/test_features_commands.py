@@ -72,7 +72,9 @@ def test_mistakes_are_one_line(tmp_path):
     workspace = shop(tmp_path)
     file = write(tmp_path, "plain.csv", PLAIN)
     assert "name FILEs or a --dataset" in fails("ingest", "-w", workspace.folder)
-    assert "the data set complete_journey takes no PATH" in fails("ingest", file, "--dataset", "complete_journey", "-w", workspace.folder)
+    assert "the data set complete_journey takes no PATH" in fails(
+        "ingest", file, "--dataset", "complete_journey", "-w", workspace.folder
+    )
     assert "no data set is called" in fails("ingest", "--dataset", "x", "-w", workspace.folder)
     assert "no such file" in fails("ingest", tmp_path / "x.csv", "-w", workspace.folder)
     assert "no such map" in fails("ingest", file, "--map", tmp_path / "x.yaml", "-w", workspace.folder)
