@@ -2,12 +2,12 @@
 
 import pytest
 
-from features.catalogue import DEFAULT, PURCHASE, Catalogue
+from features.catalogue import DEFAULT, OWN_CONTACT, PURCHASE, Catalogue
 from features.definitions import Feature, Selector
 from features.interactions import NAMED_TYPES
 from features.kernel.accumulators import CASE_ROLE, CHANNEL, HIDDEN, NAMED_TYPE, NEEDS, ROLES, STAGE, TOPIC, TRAITS
-from features.kernel.roles import PARTS
-from features.kinds import KINDS, Count, DecayedDays, Trend
+from features.kernel.roles import PARTS, SESSION
+from features.kinds import KINDS, Count, DecayedDays, Sessions, Trend
 from features.vocabulary import Vocabulary
 from features.workspace import Settings
 
@@ -31,6 +31,8 @@ def test_names_come_from_parameters():
     assert Count(email, 30).name == "count_email_outbound_30d"
     assert Count(email, 30).text == "number of outbound interactions on email in the last 30 days"
     assert DecayedDays(PURCHASE, 14).name == "decayed_days_purchase_14d"
+    assert Count(OWN_CONTACT, 1).name == "count_own_contact_1d"
+    assert Count(OWN_CONTACT, 1).text == "number of own contacts in the last day"
 
 
 def test_all_kinds_are_registered_and_ask_for_known_needs():
@@ -85,3 +87,18 @@ def test_the_tables_follow_a_growing_vocabulary():
     ]
     assert matched[2:4] == [[], []], "a sensitive topic adds to nothing"
     assert matched[0] != []
+
+
+def test_what_nobody_asks_for_plays_no_role():
+    words = Vocabulary([("web", "inbound", "page_view", None), ("email", "outbound", "contact", None)])
+    tables = Catalogue((Sessions(7), Count(PURCHASE, 7))).compile(words, Settings()).tables
+    assert tables.traits[:, ROLES].tolist() == [SESSION, 0]
+    assert tables.hooks.tolist() == [1, 0]
+    plain = Catalogue((Count(PURCHASE, 7),)).compile(words, Settings()).tables
+    assert not plain.traits[:, ROLES].any()
+    assert plain.hooks.tolist() == [0, 0]
+
+
+def test_every_part_of_the_sequence_is_asked_for_by_the_default():
+    asked = {need for feature in DEFAULT for need in feature.needs}
+    assert asked == {*NEEDS, *PARTS, "cases"}
