@@ -6,10 +6,12 @@ import numpy as np
 
 from features.clock import DAY
 from features.kernel.accumulators import (
+    BITS,
     BOUND,
     CASES,
     CHANNEL,
     CHANNELS,
+    CHANNELS_MET,
     COUNT,
     DAYS,
     DECAY,
@@ -25,25 +27,31 @@ from features.kernel.accumulators import (
     HORIZON_DAYS,
     LAST_DAY,
     LAST_SATISFACTION,
+    LOW,
     MONEY,
     MONEY_LIMIT,
     MONEY_SCALE,
+    MONEYED,
     NEWEST,
     NEWEST_CHANNEL,
     NUMBER,
     RATED,
     RATING,
     RECENT_GAPS,
+    RHYTHM,
     SATISFACTION,
     SAVED,
     SAVING,
+    SELECTOR_BITS,
     SEQUENCE,
     SUM,
     TOPIC,
     TOPICAL,
     TOPICS,
+    TOPICS_MET,
     VALUED,
     first_meeting,
+    touch,
 )
 from features.kernel.cases import add_case
 from features.kernel.jit import inlined
@@ -75,64 +83,72 @@ def accumulate(
     Known: occurred before t and received by then. In detail the newest 4,096 of those that are at most 400 days old;
     of the rest, and of `registers` (int64[n, 4]: key, first, number, money), only the lifetime totals.
     """
-    for r in range(registers.shape[0]):
-        add_register(acc, registers[r], tables)
+    sequence, cases, late = tables.hooks[SEQUENCE] != 0, tables.hooks[CASES] != 0, columns.received.shape[0] != 0
     remembered = 0
     for i in range(lo + np.searchsorted(columns.at[lo:hi], t) - 1, lo - 1, -1):
-        if columns.received.shape[0] and columns.received[i] > t:
+        if late and columns.received[i] > t:
             continue
-        key, at, value = columns.key[i], columns.at[i], columns.value[i]
+        key, at = np.int64(columns.key[i]), columns.at[i]
         code = key >> 1
         if tables.traits[code, HIDDEN]:
             continue
-        day, money = (t - 1 - at) // DAY, money_units(value)
-        recent = day < HORIZON_DAYS and remembered < BOUND
-        if recent:
+        day = np.int64(np.uint64(t - 1 - at) // np.uint64(DAY))
+        if day < HORIZON_DAYS and remembered < BOUND:
             remembered += 1
-            if tables.hooks[SEQUENCE]:
-                add_sequence(acc, met, columns, tables, i, day, tables.band_of_day[day], mark)
-            if tables.hooks[CASES]:
-                add_case(acc, met, columns, tables, i, day, tables.band_of_day[day], mark)
-        for k in range(tables.selector_start[key], tables.selector_start[key + 1]):
-            s = tables.selectors[k]
-            acc.moments[s, FIRST] = min(acc.moments[s, FIRST], at)
-            acc.moments[s, NUMBER] += 1
-            acc.moments[s, MONEY] += money
-            if not recent:
-                continue
             band = tables.band_of_day[day]
-            add_recent(acc, tables, s, band, day, at, code, value)
-            if tables.needs[s, DISTINCT]:
-                add_distinct(acc, met, tables, s, band, code, mark)
-            if tables.needs[s, RATING] and columns.satisfaction.shape[0]:
-                add_satisfaction(acc, s, band, columns.satisfaction[i])
-            if tables.needs[s, SAVING] and columns.discount.shape[0] and not np.isnan(columns.discount[i]):
-                acc.windows[s, band, SAVED] += columns.discount[i]
+            if sequence:
+                add_sequence(acc, met, columns, tables, i, day, band, mark)
+            if cases:
+                add_case(acc, met, columns, tables, i, day, band, mark)
+            for k in range(tables.selector_start[key], tables.selector_start[key + 1]):
+                s, wants = tables.selectors[k] & LOW, tables.selectors[k] >> SELECTOR_BITS
+                if touch(acc, s):
+                    acc.moments[s, NEWEST] = at
+                    acc.moments[s, NEWEST_CHANNEL] = tables.traits[code, CHANNEL]
+                acc.windows[s, band, COUNT] += 1
+                if wants:
+                    add_wanted(acc, met, columns, tables, s, wants, i, day, band, mark)
+        if tables.lasting_start[key + 1] != tables.lasting_start[key]:  # last: what touches first is the newest
+            add_lasting(acc, tables, key, at, 1, money_units(columns.value[i]))
+    for r in range(registers.shape[0]):
+        add_lasting(acc, tables, registers[r, 0], registers[r, 1], registers[r, 2], registers[r, 3])
 
 
 @inlined
-def add_recent(acc: Any, tables: Any, s: int, band: int, day: int, at: int, code: int, value: float) -> None:
-    """An interaction of `day` whole days to selector s: number, value, and its day where it is the first met of it."""
-    windows, moments, fading = acc.windows, acc.moments, acc.fading
-    half_lives = tables.weights.shape[0] if tables.needs[s, DECAY] else 0
-    windows[s, band, COUNT] += 1
-    if not np.isnan(value):
+def add_wanted(acc: Any, met: Any, columns: Any, tables: Any, s: int, wants: int, i: int, day: int, band: int,
+               mark: int) -> None:  # fmt: skip
+    """Row i, `day` whole days old, to what selector s counts beyond the number of rows."""
+    windows, fading, value = acc.windows, acc.fading, columns.value[i]
+    half_lives = tables.weights.shape[0] if wants & DECAY else 0
+    if wants & MONEYED and not np.isnan(value):
         windows[s, band, VALUED] += 1
         windows[s, band, SUM] += value
         for h in range(half_lives):
             fading[s, FADING + tables.weights.shape[0] + h] += tables.weights[h, day] * value
-    newer = moments[s, LAST_DAY]
-    if day == newer:
-        return
-    if newer < 0:
-        moments[s, NEWEST] = at
-        moments[s, NEWEST_CHANNEL] = tables.traits[code, CHANNEL]
-    else:
-        add_gap(moments, s, day - newer)
-    moments[s, LAST_DAY] = day
-    windows[s, band, DAYS] += 1
-    for h in range(half_lives):
-        fading[s, FADING + h] += tables.weights[h, day]
+    if wants & RHYTHM and day != acc.moments[s, LAST_DAY]:
+        if acc.moments[s, LAST_DAY] >= 0:
+            add_gap(acc.moments, s, day - acc.moments[s, LAST_DAY])
+        acc.moments[s, LAST_DAY] = day
+        windows[s, band, DAYS] += 1
+        for h in range(half_lives):
+            fading[s, FADING + h] += tables.weights[h, day]
+    if wants & DISTINCT:
+        add_distinct(acc, met, tables, s, band, columns.key[i] >> 1, mark)
+    if wants & RATING and columns.satisfaction.shape[0]:
+        add_satisfaction(acc, s, band, columns.satisfaction[i])
+    if wants & SAVING and columns.discount.shape[0] and not np.isnan(columns.discount[i]):
+        windows[s, band, SAVED] += columns.discount[i]
+
+
+@inlined
+def add_lasting(acc: Any, tables: Any, key: int, first: int, number: int, money: int) -> None:
+    """To the totals of a lifetime, of the selectors that want them."""
+    for k in range(tables.lasting_start[key], tables.lasting_start[key + 1]):
+        s = tables.lasting[k]
+        touch(acc, s)
+        acc.moments[s, FIRST] = min(acc.moments[s, FIRST], first)
+        acc.moments[s, NUMBER] += number
+        acc.moments[s, MONEY] += money
 
 
 @inlined
@@ -150,12 +166,21 @@ def add_gap(moments: Any, s: int, gap: int) -> None:
 def add_distinct(acc: Any, met: Any, tables: Any, s: int, band: int, code: int, mark: int) -> None:
     """The first meeting with a channel or topic, newest first, is in the youngest window that has it."""
     channel, topic = tables.traits[code, CHANNEL], tables.traits[code, TOPIC]
-    if channel >= 0 and first_meeting(met, np.uint64(((2 * s) << 32) + channel), mark):
+    if channel >= 0 and _is_first(acc, met, s, CHANNELS_MET, channel, mark):
         acc.windows[s, band, CHANNELS] += 1
     if topic >= 0:
         acc.windows[s, band, TOPICAL] += 1
-        if first_meeting(met, np.uint64(((2 * s + 1) << 32) + topic), mark):
+        if _is_first(acc, met, s, TOPICS_MET, topic, mark):
             acc.windows[s, band, TOPICS] += 1
+
+
+@inlined
+def _is_first(acc: Any, met: Any, s: int, column: int, position: int, mark: int) -> bool:
+    if position < BITS:
+        seen = acc.moments[s, column]
+        acc.moments[s, column] = seen | (1 << position)
+        return (seen >> position) & 1 == 0
+    return first_meeting(met, np.uint64(((2 * s + column - CHANNELS_MET) << 32) + position), mark)
 
 
 @inlined
@@ -174,14 +199,3 @@ def money_units(value: float) -> Any:
     if np.isnan(value):
         return 0
     return np.int64(np.rint(min(max(value, -MONEY_LIMIT), MONEY_LIMIT) * MONEY_SCALE))
-
-
-@inlined
-def add_register(acc: Any, register: Any, tables: Any) -> None:
-    """What a state still knows of interactions that it no longer holds, by key."""
-    key = register[0]
-    for k in range(tables.selector_start[key], tables.selector_start[key + 1]):
-        moments = acc.moments[tables.selectors[k]]
-        moments[FIRST] = min(moments[FIRST], register[1])
-        moments[NUMBER] += register[2]
-        moments[MONEY] += register[3]

@@ -22,7 +22,12 @@ MEASURES = 10
 
 #: Columns of `moments`: first, number and money of everything ever known, the newest, and the gaps between active days.
 FIRST, NUMBER, MONEY, NEWEST, NEWEST_CHANNEL, LAST_DAY, GAPS, GAP_SUM, GAP_SQUARES, GAP_LONGEST, GAP_RECENT = range(11)
-MOMENTS = 11
+#: Whether the selector is among those that the customer's rows have touched.
+TOUCHED = 11
+#: Channels and topics met, a bit for each of the first few positions; the set of things met has the others.
+CHANNELS_MET, TOPICS_MET = 12, 13
+BITS = 62
+MOMENTS = 14
 NEVER = np.int64(2**62)
 #: How many of the newest gaps count as recent.
 RECENT_GAPS = 3
@@ -41,9 +46,13 @@ OPEN, OPEN_SINCE = 0, 1
 CHANNEL, TOPIC, CASE_ROLE, NAMED_TYPE, ROLES, STAGE, HIDDEN = range(7)
 TRAITS = 7
 NO_CASE, OPENS, CLOSES = range(3)
-#: What is only added up for selectors that some feature asks it of.
+#: What is only added up for selectors that some feature asks it of: the first few by `needs` of its kind, the others
+#: because its `read` names what they fill (see wants.py). Bits of `Tables.wants`.
 NEEDS = ("decay", "distinct", "satisfaction", "discount")
-DECAY, DISTINCT, RATING, SAVING = range(4)
+DECAY, DISTINCT, RATING, SAVING, MONEYED, RHYTHM, LASTING = (1 << bit for bit in range(7))
+#: In `Tables.selectors`, a selector and above it what it wants.
+SELECTOR_BITS = 32
+LOW = (1 << SELECTOR_BITS) - 1
 #: What is only added up where some feature asks for it at all: one flag each in `Tables.hooks`. Of the first, a
 #: feature asks for parts: see roles.PARTS.
 HOOKS = ("sequence", "cases")
@@ -58,6 +67,7 @@ class Accumulators(NamedTuple):
     windows: Any  # float64[selector, window, measure]
     moments: Any  # int64[selector, moment]
     fading: Any  # float64[selector, 1 + 2 * half-lives]
+    touched: Any  # int64[1 + selectors]: how many selectors the customer's rows have touched, and which
     cases: Any  # int64[2]
     steps: Any  # float64[window, step]: disjoint bands of age, cumulated after the pass like `windows`
     marks: Any  # int64[mark]: whole numbers
@@ -72,19 +82,48 @@ class Met(NamedTuple):
 
     keys: Any  # uint64[power of two]
     rows: Any  # int64[power of two]: which row filled the slot
+    last: Any  # int64[1]: the highest slot in use, one less than a power of two: few rows touch little memory
     notes: Any  # int64[the same, or 0 where nobody asks for cases]: what the hook of cases knows of the one met
     since: Any  # int64[likewise]
 
 
 @inlined
-def clear(acc: Any) -> None:
-    acc.windows[:] = 0.0
-    acc.moments[:] = 0
-    acc.moments[:, FIRST] = NEVER
-    acc.moments[:, LAST_DAY] = -1
-    acc.fading[:] = 0.0
-    acc.fading[:, LAST_SATISFACTION] = np.nan
+def clear_all(acc: Any) -> None:
+    """Before the first line: no selector is touched."""
+    acc.touched[0] = 0
+    for s in range(acc.moments.shape[0]):
+        _clear_selector(acc, s)
     acc.steps[:] = 0.0
+
+
+@inlined
+def clear(acc: Any) -> None:
+    """After a line: what its rows touched is as it was before."""
+    for k in range(1, acc.touched[0] + 1):
+        _clear_selector(acc, acc.touched[k])
+    acc.touched[0] = 0
+    acc.steps[:] = 0.0
+
+
+@inlined
+def _clear_selector(acc: Any, s: int) -> None:
+    acc.windows[s] = 0.0
+    acc.moments[s] = 0
+    acc.moments[s, FIRST] = NEVER
+    acc.moments[s, LAST_DAY] = -1
+    acc.fading[s] = 0.0
+    acc.fading[s, LAST_SATISFACTION] = np.nan
+
+
+@inlined
+def touch(acc: Any, s: int) -> bool:
+    """Whether no row of this line has touched selector `s` before; remembers it."""
+    if acc.moments[s, TOUCHED]:
+        return False
+    acc.moments[s, TOUCHED] = 1
+    acc.touched[0] += 1
+    acc.touched[acc.touched[0]] = s
+    return True
 
 
 @inlined
@@ -96,7 +135,7 @@ def first_meeting(met: Any, key: Any, row: int) -> bool:
 @inlined
 def meet(met: Any, key: Any, row: int) -> int:
     """The slot of a `key` (uint64) that `row` has not met before, which is remembered; -1 - slot where it has."""
-    last = met.keys.shape[0] - 1
+    last = met.last[0]
     slot = np.int64((key * _SPREAD) >> np.uint64(40)) & last
     while met.rows[slot] == row:
         if met.keys[slot] == key:
@@ -108,12 +147,14 @@ def meet(met: Any, key: Any, row: int) -> int:
 
 
 @inlined
-def cumulate(acc: Any) -> None:
+def cumulate(acc: Any, tables: Any) -> None:
     """From disjoint bands of age to windows that contain the younger ones."""
-    for selector in range(acc.windows.shape[0]):
+    for k in range(1, acc.touched[0] + 1):
+        s = acc.touched[k]
+        measures = MEASURES if tables.wants[s] & ~LASTING else COUNT + 1
         for window in range(1, acc.windows.shape[1]):
-            for measure in range(MEASURES):
-                acc.windows[selector, window, measure] += acc.windows[selector, window - 1, measure]
+            for measure in range(measures):
+                acc.windows[s, window, measure] += acc.windows[s, window - 1, measure]
     for window in range(1, acc.steps.shape[0]):
         for step in range(acc.steps.shape[1]):
             acc.steps[window, step] += acc.steps[window - 1, step]

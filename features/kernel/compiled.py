@@ -9,11 +9,21 @@ import numpy as np
 from features.definitions import Selector
 from features.hashing import hashed
 from features.interactions import CASE_CLOSING, CASE_OPENING
-from features.kernel.accumulators import CLOSES, DISTINCT, HORIZON_DAYS, NEEDS, NO_CASE, OPENS, TRAITS
+from features.kernel.accumulators import (
+    CLOSES,
+    DISTINCT,
+    HORIZON_DAYS,
+    LASTING,
+    NO_CASE,
+    OPENS,
+    SELECTOR_BITS,
+    TRAITS,
+)
 from features.kernel.entries import entries, own_kinds
 from features.kernel.roles import asked as asked_roles
 from features.kernel.roles import named_type, pressure, roles
 from features.kernel.sequence import STEPS
+from features.kernel.wants import wants
 
 if TYPE_CHECKING:
     from features.catalogue import Catalogue
@@ -25,13 +35,15 @@ class Tables(NamedTuple):
     """What the kernel reads. Codes come from the vocabulary, the other positions from the catalogue."""
 
     selector_start: Any  # int64[2 * codes + 1]: where a key's selectors begin in `selectors`
-    selectors: Any  # int64[...]
+    selectors: Any  # int64[...]: a selector, and above it what it wants
+    lasting_start: Any  # int64[2 * codes + 1]: where its selectors that want totals of a lifetime begin in `lasting`
+    lasting: Any  # int64[...]
     traits: Any  # int64[codes, 7]: see accumulators
     load: Any  # float64[codes]: what a contact of this code weighs, see roles.pressure
     band_of_day: Any  # int64[HORIZON_DAYS]: the youngest window that contains an age in whole days
     window_days: Any  # int64[windows]: ascending; the last is the horizon
     weights: Any  # float64[half-lives, HORIZON_DAYS]
-    needs: Any  # int64[selectors, 4]: which of accumulators.NEEDS are asked for
+    wants: Any  # int64[selectors]: bits of what is added up, see accumulators
     sizes: Any  # int64[2]: how many keys one interaction may add to the set of things met, columns of `steps`
     transitions: Any  # int64[channels + 1, channels + 1]: from, to: the column of `steps`, 0 where nobody asks
     parameters: Any  # float64[...]: numbers that features bring along
@@ -63,6 +75,8 @@ class Compiled:
         self._topics: dict[str, int] = {}
         self._start: list[int] = [0]
         self._matches: list[int] = []
+        self._lasting_start: list[int] = [0]
+        self._lasting: list[int] = []
         self._traits: list[tuple[int, ...]] = []
         self._load: list[float] = []
         self._lock = threading.Lock()
@@ -87,7 +101,7 @@ class Compiled:
         windows = sorted(asked | {HORIZON_DAYS})
         half_lives = sorted({op.half_life for _, op in operations if op.half_life is not None}) or [1]
         self._selectors = list(dict.fromkeys(op.who for _, op in operations))
-        needs = np.zeros((len(self._selectors), len(NEEDS)), np.int64)
+        asked_of = np.zeros(len(self._selectors), np.int64)
         moves: dict[tuple[str, str], int] = {}
         parameters: list[float] = []
         attributes = sorted({(hashed(op.attribute), op.labels) for _, op in operations if op.attribute is not None})
@@ -96,7 +110,7 @@ class Compiled:
         rows = []
         for kind, op in operations:
             who = self._selectors.index(op.who)
-            needs[who] |= np.array([need in kind.needs for need in NEEDS], np.int64)
+            asked_of[who] |= wants(kind)
             if op.half_life is not None:  # days fade in the first positions, values in the next
                 a = half_lives.index(op.half_life)
                 b = a + len(half_lives)
@@ -116,8 +130,8 @@ class Compiled:
             "band_of_day": np.searchsorted(windows, ages, side="right"),
             "window_days": np.array(windows, np.int64),
             "weights": np.exp2(-ages[None, :] / np.array(half_lives, float)[:, None]),
-            "needs": needs,
-            "sizes": np.array([1 + 2 * needs[:, DISTINCT].sum(), STEPS + len(moves)]),
+            "wants": asked_of,
+            "sizes": np.array([1 + 2 * np.count_nonzero(asked_of & DISTINCT), STEPS + len(moves)]),
             "transitions": self._transitions(moves),
             "parameters": np.array(parameters, np.float64),
             "hooks": np.array([self._asked != 0, any("cases" in kind.needs for kind, _ in operations)], np.int64),
@@ -142,9 +156,12 @@ class Compiled:
             hidden = is_sensitive(topic, self._sensitive)
             role = OPENS if type_ in CASE_OPENING else CLOSES if type_ in CASE_CLOSING else NO_CASE
             for own in (False, True):
-                if not hidden:
-                    self._matches += self._matching(entry, own)
+                matched = [] if hidden else self._matching(entry, own)
+                wanted = [int(self._catalogue_tables["wants"][s]) for s in matched]
+                self._matches += [s | (w & ~LASTING) << SELECTOR_BITS for s, w in zip(matched, wanted, strict=True)]
+                self._lasting += [s for s, w in zip(matched, wanted, strict=True) if w & LASTING]
                 self._start.append(len(self._matches))
+                self._lasting_start.append(len(self._lasting))
             position = -1 if topic is None else self._topics.setdefault(topic, len(self._topics))
             bits = 0 if hidden else roles(channel, direction, type_, self._stages) & self._asked
             stage = self._stages.get(type_, -1)
@@ -154,6 +171,8 @@ class Compiled:
         return Tables(
             selector_start=np.array(self._start, np.int64),
             selectors=np.array(self._matches, np.int64),
+            lasting_start=np.array(self._lasting_start, np.int64),
+            lasting=np.array(self._lasting, np.int64),
             traits=np.array(self._traits, np.int64).reshape(len(self._traits), TRAITS),
             load=np.array(self._load, np.float64),
             **self._catalogue_tables,

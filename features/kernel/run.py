@@ -20,6 +20,7 @@ from features.kernel.accumulators import (
     Accumulators,
     Met,
     clear,
+    clear_all,
     cumulate,
 )
 from features.kernel.cases import clear_cases, finish_cases
@@ -59,11 +60,12 @@ _read_off = _reader()
 
 @njit
 def new_accumulators(tables: Any) -> Accumulators:
-    selectors = tables.needs.shape[0]
+    selectors = tables.wants.shape[0]
     return Accumulators(
         np.empty((selectors, tables.window_days.shape[0], MEASURES)),
         np.empty((selectors, MOMENTS), np.int64),
         np.empty((selectors, FADING + 2 * tables.weights.shape[0])),
+        np.empty(1 + selectors, np.int64),
         np.empty(2, np.int64),
         np.empty((tables.window_days.shape[0], tables.sizes[1])),
         np.empty(MARKS + tables.transitions.shape[0], np.int64),
@@ -76,14 +78,25 @@ def new_accumulators(tables: Any) -> Accumulators:
 
 @njit
 def _new_set(tables: Any, most: int) -> Met:
-    """For `most` rows; never more than half full: a row may bring a case, and two keys for each selector that asks."""
-    slots = 2
-    while slots < 2 * min(most, BOUND) * tables.sizes[0]:
-        slots *= 2
+    """For customers of up to `most` rows."""
+    slots = _slots(tables, most)
     noted = slots if tables.hooks[CASES] else 0
     return Met(
-        np.empty(slots, np.uint64), np.zeros(slots, np.int64), np.empty(noted, np.int64), np.empty(noted, np.int64)
+        np.empty(slots, np.uint64),
+        np.zeros(slots, np.int64),
+        np.empty(1, np.int64),
+        np.empty(noted, np.int64),
+        np.empty(noted, np.int64),
     )
+
+
+@inlined
+def _slots(tables: Any, rows: int) -> int:
+    """Never more than half full: a row may bring a case, and two keys for each selector that asks."""
+    slots = 2
+    while slots < 2 * min(rows, BOUND) * tables.sizes[0]:
+        slots *= 2
+    return slots
 
 
 @inlined
@@ -91,13 +104,13 @@ def _features(acc: Any, met: Any, columns: Any, registers: Any, facts: Any, tabl
               line: Any) -> None:  # fmt: skip
     """Fills `line` (float64[features]) of one customer at one instant; `row` is (lo, hi, t, facts lo, facts hi)."""
     lo, hi, t, facts_lo, facts_hi = row
-    clear(acc)
+    met.last[0] = _slots(tables, hi - lo) - 1
     if tables.hooks[SEQUENCE]:
         clear_sequence(acc)
     if tables.hooks[CASES]:
         clear_cases(acc)
     accumulate(acc, met, columns, registers, tables, lo, hi, t, mark)
-    cumulate(acc)
+    cumulate(acc, tables)
     if tables.hooks[SEQUENCE]:
         finish_sequence(acc, tables, t)
     if tables.hooks[CASES]:
@@ -105,6 +118,7 @@ def _features(acc: Any, met: Any, columns: Any, registers: Any, facts: Any, tabl
     if tables.attributes.shape[0]:
         read_facts(acc, facts, tables, facts_lo, facts_hi, t)
     _read_off(acc, t, tables.operations, line)
+    clear(acc)
 
 
 @compiled
@@ -112,6 +126,7 @@ def run(columns: Any, registers: Any, facts: Any, tables: Any, t: int, out: Any)
     """Fills `out` (float64[features]) of the one customer whose columns, registers and facts these are, at `t`."""
     hi = columns.at.shape[0]
     acc, met = new_accumulators(tables), _new_set(tables, hi)
+    clear_all(acc)
     _features(acc, met, columns, registers, facts, tables, (0, hi, t, 0, facts.shape[0]), 1, out)
 
 
@@ -127,6 +142,7 @@ def run_log(records: Any, extras: Any, present: Any, facts: Any, tables: Any, ro
     for r in range(rows.shape[0]):
         most = max(most, rows[r, HI] - rows[r, LO])
     acc, met, columns = new_accumulators(tables), _new_set(tables, most), new_columns(most, present)
+    clear_all(acc)
     registers = np.empty((0, 4), np.int64)
     values, numbers = records.view(np.float64), extras.view(np.float64)
     lines = np.empty((BLOCK, out.shape[1]))
