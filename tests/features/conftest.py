@@ -1,6 +1,20 @@
 """Property tests run without a deadline: the first example may compile the kernel."""
 
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("tactful", deadline=None)
 settings.load_profile("tactful")
+
+
+@pytest.fixture(scope="module")
+def postgres_folder():
+    """Where PostgreSQL may keep its data: as root it runs as another user, who may not enter pytest's own folder."""
+    folder = Path(tempfile.mkdtemp(prefix="tactful-postgres-"))
+    folder.chmod(0o755)
+    yield folder / "data"
+    shutil.rmtree(folder, ignore_errors=True)

