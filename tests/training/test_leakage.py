@@ -74,9 +74,8 @@ def test_a_merge_that_comes_later_is_the_future_too():
             Past(known.interactions, links=links if whole else known.links), customers, as_of, catalogue, settings
         )
 
-    few = Catalogue(tuple(f for f in DEFAULT if f.name == "lifetime_count_purchase"))
-    dataset = build("churn", past, SETTINGS, {}, catalogue=few, compute=hindsight)
-    with pytest.raises(WorkspaceError, match="see the future: lifetime_count_purchase;"):
+    dataset = build("churn", past, SETTINGS, {}, compute=hindsight)
+    with pytest.raises(WorkspaceError, match=r"see the future: .*lifetime_count_purchase"):
         leakage.check(dataset, past, SETTINGS, hindsight)
 
 

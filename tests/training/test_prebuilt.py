@@ -98,7 +98,7 @@ def copied(workspace, folder):
 
 
 def test_another_catalogue_or_other_settings(empty_workspace, folders, tmp_path):
-    fewer = Catalogue(tuple(feature for feature in DEFAULT if feature.name != "pressure_7d"))
+    fewer = Catalogue(tuple(feature for feature in DEFAULT if feature.name != "season_sine"))
     said = refusal(empty_workspace, folders[0], catalogue=fewer)
     assert f"{folders[0]} does not fit: catalogue {DEFAULT.version} against {fewer.version}" in said
     assert "build it again with `tactful features build`" in said
