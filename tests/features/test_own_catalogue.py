@@ -185,7 +185,7 @@ def test_a_module_may_bring_a_kind_of_its_own(tmp_path):
         words = Vocabulary()
         state, _ = online.update(online.State(), online.items_from_table(table(rows), words))
         values = batch.compute_at(table(rows), ["ann"], at, found, Settings(), workers=1).values[0]
-        assert values.tolist() == [3, 9][: len(found)]
+        assert values[:2].tolist() == [3, 9][: len(found)]
         assert online.compute(state, int(at[0]), found.compile(words, Settings())).tolist() == values.tolist()
 
 
