@@ -141,12 +141,12 @@ def _fill(
 ) -> FeatureMatrix:
     compiled = catalogue.compile(vocabulary, settings)
     values = np.empty((len(rows), len(catalogue)), order="F")
-    tables = compiled.tables
+    packed = compiled.packed
     threads = workers or len(os.sched_getaffinity(0))
     blocks = np.array_split(np.ascontiguousarray(rows, np.int64), max(1, min(len(rows), threads * _BLOCKS)))
 
     def fill(block: np.ndarray) -> None:
-        compiled.kernel.run_log(log.records, log.extras, log.present, facts, tables, block, values)
+        compiled.kernel.run_log(log.records, log.extras, log.present, facts, packed, block, values)
 
     if threads == 1 or len(blocks) == 1:
         for block in blocks:

@@ -12,6 +12,7 @@ from features.hashing import hash_string, hash_strings
 from features.interactions import SCHEMA
 from features.kernel.accumulators import BOUND, HORIZON_DAYS, MONEY_LIMIT, MONEY_SCALE
 from features.kernel.compiled import Compiled
+from features.kernel.folding import FEW, fold_few
 from features.state import Items, State
 from features.vocabulary import Vocabulary
 
@@ -25,6 +26,12 @@ def update(state: State, items: Items) -> tuple[State, np.ndarray]:
     A repeat of something that has already left the bound is not recognised: whoever keeps the log must not pass it.
     """
     items.check()
+    if 0 < len(items) <= FEW and all(column.flags.c_contiguous and column.flags.writeable for column in items.all()):
+        fresh = np.empty(len(items), bool)
+        words = fold_few(state.words, items.at, items.received, items.id, items.key, items.value, items.satisfaction,
+                         items.case, items.discount, fresh)  # fmt: skip
+        if len(words):
+            return (State(words) if fresh.any() else state), fresh
     held = state.items
     known = len(held)
     both = held + items
@@ -56,12 +63,12 @@ def compute(state: State, as_of: int, compiled: Compiled) -> np.ndarray:
 
     Exact for instants from the newest interaction on; what the state does not hold yet is unknown to it.
     """
-    tables = compiled.tables
-    if state.top >= len(tables.traits):
-        ends = len(tables.traits) - 1
+    packed = compiled.packed
+    if state.top >= compiled.codes:
+        ends = compiled.codes - 1
         raise ValueError(f"the state holds code {state.top}, the vocabulary ends at {ends}: load the newest vocabulary")
     out = np.empty(len(compiled.catalogue))
-    compiled.kernel.run(state.items.columns, state.registers, state.facts, tables, as_of, out)
+    compiled.kernel.run(state.words, packed, as_of, out)
     return out
 
 
@@ -71,7 +78,10 @@ def warm(compiled: Compiled) -> None:
     items = items_from_table(nothing, Vocabulary())
     hash_string("warm")
     hash_strings(pa.array(["warm"]))
-    compute(update(State(), items)[0], 0, compiled)
+    one = Items(np.zeros(1, np.int64), items.received[:0], np.ones(1, np.uint64), np.zeros(1, np.int32), np.zeros(1),
+                items.satisfaction[:0], items.case[:0], items.discount[:0])  # fmt: skip
+    update(update(State(), items)[0], one)
+    compute(State(), 0, compiled)
 
 
 def items_from_table(table: pa.Table, vocabulary: Vocabulary, sensitive: Collection[str] = ()) -> Items:

@@ -66,7 +66,7 @@ class Items:
 
     def take(self, rows: np.ndarray | slice) -> "Items":
         """Some of them, in the given order."""
-        return Items(*(column[rows] if len(column) else column for column in self._all()))
+        return Items(*(column[rows] if len(column) else column for column in self.all()))
 
     def __add__(self, other: "Items") -> "Items":
         both = (self, other)
@@ -101,7 +101,8 @@ class Items:
             if column.dtype != kind:
                 raise TypeError(f"items.{name} must be {kind}, not {column.dtype}")
 
-    def _all(self) -> tuple[np.ndarray, ...]:
+    def all(self) -> tuple[np.ndarray, ...]:
+        """The columns, in order."""
         return (
             self.at, self.received, self.id, self.key, self.value, self.satisfaction, self.case, self.discount
         )  # fmt: skip
@@ -113,7 +114,9 @@ def keys(code: ArrayLike, own: ArrayLike) -> np.ndarray:
 
 
 _TYPES = tuple(np.dtype(kind) for kind in ("i8", "i8", "u8", "i4", "f8", "f8", "u8", "f8"))
-_INTS, _FLOATS, _HASHES = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.uint64)
+_INTS: np.ndarray = np.zeros(0, np.int64)
+_FLOATS: np.ndarray = np.zeros(0)
+_HASHES: np.ndarray = np.zeros(0, np.uint64)
 NO_ITEMS = Items(_INTS, _INTS, _HASHES, np.zeros(0, np.int32), _FLOATS, _FLOATS, _HASHES, _FLOATS)
 NO_REGISTERS = np.zeros((0, 4), np.int64)
 
@@ -166,7 +169,7 @@ class State:
         n, _, _ = self._numbers()
         at, id = self._column(0, n), self._column(1, n).view(np.uint64)
         present = int(self.words[0]) >> 8 & 0xFF
-        column = {}
+        column: dict[str, np.ndarray] = {}
         for name, bit in _OPTIONAL:
             if present & bit:
                 column[name] = self._column(2 + len(column), n)
@@ -227,4 +230,4 @@ class State:
         return self.words[_HEADER + position * n : _HEADER + (position + 1) * n]
 
 
-_NOTHING = State.of().words
+_NOTHING: np.ndarray = State.of().words

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,34 +23,13 @@ from features.kernel.entries import entries, own_kinds
 from features.kernel.roles import asked as asked_roles
 from features.kernel.roles import named_type, pressure, roles
 from features.kernel.sequence import STEPS
+from features.kernel.tables import Tables
 from features.kernel.wants import wants
 
 if TYPE_CHECKING:
     from features.catalogue import Catalogue
     from features.vocabulary import Entry, Vocabulary
     from features.workspace import Settings
-
-
-class Tables(NamedTuple):
-    """What the kernel reads. Codes come from the vocabulary, the other positions from the catalogue."""
-
-    selector_start: Any  # int64[2 * codes + 1]: where a key's selectors begin in `selectors`
-    selectors: Any  # int64[...]: a selector, and above it what it wants
-    lasting_start: Any  # int64[2 * codes + 1]: where its selectors that want totals of a lifetime begin in `lasting`
-    lasting: Any  # int64[...]
-    traits: Any  # int64[codes, 7]: see accumulators
-    load: Any  # float64[codes]: what a contact of this code weighs, see roles.pressure
-    band_of_day: Any  # int64[HORIZON_DAYS]: the youngest window that contains an age in whole days
-    window_days: Any  # int64[windows]: ascending; the last is the horizon
-    weights: Any  # float64[half-lives, HORIZON_DAYS]
-    wants: Any  # int64[selectors]: bits of what is added up, see accumulators
-    sizes: Any  # int64[2]: how many keys one interaction may add to the set of things met, columns of `steps`
-    transitions: Any  # int64[channels + 1, channels + 1]: from, to: the column of `steps`, 0 where nobody asks
-    parameters: Any  # float64[...]: numbers that features bring along
-    hooks: Any  # int64[2]: which of accumulators.HOOKS some feature asks for
-    attributes: Any  # int64[attributes asked for, 3]: see facts.py
-    labels: Any  # int64[...]: hashes of the labels that attributes may have
-    operations: Any  # int64[features, 4]: kind, selector, a, b
 
 
 class Compiled:
@@ -81,6 +60,7 @@ class Compiled:
         self._load: list[float] = []
         self._lock = threading.Lock()
         self._tables = self._extend()
+        self._packed: tuple[Tables | None, np.ndarray] = None, np.zeros(0, np.int64)
 
     @property
     def codes(self) -> int:
@@ -94,6 +74,17 @@ class Compiled:
             with self._lock:
                 self._tables = self._extend()
         return self._tables
+
+    @property
+    def packed(self) -> np.ndarray:
+        """`tables` as one array: see packed.py."""
+        from features.kernel.packed import pack
+
+        tables, (of, packed) = self.tables, self._packed
+        if of is not tables:
+            packed = pack(tables)
+            self._packed = tables, packed
+        return packed
 
     def _compile_catalogue(self) -> dict[str, np.ndarray]:
         operations = [(type(feature), feature.operation()) for feature in self.catalogue]

@@ -45,7 +45,7 @@ def compiled(function: Function) -> Function:
 
 #: A part of compiled code. It makes no array, so it need not count references: with twenty arrays in hand that costs
 #: more than the work itself, at each call.
-inlined: Any = numba.njit(forceinline=True, _nrt=False)
+inlined: Any = numba.njit(forceinline=True, _nrt=False)  # type: ignore[call-overload]
 
 
 @functools.cache

@@ -27,6 +27,7 @@ from features.kernel.cases import clear_cases, finish_cases
 from features.kernel.facts import read_facts
 from features.kernel.jit import compiled, inlined
 from features.kernel.kinds import all_kinds
+from features.kernel.packed import columns_of, facts_of, registers_of, tables_of
 from features.kernel.records import new_columns, unpack
 from features.kernel.sequence import MARKS, clear_sequence, finish_sequence
 
@@ -122,8 +123,10 @@ def _features(acc: Any, met: Any, columns: Any, registers: Any, facts: Any, tabl
 
 
 @compiled
-def run(columns: Any, registers: Any, facts: Any, tables: Any, t: int, out: Any) -> None:
-    """Fills `out` (float64[features]) of the one customer whose columns, registers and facts these are, at `t`."""
+def run(words: Any, packed: Any, t: int, out: Any) -> None:
+    """Fills `out` (float64[features]) of one customer at `t`: words of their state and of the tables, see packed.py."""
+    tables, columns = tables_of(packed), columns_of(words)
+    registers, facts = registers_of(words), facts_of(words)
     hi = columns.at.shape[0]
     acc, met = new_accumulators(tables), _new_set(tables, hi)
     clear_all(acc)
@@ -131,13 +134,14 @@ def run(columns: Any, registers: Any, facts: Any, tables: Any, t: int, out: Any)
 
 
 @compiled
-def run_log(records: Any, extras: Any, present: Any, facts: Any, tables: Any, rows: Any, out: Any) -> None:
+def run_log(records: Any, extras: Any, present: Any, facts: Any, packed: Any, rows: Any, out: Any) -> None:
     """Fills out[target] (float64[n, features], column by column) for every row of `rows`, int64[n, 6]: lo, hi, t,
     target, then where the customer's records begin and end in `facts`.
 
     Rows of one customer come together: their records are unpacked once. Lines are finished in blocks before they go to
     their columns, for each line lies across all of them.
     """
+    tables = tables_of(packed)
     most = 0
     for r in range(rows.shape[0]):
         most = max(most, rows[r, HI] - rows[r, LO])

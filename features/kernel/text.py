@@ -48,7 +48,7 @@ def murmur(data: Any, start: int, stop: int) -> Any:
     h = _SEED ^ (uint64(length) * _MULTIPLIER)
     i = start
     while i + 8 <= stop:
-        k = word(data, i) * _MULTIPLIER
+        k = word(data, i) * _MULTIPLIER  # type: ignore[call-arg]
         k ^= k >> _SHIFT
         k *= _MULTIPLIER
         h = (h ^ k) * _MULTIPLIER
@@ -68,7 +68,7 @@ def murmur_pair(data: Any, start: int, stop: int, seed: Any) -> Any:
     g = seed
     i = start
     while i < stop:
-        k = word(data, i) if i + 8 <= stop else _rest(data, start, i, stop)
+        k = word(data, i) if i + 8 <= stop else _rest(data, start, i, stop)  # type: ignore[call-arg]
         k *= _MULTIPLIER
         k ^= k >> _SHIFT
         k *= _MULTIPLIER
@@ -84,7 +84,7 @@ def murmur_pair(data: Any, start: int, stop: int, seed: Any) -> Any:
 def _rest(data: Any, start: int, i: int, stop: int) -> Any:
     """The bytes i..stop, fewer than eight, of a string that begins at `start`."""
     if stop - start >= 8:  # one load that begins within the string
-        return word(data, stop - 8) >> uint64(8 * (8 - (stop - i)))
+        return word(data, stop - 8) >> uint64(8 * (8 - (stop - i)))  # type: ignore[call-arg]
     tail = uint64(0)
     for byte in range(stop - i):
         tail |= uint64(data[i + byte]) << uint64(8 * byte)

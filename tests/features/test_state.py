@@ -119,6 +119,6 @@ def test_registers_of_huge_and_missing_values():
 
 def test_a_column_of_another_type_is_refused():
     wrong = purchases([0, 1])
-    wrong = Items(wrong.at, wrong.received, wrong.id, wrong.key.astype(np.int64), *wrong._all()[4:])
+    wrong = Items(wrong.at, wrong.received, wrong.id, wrong.key.astype(np.int64), *wrong.all()[4:])
     with pytest.raises(TypeError, match="key must be int32, not int64"):
         online.update(State(), wrong)
