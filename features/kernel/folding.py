@@ -3,11 +3,10 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from features.clock import DAY
 from features.kernel.accumulators import BOUND, HORIZON_DAYS
-from features.kernel.jit import compiled
+from features.kernel.jit import compiled, inlined
 from features.kernel.packed import BITS, CASE, DISCOUNT, HEADER, RECEIVED, SATISFACTION, VALUE
 
 #: More than these are folded by sorting all.
@@ -101,13 +100,13 @@ def fold_few(
     return out
 
 
-@njit
+@inlined
 def _is_before(left_at: Any, left_id: Any, i: int, right_at: Any, right_id: Any, j: int) -> bool:
     """Whether the i-th on the left comes before the j-th on the right."""
     return left_at[i] < right_at[j] or (left_at[i] == right_at[j] and left_id[i] < right_id[j])
 
 
-@njit
+@inlined
 def _spread(target: Any, old: Any, spot: Any, order: Any, new: Any) -> None:
     """Old ones in their order, with the new ones at their spots."""
     j, i = 0, 0
@@ -120,7 +119,7 @@ def _spread(target: Any, old: Any, spot: Any, order: Any, new: Any) -> None:
             j += 1
 
 
-@njit
+@inlined
 def _spread_optional(target: Any, old: Any, null: int, spot: Any, order: Any, new: Any) -> None:
     """The same for columns of length 0, which stand for nothing but nulls."""
     j, i = 0, 0
