@@ -34,8 +34,10 @@ def test_what_a_run_holds(trained, kind):
     assert version.tags["reason"] == "the first model of its kind"
     run_ = registry.client.get_run(version.run_id)
     figures = run_.data.metrics
-    for name in ("auc", "pr_auc", "log_loss", "brier_skill", "calibration_slope", "ece", "lift_top_decile"):
+    for name in ("auc", "pr_auc", "log_loss", "brier_skill", "calibration_slope", "lift_top_decile"):
         assert figures[f"{name}_low"] <= figures[name] <= figures[f"{name}_high"]
+    # a sum of absolute gaps: resampling adds noise to every gap, so that a small one lies below its own interval
+    assert 0 < figures["ece"] < figures["ece_high"]
     assert figures["auc"] == results[kind].metrics["auc"].value > 0.65
     assert figures["brier_skill"] > 0
     assert run_.data.tags["catalogue_version"] == DEFAULT.version
