@@ -13,6 +13,7 @@ from features.interactions import SCHEMA
 from features.kernel.accumulators import BOUND, HORIZON_DAYS, MONEY_LIMIT, MONEY_SCALE
 from features.kernel.compiled import Compiled
 from features.kernel.folding import FEW, fold_few
+from features.kernel.packed import codes
 from features.state import Items, State
 from features.vocabulary import Vocabulary
 
@@ -64,8 +65,8 @@ def compute(state: State, as_of: int, compiled: Compiled) -> np.ndarray:
     Exact for instants from the newest interaction on; what the state does not hold yet is unknown to it.
     """
     packed = compiled.packed
-    if state.top >= compiled.codes:
-        ends = compiled.codes - 1
+    if state.top >= codes(packed):
+        ends = codes(packed) - 1
         raise ValueError(f"the state holds code {state.top}, the vocabulary ends at {ends}: load the newest vocabulary")
     out = np.empty(len(compiled.catalogue))
     compiled.kernel.run(state.words, packed, as_of, out)

@@ -10,6 +10,7 @@ from features.definitions import Selector
 from features.hashing import hashed
 from features.interactions import CASE_CLOSING, CASE_OPENING
 from features.kernel.accumulators import (
+    BITS,
     CLOSES,
     DISTINCT,
     HORIZON_DAYS,
@@ -20,6 +21,7 @@ from features.kernel.accumulators import (
     TRAITS,
 )
 from features.kernel.entries import entries, own_kinds
+from features.kernel.packed import pack
 from features.kernel.roles import asked as asked_roles
 from features.kernel.roles import named_type, pressure, roles
 from features.kernel.sequence import STEPS
@@ -59,18 +61,15 @@ class Compiled:
         self._traits: list[tuple[int, ...]] = []
         self._load: list[float] = []
         self._lock = threading.Lock()
+        #: How many codes of the vocabulary the tables know.
+        self.codes = 0
+        self._packed = np.zeros(0, np.int64)
         self._tables = self._extend()
-        self._packed: tuple[Tables | None, np.ndarray] = None, np.zeros(0, np.int64)
-
-    @property
-    def codes(self) -> int:
-        """How many codes of the vocabulary the tables know."""
-        return len(self._tables.traits)
 
     @property
     def tables(self) -> Tables:
         """Up to date with the vocabulary; the tables handed out never change."""
-        if len(self._vocabulary) != len(self._tables.traits):
+        if len(self._vocabulary) != self.codes:
             with self._lock:
                 self._tables = self._extend()
         return self._tables
@@ -78,13 +77,9 @@ class Compiled:
     @property
     def packed(self) -> np.ndarray:
         """`tables` as one array: see packed.py."""
-        from features.kernel.packed import pack
-
-        tables, (of, packed) = self.tables, self._packed
-        if of is not tables:
-            packed = pack(tables)
-            self._packed = tables, packed
-        return packed
+        if len(self._vocabulary) != self.codes:
+            self.tables  # noqa: B018
+        return self._packed
 
     def _compile_catalogue(self) -> dict[str, np.ndarray]:
         operations = [(type(feature), feature.operation()) for feature in self.catalogue]
@@ -122,7 +117,7 @@ class Compiled:
             "window_days": np.array(windows, np.int64),
             "weights": np.exp2(-ages[None, :] / np.array(half_lives, float)[:, None]),
             "wants": asked_of,
-            "sizes": np.array([1 + 2 * np.count_nonzero(asked_of & DISTINCT), STEPS + len(moves)]),
+            "sizes": np.array([np.count_nonzero(asked_of & DISTINCT), STEPS + len(moves)]),
             "transitions": self._transitions(moves),
             "parameters": np.array(parameters, np.float64),
             "hooks": np.array([self._asked != 0, any("cases" in kind.needs for kind, _ in operations)], np.int64),
@@ -159,15 +154,22 @@ class Compiled:
             named = named_type(type_)
             self._traits.append((self._channels.get(channel, -1), position, role, named, bits, stage, hidden))
             self._load.append(pressure(channel))
-        return Tables(
+        fixed = dict(self._catalogue_tables)
+        distinct, steps = fixed["sizes"]  # a few channels and topics are met as bits, a case never is
+        many = (len(self._channels) > BITS) + (len(self._topics) > BITS)
+        fixed["sizes"] = np.array([1 + many * distinct, steps], np.int64)
+        tables = Tables(
             selector_start=np.array(self._start, np.int64),
             selectors=np.array(self._matches, np.int64),
             lasting_start=np.array(self._lasting_start, np.int64),
             lasting=np.array(self._lasting, np.int64),
             traits=np.array(self._traits, np.int64).reshape(len(self._traits), TRAITS),
             load=np.array(self._load, np.float64),
-            **self._catalogue_tables,
+            **fixed,
         )
+        self._packed = pack(tables)
+        self.codes = len(self._traits)  # last: others look at it without the lock
+        return tables
 
     def _matching(self, entry: "Entry", own: bool) -> list[int]:
         """The catalogue remembers: a history of a hundred buckets compiles it a hundred times."""

@@ -12,6 +12,7 @@ from features.kernel.tables import Tables
 #: Of each number in the second word of a state: see features/state.py, which lays the words out.
 BITS = 21
 RECEIVED, VALUE, SATISFACTION, CASE, DISCOUNT = (1 << bit for bit in range(5))
+_CODES = 3 * Tables._fields.index("traits") + 1
 _FACT, _REGISTER, HEADER = 5, 4, 2
 
 
@@ -23,6 +24,11 @@ def pack(tables: Tables) -> np.ndarray:
         parts.append(np.ascontiguousarray(table).view(np.int64).ravel())
         place += table.size
     return np.concatenate([np.array(head, np.int64), *parts])
+
+
+def codes(packed: np.ndarray) -> int:
+    """How many codes of the vocabulary these tables know."""
+    return int(packed[_CODES])
 
 
 @njit
