@@ -140,7 +140,7 @@ def _fill(
     workers: int | None,
 ) -> FeatureMatrix:
     compiled = catalogue.compile(vocabulary, settings)
-    values = np.empty((len(rows), len(catalogue)), order="F")
+    values = np.empty((len(catalogue), len(rows)))  # as C orders it: one type for the kernel, also of a single row
     packed = compiled.packed
     threads = workers or len(os.sched_getaffinity(0))
     blocks = np.array_split(np.ascontiguousarray(rows, np.int64), max(1, min(len(rows), threads * _BLOCKS)))
@@ -154,7 +154,7 @@ def _fill(
     else:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(fill, blocks))
-    return FeatureMatrix(customers, as_of, values, catalogue, compiled.levels)
+    return FeatureMatrix(customers, as_of, values.T, catalogue, compiled.levels)
 
 
 def _positions(values: np.ndarray) -> np.ndarray:

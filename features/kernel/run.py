@@ -135,8 +135,8 @@ def run(words: Any, packed: Any, t: int, out: Any) -> None:
 
 @compiled
 def run_log(records: Any, extras: Any, present: Any, facts: Any, packed: Any, rows: Any, out: Any) -> None:
-    """Fills out[target] (float64[n, features], column by column) for every row of `rows`, int64[n, 6]: lo, hi, t,
-    target, then where the customer's records begin and end in `facts`.
+    """Fills out[:, target] (float64[features, n]) for every row of `rows`, int64[n, 6]: lo, hi, t, target, then where
+    the customer's records begin and end in `facts`.
 
     Rows of one customer come together: their records are unpacked once. Lines are finished in blocks before they go to
     their columns, for each line lies across all of them.
@@ -149,7 +149,7 @@ def run_log(records: Any, extras: Any, present: Any, facts: Any, packed: Any, ro
     clear_all(acc)
     registers = np.empty((0, 4), np.int64)
     values, numbers = records.view(np.float64), extras.view(np.float64)
-    lines = np.empty((BLOCK, out.shape[1]))
+    lines = np.empty((BLOCK, out.shape[0]))
     lo, hi = -1, -1
     for first in range(0, rows.shape[0], BLOCK):
         end = min(first + BLOCK, rows.shape[0])
@@ -160,8 +160,8 @@ def run_log(records: Any, extras: Any, present: Any, facts: Any, packed: Any, ro
                 unpack(records, values, extras, numbers, lo, hi, columns)
             spot = (0, hi - lo, row[AT], row[FACTS_LO], row[FACTS_HI])
             _features(acc, met, columns, registers, facts, tables, spot, r + 1, lines[r - first])
-        for group in range(0, out.shape[1], 8):  # a line of memory of each finished line at a time
+        for group in range(0, out.shape[0], 8):  # a line of memory of each finished line at a time
             for r in range(first, end):
                 target = rows[r, TARGET]
-                for f in range(group, min(group + 8, out.shape[1])):
-                    out[target, f] = lines[r - first, f]
+                for f in range(group, min(group + 8, out.shape[0])):
+                    out[f, target] = lines[r - first, f]

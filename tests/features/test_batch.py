@@ -202,3 +202,12 @@ def test_a_dictionary_that_names_absent_customers_and_repeats_labels():
     matrix = batch.compute(coded, [START + 9 * DAY], SMALL, SETTINGS)
     assert matrix.customer_id.tolist() == ["ann", "cid"]
     assert matrix.values[:, 2].tolist() == [9, 7]
+
+
+def test_any_number_of_rows_is_one_compilation():
+    """Numba tells an array by its layout, and one of no or one row can have two."""
+    from features.kernel.run import run_log
+
+    for number in (0, 1, 3):
+        batch.compute(table([row(f"c{i}", i, i) for i in range(number)]), [START + 9 * DAY], SMALL, SETTINGS)
+    assert len(run_log.signatures) == 1
