@@ -90,7 +90,7 @@ def arrange(table: pa.Table, vocabulary: Vocabulary, sensitive: Collection[str] 
     records.count(customer, counts)
     start = np.zeros(len(names) + 1, np.int64)
     np.cumsum(counts[order], out=start[1:])
-    place, flags = start[:-1].copy(), np.zeros(len(names), np.uint8)
+    place = start[:-1][rank]
     found = np.empty((start[-1], 4), np.int64)
     extras, used, present = np.empty((rows + 1, EXTRAS), np.int64), 1, np.zeros(EXTRAS, bool)
     extras[0] = 0
@@ -100,15 +100,15 @@ def arrange(table: pa.Table, vocabulary: Vocabulary, sensitive: Collection[str] 
         done = here.stop
         at, id, value, received, satisfaction, case, discount = piece.columns
         used = records.scatter(
-            _words(at, np.int64), _words(id, np.uint64), key[here], customer[here], rank,
+            _words(at, np.int64), _words(id, np.uint64), key[here], customer[here],
             _words(value, np.float64), records.bits(value), _words(received, np.int64),
             _words(satisfaction, np.float64), records.bits(satisfaction), _words(case, np.uint64),
             _words(discount, np.float64), np.array([value.offset, satisfaction.offset]),
-            start, place, flags, found, extras, used, present,
+            place, found, extras, used, present,
         )  # fmt: skip
-    if flags.any():
-        records.put_in_order(found, start, place, flags)
-    return Log(names.take(pa.array(order)), start[:-1], place, found, extras[:used], present)
+    start, end = start[:-1], place[order]
+    records.put_in_order(found, start, end)
+    return Log(names.take(pa.array(order)), start, end, found, extras[:used], present)
 
 
 def _keys(table: pa.Table, vocabulary: Vocabulary, sensitive: Collection[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from features.arrange import Log, arrange
 from features.attributes import facts_of
 from features.catalogue import Catalogue
+from features.definitions import Feature
 from features.interactions import INSTANT
 from features.kernel.compiled import sensitive_topics
 from features.kernel.records import RECEIVED, known_from
@@ -52,14 +53,14 @@ class FeatureMatrix:
             "customer_id": pa.array(self.customer_id, pa.string()),
             "as_of": pa.array(self.as_of, pa.int64()).cast(INSTANT),
         }
-        for j, name in enumerate(self.catalogue.names):
+        for j, (name, feature) in enumerate(zip(self.catalogue.names, self.catalogue, strict=True)):
             values = np.ascontiguousarray(self.values[:, j])
             if name in self.levels:
                 positions = _positions(values)
                 indices = pa.array(positions, pa.int32(), mask=positions < 0)
                 columns[name] = pa.DictionaryArray.from_arrays(indices, pa.array(self.levels[name], pa.string()))
             else:
-                columns[name] = pa.array(values, pa.float64(), from_pandas=True)
+                columns[name] = pa.array(values, pa.float64(), from_pandas=feature.null != Feature.null)
         return pa.table(columns)
 
 

@@ -18,8 +18,6 @@ AT, VALUE, ID, KEY = range(4)
 RECEIVED, SATISFACTION, CASE, DISCOUNT = range(4)
 EXTRAS = 4
 _LOW = np.int64((1 << 32) - 1)
-# what is noted of a customer whose rows did not come in order of (at, id)
-_BACKWARDS, _TIED = np.uint8(1), np.uint8(2)
 _SHORT = 24  # runs up to this length are sorted in place
 
 
@@ -73,34 +71,41 @@ def count(customer: Any, counts: Any) -> None:
 
 @compiled
 def scatter(
-    at: Any, id: Any, key: Any, customer: Any, rank: Any, value: Any, value_bits: Any, received: Any,
-    satisfaction: Any, satisfaction_bits: Any, case: Any, discount: Any, offsets: Any,
-    start: Any, place: Any, flags: Any, records: Any, extras: Any, used: int, seen: Any,
+    at: Any, id: Any, key: Any, customer: Any, value: Any, value_bits: Any, received: Any, satisfaction: Any,
+    satisfaction_bits: Any, case: Any, discount: Any, offsets: Any, place: Any, records: Any, extras: Any, used: int,
+    seen: Any,
 ) -> int:  # fmt: skip
     """Puts a piece of the log where its customers' rows go; returns how many extras are used now.
 
     `place` is where each customer's next row goes, `offsets` where the two columns' bits begin. `received`,
     `satisfaction`, `case` and `discount` may have length 0. Notes in `seen` which of the four any row has.
     """
-    values, numbers = records.view(np.float64), extras.view(np.float64)
+    return _scatter(
+        at, id, key, customer, value, value_bits, received, satisfaction, satisfaction_bits, case, discount,
+        offsets[0], offsets[1], place, records, records.view(np.float64), extras, extras.view(np.float64), used, seen,
+    )  # fmt: skip
+
+
+@inlined
+def _scatter(
+    at: Any, id: Any, key: Any, customer: Any, value: Any, value_bits: Any, received: Any, satisfaction: Any,
+    satisfaction_bits: Any, case: Any, discount: Any, value_offset: int, satisfaction_offset: int, place: Any,
+    records: Any, values: Any, extras: Any, numbers: Any, used: int, seen: Any,
+) -> int:  # fmt: skip
+    any_received, any_rated = received.shape[0] != 0, satisfaction.shape[0] != 0
+    any_case, any_saved = case.shape[0] != 0, discount.shape[0] != 0
     for row in range(at.shape[0]):
-        if customer[row] < 0:
+        c = customer[row]
+        if c < 0:
             continue
-        c = rank[customer[row]]
         p = place[c]
         place[c] = p + 1
-        if p > start[c]:
-            before = records[p - 1, AT]
-            if before > at[row]:
-                flags[c] |= _BACKWARDS
-            elif before == at[row]:
-                flags[c] |= _TIED
-        late = received.shape[0] != 0 and received[row] != at[row]
-        rated = satisfaction.shape[0] != 0 and is_set(satisfaction_bits, offsets[1] + row)
-        in_case = case.shape[0] != 0 and case[row] != 0
-        saved = discount.shape[0] != 0 and not np.isnan(discount[row])
+        late = any_received and received[row] != at[row]
+        rated = any_rated and is_set(satisfaction_bits, satisfaction_offset + row)
+        in_case = any_case and case[row] != 0
+        saved = any_saved and not np.isnan(discount[row])
         extra = 0
-        if late or rated or in_case or saved:
+        if late | rated | in_case | saved:
             extra = used
             used += 1
             extras[extra, RECEIVED] = received[row] if late else at[row]
@@ -112,35 +117,43 @@ def scatter(
             seen[CASE] |= in_case
             seen[DISCOUNT] |= saved
         records[p, AT] = at[row]
-        values[p, VALUE] = value[row] if is_set(value_bits, offsets[0] + row) else np.nan
+        values[p, VALUE] = value[row] if is_set(value_bits, value_offset + row) else np.nan
         records[p, ID] = np.int64(id[row])
         records[p, KEY] = (np.int64(key[row]) << 32) | extra
     return used
 
 
 @compiled
-def put_in_order(records: Any, start: Any, end: Any, flags: Any) -> None:
+def put_in_order(records: Any, start: Any, end: Any) -> None:
     """Sorts the rows of customers that need it, and lowers their `end` by the rows that repeat one before them."""
-    for c in range(flags.shape[0]):
-        if flags[c] == 0:
-            continue
-        rows = records[start[c] : end[c]]
-        if flags[c] & _BACKWARDS:
-            rows[:] = rows[np.argsort(rows[:, AT].copy(), kind="mergesort")]
-        kept = 0
-        first = 0
-        for i in range(1, rows.shape[0] + 1):
-            if i == rows.shape[0] or rows[i, AT] != rows[first, AT]:
-                if i - first > 1:
-                    _sort_ties(rows[first:i])
-                for j in range(first, i):
-                    if j > first and rows[j, ID] == rows[kept - 1, ID]:
-                        continue
-                    if kept != j:
-                        rows[kept] = rows[j]
-                    kept += 1
-                first = i
-        end[c] = start[c] + kept
+    for c in range(start.shape[0]):
+        backwards = tied = False
+        for i in range(start[c] + 1, end[c]):
+            backwards |= records[i, AT] < records[i - 1, AT]
+            tied |= records[i, AT] == records[i - 1, AT]
+        if backwards or tied:
+            end[c] = start[c] + _sort(records[start[c] : end[c]], backwards)
+
+
+@njit
+def _sort(rows: Any, backwards: bool) -> int:
+    """Sorts by (at, id); returns how many rows are left when repeats are dropped."""
+    if backwards:
+        rows[:] = rows[np.argsort(rows[:, AT].copy(), kind="mergesort")]
+    kept = 0
+    first = 0
+    for i in range(1, rows.shape[0] + 1):
+        if i == rows.shape[0] or rows[i, AT] != rows[first, AT]:
+            if i - first > 1:
+                _sort_ties(rows[first:i])
+            for j in range(first, i):
+                if j > first and rows[j, ID] == rows[kept - 1, ID]:
+                    continue
+                if kept != j:
+                    rows[kept] = rows[j]
+                kept += 1
+            first = i
+    return kept
 
 
 @njit

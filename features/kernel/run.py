@@ -148,8 +148,19 @@ def run_log(records: Any, extras: Any, present: Any, facts: Any, packed: Any, ro
     acc, met, columns = new_accumulators(tables), _new_set(tables, most), new_columns(most, present)
     clear_all(acc)
     registers = np.empty((0, 4), np.int64)
-    values, numbers = records.view(np.float64), extras.view(np.float64)
     lines = np.empty((BLOCK, out.shape[0]))
+    _fill(
+        acc, met, columns, registers, records, records.view(np.float64), extras, extras.view(np.float64), facts, tables,
+        rows, lines, out,
+    )  # fmt: skip
+
+
+@inlined
+def _fill(
+    acc: Any, met: Any, columns: Any, registers: Any, records: Any, values: Any, extras: Any, numbers: Any, facts: Any,
+    tables: Any, rows: Any, lines: Any, out: Any,
+) -> None:  # fmt: skip
+    """All rows, where nothing is allocated any more."""
     lo, hi = -1, -1
     for first in range(0, rows.shape[0], BLOCK):
         end = min(first + BLOCK, rows.shape[0])
