@@ -18,7 +18,8 @@ CONTRACT = """
                            ('c', 'c2', '2024-05-02 10:00:00+00', 'moon', 'purchase', 3)
 """
 SALES = """
-    CREATE TABLE sales (order_id integer, order_date timestamp, client text, quantity integer, unit_price numeric(9, 2));
+    CREATE TABLE sales
+        (order_id integer, order_date timestamp, client text, quantity integer, unit_price numeric(9, 2));
     INSERT INTO sales VALUES (1, '2024-05-01 10:00:00', 'c1', 2, 1.25), (2, '2024-05-02 11:00:00', 'c2', -1, 4.00)
 """
 

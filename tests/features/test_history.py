@@ -232,7 +232,9 @@ def test_a_damaged_part_is_named(tmp_path):
     History(workspace).append(some("a"), "one")
     (part,) = (workspace.history / "interactions").glob("day=*/*.parquet")
     part.write_bytes(part.read_bytes()[:100])
-    with pytest.raises(WorkspaceError, match=r"interactions: a file of the history is damaged; put it back .*day=2024-05-01"):
+    with pytest.raises(
+        WorkspaceError, match=r"interactions: a file of the history is damaged; put it back .*day=2024-05-01"
+    ):
         History(workspace).interactions()
 
 

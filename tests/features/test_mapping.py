@@ -205,7 +205,10 @@ def change(**columns):
         (change(attributes={"fields": {"discount": "Rebate"}}), ["no column 'Rebate'", "columns.attributes"]),
         ({**RETAIL_MAP, "format": {"sparse": True}}, ["format", "`sparse` goes with `rows`"]),
         ({**RETAIL_MAP, "aside": [{"when": "x ="}]}, ["aside.0.when", "ends where a value was expected"]),
-        ({**RETAIL_MAP, "identifiers": [{"identifier": "Mail", "kind": "email"}]}, ["no column 'Mail', which the map's identifiers needs"]),
+        (
+            {**RETAIL_MAP, "identifiers": [{"identifier": "Mail", "kind": "email"}]},
+            ["no column 'Mail', which the map's identifiers needs"],
+        ),
         ({**RETAIL_MAP, "needs": ["Invoice"]}, ["no column 'Invoice'", "did you mean 'InvoiceNo'?"]),
         ({"columns": {"customer_id": "a"}}, ["lacks occurred_at, channel, type", "channel: {constant: store}"]),
         ({**RETAIL_MAP, "formt": {}}, ["`formt` is not a known key"]),
