@@ -1,6 +1,6 @@
 """What a table of features was computed from: so that two that do not fit together are never mixed.
 
-It lies in `manifest.json` beside the parts of a folder, or in the metadata of a single Parquet file.
+It lies in `_manifest.json` beside the parts of a folder, or in the metadata of a single Parquet file.
 """
 
 import json
@@ -18,7 +18,7 @@ from features.catalogue import Catalogue
 from features.vocabulary import Vocabulary
 from features.workspace import Settings, WorkspaceError
 
-FILE = "manifest.json"
+FILE = "_manifest.json"
 #: The key in a Parquet file's metadata.
 KEY = b"tactful.manifest"
 #: Settings that change what a feature means or whose rows it sees.

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -148,14 +149,21 @@ def test_a_new_day_recomputes_whom_it_touches_and_equals_a_full_build(tmp_path, 
 def test_nothing_new_touches_nothing(tmp_path):
     opened, out = workspace(tmp_path, log()), tmp_path / "out"
     first = run(opened, out)
-    before = (out / "manifest.json").stat().st_ino
+    before = (out / "_manifest.json").stat().st_ino
     again = run(opened, out)
     assert (again.recomputed, again.manifest) == (0, first.manifest)
-    assert (out / "manifest.json").stat().st_ino == before
+    assert (out / "_manifest.json").stat().st_ino == before
     later = log(50, seed=3, first=20_000, days=(60, 70))
     History(opened).append(conform(later), "after every cutoff")
     assert run(opened, out).recomputed == 0
     same(built(out), whole(opened, log()))
+
+
+def test_a_folder_is_a_data_set_to_any_reader(tmp_path):
+    opened, out = workspace(tmp_path, log()), tmp_path / "out"
+    rows = run(opened, out).manifest.rows
+    assert pq.read_table(out).num_rows == rows > 0
+    assert len(pd.read_parquet(out)) == rows
 
 
 def test_untouched_parts_are_taken_over_as_they_are(tmp_path):

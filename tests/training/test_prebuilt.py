@@ -125,8 +125,8 @@ def test_other_data(empty_workspace, folders, tmp_path):
 def test_a_mix_of_manifests(empty_workspace, folders, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(folders[0], other)
-    said = json.loads((other / "manifest.json").read_text())
-    (other / "manifest.json").write_text(json.dumps(said | {"catalogue": "of another day"}))
+    said = json.loads((other / "_manifest.json").read_text())
+    (other / "_manifest.json").write_text(json.dumps(said | {"catalogue": "of another day"}))
     assert f"{folders[0]} and {other} cannot be mixed: catalogue" in refusal(empty_workspace, folders[0], other)
 
 
@@ -148,7 +148,7 @@ def test_propensity_computes_its_own(empty_workspace, folders):
 def test_the_fingerprint_is_that_of_a_build(empty_workspace, folders):
     past = read(empty_workspace)
     for folder in folders:
-        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest = json.loads((folder / "_manifest.json").read_text())
         last = max(Prebuilt.open([folder], empty_workspace, past, DEFAULT).cutoffs)
         assert manifest["data"] == fingerprint(past.interactions, last)
         shuffled = past.interactions.take(np.random.default_rng(0).permutation(past.interactions.num_rows))
