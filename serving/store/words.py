@@ -16,8 +16,7 @@ class Words:
         self.vocabulary = Vocabulary()
         self._stale = False
         self._lock = threading.Lock()
-        self._outbound = np.zeros(0, bool)
-        self._entries: list[Entry] = []
+        self._outbound: tuple[np.ndarray, list[Entry]] = (np.zeros(0, bool), [])
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -30,7 +29,7 @@ class Words:
         """The same object, grown by what the table has more; a new one only after a roll-back."""
         with self._lock:
             if self._stale:
-                self.vocabulary, self._entries, self._stale = Vocabulary(), [], False
+                self.vocabulary, self._outbound, self._stale = Vocabulary(), (np.zeros(0, bool), []), False
             rows = connection.execute(
                 "SELECT code, entry FROM vocabulary WHERE code >= ? ORDER BY code", (len(self.vocabulary),)
             )
@@ -41,10 +40,11 @@ class Words:
 
     def outbound(self) -> tuple[np.ndarray, list[Entry]]:
         """bool[codes], which codes are outbound; and what each code stands for."""
-        if len(self._entries) != len(self.vocabulary):
+        known = self._outbound  # one name for both: another thread may put an older or newer pair there meanwhile
+        if len(known[1]) != len(self.vocabulary):
             entries = self.vocabulary.entries
-            self._outbound, self._entries = np.array([entry[1] == "outbound" for entry in entries], bool), entries
-        return self._outbound, self._entries
+            known = self._outbound = np.array([entry[1] == "outbound" for entry in entries], bool), entries
+        return known
 
     def append(self, tx: sqlite3.Connection, known: int) -> None:
         """Writes the entries from position `known` on, given inside this transaction."""

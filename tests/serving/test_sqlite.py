@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from features.vocabulary import Vocabulary
 from features.workspace import Workspace, WorkspaceError
 from serving.store import SqliteStore, open_store, schema
 from serving.store.protocol import Unavailable
@@ -156,3 +157,31 @@ def test_a_code_that_was_rolled_back_and_given_anew_has_its_own_direction():
     words.refresh(table).code("web", "inbound", "visit", None)
     assert words.outbound()[0].tolist() == [False]
     table.close()
+
+
+def test_directions_fit_their_codes_while_a_slower_thread_writes_what_it_knew_before():
+    seen = []
+
+    class Watched(Words):
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if name == "_outbound" and grown:  # a third thread looks in between
+                grown.clear()
+                seen.append(self.outbound())
+
+    class Growing(Vocabulary):
+        @property
+        def entries(self):
+            before = super().entries
+            if len(self) == 1:
+                self.code("phone", "outbound", "call", None)
+                words.outbound()  # of a thread that overtakes this one
+                grown.append(True)
+            return before
+
+    grown: list[bool] = []
+    words = Watched()
+    words.vocabulary = Growing([("web", "inbound", "visit", None)])
+    words.outbound()
+    assert [flags.tolist() for flags, _ in seen] == [[False, True]]
+    assert len(seen[0][1]) == 2
