@@ -45,7 +45,9 @@ def discounts(table: pa.Table) -> np.ndarray:
     found = np.full(table.num_rows, np.nan)
     if "attributes" in table.column_names:
         column = table.column("attributes").cast(pa.string())
-        rows = np.flatnonzero(pc.fill_null(pc.match_substring(column, '"discount"'), False).to_numpy())
+        # JSON may spell a key with escapes, which only reading it tells
+        maybe = pc.or_(pc.match_substring(column, '"discount"'), pc.match_substring(column, "\\u"))
+        rows = np.flatnonzero(pc.fill_null(maybe, False).to_numpy())
         found[rows] = [discount(text) for text in column.take(rows).to_pylist()]
     return found
 

@@ -13,6 +13,7 @@ from features.definitions import ANY
 from features.interactions import INSTANT
 from features.kernel.compiled import sensitive_topics
 from features.kinds import ActiveDays, Count, LastChannel, LifetimeCount, LifetimeSum, Recency
+from features.physical import discount, discounts
 from features.vocabulary import Vocabulary
 from features.workspace import Settings
 
@@ -211,3 +212,18 @@ def test_any_number_of_rows_is_one_compilation():
     for number in (0, 1, 3):
         batch.compute(table([row(f"c{i}", i, i) for i in range(number)]), [START + 9 * DAY], SMALL, SETTINGS)
     assert len(run_log.signatures) == 1
+
+
+@pytest.mark.parametrize(
+    ("attributes", "saved"),
+    [
+        ('{"discount": 5}', 5.0),
+        (r'{"disc\u006funt": 5}', 5.0),
+        (r'{"name": "\u00e9lodie"}', np.nan),
+        ('{"more": {"discount": 5}}', np.nan),
+        (None, np.nan),
+    ],
+)
+def test_a_discount_is_the_same_in_a_column_as_alone(attributes, saved):
+    column = pa.table({"attributes": pa.array([attributes], pa.string())})
+    np.testing.assert_array_equal([discount(attributes), discounts(column)[0]], [saved, saved])
