@@ -62,7 +62,8 @@ def learn(state: State, facts: np.ndarray) -> State:
 def compute(state: State, as_of: int, compiled: Compiled) -> np.ndarray:
     """float64[features] as of an instant (microseconds); NaN is null, a category is its position in `compiled.levels`.
 
-    Exact for instants from the newest interaction on; what the state does not hold yet is unknown to it.
+    Exact for instants from the newest interaction on, and after it where the state is full: of its 4,096 interactions
+    those of that very instant are not seen yet. What the state does not hold is unknown to it.
     """
     packed = compiled.packed
     if state.top >= codes(packed):
