@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from features import batch, clock, online
 from features.arrange import COLUMNS
-from features.catalogue import DEFAULT
+from features.catalogue import DEFAULT, Catalogue
 from features.clock import DAY
 from features.physical import STANDS_FOR
 from features.vocabulary import Vocabulary
@@ -65,13 +65,13 @@ def two_columns(path: str) -> pa.Table:
     ).to_arrow_table()
 
 
-def ours(path: str, cutoffs: Sequence[int], physical: bool = True) -> pa.Table:
-    """The whole catalogue for everyone, from Parquet to an Arrow table; as history is read, or a stranger's file."""
+def ours(path: str, cutoffs: Sequence[int], physical: bool = True, catalogue: Catalogue = DEFAULT) -> pa.Table:
+    """Every feature of everyone, from Parquet to an Arrow table; as history is read, or a stranger's file."""
     columns = set(COLUMNS)
     if physical:
         columns = columns - set(STANDS_FOR.values()) | set(STANDS_FOR)
     table = pq.read_table(path, columns=sorted(columns), read_dictionary=_WORDS)
-    return batch.compute(table, cutoffs, DEFAULT, SETTINGS).to_arrow()
+    return batch.compute(table, cutoffs, catalogue, SETTINGS).to_arrow()
 
 
 def warm() -> None:

@@ -16,7 +16,7 @@ import rivals
 from measuring import ROWS, cpu, each, floor, ours, two_columns, warm
 
 from features import online
-from features.catalogue import DEFAULT
+from features.catalogue import DEFAULT, Catalogue
 from features.clock import DAY
 from features.vocabulary import Vocabulary
 from features.workspace import Settings
@@ -66,6 +66,9 @@ def test_rivals(parquet):
 
     one = cpu(lambda: ours(parquet, CUTOFFS[:1]))
     twelve = cpu(lambda: ours(parquet, CUTOFFS), 1)
+    same = Catalogue(tuple(feature for feature in DEFAULT if feature.name in stated.features))
+    same_one = cpu(lambda: ours(parquet, CUTOFFS[:1], catalogue=same))
+    same_twelve = cpu(lambda: ours(parquet, CUTOFFS, catalogue=same), 2)
     sql = cpu(keep("DuckDB", lambda: rivals.in_duckdb(parquet, CUTOFFS[:1], DEFAULT)[0]), 2)
     sql_twelve = cpu(lambda: rivals.in_duckdb(parquet, CUTOFFS, DEFAULT), 1)
     polars = cpu(keep("polars", lambda: rivals.in_polars(parquet, CUTOFFS[0], DEFAULT)), 2)
@@ -76,6 +79,8 @@ def test_rivals(parquet):
     print(f"\n{ROWS:,} rows, CPU seconds; in brackets how many times ours, which computes all {len(DEFAULT)} features:")
     print(f"  ours: 1 cutoff {one:.2f}, 12 cutoffs {twelve:.2f}")
     count = len(stated.features)
+    print(f"  ours, the {count} features that SQL states: {same_one:.2f}, {same_twelve:.2f}")
+    print(f"    so SQL takes {sql / same_one:.1f}x and {sql_twelve / same_twelve:.1f}x for the same")
     print(f"  DuckDB, {count} features: {sql:.2f} ({sql / one:.1f}x), {sql_twelve:.2f} ({sql_twelve / twelve:.1f}x)")
     print(f"  polars, {found['polars'].width - 1} features: {polars:.2f} ({polars / one:.1f}x)")
     print(f"  pandas, {found['pandas'].shape[1]} features: {pandas:.2f} ({pandas / one:.1f}x)")
