@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import busy_log
+import engines
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import rivals
 from measuring import ROWS, cpu, each, floor, ours, two_columns, warm
 
 from features import online
@@ -55,7 +55,7 @@ def test_history(parquet, tmp_path):
 def test_rivals(parquet):
     """The same features, as far as each engine states them; their values are the same."""
     warm()
-    stated = rivals.query(DEFAULT)
+    stated = engines.query(DEFAULT)
     found: dict[str, Any] = {}
 
     def keep(name: str, work: Callable[[], Any]) -> Callable[[], None]:
@@ -69,13 +69,13 @@ def test_rivals(parquet):
     same = Catalogue(tuple(feature for feature in DEFAULT if feature.name in stated.features))
     same_one = cpu(lambda: ours(parquet, CUTOFFS[:1], catalogue=same))
     same_twelve = cpu(lambda: ours(parquet, CUTOFFS, catalogue=same), 2)
-    sql = cpu(keep("DuckDB", lambda: rivals.in_duckdb(parquet, CUTOFFS[:1], DEFAULT)[0]), 2)
-    sql_twelve = cpu(lambda: rivals.in_duckdb(parquet, CUTOFFS, DEFAULT), 1)
-    polars = cpu(keep("polars", lambda: rivals.in_polars(parquet, CUTOFFS[0], DEFAULT)), 2)
-    pandas = cpu(keep("pandas", lambda: rivals.in_pandas(parquet, CUTOFFS[0], DEFAULT)), 1)
-    wanted = rivals.by_customer(ours(parquet, CUTOFFS[:1]))
+    sql = cpu(keep("DuckDB", lambda: engines.in_duckdb(parquet, CUTOFFS[:1], DEFAULT)[0]), 2)
+    sql_twelve = cpu(lambda: engines.in_duckdb(parquet, CUTOFFS, DEFAULT), 1)
+    polars = cpu(keep("polars", lambda: engines.in_polars(parquet, CUTOFFS[0], DEFAULT)), 2)
+    pandas = cpu(keep("pandas", lambda: engines.in_pandas(parquet, CUTOFFS[0], DEFAULT)), 1)
+    wanted = engines.by_customer(ours(parquet, CUTOFFS[:1]))
     for name, table in found.items():
-        rivals.check(name, rivals.by_customer(table), wanted)
+        engines.check(name, engines.by_customer(table), wanted)
     print(f"\n{ROWS:,} rows, CPU seconds; in brackets how many times ours, which computes all {len(DEFAULT)} features:")
     print(f"  ours: 1 cutoff {one:.2f}, 12 cutoffs {twelve:.2f}")
     count = len(stated.features)
