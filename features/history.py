@@ -8,9 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features import attributes, links, physical
+from features import attributes, physical
 from features.arrange import COLUMNS
 from features.daylog import Batch, DayLog, Writer
+from features.identity import links
 from features.interactions import SCHEMA
 from features.past import Past
 from features.workspace import Workspace
@@ -58,7 +59,7 @@ class History:
         )
         #: Records of customer attributes (features/attributes.py), filed under the day they were received.
         self.records = DayLog(self.folder / "attributes", ["record_id"], "received_at", attributes.ATTRIBUTES)
-        #: Links of identifiers (features/links.py), likewise.
+        #: Links of identifiers (features/identity/links.py), likewise.
         self.identifiers = DayLog(self.folder / "identifiers", ["link_id"], "received_at", links.LINKS)
         self._logs = {kind: DayLog(self.folder / kind, key, at) for kind, (key, at) in LOGS.items()}
 
@@ -120,13 +121,13 @@ class History:
         return self.records.read(until=None if until is None else until + 1, batches=batches)
 
     def append_links(self, table: pa.Table, source: str, live: bool = False) -> Receipt:
-        """Adds links of identifiers (see `features.links.conform`); known ones count as duplicates."""
+        """Adds links of identifiers (see `features.identity.links.conform`); known ones count as duplicates."""
         with self.identifiers.writer(source, live) as batch:
             fresh = int(batch.add(links.conform(table)).sum())
         return Receipt(table.num_rows, fresh, table.num_rows - fresh)
 
     def links(self, batches: Sequence[str] | None = None) -> pa.Table:
-        """Who is who, as in features/links.py: the whole log, for an erasure binds every cutoff."""
+        """Who is who, as in features/identity/links.py: the whole log, for an erasure binds every cutoff."""
         return self.identifiers.read(batches=batches)
 
     def append_log(self, kind: str, table: pa.Table, source: str = "store") -> Receipt:

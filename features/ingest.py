@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from features.daylog import Writer
 from features.history import History, Receipt, conform
-from features.links import erased
+from features.identity.links import erased
 from features.people import People
 from features.sources import contract, dataset, streams
 from features.sources.complaints import Complaints

@@ -1,4 +1,4 @@
-"""Ingest of identifiers: tables of who is who, a row a link (features/links.py).
+"""Ingest of identifiers: tables of who is who, a row a link (features/identity/links.py).
 
 A row has `identifier`, `kind`, `customer_id`, `valid_from`, and perhaps `op`, `received_at` and `link_id`.
 """
@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features import clock, links
+from features import clock
 from features.history import History
+from features.identity import links
 from features.ingest import Ingested, Tick
 from features.ingest_log import Kind, ingest, instants, words
 from features.sources.chunks import Chunk

@@ -9,7 +9,7 @@ import pyarrow as pa
 class Past:
     """Interactions as in features/interactions.py (at least the columns that features read), attributes and links.
 
-    `attributes`: customer_id, valid_from, JSON, received_at where later. `links`: see features/identity.py.
+    `attributes`: customer_id, valid_from, JSON, received_at where later. `links`: see features/identity/resolution.py.
     """
 
     interactions: pa.Table

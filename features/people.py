@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from features import clock
 from features.attributes import document
 from features.history import History, Receipt
-from features.links import misfit
+from features.identity.links import misfit
 from features.sources.contract import FUTURE_SLACK
 from features.sources.quarantine import Quarantine
 from features.workspace import Settings, Workspace

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from features import attributes, links
+from features import attributes
 from features.daylog import Batch
 from features.history import History
+from features.identity import links
 from features.workspace import Workspace
 from serving.store.protocol import Receipt, Store
 

@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from features import attributes, clock, links
+from features import attributes, clock
+from features.identity import links
 from features.workspace import CUSTOMER, Settings
 from serving.problems import FieldError, field_errors, shown
 from serving.schemas import AttributeRecord, Identification, Interaction

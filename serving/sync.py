@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from features import attributes, clock, links
+from features import attributes, clock
 from features.history import LOGS, History, Receipt, conform
+from features.identity import links
 from features.interactions import INSTANT, SCHEMA
 from features.workspace import Workspace
 from serving.store.protocol import Log, Store

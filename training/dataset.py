@@ -15,7 +15,7 @@ from features.catalogue import Catalogue
 from features.clock import DAY
 from features.hashing import hash_strings
 from features.history import History
-from features.links import ERASE
+from features.identity.links import ERASE
 from features.past import Past
 from features.workspace import Settings, Workspace, WorkspaceError
 from training.labels import micros

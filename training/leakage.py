@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from features.clock import isoformat
-from features.identity import representatives
+from features.identity.resolution import representatives
 from features.past import Past
 from features.workspace import Settings, WorkspaceError
 from training.dataset import Compute, Dataset, before, plain

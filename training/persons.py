@@ -1,7 +1,7 @@
 """Who is who in labels: the ids that history carries, and the customer that each of them was as of an instant.
 
-Features resolve ids by themselves (features/personas.py); labels must follow, or a customer who comes back under a
-second id would count as lost. What was learned of identities after an instant changes nothing as of it.
+Features resolve ids by themselves (features/identity/personas.py); labels must follow, or a customer who comes back
+under a second id would count as lost. What was learned of identities after an instant changes nothing as of it.
 """
 
 from dataclasses import dataclass, field
@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from features.identity import Graph, graph
-from features.links import erased, without_erased
+from features.identity.links import erased, without_erased
+from features.identity.resolution import Graph, graph
 from features.past import Past
 from features.vocabulary import factorise
 from features.workspace import Settings

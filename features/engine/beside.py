@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from features.buckets import Keys
 from features.history import History
-from features.identity import representatives
-from features.links import ERASE, erased
+from features.identity.links import ERASE, erased
+from features.identity.resolution import representatives
 from features.past import Past
 from features.workspace import Settings
 

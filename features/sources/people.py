@@ -3,8 +3,8 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.identity.links import LINKS, conform
 from features.interactions import INSTANT
-from features.links import LINKS, conform
 
 #: Attributes of a customer as a JSON object, true from an instant on.
 PROFILES = pa.schema(
@@ -21,7 +21,7 @@ _NO_LINKS = pa.schema([(name, LINKS.field(name).type) for name in (*_PAIR, *_INS
 
 
 def links(identifiers: list[tuple[pa.Array, str]], customers: pa.Array, at: pa.Array, received: pa.Array) -> pa.Table:
-    """Links as in features/links.py: each pair of an identifier and a customer once, from its earliest instant.
+    """Links as in features/identity/links.py: each pair of an identifier and a customer once, from when it was first.
 
     `identifiers` are (values, kind); null where a row names none. Who is called by an identifier is not linked to it.
     """

@@ -5,7 +5,8 @@ an id goes by today, for everyone who is more than one id, and '' for what was e
 changes who is read together and nothing else. Whoever's reading changes, their version does: a decision judged before
 is judged again. A trigger passes a change of any id on to the person's own row.
 
-The rules are those of features/identity.py, for one neighbourhood at a time. Runs inside the writer's transaction.
+The rules are those of features/identity/resolution.py, for one neighbourhood at a time. Runs inside the writer's
+transaction.
 """
 
 import sqlite3
@@ -15,7 +16,7 @@ from typing import Any
 import orjson
 
 from features.hashing import hashed
-from features.links import ERASE, LINK
+from features.identity.links import ERASE, LINK
 from features.workspace import CUSTOMER
 from serving.store.protocol import Receipt
 

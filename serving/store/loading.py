@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.hashing import hash_strings
-from features.links import without_erased
+from features.identity.links import without_erased
 from features.online import fold_table
 from serving.store.folding import TELLING, Sheet, fold, tell
 from serving.store.identity import erased

@@ -124,7 +124,7 @@ class Store(Protocol):
         """Folds records into the states, in pieces, known ones without effect; then the batch counts as absorbed."""
 
     def record_links(self, rows: Sequence[Mapping[str, Any]]) -> "Future[Receipt]":
-        """Appends links of identifiers (columns of `features.links`; instants as micros): who is read together."""
+        """Appends links (columns of `features.identity.links`; instants as micros): who is read together."""
 
     def load_links(self, batch_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Takes in a batch of links from history, in pieces. The batch is then absorbed."""

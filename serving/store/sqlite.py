@@ -13,7 +13,7 @@ import orjson
 import pyarrow as pa
 
 from features import clock
-from features.merging import merged
+from features.identity.merging import merged
 from features.state import State
 from features.vocabulary import Vocabulary
 from features.workspace import Identity

@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from features import attributes, links
+from features import attributes
 from features.buckets import Keys, bucket_of
 from features.catalogue import DEFAULT
 from features.clock import isoformat
@@ -37,6 +37,7 @@ from features.engine.result import Staging
 from features.engine.spill import Distinct
 from features.hashing import hash_strings
 from features.history import History, conform
+from features.identity import links
 from features.interactions import INSTANT
 from features.manifest import Manifest
 from features.workspace import Workspace, WorkspaceError

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from identity_oracle import KINDS, Link, erased, person
 
-from features.identity import graph, representatives, resolve, resolved
+from features.identity.links import LINKS, conform, links_from, misfit, without_erased
+from features.identity.links import erased as erased_in
+from features.identity.resolution import graph, representatives, resolve, resolved
 from features.interactions import INSTANT
-from features.links import LINKS, conform, links_from, misfit, without_erased
-from features.links import erased as erased_in
 from features.workspace import Settings
 
 SETTINGS = Settings()

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from features import commands
 from features.history import History
-from features.identity import resolve
+from features.identity.resolution import resolve
 from features.ingest import ingest_files
 from features.ingest_identifiers import ingest_identifiers
 from features.workspace import Workspace, WorkspaceError

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.clock import DAY
-from features.merging import merged
+from features.identity.merging import merged
 from features.online import update
 from features.state import Items, State
 

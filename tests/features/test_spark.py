@@ -16,8 +16,8 @@ from features.catalogue import DEFAULT, Catalogue
 from features.definitions import ANY
 from features.engine.build import build
 from features.history import History
+from features.identity.links import links_from
 from features.kinds import Count, LastChannel
-from features.links import links_from
 from features.scaffold import init_workspace
 from features.spark import compute_spark, tables
 from features.spark_session import java, session

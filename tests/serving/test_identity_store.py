@@ -23,10 +23,10 @@ from features import batch, online
 from features.catalogue import Catalogue
 from features.clock import HOUR
 from features.definitions import ANY
-from features.identity import resolve
+from features.identity.links import LINKS
+from features.identity.resolution import resolve
 from features.interactions import SCHEMA
 from features.kinds import ActiveDays, Count, LastChannel, LifetimeCount, LifetimeSum, Recency
-from features.links import LINKS
 from features.past import Past
 from features.state import State
 from features.workspace import Settings

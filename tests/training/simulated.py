@@ -3,8 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
-from features import attributes, clock, links
+from features import attributes, clock
 from features.history import conform
+from features.identity import links
 from features.interactions import CHANNELS
 from features.past import Past
 

@@ -6,9 +6,9 @@ import pytest
 import simulated
 
 from features.clock import DAY
-from features.identity import resolve
+from features.identity.links import erased, links_from
+from features.identity.resolution import resolve
 from features.interactions import INSTANT
-from features.links import erased, links_from
 from features.past import Past
 from features.workspace import Settings
 from training.labels import Life, micros

@@ -1,7 +1,7 @@
 """The log of links: which identifier belonged to which customer, from when, and when we learned of it.
 
 `link` says that an identifier is this customer's, `unlink` takes it back, `erase` removes an identifier for good. The
-log only grows; who is who as of an instant is worked out from it (features/identity.py).
+log only grows; who is who as of an instant is worked out from it (features/identity/resolution.py).
 """
 
 from collections.abc import Mapping, Sequence

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from features.identity import Graph, graph
-from features.links import erased, without_erased
+from features.identity.links import erased, without_erased
+from features.identity.resolution import Graph, graph
 from features.past import Past
 from features.vocabulary import factorise
 from features.workspace import Settings

@@ -1,4 +1,4 @@
-"""Many identifiers, one customer: who is who as of an instant, from the log of links (features/links.py).
+"""Many identifiers, one customer: who is who as of an instant, from the log of links (features/identity/links.py).
 
 A link counts from when it is both valid and received, so that what was learned later changes nothing earlier. Of the
 links between one identifier and one customer the newest by `valid_from` stands (at a tie, the unlinking one).
@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.identity.links import ERASE, LINK, erased
 from features.interactions import INSTANT
-from features.links import ERASE, LINK, erased
 from features.vocabulary import factorise
 from features.workspace import CUSTOMER, Settings
 
