@@ -82,7 +82,7 @@ def history(seed: int = 3, n: int = 1500) -> pa.Table:
     )
 
 
-def scorer(folder: Path, workspace: Workspace, kind: str, seed: int = 0) -> None:
+def scorer(folder: Path, workspace: Workspace, kind: str, seed: int = 0, trees: int = 15) -> None:
     """Writes an artefact whose booster and smooth part really use features, categories and the action."""
     labels = levels(DEFAULT, workspace.settings)
     categorical = {name: channels for name, channels in labels.items() if channels}
@@ -104,7 +104,7 @@ def scorer(folder: Path, workspace: Workspace, kind: str, seed: int = 0) -> None
     shift = 200 * (np.nan_to_num(x[:, names.index("action_name")]) - 1) if of_action else 0
     y = (np.nan_to_num(x).sum(axis=1) + shift + random.normal(scale=20, size=800) > 0).astype(int)
     data = lgb.Dataset(x, y, feature_name=names, categorical_feature=list(categories))
-    booster = lgb.train({"objective": "binary", "verbose": -1, "num_threads": 1, "num_leaves": 7}, data, 15)
+    booster = lgb.train({"objective": "binary", "verbose": -1, "num_threads": 1, "num_leaves": 7}, data, trees)
     numeric = [name for name in DEFAULT.names if name not in categories][:8]
     terms = [
         {"feature": name, "transform": "log1p", "knots": [0, 2, 6], "values": [0.3, -0.1, -0.4], "null": 0.1}
@@ -130,7 +130,7 @@ def scorer(folder: Path, workspace: Workspace, kind: str, seed: int = 0) -> None
     )
 
 
-def register(workspace: Workspace, kind: str, seed: int = 0) -> str:
+def register(workspace: Workspace, kind: str, seed: int = 0, trees: int = 15) -> str:
     """A new version of `kind` with the alias champion; returns the version."""
     import mlflow
 
@@ -140,7 +140,7 @@ def register(workspace: Workspace, kind: str, seed: int = 0) -> str:
     found = client.get_experiment_by_name("tactful")
     experiment = found.experiment_id if found else client.create_experiment("tactful", workspace.artifact_root)
     run = client.create_run(experiment)
-    scorer(Path(run.info.artifact_uri.removeprefix("file://")) / "scorer", workspace, kind, seed)
+    scorer(Path(run.info.artifact_uri.removeprefix("file://")) / "scorer", workspace, kind, seed, trees)
     if not client.search_registered_models(f"name='{kind}'"):
         client.create_registered_model(kind)
     version = client.create_model_version(kind, source=f"{run.info.artifact_uri}/scorer", run_id=run.info.run_id)
