@@ -1,0 +1,43 @@
+"""A contact's life as channels tell it: claimed just before sending, then sent or failed."""
+
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING
+
+from serving import shown
+from serving.decisions import guard
+from serving.decisions.customer import Contact, Customer
+from serving.engine.waiting import Answer, done
+from serving.problems import Problem
+from serving.store.protocol import Conflict, Unknown
+
+if TYPE_CHECKING:
+    from serving.engine.engine import Engine
+
+
+async def claim(engine: "Engine", contact_id: str) -> Answer:
+    """The channel is about to send: judged once more, with what is known by now."""
+    return await _contact(engine.store.claim(contact_id, engine.clock.now(), partial(_recheck, engine)))
+
+
+async def sent(engine: "Engine", contact_id: str) -> Answer:
+    return await _contact(engine.store.sent(contact_id, engine.clock.now()))
+
+
+async def failed(engine: "Engine", contact_id: str, detail: str | None) -> Answer:
+    return await _contact(engine.store.failed(contact_id, engine.clock.now(), detail or ""))
+
+
+def _recheck(engine: "Engine", customer: Customer, contact: Contact, now: int) -> str | None:
+    trips = guard.judge_claim(customer, contact, engine.playbook, now)
+    return "; ".join(trip.text for trip in trips) or None
+
+
+async def _contact(future: "Future[Contact]") -> Answer:
+    try:
+        contact = await done(future)
+    except Unknown as error:
+        raise Problem("not-found", str(error)) from None
+    except Conflict as error:
+        raise Problem("conflict", str(error)) from None
+    return shown.contact(contact)

@@ -1,0 +1,173 @@
+"""A workspace being served: opened, warmed, refreshed when models or policies change, asked, closed.
+
+Everything runs on one event loop; the store's own thread writes. Requests raise `Problem` for what is wrong with them.
+"""
+
+import logging
+import random
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from features import catalogue as catalogues
+from features import clock
+from features.catalogue import Catalogue
+from features.workspace import Workspace, WorkspaceError
+from serving import absorb, intake, scoring
+from serving.auth import Keyring
+from serving.champions import KINDS, Champions
+from serving.decisions import policy
+from serving.decisions.eligibility import candidates
+from serving.engine import contacts, deciding, recording
+from serving.engine.waiting import RETRY, Answer, available
+from serving.problems import Problem, invalid
+from serving.schemas import DecideRequest, OutcomeRequest, ScoreRequest
+from serving.store import open_store
+from serving.store.protocol import Read, Store
+
+log = logging.getLogger("tactful.engine")
+
+
+class Engine:
+    """One workspace being served."""
+
+    def __init__(self, workspace: Workspace, store: Store, catalogue: Catalogue | None = None) -> None:
+        catalogue = catalogues.of(workspace) if catalogue is None else catalogue
+        self.workspace = workspace
+        self.store = store
+        self.clock = workspace.clock()
+        self.playbook = policy.load(workspace)
+        self.vectors = scoring.Vectors(catalogue, workspace.settings, store.vocabulary())
+        self.champions = Champions(workspace, catalogue)
+        self.keyring = Keyring(self._keys)
+        self.policy_problem: str | None = None
+        self._files = self._stamps()
+        self._warm = False
+        self.random = random.Random(secrets.randbits(256))  # one seed: asking the system each time costs 80 us
+
+    @classmethod
+    def open(cls, workspace: Workspace) -> "Engine":
+        """Opens the store and takes in the history it has not seen. WorkspaceError where something is wrong."""
+        store = open_store(workspace)
+        try:
+            absorb.absorb(workspace, store)
+            return cls(workspace, store)
+        except BaseException:
+            store.close()
+            raise
+
+    def warm(self) -> None:
+        """Loads the champions and compiles what numba compiles, so that the first decision is like any other."""
+        self.champions.poll()
+        values = self.vectors.of(b"", self.clock.now())
+        found = scoring.scores(self.vectors, self.champions.current, values)
+        if found.propensity is not None:
+            found.propensity(candidates(self.playbook.actions, None))
+        self._warm = True
+
+    def refresh(self) -> bool:
+        """Takes up new champions and changed policy files, each as a whole or not at all; True where one changed."""
+        changed = self.champions.poll()
+        stamps = self._stamps()
+        if stamps == self._files:
+            return changed
+        self._files = stamps
+        try:
+            self._check_written()
+            self.playbook = policy.load(self.workspace)
+            self.policy_problem = None
+            log.info("policy %s in use", self.playbook.version)
+        except WorkspaceError as error:
+            self.policy_problem = f"the old policy stays in use: {error}"
+            log.error(self.policy_problem)
+        return True
+
+    def readiness(self) -> Answer:
+        """What is there and what is missing; `ready` where a decision would be answered now."""
+        missing = [self.champions.problems.get(kind, f"{kind}: no champion yet") for kind in self._lacking()]
+        if not self._warm:
+            missing.append("the kernel is being compiled")
+        if (broken := self.store.ready()) is not None:
+            missing.append(f"the store: {broken}")
+        notes = [text for kind, text in self.champions.problems.items() if kind in self.champions.current]
+        if self.policy_problem is not None:
+            notes.append(self.policy_problem)
+        return {
+            "ready": not missing,
+            "missing": missing,
+            "notes": notes,
+            "workspace": self.workspace.settings.name,
+            "now": clock.isoformat(self.clock.now()),
+            "versions": self.versions(),
+        }
+
+    def close(self) -> None:
+        self.store.close()
+
+    async def decide(self, asked: DecideRequest) -> Answer:
+        return await deciding.decide(self, asked)
+
+    def score(self, asked: ScoreRequest) -> Answer:
+        return deciding.score(self, asked)
+
+    async def record(self, rows: Sequence[Any]) -> Answer:
+        return await recording.record(self, rows)
+
+    async def record_attributes(self, rows: Sequence[Any]) -> Answer:
+        return await recording.record_attributes(self, rows)
+
+    async def record_links(self, rows: Sequence[Any]) -> Answer:
+        return await recording.record_links(self, rows)
+
+    async def outcome(self, told: OutcomeRequest) -> Answer:
+        return await recording.outcome(self, told)
+
+    async def claim(self, contact_id: str) -> Answer:
+        return await contacts.claim(self, contact_id)
+
+    async def sent(self, contact_id: str) -> Answer:
+        return await contacts.sent(self, contact_id)
+
+    async def failed(self, contact_id: str, detail: str | None) -> Answer:
+        return await contacts.failed(self, contact_id, detail)
+
+    def read(self, customer_id: str) -> Read:
+        with available():
+            return self.store.read(customer_id)
+
+    def _keys(self) -> dict[str, str]:
+        stored = self.store.keys()
+        return {key.hash: key.name for key in stored if key.revoked_at is None}
+
+    def _lacking(self) -> list[str]:
+        """Kinds of model that a decision needs and has not: a stated fallback stands in for propensity."""
+        needed = [kind for kind in KINDS if kind not in self.champions.current]
+        if self.playbook.policy.fallback.propensity is not None:
+            needed = [kind for kind in needed if kind != "propensity"]
+        return needed
+
+    def check_ready(self) -> None:
+        if self._lacking() or not self._warm:
+            missing = [self.champions.problems.get(kind, f"{kind}: no champion yet") for kind in self._lacking()]
+            detail = "; ".join(missing) or "the kernel is being compiled"
+            raise Problem("not-ready", detail, headers=RETRY)
+
+    def check_channel(self, channel: str) -> None:
+        if channel not in self.workspace.settings.channels:
+            raise invalid([intake.unknown_channel(channel, self.workspace.settings.channels)])
+
+    def versions(self) -> Answer:
+        models = {kind: champion.describe() for kind, champion in self.champions.current.items()}
+        return {"policy": self.playbook.version, "catalogue": self.vectors.catalogue.version, "models": models}
+
+    def _check_written(self) -> None:
+        """An editor empties a file before it fills it; for that moment no cap would bind."""
+        for file in (self.workspace.actions_file, self.workspace.policy_file):
+            if file.exists() and not file.stat().st_size:
+                raise WorkspaceError(f"{file}: is empty; write at least `{{}}` where you mean all defaults")
+
+    def _stamps(self) -> tuple[tuple[int, int] | None, ...]:
+        """When each file was written, and its size: two writes can share one tick of the file system's clock."""
+        files = (self.workspace.actions_file, self.workspace.policy_file)
+        found = (file.stat() if file.exists() else None for file in files)
+        return tuple(None if each is None else (each.st_mtime_ns, each.st_size) for each in found)

@@ -1,0 +1,124 @@
+"""What happened, as told by channels and other systems: interactions, attributes, links of identifiers, outcomes."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from features import clock
+from serving import intake
+from serving.engine.waiting import Answer, available, done, field
+from serving.problems import Problem, invalid
+from serving.schemas import OutcomeRequest
+
+if TYPE_CHECKING:
+    from serving.engine.engine import Engine
+
+#: Outcomes that say nothing about the customer coming to us.
+_OURS = frozenset({"pending", "no_response"})
+
+
+async def record(engine: "Engine", rows: Sequence[Any]) -> Answer:
+    """received = accepted + duplicates + quarantined; what is accepted or quarantined is on disk."""
+    now = engine.clock.now()
+    erased = _erased(engine, intake.named(rows, "customer_id"))
+    taken, refused = intake.check(rows, engine.workspace.settings.channels, now, erased)
+    if refused:
+        with available():
+            await asyncio.to_thread(intake.keep, engine.workspace.quarantine, refused, now)
+    accepted = (await done(engine.store.record(taken))).accepted if taken else 0
+    return {
+        "received": len(rows),
+        "accepted": accepted,
+        "duplicates": len(taken) - accepted,
+        "quarantined": len(refused),
+        "quarantine": [row.as_dict() for row in refused],
+    }
+
+
+async def record_attributes(engine: "Engine", rows: Sequence[Any]) -> Answer:
+    """The same for records of customer attributes."""
+    now = engine.clock.now()
+    taken, refused = intake.check_attributes(rows, now, _erased(engine, intake.named(rows, "customer_id")))
+    if refused:
+        with available():
+            await asyncio.to_thread(intake.keep, engine.workspace.quarantine, refused, now)
+    accepted = (await done(engine.store.record_attributes(taken))).accepted if taken else 0
+    return {
+        "received": len(rows),
+        "accepted": accepted,
+        "duplicates": len(taken) - accepted,
+        "quarantined": len(refused),
+        "quarantine": [row.as_dict("customer_id") for row in refused],
+    }
+
+
+async def record_links(engine: "Engine", rows: Sequence[Any]) -> Answer:
+    """The same for links of identifiers; who is who from the next reading on."""
+    now = engine.clock.now()
+    erased = _erased(engine, intake.named(rows, "customer_id", "identifier"))
+    taken, refused = intake.check_links(rows, engine.workspace.settings, now, erased)
+    if refused:
+        with available():
+            await asyncio.to_thread(intake.keep, engine.workspace.quarantine, refused, now)
+    accepted = (await done(engine.store.record_links(taken))).accepted if taken else 0
+    return {
+        "received": len(rows),
+        "accepted": accepted,
+        "duplicates": len(taken) - accepted,
+        "quarantined": len(refused),
+        "quarantine": [row.as_dict("identifier") for row in refused],
+    }
+
+
+async def outcome(engine: "Engine", told: OutcomeRequest) -> Answer:
+    """An outcome is an interaction that carries the decision it came from."""
+    with available():
+        found = engine.store.decision(told.decision_id)
+    if found is None:
+        raise Problem("not-found", f"no decision {told.decision_id!r} was made here")
+    decision = orjson.loads(found)
+    if told.outcome in ("sent", "failed"):
+        raise Problem("conflict", f"report it as POST /v1/contacts/{{contact_id}}/{told.outcome}")
+    channel = told.channel or decision["treatment_channel"] or decision["channel"]
+    if channel is None:
+        raise field("channel", "is missing", "the decision was silence on no channel: say where this happened")
+    customer = engine.read(decision["customer_id"]).customer  # an opt-out is not older than what we know already
+    now = customer.now(max(engine.clock.now(), clock.parse_instant(decision["at"])))
+    occurred_at = now if told.occurred_at is None else told.occurred_at
+    problems = intake.misfits(channel, occurred_at, engine.workspace.settings.channels, now)
+    if problems:
+        raise invalid(problems)
+    outcome_id = told.outcome_id or f"outcome:{told.decision_id}:{told.outcome}"
+    row = {
+        "interaction_id": outcome_id,
+        "customer_id": decision["customer_id"],
+        "occurred_at": occurred_at,
+        "channel": channel,
+        "direction": "outbound" if told.outcome in _OURS else "inbound",
+        "type": told.outcome,
+        "value": told.value,
+        "topic": None,
+        "case_id": None,
+        "decision_id": told.decision_id,
+        "action": decision["action"],
+        "satisfaction": None,
+        "identified": True,
+        "provenance": "observed",
+        "received_at": now,
+        "attributes": None,
+    }
+    receipt = await done(engine.store.record([row]))
+    return {
+        "outcome_id": outcome_id,
+        "decision_id": told.decision_id,
+        "customer_id": decision["customer_id"],
+        "outcome": told.outcome,
+        "accepted": receipt.accepted == 1,
+    }
+
+
+def _erased(engine: "Engine", ids: Collection[str]) -> set[str]:
+    with available():
+        return engine.store.erased(ids) if ids else set()

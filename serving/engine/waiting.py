@@ -1,0 +1,41 @@
+"""Waiting for the store, and what to say when it is not there."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from serving.champions import one_line
+from serving.problems import FieldError, Problem, invalid
+from serving.store.protocol import Unavailable
+
+#: How often a decision is judged again after a lost race before the client is asked to come back.
+RACES = 50
+RETRY: Mapping[str, str] = {"Retry-After": "1"}
+Answer = dict[str, Any]
+T = TypeVar("T")
+log = logging.getLogger("tactful.engine")
+
+
+async def done(future: "Future[T]") -> T:
+    """Waits until the store's thread has it on disk; a client that hangs up does not take the write back."""
+    with available():
+        return await asyncio.shield(asyncio.wrap_future(future))
+
+
+@contextmanager
+def available() -> Iterator[None]:
+    """503 while the store cannot be read or written (a full disk, a lost file): not our mistake, nor the client's."""
+    try:
+        yield
+    except (Unavailable, sqlite3.Error, OSError) as error:
+        log.error("the store: %s", error)
+        detail = f"the store is not available ({one_line(error)}); what was not acknowledged may be asked again"
+        raise Problem("not-ready", detail, headers=RETRY) from None
+
+
+def field(name: str, what: str, fix: str) -> Problem:
+    return invalid([FieldError(name, what, fix)])
