@@ -1,0 +1,207 @@
+"""When an action's trigger goes off: a stage reached or stalled in, a case closed, something abandoned, a date near.
+
+Pure: what the customer did and is goes in, the newest occasion comes out. An occasion begins at `at` and lapses at
+`until`: a nudge about a basket of last month, because the timer stood still or the rule is new, helps nobody.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any, Protocol
+
+import numpy as np
+
+from features import clock
+from features.interactions import CASE_CLOSING, CASE_OPENING
+from features.state import State
+from features.vocabulary import Entry
+
+#: How long after it an occasion may still be acted on.
+FRESH = 3 * clock.DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Act at `at` or later, before `until`; microseconds UTC."""
+
+    at: int
+    until: int
+
+    def open(self, now: int) -> bool:
+        return self.at <= now < self.until
+
+
+class Trigger(Protocol):
+    """What `serving.decisions.policy` reads from `trigger:` in actions.yaml; exactly one of the first five is set."""
+
+    @property
+    def stage(self) -> str | None: ...
+    @property
+    def stalled(self) -> Any: ...
+    @property
+    def case_closed(self) -> bool | str | None: ...
+    @property
+    def abandoned(self) -> Any: ...
+    @property
+    def date(self) -> Any: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One customer's interactions in order, without those on sensitive topics, and their attributes.
+
+    `at` int64[n], `code` int32[n] positions in `entries`, `case` uint64[n] (0: none); `zone` is where they live.
+    """
+
+    at: np.ndarray
+    code: np.ndarray
+    case: np.ndarray
+    entries: Sequence[Entry]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    zone: tzinfo = UTC
+
+    @classmethod
+    def of(
+        cls, state: bytes, entries: Sequence[Entry], attributes: Mapping[str, Any], zone: tzinfo, now: int
+    ) -> "Seen":
+        """From a packed state: what had happened and was known by `now`, that instant included."""
+        items = State.from_bytes(state).items if state else State().items
+        known = items.at <= now
+        if len(items.received):
+            known &= items.received <= now
+        case = items.case if len(items.case) else np.zeros(len(items), np.uint64)
+        return cls(items.at[known], items.code[known], case[known], entries, attributes, zone)
+
+    def rows(self, types: Collection[str]) -> np.ndarray:
+        """Positions of the interactions of some types."""
+        wanted = np.array([entry[2] in types for entry in self.entries], bool)
+        return np.flatnonzero(wanted[self.code]) if len(self.code) else np.zeros(0, np.int64)
+
+    def stage(self, stages: Mapping[str, Collection[str]]) -> tuple[str, int] | None:
+        """The stage of the journey the customer is in and since when, as the feature `journey_stage` has it."""
+        names = list(stages)
+        of_type = {type_: i for i, name in enumerate(names) for type_ in stages[name]}
+        numbers = np.array([of_type.get(entry[2], -1) for entry in self.entries], np.int64)
+        if not len(self.code):
+            return None
+        stage = numbers[self.code]
+        told = np.flatnonzero(stage >= 0)
+        if not len(told):
+            return None
+        present = stage[told[-1]]
+        others = np.flatnonzero(stage[told] != present)
+        first = told[others[-1] + 1] if len(others) else told[0]
+        return names[present], int(self.at[first])
+
+
+def occasion(trigger: Trigger, seen: Seen, stages: Mapping[str, Collection[str]], now: int) -> Occasion | None:
+    """The trigger's newest occasion, which may lie ahead of `now` or have lapsed; None without one.
+
+    `stages` are the workspace's, name -> interaction types.
+    """
+    if trigger.stage is not None:
+        found = seen.stage(stages)
+        return _fresh(found[1]) if found is not None and found[0] == trigger.stage else None
+    if trigger.stalled is not None:
+        found = seen.stage(stages)
+        stalled = found is not None and found[0] == trigger.stalled.stage
+        return _fresh(found[1] + trigger.stalled.length) if found is not None and stalled else None
+    if trigger.case_closed:
+        topic = trigger.case_closed if isinstance(trigger.case_closed, str) else None
+        return _case_closed(seen, topic)
+    if trigger.abandoned is not None:
+        return _abandoned(seen, trigger.abandoned.type, trigger.abandoned.without, trigger.abandoned.length)
+    if trigger.date is not None:
+        told = seen.attributes.get(trigger.date.attribute)
+        return _date(told, trigger.date.length, trigger.date.yearly, seen.zone, now)
+    return None
+
+
+def due(found: Occasion | None, last: int | None, again: int, now: int) -> bool:
+    """Whether to act on an occasion now: once each, and at least `again` after this trigger was last acted on."""
+    if found is None or not found.open(now):
+        return False
+    return last is None or (found.at > last and now >= last + again)
+
+
+def _fresh(at: int) -> Occasion:
+    return Occasion(at, at + FRESH)
+
+
+def _case_closed(seen: Seen, topic: str | None) -> Occasion | None:
+    """The newest closing; one that names no topic has the topic its case was opened with."""
+    for row in reversed(seen.rows(CASE_CLOSING).tolist()):
+        if topic is None or topic in _topics(seen, row):
+            return _fresh(int(seen.at[row]))
+    return None
+
+
+def _topics(seen: Seen, row: int) -> set[str | None]:
+    own = seen.entries[seen.code[row]][3]
+    if own is not None or not seen.case[row]:
+        return {own}
+    opening = [i for i in seen.rows(CASE_OPENING).tolist() if seen.case[i] == seen.case[row]]
+    return {seen.entries[seen.code[i]][3] for i in opening}
+
+
+def _abandoned(seen: Seen, type_: str, without: Collection[str], after: int) -> Occasion | None:
+    """`after` the newest of a type, unless one of `without` came then or later."""
+    begun, ended = seen.rows({type_}), seen.rows(set(without))
+    if not len(begun) or (len(ended) and seen.at[ended[-1]] >= seen.at[begun[-1]]):
+        return None
+    return _fresh(int(seen.at[begun[-1]]) + after)
+
+
+def _date(told: Any, before: int, yearly: bool, zone: tzinfo, now: int) -> Occasion | None:
+    """From `before` the day's beginning to the day's end, where the customer lives.
+
+    A yearly one is the first that has not ended yet: of this year, or of the next.
+    """
+    day = as_day(told, yearly)
+    if day is None:
+        return None
+    if not yearly:
+        return _around(day, before, zone)
+    year = datetime.fromtimestamp(now / clock.SECOND, zone).year
+    for each in (year - 1, year, year + 1):
+        found = _around(_in_year(day, each), before, zone) if date.min.year < each < date.max.year else None
+        if found is not None and now < found.until:
+            return found
+    return None
+
+
+def _around(day: date, before: int, zone: tzinfo) -> Occasion | None:
+    if not 1970 <= day.year < date.max.year:
+        return None
+    return Occasion(_midnight(day, zone) - before, _midnight(day + timedelta(days=1), zone))
+
+
+def _midnight(day: date, zone: tzinfo) -> int:
+    """The first instant of a local day. Where daylight saving skips midnight it is the first that exists."""
+    wall = datetime(day.year, day.month, day.day, tzinfo=zone)
+    return clock.micros(wall.astimezone(UTC))
+
+
+def _in_year(day: date, year: int) -> date:
+    """Who was born on 29 February is congratulated on the 28th in other years: never a day late."""
+    try:
+        return day.replace(year=year)
+    except ValueError:
+        return date(year, 2, 28)
+
+
+_DAY_OF_YEAR = re.compile(r"(?:--)?(\d\d)-(\d\d)")
+
+
+def as_day(told: Any, yearly: bool = False) -> date | None:
+    """The day that an attribute says: `2027-05-04`, an instant on it, or for a yearly one `05-04`; else None."""
+    if not isinstance(told, str):
+        return None
+    text = told.strip()
+    if yearly and (found := _DAY_OF_YEAR.fullmatch(text)):
+        text = f"2000-{found[1]}-{found[2]}"  # a leap year: 02-29 is a day
+    try:
+        return date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text).date()
+    except ValueError:
+        return None
