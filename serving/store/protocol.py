@@ -1,4 +1,4 @@
-"""What a store can do. One protocol, one test suite; SQLite by default.
+"""What a store can do. One protocol, one test suite; SQLite by default, PostgreSQL where several machines decide.
 
 Reads return at once. Writes return a `concurrent.futures.Future` that resolves once they are on disk: call
 `.result()` in plain code, `await asyncio.wrap_future(future)` in asyncio. Instants are int microseconds UTC.
@@ -7,6 +7,7 @@ Reads return at once. Writes return a `concurrent.futures.Future` that resolves 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import pyarrow as pa
@@ -32,7 +33,8 @@ class Unknown(Exception):
 class Read:
     """One customer, with all their ids, in one snapshot: what the guard judges, and the packed state (or none).
 
-    `customer.touches` are the contacts of other tools, already without our own.
+    `customer.touches` are the contacts of other tools, already without our own. `customer.arm_id` is the one of the
+    person's ids that was decided about first, and stays it whoever is merged with them.
     """
 
     customer: Customer
@@ -77,8 +79,40 @@ class Key:
     revoked_at: int | None = None
 
 
-#: Judges a claim again: why not, or None where the contact may go out now.
-Recheck = Callable[[Customer, Contact, int], str | None]
+@dataclass(frozen=True)
+class Verdict:
+    """What judging a claim again says: why the contact may not go out now (None: it may), and what to stamp on it.
+
+    `local_day` ('2026-05-04') and `zone` are the customer's own at this instant.
+    """
+
+    why: str | None = None
+    local_day: str | None = None
+    zone: str | None = None
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """Something in the outbox: a reserved contact for a channel to send, or a nudge to ask about again at `due_at`.
+
+    `outbox_id` is the contact's id where there is one. `body` is what the channel is given (JSON). `tries` counts
+    deliveries that failed, `error` says how the last one did. `position` is the order of arrival.
+    """
+
+    outbox_id: str
+    customer_id: str
+    channel: str | None
+    body: Mapping[str, Any]
+    due_at: int
+    contact_id: str | None = None
+    decision_id: str | None = None
+    tries: int = 0
+    error: str | None = None
+    position: int = 0
+
+
+#: Judges a claim again, as of the instant given; just why not, or None, where there is nothing to stamp.
+Recheck = Callable[[Customer, Contact, int], Verdict | str | None]
 Log = Literal["interactions", "decisions", "contacts", "attributes", "identifiers"]
 
 
@@ -100,13 +134,22 @@ class Store(Protocol):
     def contact(self, contact_id: str) -> Contact | None: ...
 
     def commit_decision(self, decision: Decision) -> "Future[Commit]":
-        """Logs a decision and reserves its contact by compare-and-swap on the customer and version it was judged at."""
+        """Logs a decision and inserts its contacts by compare-and-swap on the customer and version it was judged at.
+
+        The contacts are `decision.contacts`, reservations and ghosts alike. In the same transaction the customer's arm
+        is settled: `decision.arm_id` counts as decided about from its first decision on (see `Read`). Where
+        `decision.outbox` is set (a mapping), every reservation goes to the outbox with it as the body, and its
+        `trigger`, if it names one, counts as fired at `decision.at` (see `nudged`).
+        """
 
     def record(self, rows: Sequence[Mapping[str, Any]]) -> "Future[Receipt]":
         """Appends validated interactions (contract columns; instants as micros), folds them into states."""
 
-    def claim(self, contact_id: str, now: int, recheck: Recheck) -> "Future[Contact]":
-        """The channel is about to send. Raises Conflict (expired, refused by `recheck`, not reserved) or Unknown."""
+    def claim(self, contact_id: str, now: int, recheck: Recheck, claim_id: str | None = None) -> "Future[Contact]":
+        """The channel is about to send. Raises Conflict (expired, refused by `recheck`, not reserved) or Unknown.
+
+        A claim whose answer got lost may be asked again with the same `claim_id`: the same answer, nothing changes.
+        """
 
     def sent(self, contact_id: str, now: int) -> "Future[Contact]":
         """It went out; also recorded as an outbound interaction. Twice is once. Without a claim it is a breach."""
@@ -148,12 +191,78 @@ class Store(Protocol):
 
     def mark_synced(self, log: Log, position: int) -> "Future[None]": ...
 
+    # shared quotas
+
+    def lease(self, action: str, day: str, want: int, most: int) -> "Future[int]":
+        """Takes up to `want` of an action's volume on a day; never more than `most` a day in all. How many were given.
+
+        `day` is the company's ('2026-05-04'). What is leased counts as used until it is given back.
+        """
+
+    def unlease(self, action: str, day: str, number: int) -> "Future[None]":
+        """Gives back what was leased and not used."""
+
+    # the outbox
+
+    def outbox_add(self, entries: Sequence[Outgoing]) -> "Future[int]":
+        """Puts there what no decision brings (nudges put off); an id that is there is left. How many were new."""
+
+    def outbox(self, after: int = 0, limit: int = 100, channel: str | None = None) -> list[Outgoing]:
+        """Contacts that wait to be sent, on a channel or on any, in the order of `position`, those > `after`."""
+
+    def outbox_due(self, now: int, limit: int = 100) -> list[Outgoing]:
+        """Whatever is not done and due by now, contacts and nudges put off, the longest overdue first."""
+
+    def outbox_done(self, ids: Collection[str], now: int) -> "Future[int]":
+        """Acknowledged, delivered or given up: never offered again. How many were not done before."""
+
+    def outbox_retry(self, outbox_id: str, next_at: int, error: str) -> "Future[None]":
+        """A delivery failed: due again at `next_at`."""
+
+    # nudges
+
+    def nudged(self, customer_id: str, trigger: str) -> int | None:
+        """When a trigger last fired for a person; None: never."""
+
+    def candidates_for_nudge(self, after_customer_id: str = "", limit: int = 1_000) -> list[str]:
+        """A page of customers, one id a person, those > `after_customer_id` in the order of their ids."""
+
+    def changed_customers(self, after_position: int, limit: int = 10_000) -> tuple[int, list[str]]:
+        """Whose interactions lie behind a position of that log, each once; and the position reached."""
+
+    # privacy
+
+    def erase(self, customer_ids: Collection[str], salt: str, now: int) -> "Future[dict[str, int]]":
+        """Deletes all that is kept of some ids, for good, and keeps a tombstone: a hash with `salt`. Rows by table.
+
+        Name every id of the person (`export_customer` lists them). Nothing is recorded of them any more: see `erased`.
+        """
+
+    def tombstoned(self, ids: Collection[str]) -> set[str]:
+        """Those of some ids that `erase` has deleted."""
+
+    def export_customer(self, ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+        """All that is kept of some ids and of those that are one person with them, as plain rows by table."""
+
+    def restrict(self, customer_id: str, on: bool, now: int) -> "Future[None]":
+        """Whether processing is restricted, for the person that an id belongs to: `read` says so from the next on."""
+
+    def expire_logs(self, before: Mapping[Log, int]) -> "Future[dict[str, int]]":
+        """Deletes log rows older than an instant, by log; only what is in history (`synced`). Rows deleted by log."""
+
+    # keys
+
     def add_key(self, key: Key) -> "Future[None]":
         """Raises Conflict where the name is taken by a key that is not revoked."""
 
     def keys(self) -> list[Key]: ...
 
     def revoke_key(self, name: str, now: int) -> "Future[bool]": ...
+
+    # the store itself
+
+    def backup(self, target: Path) -> None:
+        """A consistent copy of everything into a new file or folder, while serving. Raises WorkspaceError."""
 
     def ready(self) -> str | None:
         """None where the store answers and can write; else what is wrong."""

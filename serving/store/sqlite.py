@@ -21,7 +21,8 @@ from serving.decisions.customer import Contact, Customer
 from serving.decisions.decision import Decision
 from serving.decisions.profile import EVERYWHERE, KEPT, Profile, Said
 from serving.store import contacts, facts, folding, identity, loading, schema
-from serving.store.protocol import Commit, Conflict, Key, Log, Read, Receipt, Recheck
+from serving.store.coming import Coming
+from serving.store.protocol import Commit, Conflict, Key, Log, Read, Receipt, Recheck, Verdict
 from serving.store.touches import touches
 from serving.store.turns import Turns
 from serving.store.words import Words
@@ -58,7 +59,7 @@ _EXPORTS: dict[str, str] = {
 }
 
 
-class SqliteStore:
+class SqliteStore(Coming):
     """`serving.store.protocol.Store` on one file. Open one a process; it is safe to use from many threads."""
 
     def __init__(
@@ -180,8 +181,9 @@ class SqliteStore:
 
     # contacts
 
-    def claim(self, contact_id: str, now: int, recheck: Recheck) -> "Future[Contact]":
+    def claim(self, contact_id: str, now: int, recheck: Recheck, claim_id: str | None = None) -> "Future[Contact]":
         """Reads, rechecks and commits by compare-and-swap; a lost race starts again."""
+        del claim_id  # not kept yet
         answer: Future[Contact] = Future()
 
         def attempt() -> None:
@@ -191,8 +193,10 @@ class SqliteStore:
                 contact = next((each for each in customer.contacts if each.contact_id == contact_id), contact)
                 at = customer.now(now)
                 contacts.claimable(contact, at)
-                if (why := recheck(customer, contact, at)) is not None:
-                    raise Conflict(why)
+                told = recheck(customer, contact, at)
+                verdict = told if isinstance(told, Verdict) else Verdict(told)
+                if verdict.why is not None:
+                    raise Conflict(verdict.why)
                 self._writer.submit(lambda tx: swap(tx, contact, customer, at)).add_done_callback(settle)
             except BaseException as error:
                 answer.set_exception(error)
