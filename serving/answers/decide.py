@@ -1,0 +1,191 @@
+"""What `decide` and `score` answer."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from serving.answers.common import AT, ID, Answer
+
+
+class Suppression(BaseModel):
+    """A rule that refused a candidate, and the moment it would pass; null: not by itself."""
+
+    rule: str
+    text: str
+    passes_at: str | None
+
+
+class FactorsShown(BaseModel):
+    """Expected value = C x V x U x L - cost - harm; U = P x share of responses that would not come by themselves."""
+
+    p: float
+    share: float
+    u: float
+    c: float
+    v: float
+    lever: float
+    cost: float
+    harm: float
+    expected_value: float
+
+
+class CandidateFate(BaseModel):
+    """What became of one candidate: chosen, or the first stage that refused it and every rule that tripped."""
+
+    action: str
+    channel: str
+    stage: str
+    reason: str
+    probability: float
+    suppressed_by: list[Suppression] = []
+    passes_at: str | None = None
+    factors: FactorsShown | None = None
+
+
+class Cell(BaseModel):
+    """One cell of the distribution that the answer was drawn from; silence has no action."""
+
+    action: str | None
+    channel: str | None
+    ghost: bool
+    probability: float
+
+
+class ModelVersion(BaseModel):
+    version: str
+    run_id: str
+    horizon_days: int
+    trained_at: str
+
+
+class Versions(BaseModel):
+    policy: str
+    catalogue: str
+    models: dict[str, ModelVersion]
+
+
+class Decided(Answer):
+    """One decision. `action` null is a proper answer: silence, with its reasons."""
+
+    decision_id: str
+    request_id: str | None
+    customer_id: str
+    channel: str | None
+    direction: Literal["outbound", "inbound"]
+    at: str
+    action: str | None
+    action_channel: str | None
+    reasons: list[str]
+    contact_id: str | None
+    expires_at: str | None
+    arm: Literal["treated", "holdout"]
+    churn: float | None
+    candidates: list[CandidateFate]
+    distribution: list[Cell]
+    versions: Versions
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "decision_id": "d-" + ID,
+                    "request_id": "job-7-C1042",
+                    "customer_id": "C1042",
+                    "channel": "email",
+                    "direction": "outbound",
+                    "at": AT,
+                    "action": "winback_voucher",
+                    "action_channel": "email",
+                    "reasons": ["winback_voucher has the highest expected value"],
+                    "contact_id": "d-" + ID + ".1",
+                    "expires_at": "2026-05-05T18:30:00Z",
+                    "arm": "treated",
+                    "churn": 0.31,
+                    "candidates": [
+                        {
+                            "action": "winback_voucher",
+                            "channel": "email",
+                            "stage": "chosen",
+                            "reason": "highest expected value",
+                            "probability": 0.97,
+                            "factors": {
+                                "p": 0.12,
+                                "share": 0.2,
+                                "u": 0.024,
+                                "c": 1.0,
+                                "v": 40.0,
+                                "lever": 1.0,
+                                "cost": 0.01,
+                                "harm": 0.02,
+                                "expected_value": 0.93,
+                            },
+                        },
+                        {
+                            "action": "newsletter",
+                            "channel": "email",
+                            "stage": "guard",
+                            "reason": "cap group news: 1 per 7d",
+                            "probability": 0.0,
+                            "suppressed_by": [
+                                {
+                                    "rule": "cap group news: 1 per 7d",
+                                    "text": "1 contact in the last 7 days, at most 1",
+                                    "passes_at": "2026-05-08T09:00:00Z",
+                                }
+                            ],
+                            "passes_at": "2026-05-08T09:00:00Z",
+                        },
+                    ],
+                    "distribution": [
+                        {"action": "winback_voucher", "channel": "email", "ghost": False, "probability": 0.97},
+                        {"action": None, "channel": None, "ghost": False, "probability": 0.03},
+                    ],
+                    "versions": {
+                        "policy": "4be1c7a90d55",
+                        "catalogue": "9f86d081884c",
+                        "models": {
+                            "churn": {
+                                "version": "3",
+                                "run_id": ID,
+                                "horizon_days": 28,
+                                "trained_at": "2026-05-01T04:00:00Z",
+                            }
+                        },
+                    },
+                }
+            ]
+        },
+    )
+
+
+class TreatmentScore(BaseModel):
+    action: str
+    channel: str
+    propensity: float | None
+
+
+class Scored(Answer):
+    """The champions' probabilities for one customer; `known` is false for a customer nobody has seen."""
+
+    customer_id: str
+    as_of: str
+    known: bool
+    churn: float
+    treatments: list[TreatmentScore]
+    versions: Versions
+    features: dict[str, float | str | None] | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "customer_id": "C1042",
+                    "as_of": AT,
+                    "known": True,
+                    "churn": 0.31,
+                    "treatments": [{"action": "winback_voucher", "channel": "email", "propensity": 0.12}],
+                    "versions": {"policy": "4be1c7a90d55", "catalogue": "9f86d081884c", "models": {}},
+                }
+            ]
+        }
+    )

@@ -1,0 +1,23 @@
+"""Asking: a decision, or only the models' probabilities."""
+
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from serving.answers import Decided, Scored, documented
+from serving.api.routes import EngineOf, reply
+from serving.schemas import DecideRequest, ScoreRequest
+
+
+def calls(app: FastAPI, engine: EngineOf) -> None:
+    @app.post("/decide", tags=["Decide"], **documented(Decided, 503, scopes=("decide",)))
+    async def decide(body: DecideRequest) -> Response:
+        """One next best action for a customer on a channel, or silence, with the fate of every candidate.
+
+        An outbound action comes with a reserved contact: claim it just before sending, then report `sent` or `failed`.
+        """
+        return reply(await engine().decide(body))
+
+    @app.post("/score", tags=["Decide"], **documented(Scored, 503, scopes=("decide",)))
+    async def score(body: ScoreRequest) -> Response:
+        """The champions' probabilities for a customer as of now; changes nothing."""
+        return reply(engine().score(body))

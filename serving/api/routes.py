@@ -1,0 +1,53 @@
+"""What every call has in common: JSON is read strictly and written by orjson."""
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from serving.problems import Problem
+
+if TYPE_CHECKING:
+    from serving.engine import Engine  # it takes seconds to import; BentoML's parent process needs only the routes
+
+#: The engine; raises the problem `not-ready` until it is open.
+EngineOf = Callable[[], "Engine"]
+
+
+class StrictJson(Request):
+    """Reads bodies with orjson: NaN, infinity, lone surrogates and a thousand nested brackets are not JSON to it."""
+
+    async def json(self) -> Any:
+        return orjson.loads(await self.body())
+
+
+class Route(APIRoute):
+    """A route whose request is read by StrictJson."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handler(StrictJson(request.scope, request.receive))
+
+        return strict
+
+
+def opened(found: "Callable[[], Engine | None]") -> EngineOf:
+    """`found()` or, where it is None, the problem that says so."""
+
+    def engine() -> "Engine":
+        engine = found()
+        if engine is None:
+            raise Problem("not-ready", "the store is being opened; `/readyz` says more", headers={"Retry-After": "1"})
+        return engine
+
+    return engine
+
+
+def reply(content: Any, status: int = 200) -> Response:
+    """JSON by orjson; NaN becomes null."""
+    return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), status, media_type="application/json")
