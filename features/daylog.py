@@ -118,7 +118,7 @@ class DayLog:
         """A batch that commits when the block ends well, and never happened when it raises. One writer at a time."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with _locked(self.folder / ".lock"):
+            with locked(self.folder / ".lock"):
                 self._sweep()
                 batch = Writer(self, source, live)
                 try:
@@ -130,6 +130,33 @@ class DayLog:
             raise WorkspaceError(
                 f"{self.folder}: cannot be written: {error.strerror or error}; what was there is unchanged"
             ) from None
+
+    def drop(self, columns: Sequence[str], doomed: Callable[[pa.Table], np.ndarray]) -> int:
+        """Rewrites each file without the rows that `doomed` marks, bool[n], by some columns; how many there were.
+
+        File by file, each as a whole or not at all: what was interrupted is run again. The counts of batches stay as
+        they were, and so do the keys: a row that is dropped still counts as known.
+        """
+        if not self.folder.exists():
+            return 0
+        dropped = 0
+        with locked(self.folder / ".lock"):
+            self._sweep()
+            for path in list(self._files(None, None, None)):
+                content = pq.ParquetFile(path)
+                bad = doomed(content.read(columns=list(columns)))
+                if bad.any():
+                    self.staging.mkdir(exist_ok=True)
+                    write_durably(content.read().filter(pa.array(~bad)), self.staging / path.name)
+                    os.replace(self.staging / path.name, path)
+                    dropped += int(bad.sum())
+            shutil.rmtree(self.staging, ignore_errors=True)
+        return dropped
+
+    @property
+    def staging(self) -> Path:
+        """Where files are prepared; what lies there counts for nothing."""
+        return self.folder / ".staging"
 
     def stored_ids(self) -> IdSet:
         """The keys of all committed rows."""
@@ -152,8 +179,7 @@ class DayLog:
 
     def _sweep(self) -> None:
         """Removes what a killed writer left: its staging folder, and parts moved but never committed."""
-        staging = self.folder / ".staging"
-        if not staging.exists():
+        if not self.staging.exists():
             return
         committed = {batch.id for batch in self.batches()}
         for part in self.folder.glob("day=*/*.parquet"):
@@ -162,7 +188,7 @@ class DayLog:
         for day in self.folder.glob("day=*"):
             if not any(day.iterdir()):
                 day.rmdir()
-        shutil.rmtree(staging)
+        shutil.rmtree(self.staging)
 
 
 class Writer:
@@ -171,7 +197,7 @@ class Writer:
     def __init__(self, log: DayLog, source: str, live: bool) -> None:
         self.log, self.source, self.live = log, source, live
         self.id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}.{secrets.token_hex(4)}"
-        self.staging = log.folder / ".staging"
+        self.staging = log.staging
         self.seen = log.stored_ids()
         self.rows = 0
         self.notes: dict[str, Any] = {}
@@ -207,7 +233,7 @@ class Writer:
         position = len(self.log.batches())
         batch = Batch(self.id, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", self.source, self.live, self.rows,
                       days[0], days[-1], self.notes, self.log.derive is not None)  # fmt: skip
-        _append_line(self.log.folder / "batches.jsonl", json.dumps(asdict(batch)))
+        append_line(self.log.folder / "batches.jsonl", json.dumps(asdict(batch)))
         with suppress(OSError):  # the batch counts already; what the cache of ids lacks is rebuilt
             self.log.ids.extend(position, np.concatenate(self._marks, axis=1))
 
@@ -232,10 +258,7 @@ class Writer:
 
     def _write(self, day: str, rows: pa.Table) -> None:
         part = f"{self.id}-{self._flushes}.parquet"
-        with open(self.staging / f"{day}~{part}", "wb") as file:
-            pq.write_table(rows, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
+        write_durably(rows, self.staging / f"{day}~{part}")
         self._parts.append((day, part))
 
 
@@ -247,7 +270,15 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _append_line(path: Path, line: str) -> None:
+def write_durably(table: pa.Table, path: Path) -> None:
+    """A Parquet file that is on disk on return."""
+    with open(path, "wb") as file:
+        pq.write_table(table, file, compression="zstd")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def append_line(path: Path, line: str) -> None:
     """Appends one line so that it is on disk; what a killed process left of a torn line is cut first."""
     with open(path, "ab") as file:
         size = file.tell()
@@ -260,7 +291,7 @@ def _append_line(path: Path, line: str) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Waits for the log's other writers; the lock dies with its process."""
     with open(path, "w") as file:
         if fcntl is not None:

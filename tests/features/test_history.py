@@ -169,7 +169,7 @@ moment = {moment!r}
 if moment == "index":
     daylog.StoredIds.extend = die
 if moment == "line":
-    daylog._append_line = die
+    daylog.append_line = die
 if moment == "moving":
     rename, moved = os.rename, []
     daylog.os.rename = lambda a, b: die() if len(moved) == 3 else (moved.append(1), rename(a, b))
