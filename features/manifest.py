@@ -25,6 +25,11 @@ KEY = b"tactful.manifest"
 MATTER = ("channels", "sensitive_topics", "journey", "attributes", "identity")
 
 
+def meaning(settings: Settings) -> dict[str, Any]:
+    """What of tactful.yaml says what a feature of one and the same catalogue means; a model goes with it."""
+    return settings.model_dump(mode="json", include={"journey", "sensitive_topics"})
+
+
 @dataclass(frozen=True)
 class Manifest:
     """`levels` are the labels of categorical features; `data` is the fingerprint of the interactions that were read,

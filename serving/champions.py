@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from features.catalogue import Catalogue
+from features.manifest import meaning
 from features.workspace import Settings, Workspace, WorkspaceError
 from serving.scorer import Scorer
 
@@ -48,6 +49,7 @@ class Champions:
         self._names = catalogue.names
         self._levels = levels(catalogue, workspace.settings)
         self._catalogue_version = catalogue.version
+        self._settings = meaning(workspace.settings)
         self.current: Mapping[str, Champion] = {}
         self.problems: Mapping[str, str] = {}
         self.untrained: frozenset[str] = frozenset()
@@ -105,6 +107,11 @@ class Champions:
             raise WorkspaceError(
                 f"the {kind} champion was trained on another catalogue of features ({scorer.catalogue_version}, now "
                 f"{self._catalogue_version}): retrain it with `tactful train {kind}`"
+            )
+        if others := [name for name, said in scorer.settings.items() if self._settings.get(name) != said]:
+            raise WorkspaceError(
+                f"the {kind} champion was trained under another `{others[0]}` than tactful.yaml has now: "
+                f"retrain it with `tactful train {kind}`"
             )
         return Champion(kind, str(version.version), scorer)
 

@@ -6,6 +6,7 @@ batch, so that both give the same numbers to the last bit.
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,99 +16,50 @@ import numpy as np
 from numba import njit
 
 from features.workspace import WorkspaceError
+from serving import smooth, trees
 
 FORMAT = 1
-IDENTITY, LOG1P, LEVELS, HABIT = 0, 1, 2, 3
-_GONE = 50.0
 _BOUND = 500.0  # |score| beyond this is 0 or 1 in float64 anyway; keeps exp from overflowing
-
-_HABIT_COLUMNS = ("active_days", "recency", "tenure")
-_HABIT_NUMBERS = ("horizon", "r", "alpha", "a", "b", "weight")
 
 Action = Mapping[str, Any]
 
 
 @njit(nogil=True)
-def _linear(x, columns, form, start, stop, knots, values, null, out):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Adds every term of the smooth part to `out` [n]; `x` is [n, features], a categorical column holds its code.
+def _gather(values, index, table, start, stop, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """The model's columns [n, columns] from feature vectors; a category's level is looked up in table[start:stop].
 
-    Numeric terms interpolate between knots[start:stop] and are constant beyond them, as np.interp; categorical ones
-    look their code up in values[start:stop]; a habit reads three columns and finds its numbers there.
+    The last entry of a table stands for null. Columns of the action (index -1) are left alone.
     """
-    for row in range(x.shape[0]):
-        total = 0.0
-        for term in range(columns.shape[0]):
-            lo, hi = start[term], stop[term]
-            v = x[row, columns[term, 0]]
-            if form[term] == HABIT:
-                total += _habit(v, x[row, columns[term, 1]], x[row, columns[term, 2]], values[lo:hi], null[term])
-            elif np.isnan(v):
-                total += null[term]
-            elif form[term] == LEVELS:
-                total += values[lo + int(v)]
-            else:
-                if form[term] == LOG1P:
-                    v = np.log1p(v) if v >= 0.0 else -np.log1p(-v)
-                total += _interpolated(v, knots[lo:hi], values[lo:hi])
-        out[row] += total
+    for row in range(values.shape[0]):
+        for k in range(index.shape[0]):
+            if index[k] >= 0:
+                v = values[row, index[k]]
+                if stop[k] > start[k]:
+                    v = table[stop[k] - 1] if np.isnan(v) else table[start[k] + np.int64(v)]
+                out[row, k] = v
 
 
 @njit(nogil=True)
-def _interpolated(v, knots, values):  # type: ignore[no-untyped-def]  # pragma: no cover
-    last = knots.shape[0] - 1
-    if v <= knots[0]:
-        return values[0]
-    if v >= knots[last]:
-        return values[last]
-    left, right = 0, last
-    while right - left > 1:
-        middle = (left + right) // 2
-        if knots[middle] <= v:
-            left = middle
-        else:
-            right = middle
-    slope = (values[left + 1] - values[left]) / (knots[left + 1] - knots[left])
-    return slope * (v - knots[left]) + values[left]
-
-
-@njit(nogil=True)
-def _habit(active_days, recency, tenure, numbers, null):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Weight times the logit that BG/NBD gives to silence over the horizon; formula in training/artefact.py."""
-    if np.isnan(active_days) or np.isnan(recency) or np.isnan(tenure):
-        return null
-    span, horizon, r, alpha, a, b, weight = numbers
-    repeats = max(active_days - (1.0 if tenure <= span else 0.0), 0.0)
-    age = min(tenure, span)
-    last = max(age - recency, 0.0) if repeats > 0.0 else 0.0
-    shape = r + repeats
-    gone = -_GONE
-    if repeats > 0.0:
-        gone = np.log(a / (b + max(repeats, 1.0) - 1.0)) + shape * (np.log(alpha + age) - np.log(alpha + last))
-        gone = min(gone, _GONE)
-    quiet = shape * (np.log(alpha + age) - np.log(alpha + age + horizon))
-    either = max(gone, quiet) + np.log1p(np.exp(-abs(gone - quiet)))
-    return weight * (either - np.log(-np.expm1(quiet)))
-
-
-@njit(nogil=True)
-def _probability(score):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """1 / (1 + exp(-score)), in place."""
-    for row in range(score.shape[0]):
-        bounded = min(max(score[row], -_BOUND), _BOUND)
-        score[row] = 1.0 / (1.0 + np.exp(-bounded))
+def _probabilities(raw, smooth, intercept, linear, booster):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """1 / (1 + exp(-score)) into `smooth`, with score = intercept + linear x smooth part + booster x raw score."""
+    for i in range(raw.shape[0]):
+        for j in range(raw.shape[1]):
+            score = intercept + linear * smooth[i, j]
+            score += booster * raw[i, j]
+            bounded = min(max(score, -_BOUND), _BOUND)
+            smooth[i, j] = 1.0 / (1.0 + np.exp(-bounded))
 
 
 @dataclass(frozen=True)
-class Terms:
-    """The smooth part as flat tables, one entry a term; knots and values lie end to end."""
+class Encoded:
+    """Actions as a model reads them: [m, own columns] for the trees and for the smooth part."""
 
-    columns: np.ndarray
-    form: np.ndarray
-    start: np.ndarray
-    stop: np.ndarray
-    knots: np.ndarray
-    values: np.ndarray
-    null: np.ndarray
+    booster: np.ndarray
+    linear: np.ndarray
+
+    @classmethod
+    def stacked(cls, each: Sequence["Encoded"]) -> "Encoded":
+        return cls(np.concatenate([one.booster for one in each]), np.concatenate([one.linear for one in each]))
 
 
 @dataclass(frozen=True)
@@ -145,22 +97,26 @@ class Scorer:
         self.kind: str = artefact["kind"]
         self.horizon_days: int = artefact["horizon_days"]
         self.catalogue_version: str = artefact["catalogue_version"]
+        self.settings: Mapping[str, Any] = artefact.get("settings", {})
         self.run_id: str = artefact.get("mlflow_run_id", "")
         self.trained_at: str = artefact.get("trained_at", "")
         self.base_rate: float = artefact.get("base_rate", float("nan"))
-        self._link = artefact["link"]
+        self._link = {name: float(weight) for name, weight in artefact["link"].items()}
         self._booster = booster if self._link["booster"] != 0.0 else None
         self._intercept = float(artefact["linear"]["intercept"])
         self.features: list[str] = list(artefact["features"])
         terms = list(artefact["linear"]["terms"])
         self._columns = _columns(artefact, names, levels, terms)
-        self._from_features = [(k, c) for k, c in enumerate(self._columns) if c.index >= 0]
-        self._from_action = [(k, c) for k, c in enumerate(self._columns) if c.index < 0]
-        plain = [(k, c.index) for k, c in self._from_features if c.booster_code is None]
-        self._plain_to = np.array([k for k, _ in plain], dtype=np.intp)
-        self._plain_from = np.array([index for _, index in plain], dtype=np.intp)
-        self._terms = _terms(terms, self.features, self._columns)
+        self._own = [column for column in self._columns if column.index < 0]
+        of_action = {k: self._own.index(column) for k, column in enumerate(self._columns) if column.index < 0}
+        self._index = np.array([column.index for column in self._columns], np.int64)
+        self._booster_codes = _tables([column.booster_code for column in self._columns])
+        self._linear_codes = _tables([column.linear_code for column in self._columns])
+        categorical = [column.name for column in self._columns if column.labels is not None]
+        self._terms = smooth.read(terms, self.features, categorical, of_action)
         self._check_booster()
+        self._trees = None if self._booster is None else trees.read(self._booster, of_action)
+        self._of_action = of_action
 
     @classmethod
     def load(cls, folder: Path, names: Sequence[str], levels: Mapping[str, Sequence[str] | None]) -> "Scorer":
@@ -174,46 +130,51 @@ class Scorer:
 
     def customers(self, values: np.ndarray, action: Action | None = None, threads: int = 1) -> np.ndarray:
         """Probabilities float64[n] for n feature vectors [n, F], all for the same action (None for churn)."""
-        rows = np.atleast_2d(values)
-        booster, linear = self._assemble(rows)
-        for k, column in self._from_action:
-            pair = _action_value(column, action or {})
-            booster[:, k], linear[:, k] = pair
-        return self._score(booster, linear, threads)
+        return self.grid(np.atleast_2d(values), self.encode(action or {}), threads)[:, 0]
 
     def actions(self, values: np.ndarray, actions: Sequence[Action]) -> np.ndarray:
         """Probabilities float64[m] for one feature vector [F] and m actions (dicts of the action's inputs)."""
         if not actions:
             return np.empty(0)
-        one_booster, one_linear = self._assemble(np.atleast_2d(values))
-        booster, linear = one_booster.repeat(len(actions), axis=0), one_linear.repeat(len(actions), axis=0)
-        for k, column in self._from_action:
-            for row, action in enumerate(actions):
-                booster[row, k], linear[row, k] = _action_value(column, action)
-        return self._score(booster, linear, 1)
+        return self.grid(np.atleast_2d(values), Encoded.stacked([self.encode(action) for action in actions]))[0]
 
-    def _assemble(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs of the booster and of the smooth part, [n, inputs] each; the action's columns are still empty."""
-        booster = np.full((rows.shape[0], len(self._columns)), np.nan)
-        booster[:, self._plain_to] = rows[:, self._plain_from]
-        linear = booster.copy()
-        for k, column in self._from_features:
-            if column.booster_code is not None and column.linear_code is not None:
-                level = rows[:, column.index]
-                # NaN takes the last entry of the look-up table, which is NaN
-                at = np.where(np.isnan(level), len(column.booster_code) - 1, level).astype(np.intp)
-                booster[:, k], linear[:, k] = column.booster_code[at], column.linear_code[at]
-        return booster, linear
+    def encode(self, action: Action) -> Encoded:
+        """One action as the model reads it, to be kept by who asks about it again."""
+        pairs = np.array([_action_value(column, action) for column in self._own]).reshape(1, len(self._own), 2)
+        return Encoded(np.ascontiguousarray(pairs[:, :, 0]), np.ascontiguousarray(pairs[:, :, 1]))
 
-    def _score(self, booster: np.ndarray, linear: np.ndarray, threads: int) -> np.ndarray:
-        smooth = np.full(len(linear), self._intercept)
-        t = self._terms
-        _linear(linear, t.columns, t.form, t.start, t.stop, t.knots, t.values, t.null, smooth)
-        score = self._link["intercept"] + self._link["linear"] * smooth
+    def grid(self, values: np.ndarray, actions: Encoded, threads: int = 1) -> np.ndarray:
+        """Probabilities float64[n, m] of n feature vectors [n, F] with each of m actions."""
+        n = len(values)
+        if threads == 1 or n < 2 * threads:
+            return self._grid(values, actions)
+        edges = [n * k // threads for k in range(threads + 1)]
+        with ThreadPoolExecutor(threads) as pool:  # compiled code holds no lock
+            parts = pool.map(lambda k: self._grid(values[edges[k] : edges[k + 1]], actions), range(threads))
+            return np.concatenate(list(parts))
+
+    def _grid(self, values: np.ndarray, actions: Encoded) -> np.ndarray:
+        shape = (len(values), len(actions.booster))
+        out, raw = np.full(shape, self._intercept), np.zeros(shape)
+        values = np.ascontiguousarray(values, dtype=np.float64)
         if self._booster is not None:
-            score += self._link["booster"] * self._booster.predict(booster, raw_score=True, num_threads=threads)
-        _probability(score)
-        return score
+            rows = self._rows(values, self._booster_codes)
+            if self._trees is not None:
+                self._trees.add(rows, actions.booster, raw)
+            else:
+                for j in range(shape[1]):
+                    for column, place in self._of_action.items():
+                        rows[:, column] = actions.booster[j, place]
+                    raw[:, j] = self._booster.predict(rows, raw_score=True, num_threads=1)
+        if len(self._terms.form):
+            self._terms.add(self._rows(values, self._linear_codes), actions.linear, out)
+        _probabilities(raw, out, self._link["intercept"], self._link["linear"], self._link["booster"])
+        return out
+
+    def _rows(self, values: np.ndarray, codes: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+        rows = np.empty((len(values), len(self._index)))
+        _gather(values, self._index, *codes, rows)
+        return rows
 
     def _check_booster(self) -> None:
         if self._booster is not None and self._booster.feature_name() != self.features:
@@ -278,42 +239,9 @@ def _action_value(column: Column, action: Action) -> tuple[float, float]:
     return column.labels.get(str(value), column.other)
 
 
-def _terms(terms: Sequence[Mapping[str, Any]], features: Sequence[str], columns: Sequence[Column]) -> Terms:
-    """Flattens the terms; the three forms are those of training/artefact.py."""
-    where: list[tuple[int, int, int]] = []
-    form, start, stop, null = [], [], [], []
-    knots: list[float] = []
-    values: list[float] = []
-    for term in terms:
-        start.append(len(values))
-        null.append(float(term["null"]))
-        if "habit" in term:
-            habit = term["habit"]
-            where.append((*(features.index(habit[name]) for name in _HABIT_COLUMNS),))  # type: ignore[arg-type]
-            form.append(HABIT)
-            numbers = [habit["span"], *(term[name] for name in _HABIT_NUMBERS)]
-            values += numbers
-            knots += [0.0] * len(numbers)
-        else:
-            k = features.index(term["feature"])
-            where.append((k, k, k))
-            if ("levels" in term) != (columns[k].labels is not None):
-                raise WorkspaceError(f"the model treats {term['feature']} as a number and as a category: retrain it")
-            if "levels" in term:
-                form.append(LEVELS)
-                values += [*term["levels"].values(), term["other"]]
-                knots += [0.0] * (len(term["levels"]) + 1)
-            else:
-                form.append({"identity": IDENTITY, "log1p": LOG1P}[term["transform"]])
-                values += term["values"]
-                knots += term["knots"]
-        stop.append(len(values))
-    return Terms(
-        np.array(where, dtype=np.int64).reshape(len(where), 3),
-        np.array(form, dtype=np.int64),
-        np.array(start, dtype=np.int64),
-        np.array(stop, dtype=np.int64),
-        np.array(knots, dtype=np.float64),
-        np.array(values, dtype=np.float64),
-        np.array(null, dtype=np.float64),
-    )
+def _tables(codes: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Look-up tables end to end, and where each column's starts and stops; one without a table has none."""
+    lengths = np.array([0 if table is None else len(table) for table in codes], np.int64)
+    stop = np.cumsum(lengths)
+    found = [table for table in codes if table is not None]
+    return np.concatenate(found) if found else np.zeros(0), stop - lengths, stop

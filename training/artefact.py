@@ -40,7 +40,8 @@
 
   Where c is 0 the booster need not be evaluated at all.
 - `horizon_days`, `catalogue_version`, `mlflow_run_id`, `trained_at` (ISO 8601): said in answers and logs, not used in
-  the arithmetic. `base_rate`: mean label in training, for people who read the file.
+  the arithmetic. `base_rate`: mean label in training, for people who read the file. `settings`: the sections of
+  tactful.yaml that its features were computed under; the model is refused where they are others.
 
 Inputs are float64; +-infinity does not occur. Nothing here depends on scikit-learn or on this package.
 """
@@ -70,6 +71,7 @@ class Scorer:
     horizon_days: int
     catalogue_version: str
     base_rate: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
     mlflow_run_id: str = ""
     trained_at: str = ""
     format: int = field(default=FORMAT)

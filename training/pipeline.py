@@ -101,7 +101,9 @@ def probability(pipeline: Pipeline, frame: pd.DataFrame) -> np.ndarray:
     return pipeline.predict_proba(frame)[:, 1]
 
 
-def scorer(pipeline: Pipeline, dataset: Dataset, run_id: str, trained_at: str) -> Scorer:
+def scorer(
+    pipeline: Pipeline, dataset: Dataset, run_id: str, trained_at: str, settings: Mapping[str, Any] | None = None
+) -> Scorer:
     """The fitted pipeline as the service reads it."""
     model: HabitTrees = pipeline[-1]
     features = [str(name) for name in model.feature_names_in_]
@@ -120,6 +122,7 @@ def scorer(pipeline: Pipeline, dataset: Dataset, run_id: str, trained_at: str) -
         horizon_days=dataset.horizon_days,
         catalogue_version=dataset.catalogue.version,
         base_rate=model.base_rate_,
+        settings=dict(settings or {}),
         mlflow_run_id=run_id,
         trained_at=trained_at,
     )

@@ -17,6 +17,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from features import clock
+from features.manifest import meaning
 from features.workspace import Workspace, WorkspaceError
 from training import artefact, pipeline
 from training.dataset import Dataset
@@ -90,7 +91,8 @@ class Registry:
             mlflow.log_metrics({f"rows_{name}": len(part) for name, part in fitted.dataset.parts.items()})
             self._log_pictures(fitted)
             with tempfile.TemporaryDirectory() as folder:
-                scorer = pipeline.scorer(fitted.pipeline, fitted.dataset, run.info.run_id, now)
+                said = meaning(self.workspace.settings)
+                scorer = pipeline.scorer(fitted.pipeline, fitted.dataset, run.info.run_id, now, said)
                 artefact.write(Path(folder), scorer, fitted.pipeline[-1].booster)
                 mlflow.log_artifacts(folder, "scorer")
             logged = _log_model(fitted)

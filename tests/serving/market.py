@@ -12,6 +12,7 @@ from features import clock
 from features.catalogue import DEFAULT
 from features.history import History
 from features.interactions import INSTANT
+from features.manifest import meaning
 from features.workspace import Workspace
 from serving.champions import levels
 from training import artefact
@@ -123,6 +124,7 @@ def scorer(folder: Path, workspace: Workspace, kind: str, seed: int = 0, trees: 
             horizon_days=28,
             catalogue_version=DEFAULT.version,
             base_rate=0.4,
+            settings=meaning(workspace.settings),
             mlflow_run_id=f"run-{kind}-{seed}",
             trained_at="2026-05-01T00:00:00Z",
         ),

@@ -11,7 +11,7 @@ import pytest
 
 from features import clock
 from features.catalogue import DEFAULT, Catalogue
-from features.workspace import WorkspaceError
+from features.workspace import Workspace, WorkspaceError
 from serving import batch_score, intake
 from serving.champions import Champions
 from serving.engine import Engine
@@ -99,6 +99,15 @@ def test_a_model_of_another_catalogue_is_refused_and_says_what_to_do(shop):
     champions.poll()
     assert champions.current == {}
     assert "tactful train churn" in champions.problems["churn"]
+
+
+def test_a_model_of_other_journey_stages_is_refused(shop):
+    file = shop.folder / "tactful.yaml"
+    file.write_text(file.read_text() + "\njourney: {stages: {met: [visit], bought: [purchase]}}\n")
+    champions = Champions(Workspace.open(shop.folder), DEFAULT)
+    champions.poll()
+    assert champions.current == {}
+    assert "under another `journey`" in champions.problems["churn"]
 
 
 def test_a_champion_that_cannot_be_read_leaves_the_old_one_in_use(engine, shop):
