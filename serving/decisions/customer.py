@@ -1,18 +1,21 @@
 """What the guard knows of one customer: contacts, what other tools sent, and what the customer told us."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, NamedTuple, Protocol
 
 from serving.decisions.profile import Profile
 
-ContactState = Literal["reserved", "claimed", "sent", "failed", "expired"]
+#: A ghost was drawn and withheld to measure its effect: it takes no slot of a cap.
+ContactState = Literal["reserved", "claimed", "sent", "failed", "expired", "ghost"]
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
     """One outbound touch of ours: reserved -> claimed -> sent or failed. Instants in microseconds UTC.
 
-    `touched_at` is when it was claimed (or sent, where a channel forgot to claim); None before.
+    `touched_at` is when it was claimed (or sent, where a channel forgot to claim); None before. `local_day`
+    (2026-05-04) and `zone` are the customer's own at the claim. At `respond_by` silence becomes no response.
     """
 
     contact_id: str
@@ -29,6 +32,11 @@ class Contact:
     touched_at: int | None = None
     closed_at: int | None = None
     breach: bool = False
+    tags: tuple[str, ...] = ()
+    purpose: str = "marketing"
+    local_day: str | None = None
+    zone: str | None = None
+    respond_by: int | None = None
 
     def holds(self, now: int) -> bool:
         """Whether it takes a slot: a reservation until it expires, a claim whether or not it was ever reported."""
@@ -47,6 +55,31 @@ class Touch:
     action: str | None = None
 
 
+class Sighting(NamedTuple):
+    """One inbound interaction that an action may show that we know of."""
+
+    at: int
+    type: str
+    topic: str | None
+    channel: str
+    identified: bool
+    provenance: str
+
+
+class Evidence(NamedTuple):
+    """The newest interaction that may be shown, or why there is none and from when on there would be."""
+
+    newest_usable_at: int | None
+    why_not: str | None = None
+    passes_at: int | None = None
+
+
+class Sightings(Protocol):
+    """Where a customer's interactions are looked up by (type, topic, channel), None for any; newest first."""
+
+    def of(self, type: str | None, topic: str | None, channel: str | None, /) -> list[Sighting]: ...
+
+
 @dataclass(frozen=True)
 class Customer:
     """One customer as read from the store at `version`; what `decide` and `judge` are given.
@@ -54,7 +87,9 @@ class Customer:
     Who is several ids is one customer, whichever of them was asked for: `customer_id` is the one they go by, and the
     rest is everything that is known of all of them.
 
-    `seen_to` is the newest instant anything was accepted or decided at: `now` never lies before it.
+    `seen_to` is the newest instant anything was accepted or decided at: `now` never lies before it. `arm_id` is the id
+    by which holdout, arms and cap levels are drawn: the one that was decided about first. `restricted`: processing is,
+    so nothing is sent or sold. `sightings` looks up what they did; without it there is no evidence of anything.
     """
 
     customer_id: str
@@ -63,6 +98,17 @@ class Customer:
     contacts: tuple[Contact, ...] = ()
     touches: tuple[Touch, ...] = ()
     seen_to: int = 0
+    arm_id: str = ""
+    restricted: bool = False
+    sightings: Sightings | None = None
+
+    def __post_init__(self) -> None:
+        if not self.arm_id:
+            object.__setattr__(self, "arm_id", self.customer_id)
+
+    def attributes(self, now: int) -> Mapping[str, Any]:
+        """The newest value of each attribute that is valid and known by `now`: time_zone, country, consent ..."""
+        return self.profile.attributes(now)
 
     def now(self, clock: int) -> int:
         """The instant to decide at: the workspace's clock, or the customer's newest interaction if that is later."""

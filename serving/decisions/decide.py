@@ -13,6 +13,7 @@ from serving.decisions.decision import (
     Outcome,
     Request,
     Scores,
+    Slot,
     Stage,
     Trip,
 )
@@ -35,7 +36,7 @@ def decide(
     policy = playbook.policy
     considered = eligibility.candidates(playbook.actions, request.channel)
     refused = eligibility.refusals(considered, _facts(request, scores))
-    guard = Guard(customer, playbook.actions, policy, now, request.direction)
+    guard = Guard(customer, playbook, now, request.direction)
     trips = [tuple(guard.trips(candidate)) for candidate in considered]
     survivors = [
         candidate
@@ -59,22 +60,28 @@ def decide(
     contact = None
     if chosen is not None and request.direction == "outbound":
         contact = reserve(request, chosen, playbook, now)
-    return Decision(
-        request=request,
-        at=now,
+    slot = Slot(
+        placement=request.slots[0],
         chosen=chosen,
         ghost=ghost,
         reason=_reason(chosen, ghost, fates, arm),
-        arm=arm,
         uniform=uniform,
         distribution=cells,
         intended=intended,
         fates=fates,
+        contact=contact,
+    )
+    return Decision(
+        request=request,
+        at=now,
+        slots=(slot,),
+        arm=arm,
         churn=scores.churn,
         policy_version=playbook.version,
         judged_version=customer.version,
         judged_customer=customer.customer_id,
-        contact=contact,
+        arm_id=customer.customer_id,
+        arms={"holdout": arm, "experiment": None, "cap_level": None},
         logged=scores.logged,
     )
 

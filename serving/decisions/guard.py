@@ -8,12 +8,12 @@ length W ever holds more claims than its cap allows.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from features import clock
 from serving.decisions.customer import Contact, Customer
 from serving.decisions.decision import Candidate, Direction, Trip
-from serving.decisions.policy import Action, Actions, Cap, ContactPolicy, Scope, micros
+from serving.decisions.policy import Action, Actions, Cap, ContactPolicy, Playbook, Scope, micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,41 +60,39 @@ def slots(customer: Customer, actions: Actions, policy: ContactPolicy, now: int)
 def judge(
     candidates: Sequence[Candidate],
     customer: Customer,
-    actions: Actions,
-    policy: ContactPolicy,
+    playbook: Playbook,
     now: int,
     direction: Direction = "outbound",
+    factor: float = 1.0,
 ) -> list[tuple[Trip, ...]]:
     """For each candidate, every rule that refuses it; an empty tuple is a pass. Caps bind outbound only."""
-    guard = Guard(customer, actions, policy, now, direction)
+    guard = Guard(customer, playbook, now, direction, factor)
     return [tuple(guard.trips(candidate)) for candidate in candidates]
 
 
-def judge_claim(
-    customer: Customer, contact: Contact, actions: Actions, policy: ContactPolicy, now: int
-) -> tuple[Trip, ...]:
+def judge_claim(customer: Customer, contact: Contact, playbook: Playbook, now: int) -> tuple[Trip, ...]:
     """Every rule that refuses to let a reserved contact go out now.
 
     Other reservations are left out: each of them is judged like this when its own moment comes.
     """
     others = tuple(other for other in customer.contacts if other.state != "reserved")
-    without = Customer(
-        customer.customer_id, customer.version, customer.profile, others, customer.touches, customer.seen_to
-    )
-    action = actions.by_name.get(contact.action)
+    without = replace(customer, contacts=others)
+    action = playbook.actions.by_name.get(contact.action)
     if action is None or contact.channel not in action.channels:
         text = f"action {contact.action} is no longer offered on {contact.channel}"
         return (Trip("action withdrawn", text, None),)
-    return judge([Candidate(action, contact.channel)], without, actions, policy, now)[0]
+    return judge([Candidate(action, contact.channel)], without, playbook, now)[0]
 
 
 class Guard:
     """One customer at one instant; what several candidates share is worked out once."""
 
     def __init__(
-        self, customer: Customer, actions: Actions, policy: ContactPolicy, now: int, direction: Direction
+        self, customer: Customer, playbook: Playbook, now: int, direction: Direction, factor: float = 1.0
     ) -> None:
+        actions, policy = playbook.actions, playbook.policy
         self.customer, self.actions, self.policy, self.now, self.direction = customer, actions, policy, now, direction
+        self.factor = factor
         self.slots = slots(customer, actions, policy, now) if direction == "outbound" else []
         self.cases = tuple(self._open_cases())
         self.capped: dict[tuple[int, str | None], Trip | None] = {}

@@ -69,6 +69,14 @@ class Told:
     hidden: bool = False
 
 
+class Fact(NamedTuple):
+    """A statement about one customer attribute, e.g. their time zone: from when on, when we learned of it, what."""
+
+    valid_from: int
+    received_at: int
+    value: Any
+
+
 @dataclass
 class Profile:
     """`learn` changes it in place; `to_bytes` and `from_bytes` are what the store keeps."""
@@ -79,6 +87,18 @@ class Profile:
     cases: dict[str, dict[str, Moment]] = field(default_factory=dict)
     caseless: dict[str, Moment] = field(default_factory=dict)
     outbound: dict[int, Known] = field(default_factory=dict)
+    facts: dict[str, list[Fact]] = field(default_factory=dict)
+    paused: int | None = None  # until when the customer asked us to leave them alone
+    less_often: Said | None = None
+
+    def attributes(self, now: int) -> dict[str, Any]:
+        """By name, the newest statement that is valid and known by `now`; null took it back."""
+        found: dict[str, Any] = {}
+        for name, statements in self.facts.items():
+            valid = [fact for fact in statements if fact.valid_from <= now and fact.received_at <= now]
+            if valid and (value := max(valid, key=lambda fact: fact[:2]).value) is not None:
+                found[name] = value
+        return found
 
     def learn(self, told: Told) -> None:
         """Order-independent and idempotent: keeps the latest of each kind."""

@@ -37,7 +37,7 @@ BOOK = Playbook(
 
 
 def recheck(customer, contact, now):
-    trips = judge_claim(customer, contact, BOOK.actions, BOOK.policy, now)
+    trips = judge_claim(customer, contact, BOOK, now)
     return "; ".join(trip.text for trip in trips) or None
 
 

@@ -13,7 +13,7 @@ from serving.decisions.customer import Customer, Touch
 from serving.decisions.decision import Candidate
 from serving.decisions.eligibility import candidates
 from serving.decisions.guard import judge, judge_claim
-from serving.decisions.policy import ContactPolicy
+from serving.decisions.policy import ContactPolicy, Playbook
 from serving.decisions.profile import Told
 
 EVERY = candidates(ACTIONS, None)
@@ -21,7 +21,7 @@ EMAIL_A = Candidate(ACTIONS.by_name["a"], "email")
 
 
 def rules(candidate: Candidate, customer: Customer, given: ContactPolicy, now: int = NOW) -> list[str]:
-    return [trip.rule for trip in judge([candidate], customer, ACTIONS, given, now)[0]]
+    return [trip.rule for trip in judge([candidate], customer, Playbook(ACTIONS, given), now)[0]]
 
 
 @settings(max_examples=250, deadline=None)
@@ -35,7 +35,9 @@ def rules(candidate: Candidate, customer: Customer, given: ContactPolicy, now: i
 def test_same_verdicts_as_the_oracle(rows, ours, others, given_policy, inbound):
     customer = Customer("C1", 1, profile_of(rows), ours, tuple(others), NOW)
     direction = "inbound" if inbound else "outbound"
-    for candidate, trips in zip(EVERY, judge(EVERY, customer, ACTIONS, given_policy, NOW, direction), strict=True):
+    for candidate, trips in zip(
+        EVERY, judge(EVERY, customer, Playbook(ACTIONS, given_policy), NOW, direction), strict=True
+    ):
         found = [trip.rule for trip in trips]
         selling = (
             candidate.action.issue not in given_policy.service and candidate.action.group not in given_policy.service
@@ -71,7 +73,7 @@ def test_same_verdicts_as_the_oracle(rows, ours, others, given_policy, inbound):
 )
 def test_each_rule_passes_at_its_stated_moment_and_not_a_microsecond_earlier(rows, ours, others, given_policy):
     customer = Customer("C1", 1, profile_of(rows), ours, tuple(others), NOW)
-    for candidate, trips in zip(EVERY, judge(EVERY, customer, ACTIONS, given_policy, NOW), strict=True):
+    for candidate, trips in zip(EVERY, judge(EVERY, customer, Playbook(ACTIONS, given_policy), NOW), strict=True):
         for name in {trip.rule for trip in trips}:
             moments = [trip.passes_at for trip in trips if trip.rule == name]
             if None in moments:
@@ -95,7 +97,7 @@ def test_a_full_cap_passes_when_enough_contacts_have_left_its_window(most, passe
     capped = policy(caps=[{"scope": "total", "max": most, "window": "7d"}])
     ours = (contact(1, "sent", NOW - 3 * DAY - 1), contact(2, "reserved", NOW, expires=7 * DAY))
     customer = Customer("C1", contacts=ours, touches=(Touch(NOW - DAY - 1, "web", "contact"),))
-    (trip,) = judge([EMAIL_A], customer, ACTIONS, capped, NOW)[0]
+    (trip,) = judge([EMAIL_A], customer, Playbook(ACTIONS, capped), NOW)[0]
     assert trip.passes_at == passes
 
 
@@ -136,7 +138,7 @@ def test_unknown_consent_fails_closed_and_silence_is_not_assumed():
     careful = ContactPolicy()
     assert rules(EMAIL_A, Customer("C1"), careful) == ["consent"]
     assert rules(EMAIL_A, Customer("C1"), policy(consent={"assumed": ["email"]})) == []
-    inbound = judge([EMAIL_A], Customer("C1"), ACTIONS, careful, NOW, "inbound")[0]
+    inbound = judge([EMAIL_A], Customer("C1"), Playbook(ACTIONS, careful), NOW, "inbound")[0]
     assert [trip.rule for trip in inbound] == ["consent"]
 
 
@@ -159,11 +161,11 @@ def test_a_claim_is_judged_again_with_its_own_and_other_reservations_left_out():
     capped = policy(caps=[{"scope": "total", "max": 2, "window": "7d"}])
     mine, other = contact(1, "reserved", NOW), contact(2, "reserved", NOW, "b")
     customer = Customer("C1", contacts=(mine, other))
-    assert judge_claim(customer, mine, ACTIONS, capped, NOW) == ()
+    assert judge_claim(customer, mine, Playbook(ACTIONS, capped), NOW) == ()
     busy = replace(customer, touches=(Touch(NOW, "web", "contact"), Touch(NOW, "email", "contact")))
-    assert [trip.rule for trip in judge_claim(busy, mine, ACTIONS, capped, NOW)] == ["cap total: 2 per 7d"]
+    assert [trip.rule for trip in judge_claim(busy, mine, Playbook(ACTIONS, capped), NOW)] == ["cap total: 2 per 7d"]
     gone = replace(mine, action="withdrawn")
-    assert [trip.rule for trip in judge_claim(customer, gone, ACTIONS, capped, NOW)] == ["action withdrawn"]
+    assert [trip.rule for trip in judge_claim(customer, gone, Playbook(ACTIONS, capped), NOW)] == ["action withdrawn"]
 
 
 @settings(max_examples=100, deadline=None)

@@ -171,7 +171,7 @@ class Ledger(RuleBasedStateMachine):
 
 
 def recheck(customer: Any, contact: Contact, now: int) -> str | None:
-    return "; ".join(trip.text for trip in judge_claim(customer, contact, ACTIONS, BOOK.policy, now)) or None
+    return "; ".join(trip.text for trip in judge_claim(customer, contact, BOOK, now)) or None
 
 
 def play(path: Any, examples: int, steps: int) -> None:

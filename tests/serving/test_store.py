@@ -76,7 +76,7 @@ def ask(store: Store, book: Playbook, now: int = NOW, customer_id: str = "C1", *
 
 def recheck(book: Playbook) -> Callable[..., str | None]:
     def judged(customer: Any, contact: Any, now: int) -> str | None:
-        return "; ".join(t.text for t in judge_claim(customer, contact, book.actions, book.policy, now)) or None
+        return "; ".join(t.text for t in judge_claim(customer, contact, book, now)) or None
 
     return judged
 
