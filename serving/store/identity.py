@@ -10,7 +10,7 @@ transaction.
 """
 
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -106,31 +106,45 @@ class _Neighbourhood:
         self.edges: list[tuple[str, str, bool]] = []  # (identifier's node, customer's node, linked)
         self.since: dict[str, int] = {}
         self.texts = set(touched)
-        firm = [CUSTOMER, *(kind for kind, how in kinds.items() if how == "strong")]
-        listed = orjson.dumps(firm).decode()
-        reached, open_ = set(touched), list(touched)
+        self._firm = orjson.dumps([CUSTOMER, *(kind for kind, how in kinds.items() if how == "strong")]).decode()
+        reached, open_ = set[str](), set(touched)
         while open_:
-            text = open_.pop()
-            rows = tx.execute(
-                "SELECT identifier, kind, customer_id, linked, since FROM edges WHERE identifier = ?1 "
-                "AND kind IN (SELECT value FROM json_each(?2)) UNION "
-                "SELECT identifier, kind, customer_id, linked, since FROM edges WHERE customer_id = ?1",
-                (text, listed),
-            )
-            for identifier, kind, customer, linked, since in rows:
-                self.texts.add(identifier)
-                if kind not in kinds and kind != CUSTOMER:
-                    continue
-                self._named(customer, since)
-                if kind not in firm:
-                    continue
-                if kind == CUSTOMER:
-                    self._named(identifier, since)
-                self.edges.append((_node(kind, identifier), _node(CUSTOMER, customer), bool(linked)))
-                fresh = {identifier, customer} - reached
-                reached |= fresh
-                open_ += fresh
+            reached |= open_
+            found = {other for text in open_ for other in self._explore(tx, text, kinds)}
+            open_ = (found | self._more_than_weak(tx, self.texts - reached)) - reached
         self.texts |= reached
+
+    def _explore(self, tx: sqlite3.Connection, text: str, kinds: Kinds) -> Iterator[str]:
+        """Takes in the edges of a text; what strong ones lead to is to be explored, too."""
+        rows = tx.execute(
+            "SELECT identifier, kind, customer_id, linked, since FROM edges WHERE identifier = ?1 "
+            "AND kind IN (SELECT value FROM json_each(?2)) UNION "
+            "SELECT identifier, kind, customer_id, linked, since FROM edges WHERE customer_id = ?1",
+            (text, self._firm),
+        )
+        for identifier, kind, customer, linked, since in rows:
+            self.texts.add(identifier)
+            if kind not in kinds and kind != CUSTOMER:
+                continue
+            self._named(customer, since)
+            if kind != CUSTOMER and kinds[kind] != "strong":
+                continue
+            if kind == CUSTOMER:
+                self._named(identifier, since)
+            self.edges.append((_node(kind, identifier), _node(CUSTOMER, customer), bool(linked)))
+            yield from (identifier, customer)
+
+    def _more_than_weak(self, tx: sqlite3.Connection, texts: Collection[str]) -> set[str]:
+        """Those of some weak identifiers that are a customer's id or a strong identifier elsewhere: that weighs more."""
+        if not texts:
+            return set()
+        found = tx.execute(
+            "SELECT customer_id FROM edges WHERE customer_id IN (SELECT value FROM json_each(?1)) UNION "
+            "SELECT identifier FROM edges WHERE identifier IN (SELECT value FROM json_each(?1)) "
+            "AND kind IN (SELECT value FROM json_each(?2))",
+            (orjson.dumps(sorted(texts)).decode(), self._firm),
+        )
+        return {row[0] for row in found}
 
     def strong(self) -> dict[str, str]:
         """The customer id behind every customer ever linked, and behind the node of every strong identifier."""

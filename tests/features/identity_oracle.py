@@ -19,6 +19,10 @@ class Link(NamedTuple):
     op: str = "link"
     received_at: int | None = None
 
+    def __repr__(self) -> str:
+        text = f"{self.identifier} ({self.kind}) {self.op} {self.customer} from {self.valid_from}"
+        return f"<{text}>" if self.received_at is None else f"<{text} told {self.received_at}>"
+
     @property
     def counts_from(self) -> int:
         return max(self.valid_from, self.valid_from if self.received_at is None else self.received_at)
