@@ -135,7 +135,7 @@ class _Neighbourhood:
             yield from (identifier, customer)
 
     def _more_than_weak(self, tx: sqlite3.Connection, texts: Collection[str]) -> set[str]:
-        """Those of some weak identifiers that are a customer's id or a strong identifier elsewhere: that weighs more."""
+        """Those of some weak identifiers that are customers or strong identifiers elsewhere: that weighs more."""
         if not texts:
             return set()
         found = tx.execute(
