@@ -34,7 +34,7 @@ def test_the_template_states_the_models_own_defaults(workspace):
     told = yaml.safe_load(workspace.policy_file.read_text())
     stated = ContactPolicy.model_validate(told).model_dump()
     default = ContactPolicy().model_dump()
-    on_purpose = {"caps", "consent", "harm"}
+    on_purpose = {"caps", "consent", "harm", "pressure", "quiet", "cool_down"}
     assert {key for key in default if stated[key] != default[key]} == on_purpose
     assert set(told) == set(default)  # nothing is hidden from the marketer
 
