@@ -27,6 +27,8 @@ pytestmark = [pytest.mark.bench, pytest.mark.timeout(7200)]
 MOST = 50_000_000 if FULL else ROWS
 SIZES = sorted({min(size, MOST) for size in (1_000_000, 3_000_000, 10_000_000, MOST)} | {min(MOST // 10, 1_000_000)})
 AS_OF = busy_log.START + busy_log.DAYS * clock.DAY
+LAST = ("--as-of", clock.isoformat(AS_OF))
+EVERY = 30 * clock.DAY
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +56,12 @@ def child(words: list[str], folder: Path) -> tuple[float, float, float]:
     return done[2].ru_utime + done[2].ru_stime, time.perf_counter() - start, peak
 
 
-def build(workspace: Path, source: Path | str, out: Path, *options: str) -> tuple[float, float, float]:
-    """Of `tactful features build` at one cutoff."""
+def build(
+    workspace: Path, source: Path | str, out: Path, *options: str, cutoffs: tuple[str, ...] = LAST
+) -> tuple[float, float, float]:
+    """Of `tactful features build`, at one cutoff unless others are named."""
     words = [sys.executable, "-m", "tactful", "features", "build", "--workspace", str(workspace)]
-    words += ["--source", str(source), "--out", str(out), "--as-of", clock.isoformat(AS_OF), *options]
+    words += ["--source", str(source), "--out", str(out), *cutoffs, *options]
     return child(words, workspace)
 
 
@@ -92,6 +96,23 @@ def test_growth_and_memory(logs, busy, workspace, tmp_path):
     print(f"  grows with the power {exponent:.2f} of the number of rows")
     assert exponent < 1.2
     assert max(peaks) < 2560
+
+
+def test_twelve_cutoffs(logs, busy, workspace, tmp_path):
+    """More than memory holds as one table: the largest log at twelve cutoffs, Parquet to Parquet, beside the floor."""
+    most, out = logs[MOST], tmp_path / "out"
+    cutoffs = ("--from", clock.isoformat(AS_OF - 11 * EVERY), "--to", clock.isoformat(AS_OF), "--every", "30d")
+    build(workspace, busy(1_000), tmp_path / "few.parquet")
+    start, _, _ = build(workspace, busy(1_000), tmp_path / "none.parquet")
+    used, wall, peak = build(workspace, most, out, "--memory", "2GB", cutoffs=cutoffs)
+    least = cpu(lambda: floor(most), 2)
+    rows = sum(pq.read_metadata(part).num_rows for part in out.glob("*.parquet"))
+    spent = used - start
+    print(f"\n{MOST:,} rows, 12 cutoffs, --memory 2GB, Parquet to {rows:,} rows of Parquet:")
+    print(f"  {spent:.1f} CPU seconds, writing included: {spent / least:.1f}x the floor's {least:.1f}")
+    print(f"  {wall:.0f} s in all, peak {peak:,.0f} MB")
+    assert rows > 11 * pq.read_metadata(tmp_path / "few.parquet").num_rows
+    assert peak < 2560
 
 
 def test_growth_in_memory(logs):
