@@ -1,0 +1,155 @@
+"""The smooth part of a score: terms of single features, and what a habit of visiting says, as compiled code."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from features.workspace import WorkspaceError
+
+IDENTITY, LOG1P, LEVELS, HABIT = 0, 1, 2, 3
+_GONE = 50.0
+_HABIT_COLUMNS = ("active_days", "recency", "tenure")
+_HABIT_NUMBERS = ("horizon", "r", "alpha", "a", "b", "weight")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Flat tables, one entry a term; knots and values lie end to end. A column below 0 is the action's `~column`."""
+
+    columns: np.ndarray
+    form: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+    knots: np.ndarray
+    values: np.ndarray
+    null: np.ndarray
+
+    def add(self, rows: np.ndarray, actions: np.ndarray, out: np.ndarray) -> None:
+        """Adds every term of rows [n, columns] with each of actions [m, own columns] to out [n, m]."""
+        if len(self.form):
+            _linear(rows, actions, self.columns, self.form, self.start, self.stop, self.knots, self.values, self.null,
+                    out)  # fmt: skip
+
+
+def read(
+    terms: Sequence[Mapping[str, Any]],
+    features: Sequence[str],
+    categorical: Collection[str],
+    of_action: Mapping[int, int],
+) -> Terms:
+    """Flattens the terms; the forms are those of training/artefact.py. `of_action`: see serving/trees.py."""
+
+    def place(name: str) -> int:
+        column = features.index(name)
+        return ~of_action[column] if column in of_action else column
+
+    where: list[tuple[int, int, int]] = []
+    form, start, stop, null = [], [], [], []
+    knots: list[float] = []
+    values: list[float] = []
+    for term in terms:
+        start.append(len(values))
+        null.append(float(term["null"]))
+        if "habit" in term:
+            habit = term["habit"]
+            where.append((*(place(habit[name]) for name in _HABIT_COLUMNS),))  # type: ignore[arg-type]
+            form.append(HABIT)
+            numbers = [habit["span"], *(term[name] for name in _HABIT_NUMBERS)]
+            values += numbers
+            knots += [0.0] * len(numbers)
+        else:
+            k = place(term["feature"])
+            where.append((k, k, k))
+            if ("levels" in term) != (term["feature"] in categorical):
+                raise WorkspaceError(f"the model treats {term['feature']} as a number and as a category: retrain it")
+            if "levels" in term:
+                form.append(LEVELS)
+                values += [*term["levels"].values(), term["other"]]
+                knots += [0.0] * (len(term["levels"]) + 1)
+            else:
+                form.append({"identity": IDENTITY, "log1p": LOG1P}[term["transform"]])
+                values += term["values"]
+                knots += term["knots"]
+        stop.append(len(values))
+    return Terms(
+        np.array(where, dtype=np.int64).reshape(len(where), 3),
+        np.array(form, dtype=np.int64),
+        np.array(start, dtype=np.int64),
+        np.array(stop, dtype=np.int64),
+        np.array(knots, dtype=np.float64),
+        np.array(values, dtype=np.float64),
+        np.array(null, dtype=np.float64),
+    )
+
+
+@njit(nogil=True)
+def _linear(rows, actions, columns, form, start, stop, knots, values, null, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Adds the sum of the terms to every cell of `out`; a categorical column holds its code.
+
+    Numeric terms interpolate between knots[start:stop] and are constant beyond them, as np.interp; categorical ones
+    look their code up in values[start:stop]; a habit reads three columns and finds its numbers there.
+    """
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            total = 0.0
+            for term in range(columns.shape[0]):
+                lo, hi = start[term], stop[term]
+                v = _value(rows, actions, i, j, columns[term, 0])
+                if form[term] == HABIT:
+                    recency = _value(rows, actions, i, j, columns[term, 1])
+                    tenure = _value(rows, actions, i, j, columns[term, 2])
+                    total += _habit(v, recency, tenure, values[lo:hi], null[term])
+                elif np.isnan(v):
+                    total += null[term]
+                elif form[term] == LEVELS:
+                    total += values[lo + int(v)]
+                else:
+                    if form[term] == LOG1P:
+                        v = np.log1p(v) if v >= 0.0 else -np.log1p(-v)
+                    total += _interpolated(v, knots[lo:hi], values[lo:hi])
+            out[i, j] += total
+
+
+@njit(nogil=True)
+def _value(rows, actions, i, j, column):  # type: ignore[no-untyped-def]  # pragma: no cover
+    return rows[i, column] if column >= 0 else actions[j, ~column]
+
+
+@njit(nogil=True)
+def _interpolated(v, knots, values):  # type: ignore[no-untyped-def]  # pragma: no cover
+    last = knots.shape[0] - 1
+    if v <= knots[0]:
+        return values[0]
+    if v >= knots[last]:
+        return values[last]
+    left, right = 0, last
+    while right - left > 1:
+        middle = (left + right) // 2
+        if knots[middle] <= v:
+            left = middle
+        else:
+            right = middle
+    slope = (values[left + 1] - values[left]) / (knots[left + 1] - knots[left])
+    return slope * (v - knots[left]) + values[left]
+
+
+@njit(nogil=True)
+def _habit(active_days, recency, tenure, numbers, null):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Weight times the logit that BG/NBD gives to silence over the horizon; formula in training/artefact.py."""
+    if np.isnan(active_days) or np.isnan(recency) or np.isnan(tenure):
+        return null
+    span, horizon, r, alpha, a, b, weight = numbers
+    repeats = max(active_days - (1.0 if tenure <= span else 0.0), 0.0)
+    age = min(tenure, span)
+    last = max(age - recency, 0.0) if repeats > 0.0 else 0.0
+    shape = r + repeats
+    gone = -_GONE
+    if repeats > 0.0:
+        gone = np.log(a / (b + max(repeats, 1.0) - 1.0)) + shape * (np.log(alpha + age) - np.log(alpha + last))
+        gone = min(gone, _GONE)
+    quiet = shape * (np.log(alpha + age) - np.log(alpha + age + horizon))
+    either = max(gone, quiet) + np.log1p(np.exp(-abs(gone - quiet)))
+    return weight * (either - np.log(-np.expm1(quiet)))
