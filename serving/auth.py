@@ -1,4 +1,4 @@
-"""API keys: made once, stored as a hash, asked for before anything else happens.
+"""API keys: made once, stored as a hash, asked for before anything else happens; and what each of them opens.
 
 A key is 256 random bits, so a plain SHA-256 is enough: there is no small space to search, as there is with passwords.
 """
@@ -7,7 +7,9 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -17,8 +19,19 @@ PREFIX = "tactful_"
 #: What answers without a key: liveness, readiness, and the API page with what it is made of.
 OPEN = frozenset({"/", "/livez", "/readyz", "/healthz", "/v1/docs", "/v1/openapi.json"})
 OPEN_BELOW = ("/static_content/",)
+#: What a key may be made for. A call names those that open it; `admin` opens every call.
+SCOPES = {
+    "decide": "ask for decisions, claim contacts and report them sent",
+    "record": "report interactions, outcomes, attributes, identifiers and preferences",
+    "marketer": "look: explain decisions, read policies and reports",
+    "metrics": "read the service's metrics",
+    "admin": "everything, privacy requests included",
+}
+DEFAULT_SCOPES = ("decide", "record")
 #: A revoked key stops working after at most this (seconds).
 STALE = 5.0
+#: How often the stored keys are read for a key that is not among them (seconds), whoever guesses at what rate.
+GUESSES = 0.05
 
 
 def new_key() -> str:
@@ -31,38 +44,76 @@ def hashed(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+class StoredKey(Protocol):
+    """What is kept of a key: `serving.store.protocol.Key`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def hash(self) -> str: ...
+    @property
+    def scope(self) -> str: ...
+    @property
+    def revoked_at(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Client:
+    """Whose key a request came with, and what it may do."""
+
+    name: str
+    scopes: frozenset[str] = field(default_factory=frozenset)
+    revoked: bool = False
+
+    def may(self, scopes: Collection[str]) -> bool:
+        """Whether the key has one of the scopes; no scope at all is nobody's."""
+        return bool(scopes) and ("admin" in self.scopes or not self.scopes.isdisjoint(scopes))
+
+
+def client_of(key: StoredKey) -> Client:
+    """Keys are stored with their scopes in one word, `decide,record`; `all` is how the first ones were."""
+    scopes = frozenset("admin" if scope == "all" else scope for scope in key.scope.split(","))
+    return Client(key.name, scopes, key.revoked_at is not None)
+
+
 class Keyring:
     """The stored hashes: read again for a key that is not among them, and every few seconds.
 
-    `load` returns {hash: name}; it is called from the event loop, so it must be quick.
+    `load` is called from the event loop, so it must be quick. Where it raises a Problem (the store is away) the keys
+    known so far go on working.
     """
 
-    def __init__(self, load: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(self, load: Callable[[], Iterable[StoredKey]]) -> None:
         self._load = load
-        self._keys: Mapping[str, str] = {}
+        self._keys: dict[str, Client] = {}
         self._read = float("-inf")
 
-    def name(self, key: str) -> str | None:
-        """Whose key this is, or None."""
+    def client(self, key: str) -> Client | None:
+        """Whose key this is, even where it was revoked, or None."""
         digest = hashed(key)
-        if time.monotonic() - self._read > STALE:
+        age = time.monotonic() - self._read
+        if age > STALE:
             self._refresh()
             return self._find(digest)
         found = self._find(digest)
-        if found is None:  # made a moment ago, perhaps; looking costs less than the request did
+        if found is None and age > GUESSES:  # made a moment ago, perhaps
             self._refresh()
             found = self._find(digest)
         return found
 
-    def _find(self, digest: str) -> str | None:
+    def _find(self, digest: str) -> Client | None:
         found = None
-        for stored, name in self._keys.items():  # no early exit: the time says nothing of which key was close
+        for stored, client in self._keys.items():  # no early exit: the time says nothing of which key was close
             if hmac.compare_digest(stored, digest):
-                found = name
+                found = client
         return found
 
     def _refresh(self) -> None:
-        self._keys = dict(self._load())
+        try:
+            self._keys = {key.hash: client_of(key) for key in self._load()}
+        except Problem:
+            if not self._keys:
+                raise
         self._read = time.monotonic()
 
 
@@ -78,7 +129,10 @@ def presented(scope: Scope) -> str | None:
 
 
 class RequireKey:
-    """Pure ASGI middleware: no key, no answer. It covers mounted apps and unknown paths too."""
+    """Pure ASGI middleware: no key, no answer. It covers mounted apps and unknown paths too.
+
+    Who asks is left in `scope["state"]["client"]`, for the route to judge (refuse_scope) and for the log of refusals.
+    """
 
     def __init__(self, app: ASGIApp, keyring: Callable[[], Keyring | None]) -> None:
         self.app = app
@@ -103,11 +157,30 @@ class RequireKey:
             return Problem(
                 "not-ready", "the store with the API keys is not open yet; ask again", headers={"Retry-After": "1"}
             )
-        name = keyring.name(key)
-        if name is None:
+        try:
+            client = keyring.client(key)
+        except Problem as problem:
+            return problem
+        if client is not None:
+            scope.setdefault("state", {})["client"] = client
+        if client is None or client.revoked:
             return _unauthorised("this API key is not known here, or was revoked")
-        scope.setdefault("state", {})["client"] = name
         return None
+
+
+def refuse_scope(scope: Scope, needed: Collection[str]) -> None:
+    """Raises the problem `forbidden` unless the request's key has one of the scopes."""
+    client = scope.get("state", {}).get("client")
+    if client is None or not client.may(needed):
+        wanted = " or ".join(f"`{each}`" for each in sorted(needed)) or "a scope that no key has"
+        has = ", ".join(f"`{each}`" for each in sorted(client.scopes)) if client is not None else "none"
+        first = min(needed, default="admin")
+        raise Problem(
+            "forbidden",
+            f"this call needs the scope {wanted}, and this key has {has}; "
+            f"make one that has it with `tactful keys create NAME --scope {first}`",
+            extra={"scopes": sorted(needed)},
+        )
 
 
 def is_open(path: str) -> bool:

@@ -2,13 +2,14 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from features.workspace import Workspace, WorkspaceError
-from serving.auth import hashed, new_key
+from serving.auth import DEFAULT_SCOPES, SCOPES, hashed, new_key
 from serving.store import open_store
 from serving.store.protocol import Conflict, Key
 
@@ -39,12 +40,18 @@ def address(workspace: Workspace) -> str:
         return "http://127.0.0.1:3000"
 
 
-def create_key(workspace: Workspace, name: str) -> str:
-    """Stores the hash of a fresh key under `name` and returns the key; WorkspaceError where the name is taken."""
+def create_key(workspace: Workspace, name: str, scopes: Sequence[str] = DEFAULT_SCOPES) -> str:
+    """Stores the hash of a fresh key under `name` and returns the key.
+
+    Raises WorkspaceError where the name is taken or a scope unknown.
+    """
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise WorkspaceError(f"--scope {scope!r} is none of {', '.join(SCOPES)}")
     key = new_key()
     store = open_store(workspace)
     try:
-        store.add_key(Key(name, hashed(key), "all", workspace.clock().now())).result()
+        store.add_key(Key(name, hashed(key), ",".join(sorted(set(scopes))), workspace.clock().now())).result()
     except Conflict as error:
         raise WorkspaceError(str(error)) from None
     finally:
@@ -66,7 +73,7 @@ def own_key(workspace: Workspace) -> str:
         store.revoke_key(OWN_KEY, workspace.clock().now()).result()  # its file is gone: nobody can use it
     finally:
         store.close()
-    key = create_key(workspace, OWN_KEY)
+    key = create_key(workspace, OWN_KEY, ["admin"])  # whoever runs commands here can read the store itself
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as written:
         written.write(key + "\n")

@@ -23,7 +23,11 @@ KEYS_HELP = "API keys of the channel systems."
 
 CREATE_HELP = """Make an API key and print it, once: only its hash is kept.
 
-Example: tactful keys create mailer"""
+Example: tactful keys create mailer --scope decide --scope record"""
+
+LIST_HELP = """Who has a key, and what it may do.
+
+Example: tactful keys list"""
 
 REVOKE_HELP = """Make a key stop working, within five seconds on a running service.
 
@@ -95,13 +99,35 @@ def environment(workspace: Workspace) -> dict[str, str]:
 
 @command
 def create_key(
-    name: Annotated[str, typer.Argument(help="Who will use it, e.g. mailer.")], workspace: WorkspaceOption = None
+    name: Annotated[str, typer.Argument(help="Who will use it, e.g. mailer.")],
+    scope: Annotated[
+        list[str], typer.Option(help="What it may do: decide, record, marketer, metrics, admin; may be repeated.")
+    ] = ["decide", "record"],  # noqa: B006  typer reads it and never changes it
+    workspace: WorkspaceOption = None,
 ) -> None:
     from serving.client import create_key as create
 
-    key = create(locate(workspace), name)
-    err.print(f"The key of {name}. It is shown this once, so keep it now:", markup=False)
+    key = create(locate(workspace), name, scope)
+    err.print(f"The key of {name}, to {' and '.join(scope)}. It is shown this once, so keep it now:", markup=False)
     out.print(key, markup=False)
+
+
+@command
+def list_keys(workspace: WorkspaceOption = None) -> None:
+    from serving.auth import client_of
+    from serving.store import open_store
+
+    store = open_store(locate(workspace))
+    try:
+        stored = store.keys()
+    finally:
+        store.close()
+    if not stored:
+        err.print("There are no keys yet; make one with `tactful keys create NAME`.", markup=False)
+    for key in stored:
+        scopes = ", ".join(sorted(client_of(key).scopes))
+        until = f"; revoked {clock.isoformat(key.revoked_at)}" if key.revoked_at is not None else ""
+        out.print(f"{key.name}: {scopes}; made {clock.isoformat(key.created_at)}{until}", markup=False)
 
 
 @command
@@ -271,6 +297,7 @@ app = typer.Typer(help="The service, its keys and its decisions.")
 app.command(help=SERVE_HELP)(serve)
 keys = typer.Typer(help=KEYS_HELP, no_args_is_help=True)
 keys.command("create", help=CREATE_HELP)(create_key)
+keys.command("list", help=LIST_HELP)(list_keys)
 keys.command("revoke", help=REVOKE_HELP)(revoke_key)
 app.add_typer(keys, name="keys")
 app.command(help=DECIDE_HELP)(decide)

@@ -1,4 +1,4 @@
-"""What every call has in common: JSON is read strictly and written by orjson."""
+"""What every call has in common: JSON read strictly and written by orjson, and a scope that its key must have."""
 
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,8 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
+from serving.answers import SCOPES_OF_CALL
+from serving.auth import refuse_scope
 from serving.problems import Problem
 
 if TYPE_CHECKING:
@@ -25,12 +27,18 @@ class StrictJson(Request):
 
 
 class Route(APIRoute):
-    """A route whose request is read by StrictJson."""
+    """A route read by StrictJson, for keys with one of the scopes that it was documented with; without any, for nobody.
+
+    The scope is judged before the body is read.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
+        scopes = frozenset((self.openapi_extra or {}).get(SCOPES_OF_CALL, ()))
 
         async def strict(request: Request) -> Response:
+            if self.include_in_schema:  # the API page is for everyone
+                refuse_scope(request.scope, scopes)
             return await handler(StrictJson(request.scope, request.receive))
 
         return strict

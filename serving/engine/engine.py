@@ -23,7 +23,7 @@ from serving.engine.waiting import RETRY, Answer, available
 from serving.problems import Problem, invalid
 from serving.schemas import DecideRequest, OutcomeRequest, ScoreRequest
 from serving.store import open_store
-from serving.store.protocol import Read, Store
+from serving.store.protocol import Key, Read, Store
 
 log = logging.getLogger("tactful.engine")
 
@@ -135,9 +135,9 @@ class Engine:
         with available():
             return self.store.read(customer_id)
 
-    def _keys(self) -> dict[str, str]:
-        stored = self.store.keys()
-        return {key.hash: key.name for key in stored if key.revoked_at is None}
+    def _keys(self) -> list[Key]:
+        with available():
+            return self.store.keys()
 
     def _lacking(self) -> list[str]:
         """Kinds of model that a decision needs and has not: a stated fallback stands in for propensity."""

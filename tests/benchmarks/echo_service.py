@@ -10,12 +10,14 @@ import orjson
 from fastapi import FastAPI
 from starlette.responses import Response
 
+from serving.answers import SCOPES_OF_CALL
 from serving.api import Route, reply
 from serving.auth import Keyring, hashed
 from serving.schemas import DecideRequest
 from serving.service import configured
+from serving.store.protocol import Key
 
-_ring = Keyring(lambda: {hashed(os.environ["ECHO_KEY"]): "bench"})
+_ring = Keyring(lambda: [Key("bench", hashed(os.environ["ECHO_KEY"]), "decide", 0)])
 app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 app.router.route_class = Route
 
@@ -28,7 +30,7 @@ class _Echo:
         return {"ready": True, "missing": []}
 
 
-@app.post("/decide")
+@app.post("/decide", openapi_extra={SCOPES_OF_CALL: ["decide"]})
 async def decide(body: DecideRequest) -> Response:
     return reply({**ANSWER, "customer_id": body.customer_id})
 

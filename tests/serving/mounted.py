@@ -9,12 +9,13 @@ from serving.auth import Keyring, RequireKey, hashed, new_key
 from serving.engine import Engine
 from serving.limits import BodyLimit
 from serving.problems import outside
+from serving.store.protocol import Key
 
 KEY = new_key()
 
 
 def mounted(engine: Engine | None) -> BodyLimit:
-    """An ASGI app that knows one key, KEY."""
-    ring = Keyring(lambda: {hashed(KEY): "test"})
+    """An ASGI app that knows one key, KEY, which may everything."""
+    ring = Keyring(lambda: [Key("test", hashed(KEY), "admin", 0)])
     app = Starlette(routes=[Mount("/v1", Api(create_api(lambda: engine)))], exception_handlers={HTTPException: outside})
     return BodyLimit(RequireKey(app, lambda: ring))

@@ -10,9 +10,15 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from serving import auth, client
-from serving.auth import Keyring, RequireKey, hashed, new_key
+from serving.auth import Client, Keyring, RequireKey, hashed, new_key
 from serving.commands import app
+from serving.problems import Problem
 from serving.store import open_store
+from serving.store.protocol import Key
+
+
+def key(name, text, scope="decide", revoked_at=None):
+    return Key(name, hashed(text), scope, 0, revoked_at)
 
 
 def test_keys_are_random_and_only_their_hash_says_anything():
@@ -25,22 +31,62 @@ def test_keys_are_random_and_only_their_hash_says_anything():
 def test_a_new_key_works_at_once_and_a_revoked_one_for_seconds_at_most(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(auth.time, "monotonic", lambda: now[0])
-    stored = {}
+    stored = []
     ring = Keyring(lambda: stored)
-    assert ring.name("tactful_a") is None
-    stored[hashed("tactful_a")] = "mailer"
-    assert ring.name("tactful_a") == "mailer"
-    stored.clear()
-    assert ring.name("tactful_a") == "mailer", "a revoked key may work for a few seconds more"
+    assert ring.client("tactful_a") is None
+    stored.append(key("mailer", "tactful_a"))
+    now[0] += auth.GUESSES + 0.01
+    assert ring.client("tactful_a") == Client("mailer", frozenset({"decide"}))
+    stored[0] = key("mailer", "tactful_a", revoked_at=1)
+    assert not ring.client("tactful_a").revoked, "a revoked key may work for a few seconds more"
     now[0] += auth.STALE + 0.1
-    assert ring.name("tactful_a") is None
+    assert ring.client("tactful_a").revoked
+
+
+def test_guessing_keys_does_not_read_the_store_each_time(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(auth.time, "monotonic", lambda: now[0])
+    reads = []
+    ring = Keyring(lambda: reads.append(1) or [])
+    for guess in range(1000):
+        assert ring.client(f"tactful_{guess}") is None
+        now[0] += 0.001
+    assert len(reads) <= 1 + 1.0 / auth.GUESSES
+
+
+def test_known_keys_work_while_the_store_is_away(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(auth.time, "monotonic", lambda: now[0])
+    away = []
+
+    def load():
+        if away:
+            raise Problem("not-ready", "the store is not available")
+        return [key("mailer", "tactful_a")]
+
+    ring = Keyring(load)
+    assert ring.client("tactful_a").name == "mailer"
+    away.append(True)
+    now[0] += auth.STALE + 1
+    assert ring.client("tactful_a").name == "mailer"
+    http = TestClient(RequireKey(_hello, lambda: Keyring(load)))
+    assert http.post("/v1/decide", headers={"X-API-Key": "tactful_a"}).status_code == 503
+
+
+def test_a_scope_opens_its_calls_and_admin_all():
+    assert Client("a", frozenset({"decide"})).may({"decide", "marketer"})
+    assert not Client("a", frozenset({"decide", "record"})).may({"marketer"})
+    assert Client("a", frozenset({"admin"})).may({"record"})
+    assert not Client("a", frozenset({"admin"})).may(()), "a call that names no scope is nobody's"
+    assert auth.client_of(key("first", "k", scope="all")).scopes == {"admin"}
+    assert auth.client_of(key("till", "k", scope="decide,record")).scopes == {"decide", "record"}
 
 
 def test_every_stored_key_is_compared_whatever_is_found(monkeypatch):
     compared = []
     monkeypatch.setattr(auth.hmac, "compare_digest", lambda a, b: compared.append(a) or a == b)
-    ring = Keyring(lambda: {hashed(name): name for name in ("a", "b", "c")})
-    assert ring.name("a") == "a"
+    ring = Keyring(lambda: [key(name, name) for name in ("a", "b", "c")])
+    assert ring.client("a").name == "a"
     assert len(compared) == 3
 
 
@@ -50,7 +96,7 @@ async def _hello(_scope, _receive, send):
 
 
 def test_only_health_and_documentation_are_open():
-    http = TestClient(RequireKey(_hello, lambda: Keyring(dict)))
+    http = TestClient(RequireKey(_hello, lambda: Keyring(list)))
     for path in (
         "/livez",
         "/readyz",
@@ -99,7 +145,7 @@ def test_the_command_prints_a_key_once_and_stores_its_hash(bare):
     assert key.startswith("tactful_")
     store = open_store(bare)
     stored = store.keys()
-    assert {found.name: found.hash for found in stored} == {"mailer": hashed(key)}
+    assert {found.name: (found.hash, found.scope) for found in stored} == {"mailer": (hashed(key), "decide,record")}
     store.close()
     raw = b"".join(file.read_bytes() for file in bare.store_path.parent.iterdir() if file.is_file())
     assert key.encode() not in raw
@@ -109,6 +155,17 @@ def test_the_command_prints_a_key_once_and_stores_its_hash(bare):
     assert invoke(bare, "keys", "revoke", "mailer").exit_code == 0
     assert invoke(bare, "keys", "revoke", "mailer").exit_code == 2
     assert invoke(bare, "keys", "create", "mailer").exit_code == 0, "a revoked name is free again"
+
+
+def test_a_key_is_made_for_what_it_may_do_and_listed_with_it(bare):
+    assert "no keys yet" in invoke(bare, "keys", "list").output
+    assert invoke(bare, "keys", "create", "board", "--scope", "marketer", "--scope", "metrics").exit_code == 0
+    wrong = invoke(bare, "keys", "create", "other", "--scope", "root")
+    assert wrong.exit_code == 2
+    assert "'root' is none of decide, record, marketer, metrics, admin" in wrong.output
+    assert "board: marketer, metrics; made 2026-05-04T" in invoke(bare, "keys", "list").output
+    invoke(bare, "keys", "revoke", "board")
+    assert "revoked 2026-05-04T" in invoke(bare, "keys", "list").output
 
 
 def test_the_command_line_keeps_a_key_of_its_own_that_others_cannot_read(bare, monkeypatch):
