@@ -63,6 +63,12 @@ class History:
         self.identifiers = DayLog(self.folder / "identifiers", ["link_id"], "received_at", links.LINKS)
         self._logs = {kind: DayLog(self.folder / kind, key, at) for kind, (key, at) in LOGS.items()}
 
+    @property
+    def logs(self) -> dict[str, DayLog]:
+        """Every log by its kind."""
+        own = {"interactions": self._interactions, "attributes": self.records, "identifiers": self.identifiers}
+        return own | self._logs
+
     def append(self, table: pa.Table, source: str, live: bool = False) -> Receipt:
         """Adds interactions (checked ones: see `conform`); ids already known, here or in history, count as duplicates.
 

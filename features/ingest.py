@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from features.daylog import Writer
 from features.history import History, Receipt, conform
@@ -22,6 +21,7 @@ from features.sources.files import Source, read, shown
 from features.sources.mapping import Map, load
 from features.sources.named import Dataset
 from features.sources.quarantine import Quarantine, Refused, digest, sweep
+from features.tombstones import Graveyard, is_in
 from features.workspace import Workspace, WorkspaceError
 
 Tick = Callable[[str, int], Any]
@@ -155,7 +155,8 @@ class _Session:
         self.settings, self.now = workspace.settings, workspace.clock().now()
         self.batch, self.tick = batch, tick
         self.receipt = Receipt()
-        self._erased = pa.array(sorted(erased(History(workspace).links())), pa.string())
+        self._erased = erased(History(workspace).links())
+        self._buried = Graveyard(workspace).tombstones()
         self.aside: dict[str, int] = {}
         self.people = People(self.settings, self.now)
         self._refused: list[Quarantine] = []
@@ -199,7 +200,7 @@ class _Session:
     def _take(self, source: str, table: pa.Table, complaints: Complaints, refused: Quarantine, positions: np.ndarray,
               raw: Callable[[int], Any], damaged: Sequence[tuple[int, str, Any]] = ()) -> None:  # fmt: skip
         contract.check(table, self.settings, self.now, complaints)
-        gone = np.asarray(pc.is_in(table["customer_id"], self._erased))
+        gone = is_in(table["customer_id"], self._erased) | self._buried.marked(table["customer_id"])
         complaints.add(gone, "customer_id", lambda _row: "was erased; nothing more is kept of this customer")
         told = [(int(positions[row]), complaints.of(int(row)), row) for row in np.flatnonzero(complaints.bad)]
         for position, reason, found in heapq.merge(told, damaged, key=lambda bad: bad[0]):

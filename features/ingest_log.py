@@ -18,6 +18,7 @@ from features.sources.complaints import Complaints
 from features.sources.files import ENOUGH_TO_JUDGE, open_reader
 from features.sources.mapping import Format, listed
 from features.sources.quarantine import Quarantine, digest
+from features.tombstones import ERASED, Graveyard, Tombstones
 from features.workspace import Workspace, WorkspaceError
 
 
@@ -47,10 +48,11 @@ def ingest(workspace: Workspace, log: DayLog, kind: Kind, paths: Sequence[Path],
     with ExitStack() as stack:
         batch = stack.enter_context(log.writer(", ".join(path.name for path in paths)))
         done, refusals = [], []
+        buried = Graveyard(workspace).tombstones()
         for path in paths:
             refused = Quarantine(workspace.quarantine, path.name, digest(path))
             stack.callback(refused.discard)
-            done.append(_read(path, kind, batch, refused, workspace.clock().now(), tick))
+            done.append(_read(path, kind, batch, refused, workspace.clock().now(), buried, tick))
             refusals.append(refused)
         for refused in refusals:  # before the batch: a kill between the two leaves a file too many, no row too few
             refused.commit()
@@ -72,7 +74,8 @@ def words(chunk: Chunk, name: str, complaints: Complaints) -> pa.Array:
     return found
 
 
-def _read(path: Path, kind: Kind, batch: Writer, refused: Quarantine, now: int, tick: Tick | None) -> SourceReceipt:
+def _read(path: Path, kind: Kind, batch: Writer, refused: Quarantine, now: int, buried: Tombstones,
+          tick: Tick | None) -> SourceReceipt:  # fmt: skip
     reader = open_reader(path, Format())
     missing = [name for name in kind.needed if name not in reader.columns]
     if missing:
@@ -89,8 +92,9 @@ def _read(path: Path, kind: Kind, batch: Writer, refused: Quarantine, now: int, 
         if wrong is not None and chunk.rows >= ENOUGH_TO_JUDGE:  # it is the file that does not fit
             raise WorkspaceError(f"{path}: no row of the first {chunk.rows:,} is {kind.row}; {wrong[0]}: {wrong[1]}")
         first = False
-        _refuse(chunk, complaints, refused)
-        good = kind.conform(table.filter(pa.array(~complaints.bad)))
+        gone = buried.rows(table)
+        _refuse(chunk, complaints, refused, gone)
+        good = kind.conform(table.filter(pa.array(~(complaints.bad | gone))))
         fresh, bad = int(batch.add(good).sum()), table.num_rows - good.num_rows
         received = table.num_rows + len(chunk.damaged)
         total += Receipt(received, fresh, good.num_rows - fresh, bad + len(chunk.damaged))
@@ -102,7 +106,11 @@ def _read(path: Path, kind: Kind, batch: Writer, refused: Quarantine, now: int, 
     return SourceReceipt(str(path), total, refused.path if refused.rows else None, reasons)
 
 
-def _refuse(chunk: Chunk, complaints: Complaints, refused: Quarantine) -> None:
-    told = [(int(chunk.positions[row]), complaints.of(int(row)), row) for row in np.flatnonzero(complaints.bad)]
+def _refuse(chunk: Chunk, complaints: Complaints, refused: Quarantine, gone: np.ndarray) -> None:
+    """`gone` are rows of erased customers, bool[n]: refused without their content."""
+    told = [
+        (int(chunk.positions[row]), ERASED if gone[row] else complaints.of(int(row)), None if gone[row] else row)
+        for row in np.flatnonzero(complaints.bad | gone)
+    ]
     for position, reason, found in heapq.merge(told, chunk.damaged, key=lambda bad: bad[0]):
         refused.add(position, reason, chunk.raw(int(found)) if isinstance(found, np.integer) else found)

@@ -14,6 +14,7 @@ from features.history import History, Receipt
 from features.identity.links import misfit
 from features.sources.contract import FUTURE_SLACK
 from features.sources.quarantine import Quarantine
+from features.tombstones import ERASED, Graveyard
 from features.workspace import Settings, Workspace
 
 
@@ -49,9 +50,12 @@ class People:
     ) -> tuple[pa.Table, Quarantine]:
         """The rows that fit, and a quarantine of the others, in place."""
         refused = Quarantine(workspace.quarantine, Path(name).name, "")
-        bad = np.zeros(table.num_rows, bool)
-        for row, told in enumerate(table.to_pylist()):
-            reason = wrong(told) or self._untimely(told["valid_from"])
+        gone = Graveyard(workspace).tombstones().rows(table)
+        bad = gone.copy()
+        for row in np.flatnonzero(gone).tolist():
+            refused.add(row + 1, ERASED, None)
+        for row, told in enumerate(table.to_pylist() if not gone.all() else []):
+            reason = None if gone[row] else wrong(told) or self._untimely(told["valid_from"])
             if reason is not None:
                 bad[row] = True
                 refused.add(row + 1, reason, told)

@@ -14,12 +14,19 @@ import secrets
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from features import clock
 from features.daylog import append_line, locked
 from features.workspace import Workspace, WorkspaceError
 
+#: Why a row is refused; without its content, which is not to be kept.
+ERASED = "customer_id: was erased; nothing more is kept of this customer"
+#: Where a row of any log names someone.
+NAMES = ("customer_id", "identifier")
 _BYTES = 16
 
 
@@ -35,6 +42,28 @@ class Tombstones:
         if not self.hashes:
             return set()
         return {text for text in ids if text is not None and hashed(self.salt, text) in self.hashes}
+
+    def marked(self, column: pa.ChunkedArray) -> np.ndarray:
+        """bool[n]: the rows of a column of ids whose id was erased."""
+        if not self.hashes:
+            return np.zeros(len(column), bool)
+        return is_in(column, self.named(pc.unique(_plain(column)).to_pylist()))
+
+    def rows(self, table: pa.Table) -> np.ndarray:
+        """bool[n]: the rows of a log that name someone who was erased."""
+        bad = np.zeros(table.num_rows, bool)
+        for name in set(NAMES) & set(table.column_names):
+            bad |= self.marked(table[name])
+        return bad
+
+
+def is_in(column: pa.ChunkedArray, ids: Collection[str]) -> np.ndarray:
+    """bool[n]: the rows of a column of ids that are some of these."""
+    return np.asarray(pc.is_in(_plain(column), pa.array(sorted(ids), pa.string())), bool)
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(pa.string())
 
 
 def hashed(salt: bytes, text: str) -> str:
