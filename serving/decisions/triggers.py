@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from features import clock
 from features.interactions import CASE_CLOSING, CASE_OPENING
 from features.state import State
 from features.vocabulary import Entry
+from serving.decisions.policy.durations import micros
+from serving.decisions.policy.triggers import Trigger
 
 #: How long after it an occasion may still be acted on.
 FRESH = 3 * clock.DAY
@@ -30,21 +32,6 @@ class Occasion:
 
     def open(self, now: int) -> bool:
         return self.at <= now < self.until
-
-
-class Trigger(Protocol):
-    """What `serving.decisions.policy` reads from `trigger:` in actions.yaml; exactly one of the first five is set."""
-
-    @property
-    def stage(self) -> str | None: ...
-    @property
-    def stalled(self) -> Any: ...
-    @property
-    def case_closed(self) -> bool | str | None: ...
-    @property
-    def abandoned(self) -> Any: ...
-    @property
-    def date(self) -> Any: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,15 +93,15 @@ def occasion(trigger: Trigger, seen: Seen, stages: Mapping[str, Collection[str]]
     if trigger.stalled is not None:
         found = seen.stage(stages)
         stalled = found is not None and found[0] == trigger.stalled.stage
-        return _fresh(found[1] + trigger.stalled.length) if found is not None and stalled else None
+        return _fresh(found[1] + micros(trigger.stalled.length)) if found is not None and stalled else None
     if trigger.case_closed:
         topic = trigger.case_closed if isinstance(trigger.case_closed, str) else None
         return _case_closed(seen, topic)
     if trigger.abandoned is not None:
-        return _abandoned(seen, trigger.abandoned.type, trigger.abandoned.without, trigger.abandoned.length)
+        return _abandoned(seen, trigger.abandoned.type, trigger.abandoned.without, micros(trigger.abandoned.after))
     if trigger.date is not None:
         told = seen.attributes.get(trigger.date.attribute)
-        return _date(told, trigger.date.length, trigger.date.yearly, seen.zone, now)
+        return _date(told, micros(trigger.date.before), trigger.date.yearly, seen.zone, now)
     return None
 
 
