@@ -1,12 +1,14 @@
 """A workspace: the folder that holds one company's settings, history, store and models."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -141,6 +143,47 @@ class Store(Section):
     url: str = Field("sqlite:///state/tactful.db", pattern=r"^sqlite:///")
 
 
+class Webhook(Section):
+    """A channel system that is called when something waits for it, instead of asking `GET /v1/outbox` itself."""
+
+    url: str = Field(
+        pattern=r"^https?://[^\s/@?#]+(/\S*)?$", description="called with POST; redirects are not followed"
+    )
+    channels: list[str] | None = Field(None, description="what it sends; none: every channel")
+    secret_env: str = Field(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="the environment variable that holds the shared secret"
+    )
+    private: bool = Field(False, description="whether it may be an address of our own network")
+
+
+def _days(text: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}d", text):
+        raise ValueError(f"{text!r} is no number of days; write e.g. 800d")
+    return text
+
+
+Days = Annotated[str, AfterValidator(_days)]
+
+
+class Retention(Section):
+    """How long rows are kept, by age; what is not named is kept for good. `tactful sync` deletes what is older."""
+
+    interactions: Days | None = Field(None, description="interactions; at least 400d, for features look back that far")
+    decisions: Days | None = Field(None, description="decisions and what became of their contacts")
+    quarantine: Days | None = Field(None, description="rows that broke the contract")
+
+    @field_validator("interactions")
+    @classmethod
+    def _long_enough(cls, text: str | None) -> str | None:
+        if text is not None and int(text[:-1]) < 400:
+            raise ValueError("features look back 400 days; keep interactions for 400d or longer")
+        return text
+
+    def days(self, kind: str) -> int | None:
+        text: str | None = getattr(self, kind)
+        return None if text is None else int(text[:-1])
+
+
 class Mlflow(Section):
     """Where models are tracked and registered; relative SQLite URLs start at the workspace."""
 
@@ -169,6 +212,8 @@ class Settings(Section):
     identity: Identity = Identity()
     store: Store = Store()
     mlflow: Mlflow = Mlflow()
+    webhooks: list[Webhook] = Field([], max_length=64)
+    retention: Retention = Retention()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("attributes")
@@ -176,6 +221,15 @@ class Settings(Section):
     def _nothing_sensitive(cls, attributes: declared.Declared, info: ValidationInfo) -> declared.Declared:
         declared.refuse_sensitive(attributes, info.data.get("sensitive_topics", ()))
         return attributes
+
+    @field_validator("webhooks")
+    @classmethod
+    def _known_channels(cls, webhooks: list[Webhook], info: ValidationInfo) -> list[Webhook]:
+        for webhook in webhooks:
+            for channel in webhook.channels or ():
+                if channel not in info.data.get("channels", ()):
+                    raise ValueError(f"{webhook.url}: {channel!r} is no channel of this workspace")
+        return webhooks
 
     @field_validator("channels")
     @classmethod
