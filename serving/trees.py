@@ -16,6 +16,9 @@ from numba import njit
 
 CATEGORICAL, DEFAULT_LEFT = 1, 2  # bits of decision_type; the two above them say what counts as missing
 MISSING_ZERO, MISSING_NAN = 1, 2
+#: What a node does: null goes right or left; null and zero go right or left; a set of codes goes left.
+NULL_RIGHT, NULL_LEFT, ZERO_RIGHT, ZERO_LEFT, SET = 0, 1, 2, 3, 4
+COLUMN, KIND, LEFT, RIGHT, WHICH = 0, 1, 2, 3, 4
 ZERO = float(np.float32(1e-35))  # LightGBM's own notion of zero
 PROBES = 64
 log = logging.getLogger("tactful.scorer")
@@ -23,27 +26,24 @@ log = logging.getLogger("tactful.scorer")
 
 @dataclass(frozen=True)
 class Trees:
-    """Nodes of all trees end to end; a child below 0 is leaf `~child`, a feature below 0 is the action's `~feature`.
+    """Nodes of all trees end to end, int64 [nodes, 5]: column, what it does, left, right, which set; and thresholds.
 
-    `root` [trees] is where each tree starts (below 0: a single leaf), `own` says which ask about the action at all.
-    A categorical node's threshold is its place in `bits_at`, which cuts `bits` (32 codes a word) into sets.
+    A child below 0 is leaf `~child`, a column below 0 is the action's `~column`. `root` [trees] is where each tree
+    starts (below 0: a single leaf), `own` says which ask about the action at all. `bits_at` cuts `bits` (32 codes a
+    word) into sets.
     """
 
     root: np.ndarray
     own: np.ndarray
-    feature: np.ndarray
+    node: np.ndarray
     threshold: np.ndarray
-    decision: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
     leaf: np.ndarray
     bits_at: np.ndarray
     bits: np.ndarray
 
     def add(self, rows: np.ndarray, actions: np.ndarray, out: np.ndarray) -> None:
         """Adds the raw score of rows [n, columns] with each of actions [m, own columns] to out [n, m]."""
-        _walk(rows, actions, self.root, self.own, self.feature, self.threshold, self.decision, self.left, self.right,
-              self.leaf, self.bits_at, self.bits, out)  # fmt: skip
+        _walk(rows, actions, self.root, self.own, self.node, self.threshold, self.leaf, self.bits_at, self.bits, out)
 
 
 def read(booster: lgb.Booster, of_action: Mapping[int, int]) -> Trees | None:
@@ -71,72 +71,83 @@ def _read(text: str, of_action: Mapping[int, int]) -> Trees:
     if "num_tree_per_iteration=1\n" not in head or re.search(r"^average_output", head, re.MULTILINE):
         raise ValueError("it is not a plain sum of trees")
     root, own = [], []
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in ("feature", "threshold", "decision", "left", "right")}
-    leaves, bits_at, bits = [], [np.zeros(1, np.int64)], []
-    nodes = leaf = sets = words = 0
+    nodes: list[np.ndarray] = [np.zeros((0, 5), np.int64)]
+    thresholds, leaves = [np.zeros(0)], [np.zeros(0)]
+    bits_at, bits = [np.zeros(1, np.int64)], [np.zeros(0, np.int64)]
+    size = leaf = sets = words = 0
     for part in parts:
         said = dict(line.split("=", 1) for line in part.strip().splitlines() if "=" in line)
         if said.get("is_linear", "0") != "0":
             raise ValueError("its leaves are linear")
         values = np.array(said["leaf_value"].split(), np.float64)
         inner = len(values) - 1
-        root.append(nodes if inner else ~leaf)
+        root.append(size if inner else ~leaf)
         leaves.append(values)
+        node = np.zeros((inner, 5), np.int64)
         if inner:
-            feature = np.array(said["split_feature"].split(), np.int64)
+            column = np.array(said["split_feature"].split(), np.int64)
             decision = np.array(said["decision_type"].split(), np.int64)
             threshold = np.array(said["threshold"].split(), np.float64)
-            threshold[decision & CATEGORICAL > 0] += sets
-            for side in ("left", "right"):
-                child = np.array(said[f"{side}_child"].split(), np.int64)
-                columns[side].append(np.where(child >= 0, child + nodes, child - leaf))
-            columns["feature"].append(np.array([~of_action[f] if f in of_action else f for f in feature.tolist()]))
-            columns["threshold"].append(threshold)
-            columns["decision"].append(decision)
-            own.append(bool((columns["feature"][-1] < 0).any()))
+            node[:, COLUMN] = [~of_action[k] if k in of_action else k for k in column.tolist()]
+            node[:, KIND] = _kinds(decision, threshold)
+            for side, name in ((LEFT, "left_child"), (RIGHT, "right_child")):
+                child = np.array(said[name].split(), np.int64)
+                node[:, side] = np.where(child >= 0, child + size, child - leaf)
+            node[:, WHICH] = np.where(decision & CATEGORICAL, threshold, 0).astype(np.int64) + sets
+            nodes.append(node)
+            thresholds.append(_edges(threshold))
             if int(said["num_cat"]):
                 ends = np.array(said["cat_boundaries"].split(), np.int64)
                 bits_at.append(ends[1:] + words)
                 bits.append(np.array(said["cat_threshold"].split(), np.int64))
                 sets, words = sets + len(ends) - 1, words + int(ends[-1])
-        else:
-            own.append(False)
-        nodes, leaf = nodes + inner, leaf + len(values)
-    flat = {name: np.concatenate(found) if found else np.zeros(0, np.int64) for name, found in columns.items()}
+        own.append(bool((node[:, COLUMN] < 0).any()))
+        size, leaf = size + inner, leaf + len(values)
     return Trees(
         np.array(root, np.int64),
         np.array(own, np.bool_),
-        flat["feature"].astype(np.int64),
-        flat["threshold"].astype(np.float64),
-        flat["decision"].astype(np.int64),
-        flat["left"].astype(np.int64),
-        flat["right"].astype(np.int64),
-        np.concatenate(leaves) if leaves else np.zeros(0),
+        np.concatenate(nodes),
+        np.concatenate(thresholds),
+        np.concatenate(leaves),
         np.concatenate(bits_at),
-        np.concatenate(bits) if bits else np.zeros(0, np.int64),
+        np.concatenate(bits),
     )
+
+
+def _kinds(decision: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+    """What each node does. Where a null is not known to the tree, LightGBM reads it as zero."""
+    missing = decision >> 2 & 3
+    left = decision & DEFAULT_LEFT > 0
+    left = np.where((missing == MISSING_NAN) | (missing == MISSING_ZERO), left, _edges(threshold) >= 0.0)
+    kinds = np.where(missing == MISSING_ZERO, ZERO_RIGHT, NULL_RIGHT) + left
+    return np.where(decision & CATEGORICAL, SET, kinds)
+
+
+def _edges(threshold: np.ndarray) -> np.ndarray:
+    """Thresholds that compare as they would if everything within ZERO of 0 were 0, which LightGBM takes it for."""
+    below, above = (threshold >= -ZERO) & (threshold < 0.0), (threshold >= 0.0) & (threshold < ZERO)
+    return np.where(below, np.nextafter(-ZERO, -np.inf), np.where(above, ZERO, threshold))
 
 
 def _probes(trees: Trees, columns: int, of_action: Mapping[int, int]) -> np.ndarray:
     """Rows of what decides: thresholds and their neighbours, nulls, zeros, codes inside and outside the sets."""
     random = np.random.default_rng(0)
     back = {~place: column for column, place in of_action.items()}
-    feature = np.array([back.get(f, f) for f in trees.feature.tolist()], np.int64)
+    asked = np.array([back.get(k, k) for k in trees.node[:, COLUMN].tolist()], np.int64)
+    sets = trees.node[:, KIND] == SET
     rows = np.empty((PROBES, columns))
     most = 32.0 * max(1, len(trees.bits))
     for k in range(columns):
-        here = feature == k
-        codes = trees.decision[here] & CATEGORICAL > 0
-        edges = trees.threshold[here][~codes]
+        edges = trees.threshold[(asked == k) & ~sets]
         pool = [np.nan, 0.0, -1.0, 1.0, 2.0, 3.0, *edges, *np.nextafter(edges, np.inf), *np.nextafter(edges, -np.inf)]
-        if codes.any():
+        if (asked[sets] == k).any():
             pool += [*np.arange(0.0, min(most, 64.0)), 1e6]
         rows[:, k] = random.choice(np.array(pool), PROBES)
     return rows
 
 
 @njit(nogil=True)
-def _walk(rows, actions, root, own, feature, threshold, decision, left, right, leaf, bits_at, bits, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _walk(rows, actions, root, own, node, threshold, leaf, bits_at, bits, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     """In the order of the trees for every cell, as LightGBM adds them."""
     candidates = out.shape[1]
     for i in range(out.shape[0]):
@@ -144,34 +155,30 @@ def _walk(rows, actions, root, own, feature, threshold, decision, left, right, l
             times = candidates if own[tree] else min(1, candidates)
             value = 0.0
             for j in range(times):
-                node = root[tree]
-                while node >= 0:
-                    column = feature[node]
+                at = root[tree]
+                while at >= 0:
+                    column, kind = node[at, COLUMN], node[at, KIND]
                     v = rows[i, column] if column >= 0 else actions[j, ~column]
-                    to_left = _goes_left(v, threshold[node], decision[node], bits_at, bits)
-                    node = left[node] if to_left else right[node]
-                value = leaf[~node]
+                    if kind == NULL_RIGHT:
+                        to_left = v <= threshold[at]
+                    elif kind == NULL_LEFT:
+                        to_left = not v > threshold[at]
+                    elif kind == SET:
+                        code, first = np.int64(-1), bits_at[node[at, WHICH]]
+                        if -1.0 < v < 2.0**31:  # C cuts the fraction off, towards 0
+                            code = np.int64(v)
+                        word = code >> 5
+                        to_left = False
+                        if 0 <= word < bits_at[node[at, WHICH] + 1] - first:
+                            to_left = bits[first + word] >> (code & 31) & 1 == 1
+                    elif v != v or -ZERO <= v <= ZERO:
+                        to_left = kind == ZERO_LEFT
+                    else:
+                        to_left = v <= threshold[at]
+                    at = node[at, LEFT] if to_left else node[at, RIGHT]
+                value = leaf[~at]
                 if own[tree]:
                     out[i, j] += value
             if not own[tree]:
                 for j in range(candidates):
                     out[i, j] += value
-
-
-@njit(nogil=True)
-def _goes_left(v, threshold, decision, bits_at, bits):  # type: ignore[no-untyped-def]  # pragma: no cover
-    missing = decision >> 2 & 3
-    null = v != v
-    if decision & CATEGORICAL:
-        if null or not -1.0 < v < 2.0**31:  # C cuts the fraction off, towards 0
-            return False
-        code, kind = np.int64(v), np.int64(threshold)
-        word = code >> 5
-        if word >= bits_at[kind + 1] - bits_at[kind]:
-            return False
-        return bits[bits_at[kind] + word] >> (code & 31) & 1 == 1
-    if -ZERO <= v <= ZERO or (null and missing != MISSING_NAN):
-        v, null = 0.0, False
-    if null or (missing == MISSING_ZERO and v == 0.0):
-        return decision & DEFAULT_LEFT > 0
-    return v <= threshold
