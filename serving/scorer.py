@@ -117,6 +117,8 @@ class Scorer:
         self._check_booster()
         self._trees = None if self._booster is None else trees.read(self._booster, of_action)
         self._of_action = of_action
+        #: Actions encoded before, by whatever names them; kept here so that they go when the model goes.
+        self.known: dict[Any, tuple[Any, Encoded]] = {}
 
     @classmethod
     def load(cls, folder: Path, names: Sequence[str], levels: Mapping[str, Sequence[str] | None]) -> "Scorer":

@@ -1,6 +1,6 @@
 """From a customer's packed state to features by name and the champions' probabilities."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,10 @@ from features.workspace import Settings
 from serving.champions import Champion, levels
 from serving.decisions.attributes import Inputs, action_inputs
 from serving.decisions.decision import Candidate, Scores
+from serving.scorer import Encoded, Scorer
+
+#: Encoded candidates that a model keeps; the old ones of policies long gone are then forgotten.
+REMEMBERED = 4_096
 
 
 class Vectors:
@@ -22,6 +26,7 @@ class Vectors:
     def __init__(self, catalogue: Catalogue, settings: Settings, vocabulary: Vocabulary) -> None:
         self.catalogue = catalogue
         self.levels = levels(catalogue, settings)
+        self._place = {name: place for place, name in enumerate(catalogue.names)}
         self._compiled = catalogue.compile(vocabulary, settings)
 
     def of(self, state: bytes, as_of: int) -> np.ndarray:
@@ -29,16 +34,33 @@ class Vectors:
         packed = State.from_bytes(state) if state else State()
         return online.compute(packed, as_of, self._compiled)
 
-    def named(self, values: np.ndarray) -> dict[str, Any]:
+    def named(self, values: np.ndarray) -> "Features":
         """Features by name: numbers, labels, None for null."""
-        found: dict[str, Any] = {}
-        for name, value in zip(self.catalogue.names, values.tolist(), strict=True):
-            labels = self.levels[name]
-            if value != value:
-                found[name] = None
-            else:
-                found[name] = value if labels is None else labels[int(value)]
-        return found
+        return Features(values, self._place, self.levels)
+
+
+class Features(Mapping[str, Any]):
+    """A feature vector by name, read as it is asked: rules name a few of what there is."""
+
+    __slots__ = ("_levels", "_place", "_values")
+
+    def __init__(
+        self, values: np.ndarray, place: Mapping[str, int], levels: Mapping[str, tuple[str, ...] | None]
+    ) -> None:
+        self._values, self._place, self._levels = values, place, levels
+
+    def __getitem__(self, name: str) -> float | str | None:
+        value = float(self._values[self._place[name]])
+        if value != value:
+            return None
+        labels = self._levels[name]
+        return value if labels is None else labels[int(value)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._place)
+
+    def __len__(self) -> int:
+        return len(self._place)
 
 
 @dataclass(frozen=True)
@@ -51,8 +73,22 @@ class Propensities:
     def __call__(self, candidates: Sequence[Candidate], /) -> Sequence[float | None]:
         if self.champion is None:
             return [None] * len(candidates)
-        inputs = [inputs_of(candidate) for candidate in candidates]
-        return [float(p) for p in self.champion.scorer.actions(self.values, inputs)]
+        if not candidates:
+            return []
+        asked = Encoded.stacked([encoded(self.champion.scorer, candidate) for candidate in candidates])
+        chances: list[float | None] = self.champion.scorer.grid(self.values[np.newaxis], asked)[0].tolist()
+        return chances
+
+
+def encoded(scorer: Scorer, candidate: Candidate) -> Encoded:
+    """A candidate as the model reads it, worked out once: a changed file brings other action objects."""
+    key = id(candidate.action), candidate.channel
+    if key not in scorer.known:
+        if len(scorer.known) >= REMEMBERED:
+            scorer.known.clear()
+        # the action is kept too, so that no other can get its id
+        scorer.known[key] = candidate.action, scorer.encode(inputs_of(candidate))
+    return scorer.known[key][1]
 
 
 def inputs_of(candidate: Candidate) -> Inputs:
