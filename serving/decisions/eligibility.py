@@ -1,9 +1,12 @@
-"""Candidates on the asked channel, and the rules that say whether they are eligible, applicable and suitable."""
+"""Candidates for a slot, and the rules that say whether they are eligible, applicable and suitable."""
 
 from collections.abc import Iterable
 
-from serving.decisions.decision import Candidate, Stage
-from serving.decisions.policy import Actions
+from features import clock
+from serving.decisions.candidate import Candidate
+from serving.decisions.fate import Stage
+from serving.decisions.policy import Action, Actions, Playbook
+from serving.decisions.request import Placement, Request
 from serving.decisions.rules import Facts
 
 STAGES: tuple[Stage, ...] = ("eligible", "applicable", "suitable")
@@ -19,18 +22,53 @@ def candidates(actions: Actions, channel: str | None) -> list[Candidate]:
     ]
 
 
-def refusals(considered: Iterable[Candidate], facts: Facts) -> dict[str, tuple[Stage, str]]:
-    """The first stage that refuses, and why, by action name; rules are about the action, not its channel."""
-    found: dict[str, tuple[Stage, str]] = {}
-    asked: set[str] = set()
-    for candidate in considered:
-        action = candidate.action
-        if action.name in asked:
-            continue
-        asked.add(action.name)
-        for stage in STAGES:
-            rule = getattr(action, stage)
-            if rule is not None and (why := facts.refusal(rule)) is not None:
-                found[action.name] = stage, f"not {stage}: {why}"
-                break
+def considered(playbook: Playbook, request: Request, placement: Placement | None) -> list[Candidate]:
+    """The treatments that a request asks about for one of its slots."""
+    channel = request.channel
+    if placement is not None and placement.channel is not None:
+        channel = placement.channel
+    found = candidates(playbook.actions, channel)
+    if request.only is not None:
+        found = [candidate for candidate in found if candidate.action.name == request.only]
+    if placement is not None and placement.tags:
+        wanted = set(placement.tags)
+        found = [candidate for candidate in found if wanted.intersection(candidate.action.tags)]
     return found
+
+
+def refusals(
+    asked: Iterable[Candidate], facts: Facts, playbook: Playbook, now: int, stage: str | None = None
+) -> dict[str, tuple[Stage, str]]:
+    """The first rule that refuses, and why, by action name; rules are about the action, not its channel.
+
+    `stage` is the customer's on their journey, None where they are in none.
+    """
+    found: dict[str, tuple[Stage, str]] = {}
+    seen: set[str] = set()
+    for candidate in asked:
+        action = candidate.action
+        if action.name in seen:
+            continue
+        seen.add(action.name)
+        if (refused := _refusal(action, facts, playbook, now, stage)) is not None:
+            found[action.name] = refused
+    return found
+
+
+def _refusal(action: Action, facts: Facts, playbook: Playbook, now: int, stage: str | None) -> tuple[Stage, str] | None:
+    if not playbook.valid(action, now):
+        start, end = playbook.spans[action.name]
+        if start is not None and now < start:
+            return "eligible", f"not eligible: it is not offered before {clock.isoformat(start)}"
+        return "eligible", f"not eligible: it was offered until {clock.isoformat(end or now)}"
+    for name in STAGES:
+        if name == "applicable" and action.stages and stage not in action.stages:
+            return name, f"not applicable: the customer is {_in(stage)}, and it fits {', '.join(action.stages)}"
+        rule = getattr(action, name)
+        if rule is not None and (why := facts.refusal(rule)) is not None:
+            return name, f"not {name}: {why}"
+    return None
+
+
+def _in(stage: str | None) -> str:
+    return "in no stage of the journey" if stage is None else f"in the stage {stage}"

@@ -36,50 +36,55 @@ class Trip:
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """Expected value = C x V x U x L - cost - harm, with U = P x share of responses that are an increment."""
+    """Expected value = C x V x U x L - cost - harm.
+
+    U is an increment: `learned`, or else P x share, the stated share of responses that would not have come anyway.
+    `positives`: how many responses to this action the model of P learned from, None where nobody counted.
+    """
 
     p: float
     share: float
     u: float
+    learned: bool
     c: float
     v: float
     lever: float
     cost: float
     harm: float
     expected_value: float
+    positives: int | None = None
 
-    def as_dict(self) -> dict[str, float]:
+    def as_dict(self) -> dict[str, Any]:
         return {
             "p": self.p,
             "share": self.share,
             "u": self.u,
+            "learned": self.learned,
             "c": self.c,
             "v": self.v,
             "lever": self.lever,
             "cost": self.cost,
             "harm": self.harm,
             "expected_value": self.expected_value,
+            "positives": self.positives,
         }
 
 
 @dataclass(frozen=True)
 class Fate:
-    """What became of one candidate: chosen, or the stage that refused it and why."""
+    """What became of one candidate: chosen, or the first stage that refused it and why.
+
+    `trips` are all guard rules that refuse it, `passes_at` the earliest instant at which none of them would; None where
+    that never happens by itself.
+    """
 
     candidate: Candidate
     stage: Stage
     reason: str
     trips: tuple[Trip, ...] = ()
+    passes_at: int | None = None
     factors: Factors | None = None
     probability: float = 0.0
-
-    @property
-    def passes_at(self) -> int | None:
-        """The earliest instant at which every rule that tripped would pass; None where one never does by itself."""
-        moments = [trip.passes_at for trip in self.trips]
-        if not moments or None in moments:
-            return None
-        return max(moment for moment in moments if moment is not None)
 
     def as_dict(self) -> dict[str, Any]:
         found: dict[str, Any] = {

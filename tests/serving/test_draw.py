@@ -15,16 +15,20 @@ from serving.decisions import holdout
 from serving.decisions.customer import Customer
 from serving.decisions.decide import decide
 from serving.decisions.decision import Candidate, Decision
-from serving.decisions.draw import distribution, draw
+from serving.decisions.draw import Contender, distribution, draw, ranked
 from serving.decisions.profile import Told
 
 RANDOM = {"exploration": {"epsilon": 0.3}, "withholding": {"share": 0.2}}
 
 
-def ranked(*worths: float) -> list[tuple[Candidate, float]]:
+def contenders(*worths: float, **more: object) -> list[Contender]:
     names = ["c", "b", "a", "help"]
-    pairs = [(Candidate(ACTIONS.by_name[name], "email"), worth) for name, worth in zip(names, worths, strict=False)]
-    return sorted(pairs, key=lambda pair: -pair[1])
+    return ranked(
+        [
+            Contender(Candidate(ACTIONS.by_name[name], "email"), worth, **more)
+            for name, worth in zip(names, worths, strict=False)
+        ]
+    )
 
 
 @given(
@@ -34,20 +38,20 @@ def ranked(*worths: float) -> list[tuple[Candidate, float]]:
     uniform=st.floats(0, 1, exclude_max=True),
 )
 def test_a_distribution_sums_to_one_and_answers_every_number(worths, epsilon, share, uniform):
-    cells = distribution(ranked(*worths), policy(exploration={"epsilon": epsilon}, withholding={"share": share}))
+    cells = distribution(contenders(*worths), policy(exploration={"epsilon": epsilon}, withholding={"share": share}))
     assert sum(cell.probability for cell in cells) == pytest.approx(1.0)
     assert all(cell.probability > 0 for cell in cells)
     assert draw(cells, uniform) in cells
 
 
 def test_greedy_without_chance_and_silence_where_nothing_pays():
-    assert [(cell.action, cell.probability) for cell in distribution(ranked(1.0, 3.0), policy())] == [("b", 1.0)]
-    assert [cell.action for cell in distribution(ranked(-1.0, 0.0), policy())] == [None]
+    assert [(cell.action, cell.probability) for cell in distribution(contenders(1.0, 3.0), policy())] == [("b", 1.0)]
+    assert [cell.action for cell in distribution(contenders(-1.0, 0.0), policy())] == [None]
     assert [cell.action for cell in distribution([], policy(**RANDOM))] == [None]
 
 
 def test_exploration_is_even_among_survivors_and_silence_and_service_is_never_withheld():
-    cells = {(c.action, c.ghost): c.probability for c in distribution(ranked(3.0, 2.0, 1.0, 0.5), policy(**RANDOM))}
+    cells = {(c.action, c.ghost): c.probability for c in distribution(contenders(3.0, 2.0, 1.0, 0.5), policy(**RANDOM))}
     each = 0.3 / 5
     assert cells == pytest.approx(
         {

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from features.workspace import Workspace, WorkspaceError, read_yaml
+from serving.decisions import language
 from serving.decisions.policy.actions import Actions
 from serving.decisions.policy.contact_policy import ContactPolicy
 from serving.decisions.policy.playbook import Playbook
@@ -16,7 +17,7 @@ def load(workspace: Workspace) -> Playbook:
     problems = list(misfits(actions, policy, workspace.settings.channels))
     if problems:
         raise WorkspaceError("; ".join(f"{_file(workspace, at)}: `{key}`: {what}" for at, key, what in problems))
-    return Playbook(actions, policy)
+    return Playbook(actions, policy, language.load(workspace))
 
 
 def misfits(actions: Actions, policy: ContactPolicy, channels: Collection[str]) -> list[tuple[str, str, str]]:

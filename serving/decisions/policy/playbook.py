@@ -1,9 +1,11 @@
 """Both files as one decision sees them, with what many decisions share worked out once."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
+from serving.decisions.language import BUILT_IN, Language
 from serving.decisions.policy.actions import Action, Actions
 from serving.decisions.policy.contact_policy import ContactPolicy
 
@@ -14,6 +16,7 @@ class Playbook:
 
     actions: Actions
     policy: ContactPolicy
+    languages: Mapping[str, Language] = field(default_factory=lambda: BUILT_IN, compare=False)
 
     def __post_init__(self) -> None:
         if all(action.purpose == self.policy.purpose(action) for action in self.actions.actions):
