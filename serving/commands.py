@@ -54,6 +54,7 @@ Example: tactful score --out scores.parquet --as-of 2017-12-04"""
 def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 3000,
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 for every interface.")] = "127.0.0.1",
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer, about one a core.")] = 1,
     workspace: WorkspaceOption = None,
 ) -> None:
     from serving.client import write_address
@@ -64,7 +65,7 @@ def serve(
     out.print(f"Serving {opened.folder}", markup=False)
     out.print(f"  API page   {url}/v1/docs\n  readiness  {url}/readyz\n  stop       Ctrl-C", markup=False)
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, *server_arguments(host, port)], environment(opened))
+    os.execve(sys.executable, [sys.executable, *server_arguments(host, port)], environment(opened, port, workers))
 
 
 def server_arguments(host: str, port: int) -> list[str]:
@@ -85,12 +86,16 @@ def server_arguments(host: str, port: int) -> list[str]:
     ]
 
 
-def environment(workspace: Workspace) -> dict[str, str]:
-    """What the server and its worker are told: the workspace, where BentoML may write, and not to call home."""
+def environment(workspace: Workspace, port: int = 3000, workers: int = 1) -> dict[str, str]:
+    """What the server and its workers are told: the workspace, where BentoML may write, and not to call home.
+
+    BentoML wipes the metrics below its home when it starts: each port has a home of its own.
+    """
     return {
         **os.environ,
         "TACTFUL_WORKSPACE": str(workspace.folder),
-        "BENTOML_HOME": str(workspace.folder / "state" / "bentoml"),
+        "BENTOML_HOME": str(workspace.folder / "state" / "bentoml" / str(port)),
+        "TACTFUL_WORKERS": str(workers),
         "BENTOML_DO_NOT_TRACK": "True",
         "DO_NOT_TRACK": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -1,6 +1,9 @@
-"""What the server refuses before it reads: bodies that are too large, and requests that take too long."""
+"""What the server refuses before it reads: more requests than it can answer soon, bodies that are too large, and
+requests that take too long.
+"""
 
 import asyncio
+from collections.abc import Container
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -9,6 +12,45 @@ from serving.problems import Problem
 
 #: Bytes. A batch of 1,000 interactions with every field filled is about 0.6 MB.
 MAX_BODY = 4 * 1024 * 1024
+#: Requests that a worker answers at a time. Each decision takes under a thousandth of a second of it, so that whoever
+#: is let in waits some hundredths at most, while one group commit serves many of them.
+IN_FLIGHT = 40
+#: Bytes of a body that weigh as one request more: a batch of a thousand rows is as much work as many decisions.
+WEIGHT = 16 * 1024
+
+
+class Shed:
+    """429 at once for what would have to wait too long, before anything of it is read or looked up.
+
+    Requests in flight weigh by their announced length. What is alone is let in however much it weighs.
+    """
+
+    def __init__(self, app: ASGIApp, most: int = IN_FLIGHT, exempt: Container[str] = ()) -> None:
+        self.app = app
+        self.most = most
+        self.exempt = exempt
+        self.weight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in self.exempt:
+            await self.app(scope, receive, send)
+            return
+        weight = 1 + announced(scope) // WEIGHT
+        if self.weight and self.weight + weight > self.most:
+            detail = "more is asked at this moment than can be answered soon; ask again in a second or later"
+            await Problem("overloaded", detail, headers={"Retry-After": "1"}).answer(scope, receive, send)
+            return
+        self.weight += weight
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.weight -= weight
+
+
+def announced(scope: Scope) -> int:
+    """The Content-Length of a request; 0 where it says none."""
+    value = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    return int(value[:20]) if value.isdigit() else 0
 
 
 class BodyLimit:
@@ -22,8 +64,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if announced.isdigit() and int(announced[:20]) > self.limit:
+        if announced(scope) > self.limit:
             await Problem("too-large", self._detail()).answer(scope, receive, send)
             return
         seen = 0

@@ -16,10 +16,12 @@ from fastapi import FastAPI
 
 from features.workspace import WorkspaceError, locate
 from serving.api import Api, create_api
-from serving.auth import Keyring, RequireKey
-from serving.bento import QuietService
-from serving.limits import BodyLimit
+from serving.around import layers
+from serving.auth import Keyring
+from serving.bento import BELOW, QuietService
 from serving.orphans import orphaned, stop_with_parent
+from serving.problems import Problem
+from serving.schemas import ScoreRequest
 
 if TYPE_CHECKING:
     from serving.engine import Engine
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 POLL = 2.0
 #: Seconds until a request is answered with 504. Its timer is cancelled on time (serving/bento.py), so it may be long.
 TIMEOUT = 10.0
+#: The environment variable that says how many processes answer, from `tactful serve --workers N`.
+WORKERS = "TACTFUL_WORKERS"
 log = logging.getLogger("tactful.service")
 
 _running: "_Tactful | None" = None
@@ -64,6 +68,13 @@ class _Tactful:
 
     def __is_ready__(self) -> bool:
         return bool(self.readiness()["ready"])
+
+    @bentoml.api(route="/score")
+    async def score(self, customer_id: str, features: bool = False) -> dict[str, Any]:
+        """The champions' probabilities for a customer as of now; over HTTP `POST /v1/score` answers it."""
+        if self.engine is None:
+            raise Problem("not-ready", "the store is being opened")
+        return self.engine.score(ScoreRequest(customer_id=customer_id, features=features))
 
     @bentoml.on_shutdown
     def close(self) -> None:
@@ -133,17 +144,16 @@ def configured(inner: type[Any], app: FastAPI, keyring: Callable[[], Keyring | N
     service = bentoml.service(
         name="tactful",
         service_class=QuietService,
-        workers=1,  # one writer to the SQLite store; more processes would only wait for each other
+        workers=int(os.environ.get(WORKERS, "1")),
         traffic={"timeout": TIMEOUT},
         metrics={"enabled": False},  # labels by raw path grow without bound
         logging={"access": {"enabled": False}},
         tracing={"excluded_urls": ".*"},
         runner_probe={"enabled": False},
     )(inner)
-    service.mount_asgi_app(Api(app), path="/v1", name="api")
-    # the first one added stands outermost
-    service.add_asgi_middleware(BodyLimit)
-    service.add_asgi_middleware(RequireKey, keyring=keyring)
+    service.mount_asgi_app(Api(app), path=BELOW, name="api")
+    for layer, options in layers(app, keyring):  # the first one added stands outermost
+        service.add_asgi_middleware(layer, **options)
     return service
 
 

@@ -39,7 +39,8 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _internal(request: Request, error: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
+    route = getattr(request.scope.get("route"), "path", "")  # the path itself may hold a customer's id
+    log.error("%s %s failed", request.method, route, exc_info=error)
     detail = "this is our mistake; the service's log has the details"
     return Problem("internal", detail).response(full_path(request.scope))
 

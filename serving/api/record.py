@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 from starlette.responses import Response
 
+from serving import metrics
 from serving.answers import AttributesRecorded, LinksRecorded, OutcomeRecorded, Recorded, documented
 from serving.api.routes import EngineOf, reply
 from serving.schemas import AttributeBatch, IdentifierBatch, InteractionBatch, OutcomeRequest
@@ -15,7 +16,9 @@ def calls(app: FastAPI, engine: EngineOf) -> None:
 
         A row that breaks the contract is kept in quarantine with its reason, and the others are taken.
         """
-        return reply(await engine().record(body.interactions))
+        receipt = await engine().record(body.interactions)
+        metrics.recorded("interactions", receipt)
+        return reply(receipt)
 
     @app.post("/attributes", tags=["Record"], **documented(AttributesRecorded, scopes=("record",)))
     async def attributes(body: AttributeBatch) -> Response:
@@ -23,7 +26,9 @@ def calls(app: FastAPI, engine: EngineOf) -> None:
 
         A record that cannot be taken is kept in quarantine with its reason, and the others are taken.
         """
-        return reply(await engine().record_attributes(body.records))
+        receipt = await engine().record_attributes(body.records)
+        metrics.recorded("attributes", receipt)
+        return reply(receipt)
 
     @app.post("/identifiers", tags=["Record"], **documented(LinksRecorded, scopes=("record",)))
     async def identifiers(body: IdentifierBatch) -> Response:
@@ -31,9 +36,13 @@ def calls(app: FastAPI, engine: EngineOf) -> None:
 
         A link that cannot be taken is kept in quarantine with its reason, and the others are taken.
         """
-        return reply(await engine().record_links(body.identifiers))
+        receipt = await engine().record_links(body.identifiers)
+        metrics.recorded("identifiers", receipt)
+        return reply(receipt)
 
     @app.post("/outcomes", tags=["Record"], **documented(OutcomeRecorded, 404, scopes=("record",)))
     async def outcomes(body: OutcomeRequest) -> Response:
         """What became of a decision. A rejection starts a cool-down, an opt-out binds at once and for good."""
-        return reply(await engine().outcome(body))
+        told = await engine().outcome(body)
+        metrics.told(told)
+        return reply(told)

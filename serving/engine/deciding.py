@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from features import clock
-from serving import scoring, shown
+from serving import metrics, scoring, shown
 from serving.decisions.decide import decide as decided
 from serving.decisions.decision import Request
 from serving.decisions.eligibility import candidates
@@ -47,6 +47,7 @@ async def decide(engine: "Engine", asked: DecideRequest) -> Answer:
         decision = decided(request, read.customer, scores, engine.playbook, now, uniform)
         commit = await done(engine.store.commit_decision(decision))
         if commit.status == "committed":
+            metrics.decided(decision)
             return shown.decision(decision.as_dict())
         if commit.status == "conflict":
             raise _reused(str(asked.request_id))
@@ -75,7 +76,7 @@ def score(engine: "Engine", asked: ScoreRequest) -> Answer:
         ],
         "versions": engine.versions(),
     }
-    return answer | ({"features": engine.vectors.named(values)} if asked.features else {})
+    return answer | ({"features": dict(engine.vectors.named(values))} if asked.features else {})
 
 
 def _reused(request_id: str) -> Problem:

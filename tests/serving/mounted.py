@@ -3,19 +3,23 @@
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from serving.api import Api, create_api
-from serving.auth import Keyring, RequireKey, hashed, new_key
+from serving.around import layers
+from serving.auth import Keyring, hashed, new_key
 from serving.engine import Engine
-from serving.limits import BodyLimit
 from serving.problems import outside
 from serving.store.protocol import Key
 
 KEY = new_key()
 
 
-def mounted(engine: Engine | None) -> BodyLimit:
-    """An ASGI app that knows one key, KEY, which may everything."""
-    ring = Keyring(lambda: [Key("test", hashed(KEY), "admin", 0)])
-    app = Starlette(routes=[Mount("/v1", Api(create_api(lambda: engine)))], exception_handlers={HTTPException: outside})
-    return BodyLimit(RequireKey(app, lambda: ring))
+def mounted(engine: Engine | None, keys: tuple[Key, ...] = ()) -> ASGIApp:
+    """An ASGI app that knows one key, KEY, which may everything, and `keys`."""
+    ring = Keyring(lambda: [Key("test", hashed(KEY), "admin", 0), *keys])
+    api = create_api(lambda: engine)
+    app: ASGIApp = Starlette(routes=[Mount("/v1", Api(api))], exception_handlers={HTTPException: outside})
+    for layer, options in reversed(layers(api, lambda: ring)):
+        app = layer(app, **options)
+    return app

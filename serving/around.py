@@ -1,0 +1,23 @@
+"""The layers around the API, outermost first: count and log, shed, bound the body, ask for a key."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI
+
+from serving.access import Addresses, Watch
+from serving.auth import OPEN, Keyring, RequireKey
+from serving.limits import BodyLimit, Shed
+
+#: Whoever looks after an overloaded service must still see what goes on.
+NEVER_SHED = frozenset({*OPEN, "/v1/metrics"})
+
+
+def layers(app: FastAPI, keyring: Callable[[], Keyring | None]) -> list[tuple[type, dict[str, Any]]]:
+    """ASGI middleware classes with their options for what is mounted at /v1."""
+    return [
+        (Watch, {"addresses": Addresses.of(app)}),
+        (Shed, {"exempt": NEVER_SHED}),
+        (BodyLimit, {}),
+        (RequireKey, {"keyring": keyring}),
+    ]
