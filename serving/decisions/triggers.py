@@ -34,64 +34,78 @@ class Occasion:
         return self.at <= now < self.until
 
 
+class Lexicon:
+    """What codes mean, and which codes are of some types or stages: worked out once for many customers."""
+
+    def __init__(self, entries: Sequence[Entry], stages: Mapping[str, Collection[str]]) -> None:
+        """`stages` are the workspace's, name -> interaction types."""
+        self.entries, self.stages = entries, list(stages)
+        of_type = {type_: i for i, types in enumerate(stages.values()) for type_ in types}
+        #: int64[codes]: the position of each code's stage, -1 without one.
+        self.stage = np.array([of_type.get(entry[2], -1) for entry in entries], np.int64)
+        self._masks: dict[frozenset[str], np.ndarray] = {}
+
+    def of_types(self, types: frozenset[str]) -> np.ndarray:
+        """bool[codes]."""
+        if types not in self._masks:
+            self._masks[types] = np.array([entry[2] in types for entry in self.entries], bool)
+        return self._masks[types]
+
+
 @dataclass(frozen=True, eq=False)
 class Seen:
     """One customer's interactions in order, without those on sensitive topics, and their attributes.
 
-    `at` int64[n], `code` int32[n] positions in `entries`, `case` uint64[n] (0: none); `zone` is where they live.
+    `at` int64[n], `code` int32[n] of the lexicon, `case` uint64[n] (0: none); `zone` is where they live.
     """
 
     at: np.ndarray
     code: np.ndarray
     case: np.ndarray
-    entries: Sequence[Entry]
+    lexicon: Lexicon
     attributes: Mapping[str, Any] = field(default_factory=dict)
     zone: tzinfo = UTC
 
     @classmethod
-    def of(
-        cls, state: bytes, entries: Sequence[Entry], attributes: Mapping[str, Any], zone: tzinfo, now: int
-    ) -> "Seen":
+    def of(cls, state: bytes, lexicon: Lexicon, attributes: Mapping[str, Any], zone: tzinfo, now: int) -> "Seen":
         """From a packed state: what had happened and was known by `now`, that instant included."""
         items = State.from_bytes(state).items if state else State().items
         known = items.at <= now
         if len(items.received):
             known &= items.received <= now
         case = items.case if len(items.case) else np.zeros(len(items), np.uint64)
-        return cls(items.at[known], items.code[known], case[known], entries, attributes, zone)
+        return cls(items.at[known], items.code[known], case[known], lexicon, attributes, zone)
 
     def rows(self, types: Collection[str]) -> np.ndarray:
         """Positions of the interactions of some types."""
-        wanted = np.array([entry[2] in types for entry in self.entries], bool)
-        return np.flatnonzero(wanted[self.code]) if len(self.code) else np.zeros(0, np.int64)
+        if not len(self.code):
+            return np.zeros(0, np.int64)
+        return np.flatnonzero(self.lexicon.of_types(frozenset(types))[self.code])
 
-    def stage(self, stages: Mapping[str, Collection[str]]) -> tuple[str, int] | None:
+    def stage(self) -> tuple[str, int] | None:
         """The stage of the journey the customer is in and since when, as the feature `journey_stage` has it."""
-        names = list(stages)
-        of_type = {type_: i for i, name in enumerate(names) for type_ in stages[name]}
-        numbers = np.array([of_type.get(entry[2], -1) for entry in self.entries], np.int64)
         if not len(self.code):
             return None
-        stage = numbers[self.code]
+        stage = self.lexicon.stage[self.code]
         told = np.flatnonzero(stage >= 0)
         if not len(told):
             return None
         present = stage[told[-1]]
         others = np.flatnonzero(stage[told] != present)
         first = told[others[-1] + 1] if len(others) else told[0]
-        return names[present], int(self.at[first])
+        return self.lexicon.stages[present], int(self.at[first])
+
+    def topic(self, row: int) -> str | None:
+        return self.lexicon.entries[self.code[row]][3]
 
 
-def occasion(trigger: Trigger, seen: Seen, stages: Mapping[str, Collection[str]], now: int) -> Occasion | None:
-    """The trigger's newest occasion, which may lie ahead of `now` or have lapsed; None without one.
-
-    `stages` are the workspace's, name -> interaction types.
-    """
+def occasion(trigger: Trigger, seen: Seen, now: int) -> Occasion | None:
+    """The trigger's newest occasion, which may lie ahead of `now` or have lapsed; None without one."""
     if trigger.stage is not None:
-        found = seen.stage(stages)
+        found = seen.stage()
         return _fresh(found[1]) if found is not None and found[0] == trigger.stage else None
     if trigger.stalled is not None:
-        found = seen.stage(stages)
+        found = seen.stage()
         stalled = found is not None and found[0] == trigger.stalled.stage
         return _fresh(found[1] + micros(trigger.stalled.length)) if found is not None and stalled else None
     if trigger.case_closed:
@@ -125,11 +139,11 @@ def _case_closed(seen: Seen, topic: str | None) -> Occasion | None:
 
 
 def _topics(seen: Seen, row: int) -> set[str | None]:
-    own = seen.entries[seen.code[row]][3]
+    own = seen.topic(row)
     if own is not None or not seen.case[row]:
         return {own}
     opening = [i for i in seen.rows(CASE_OPENING).tolist() if seen.case[i] == seen.case[row]]
-    return {seen.entries[seen.code[i]][3] for i in opening}
+    return {seen.topic(i) for i in opening}
 
 
 def _abandoned(seen: Seen, type_: str, without: Collection[str], after: int) -> Occasion | None:
