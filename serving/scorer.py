@@ -101,6 +101,7 @@ class Scorer:
         self.run_id: str = artefact.get("mlflow_run_id", "")
         self.trained_at: str = artefact.get("trained_at", "")
         self.base_rate: float = artefact.get("base_rate", float("nan"))
+        self.positives: Mapping[str, int] | None = artefact.get("positives")
         self._link = {name: float(weight) for name, weight in artefact["link"].items()}
         self._booster = booster if self._link["booster"] != 0.0 else None
         self._intercept = float(artefact["linear"]["intercept"])

@@ -13,7 +13,7 @@ from features.vocabulary import Vocabulary
 from features.workspace import Settings
 from serving.champions import Champion, levels
 from serving.decisions.attributes import Inputs, action_inputs
-from serving.decisions.decision import Candidate, Scores
+from serving.decisions.decision import Candidate, Propensity, Scores
 from serving.scorer import Encoded, Scorer
 
 #: Encoded candidates that a model keeps; the old ones of policies long gone are then forgotten.
@@ -80,6 +80,19 @@ class Propensities:
         return chances
 
 
+@dataclass(frozen=True)
+class Delayed:
+    """The same from what was known at an earlier instant, computed only where an action that reveals behaviour asks."""
+
+    champion: Champion | None
+    vectors: Vectors
+    state: bytes
+    as_of: int
+
+    def __call__(self, candidates: Sequence[Candidate], /) -> Sequence[float | None]:
+        return Propensities(self.champion, self.vectors.of(self.state, self.as_of))(candidates)
+
+
 def encoded(scorer: Scorer, candidate: Candidate) -> Encoded:
     """A candidate as the model reads it, worked out once: a changed file brings other action objects."""
     key = id(candidate.action), candidate.channel
@@ -102,12 +115,21 @@ def churn(champions: Mapping[str, Champion], values: np.ndarray) -> float | None
     return None if champion is None else float(champion.scorer.customers(values)[0])
 
 
-def scores(vectors: Vectors, champions: Mapping[str, Champion], values: np.ndarray) -> Scores:
+def scores(
+    vectors: Vectors, champions: Mapping[str, Champion], values: np.ndarray, delayed: Propensity | None = None
+) -> Scores:
     """What a decision is given of one customer, and what it logs so that it can be replayed."""
     logged = {
         "features": values.tolist(),
         "catalogue_version": vectors.catalogue.version,
         "models": {kind: champion.describe() for kind, champion in champions.items()},
     }
-    propensity = Propensities(champions.get("propensity"), values)
-    return Scores(vectors.named(values), churn(champions, values), propensity, logged)
+    champion = champions.get("propensity")
+    return Scores(
+        features=vectors.named(values),
+        churn=churn(champions, values),
+        propensity=Propensities(champion, values),
+        logged=logged,
+        delayed=delayed,
+        positives=None if champion is None else champion.scorer.positives,
+    )

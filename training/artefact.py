@@ -41,7 +41,8 @@
   Where c is 0 the booster need not be evaluated at all.
 - `horizon_days`, `catalogue_version`, `mlflow_run_id`, `trained_at` (ISO 8601): said in answers and logs, not used in
   the arithmetic. `base_rate`: mean label in training, for people who read the file. `settings`: the sections of
-  tactful.yaml that its features were computed under; the model is refused where they are others.
+  tactful.yaml that its features were computed under; the model is refused where they are others. `positives`: for
+  propensity, how many responses to each action it learned from; new actions are ramped up by it.
 
 Inputs are float64; +-infinity does not occur. Nothing here depends on scikit-learn or on this package.
 """
@@ -72,6 +73,7 @@ class Scorer:
     catalogue_version: str
     base_rate: float
     settings: Mapping[str, Any] = field(default_factory=dict)
+    positives: Mapping[str, int] | None = None
     mlflow_run_id: str = ""
     trained_at: str = ""
     format: int = field(default=FORMAT)

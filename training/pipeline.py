@@ -3,6 +3,7 @@
 A scikit-learn Pipeline of feature-engine selections before `HabitTrees`, and its translation for the service.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -123,9 +124,21 @@ def scorer(
         catalogue_version=dataset.catalogue.version,
         base_rate=model.base_rate_,
         settings=dict(settings or {}),
+        positives=_positives(dataset),
         mlflow_run_id=run_id,
         trained_at=trained_at,
     )
+
+
+def _positives(dataset: Dataset) -> dict[str, int] | None:
+    """Responses by action in all rows that the model learned from; None where rows are no offers."""
+    parts = [dataset.training, dataset.embargo, dataset.calibration]
+    if "action_name" not in parts[0].frame:
+        return None
+    found: Counter[str] = Counter()
+    for part in parts:
+        found.update(part.frame["action_name"][np.asarray(part.label) > 0].astype(str))
+    return dict(sorted(found.items()))
 
 
 def _term(habit: Mapping[str, Any], parameters: Sequence[float], weight: float) -> dict[str, Any]:
