@@ -36,6 +36,8 @@ CASE_OPENING = ("complaint", "case_opened")
 CASE_CLOSING = ("case_closed",)
 CONSENT_GIVEN = "consent_given"
 OPTED_OUT = "opted_out"
+#: What customers ask of us beyond yes and no. A pause is until the instant in its attributes: {"until": "2026-08-01"}.
+LESS_OFTEN, AS_USUAL, PAUSED = "contact_less_often", "contact_as_usual", "contact_paused"
 #: What became of an action, reported as an interaction of this type that carries `decision_id` or `action`.
 OUTCOMES = (
     "pending",

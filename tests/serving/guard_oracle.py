@@ -18,14 +18,23 @@ def length(text: str) -> int:
 
 
 def consent_denied(channel: str, told: Sequence[Told], policy: ContactPolicy, inbound: bool) -> bool:
-    words = []
-    for row in told:
-        about = row.scope if row.scope else (row.channel,)
-        if row.type in ("consent_given", "opted_out", "complained") and (channel in about or "*" in about):
-            words.append(row)
-    if words:
-        latest = max(words, key=lambda row: (row.at, row.type != "consent_given"))
-        return latest.type != "consent_given"
+    """The newest word about the channel, else about everything; and any newer no about everything."""
+
+    def newest(about: str) -> Told | None:
+        words = [
+            row
+            for row in told
+            if row.type in ("consent_given", "opted_out", "complained") and about in (row.scope or (row.channel,))
+        ]
+        return max(words, key=lambda row: (row.at, row.type != "consent_given"), default=None)
+
+    narrow, wide = newest(channel), newest("*")
+    if narrow is not None and wide is not None:
+        refused_since = wide.type != "consent_given" and wide.at >= narrow.at
+        return narrow.type != "consent_given" or refused_since
+    word = narrow or wide
+    if word is not None:
+        return word.type != "consent_given"
     if policy.consent.unknown == "granted" or channel in policy.consent.assumed:
         return False
     return not (inbound and policy.consent.inbound_unknown == "granted")

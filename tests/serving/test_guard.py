@@ -59,9 +59,9 @@ def test_same_verdicts_as_the_oracle(rows, ours, others, given_policy, inbound):
         assert ("cool-down after rejection" in found) == oracle.rests_after_rejection(
             candidate, rows, ACTIONS, given_policy, NOW
         )
-        assert [rule for rule in found if rule.startswith("cap ")] == [
+        assert sorted(rule for rule in found if rule.startswith("cap ")) == sorted(
             given_policy.caps[i].label for i in expected_caps
-        ]
+        )
 
 
 @settings(max_examples=150, deadline=None)
@@ -128,8 +128,8 @@ def test_every_rule_that_trips_is_reported():
     assert rules(EMAIL_A, customer, strict) == [
         "opt-out",
         "open complaint",
-        "cool-down after rejection",
         "cap total: 1 per 7d",
+        "cool-down after rejection",
         "cap action: 1 per 30d",
     ]
 
