@@ -8,6 +8,10 @@ from functools import cached_property
 from serving.decisions.language import BUILT_IN, Language
 from serving.decisions.policy.actions import Action, Actions
 from serving.decisions.policy.contact_policy import ContactPolicy
+from serving.decisions.rules import Needs, compiled
+
+#: The rules of an action, in the order in which they are asked.
+RULES = ("eligible", "applicable", "suitable")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,12 @@ class Playbook:
     def version(self) -> str:
         """Changes with every change of meaning in either file; it is on every decision."""
         return hashlib.sha256(f"{self.actions.version} {self.policy.version}".encode()).hexdigest()[:12]
+
+    @cached_property
+    def needs(self) -> Needs:
+        """What the rules of all actions ask for; the rest of what is known need not be looked up."""
+        texts = [text for action in self.actions.actions for rule in RULES if (text := getattr(action, rule))]
+        return Needs.all(compiled(text).needs for text in texts)
 
     @cached_property
     def spans(self) -> dict[str, tuple[int | None, int | None]]:

@@ -1,0 +1,104 @@
+"""Rules in CEL, the Common Expression Language, compiled once and asked about one customer.
+
+A rule sees `features`, `scores`, `context`, `request`, `attributes` and `journey`. What cannot be answered (a null
+compared with a number, a name that is missing) is a no: rules fail closed, and the reason says so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+import cel
+
+from serving.decisions.rules.grammar import Node, Unreadable, parse, walk
+from serving.decisions.rules.limits import LONGEST, excesses, oversized
+from serving.decisions.rules.names import EVERYTHING, VARIABLES, Needs, bound, needed
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A rule ready to be asked, and what it asks for."""
+
+    program: cel.Program
+    tree: Node
+    needs: Needs
+    macro: bool
+
+
+@lru_cache(maxsize=4_096)
+def compiled(text: str) -> Compiled:
+    """Raises ValueError saying what is wrong with the rule."""
+    if len(text) > LONGEST:
+        raise ValueError(f"a rule of {len(text)} characters is too long; at most {LONGEST}")
+    try:
+        tree = parse(text)
+        program = cel.compile(text)
+    except Unreadable as error:
+        raise ValueError(f"is not a CEL rule: it {error}") from None
+    except ValueError as error:
+        first = str(error).splitlines()[0].split("ERROR: <input>:")[-1]
+        raise ValueError(f"is not a CEL rule: {first}") from None
+    unknown = sorted(set(program.variables()) - set(VARIABLES) - bound(tree))
+    if unknown:
+        raise ValueError(f"uses {', '.join(unknown)}, but a rule sees only {', '.join(VARIABLES)}")
+    if (excess := next(excesses(tree), None)) is not None:
+        raise ValueError(f"costs too much to ask: it {excess}")
+    return Compiled(program, tree, needed(tree), any(node.macro for node in walk(tree)))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What rules may ask about, for one customer and one request; converted to CEL once, when first needed.
+
+    `needs` names what the rules at hand ask for (`playbook.needs`): the rest is never looked up nor converted.
+    """
+
+    features: Mapping[str, Any]
+    scores: Mapping[str, Any]
+    context: Mapping[str, Any]
+    request: Mapping[str, Any]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    journey: Mapping[str, Any] = field(default_factory=dict)
+    needs: Needs = EVERYTHING
+
+    @cached_property
+    def _seen(self) -> dict[str, dict[str, Any]]:
+        return {name: _chosen(getattr(self, name), self.needs.of(name)) for name in VARIABLES}
+
+    @cached_property
+    def _cel(self) -> cel.Context:
+        return cel.Context(self._seen)
+
+    @cached_property
+    def _oversized(self) -> str | None:
+        return oversized(value for name in ("context", "attributes") for value in self._seen[name].values())
+
+    def refusal(self, text: str) -> str | None:
+        """None where the rule holds, else why not, in a sentence."""
+        rule = compiled(text)
+        if rule.macro and self._oversized is not None:
+            return f"`{text}` cannot be answered: {self._oversized}"
+        try:
+            answer = rule.program.execute(self._cel)
+        except Exception as error:  # the rule's author cannot be trusted to cover every customer
+            return f"`{text}` cannot be answered: {_plainly(error)}"
+        if answer is True:
+            return None
+        if answer is False:
+            return f"`{text}` is false"
+        return f"`{text}` gives {answer!r}, not true or false"
+
+
+def _chosen(values: Mapping[str, Any], names: frozenset[str] | None) -> dict[str, Any]:
+    if names is None:
+        return dict(values)
+    return {name: values[name] for name in names if name in values}
+
+
+def _plainly(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error.args[0]!r} is not there"
+    if "No such overload" in str(error):
+        return "it compares or adds things that do not go together, such as a null and a number"
+    return str(error).splitlines()[0]
