@@ -27,16 +27,18 @@ def free_port() -> int:
 class Running:
     """`tactful serve` in its own process group, with a key."""
 
-    def __init__(self, workspace: Workspace, key: str | None = None, port: int | None = None) -> None:
+    def __init__(self, workspace: Workspace, key: str | None = None, port: int | None = None, workers: int = 1) -> None:
         self.workspace = workspace
         self.key = key or create_key(workspace, f"test-{time.monotonic_ns()}")
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.workers = workers
         self.log = workspace.folder / "state" / "service.log"
         self.process = self._start()
 
     def _start(self) -> "subprocess.Popen[bytes]":
         words = [sys.executable, "-c", "from serving.commands import app; app()", "serve", "--port", str(self.port)]
+        words += ["--workers", str(self.workers)]
         environment = {**os.environ, "TACTFUL_WORKSPACE": str(self.workspace.folder)}
         with self.log.open("ab") as sink:
             return subprocess.Popen(
