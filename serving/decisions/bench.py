@@ -101,15 +101,11 @@ class Live:
         return explanation.says(chosen.action, self.customer, self.playbook, self.now)
 
     def _verdict(self, candidate: Candidate) -> Verdict:
-        trips = tuple(self.guard.trips(candidate))
+        trips, start = self.guard.trips(candidate), 0
         if self.request.direction == "outbound" and candidate.action.name in self.spent:
-            trips += (_spent(candidate.action, self.playbook, self.now),)
-        if not trips:
-            return Verdict()
-        moments = [trip.passes_at for trip in trips]
-        if None in moments:
-            return Verdict(trips)
-        return Verdict(trips, max(moment for moment in moments if moment is not None))
+            spent = _spent(candidate.action, self.playbook, self.now)
+            trips, start = (*trips, spent), spent.passes_at or 0
+        return Verdict(trips, self.guard.passes_at(candidate, start)) if trips else Verdict()
 
     def _ask(self, candidates: Sequence[Candidate]) -> None:
         """P and learned U of these, each model asked once; what reveals behaviour is scored by what is old enough."""
@@ -126,7 +122,10 @@ class Live:
     def _facts(self) -> Facts:
         request, features = self.request, self.scores.features
         asked = {"channel": request.channel, "direction": request.direction, "customer_id": request.customer_id}
-        return Facts(features, {"churn": self.scores.churn}, request.context, asked)
+        journey = {"stage": features.get("journey_stage")}
+        scored = {"churn": self.scores.churn}
+        needs = self.playbook.needs
+        return Facts(features, scored, request.context, asked, self.customer.attributes, journey, needs)
 
 
 def _spent(action: Action, playbook: Playbook, now: int) -> Trip:

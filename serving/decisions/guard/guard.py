@@ -73,11 +73,16 @@ class Guard:
             return shared[1]
         return shared[1] + self._shut(self._own(bound))
 
-    def passes_at(self, candidate: Candidate) -> int | None:
-        """The earliest instant at which every rule passes if nothing else happens: now, or later; None for never."""
+    def passes_at(self, candidate: Candidate, start: int = 0) -> int | None:
+        """The earliest instant, from now and from `start` on, at which every rule passes if nothing else happens.
+
+        None where there is none.
+        """
         bound = self.plan.bound.get((candidate.action.name, candidate.channel)) or self._learn(candidate)
         gates, _ = self._share(bound)
         gates = (*gates, *self._own(bound))
+        if start > self.now:
+            return together(gates, start)
         if gates not in self._moments:
             self._moments[gates] = together(gates, self.now)
         return self._moments[gates]
