@@ -1,59 +1,115 @@
 """Decisions and scores: read the customer, judge in plain Python, commit by compare-and-swap, judge again if lost."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from features import clock
 from serving import metrics, scoring, shown
 from serving.decisions.decide import decide as decided
-from serving.decisions.decision import Request
+from serving.decisions.decision import Decision, Request
 from serving.decisions.eligibility import candidates
 from serving.engine.waiting import RACES, RETRY, Answer, available, done, field
 from serving.problems import Problem
-from serving.schemas import DecideRequest, ScoreRequest
+from serving.schemas import DecideRequest, ExplainRequest, ScoreRequest
+from serving.store.protocol import Read
 
 if TYPE_CHECKING:
     from serving.engine.engine import Engine
 
 
 async def decide(engine: "Engine", asked: DecideRequest) -> Answer:
-    """One decision, on disk, with its contact reserved; for a known request_id the first answer again."""
+    """One decision, on disk, with its contacts reserved; for a known request_id the first answer again."""
     engine.check_ready()
-    if asked.channel is not None:
-        engine.check_channel(asked.channel)
-    request = Request(
+    request = _request(engine, asked)
+    if request.dry_run:
+        return shown.decision(explained(engine, request).as_dict())
+    return shown.decision(await answered(engine, request))
+
+
+def explain(engine: "Engine", asked: ExplainRequest) -> Answer:
+    """What a decision would be, as of now or of a later instant, with everything there is to know; leaves no trace."""
+    engine.check_ready()
+    return shown.decision(explained(engine, replace(_request(engine, asked), dry_run=True), asked.at).as_dict())
+
+
+def explained(engine: "Engine", request: Request, at: int | None = None) -> Decision:
+    """A dry run: nothing is reserved, logged, leased, counted or learned."""
+    read = engine.read(request.customer_id)
+    now = read.customer.now(engine.clock.now()) if at is None else at
+    if now < read.customer.seen_to:
+        known = clock.isoformat(read.customer.seen_to)
+        raise field("at", f"lies before what is known of the customer already ({known})", "ask about that or later")
+    return _decided(engine, request, read, now, engine.random.random())
+
+
+async def answered(
+    engine: "Engine", request: Request, prepared: Callable[[Decision], Decision] | None = None
+) -> Mapping[str, Any]:
+    """A decision on disk, as logged. `prepared` has the last word on what is committed (the outbox's part of it)."""
+    if request.request_id is not None:
+        with available():
+            before = engine.store.find_decision(request.request_id)
+        if before is not None:
+            fingerprint, first = before
+            if fingerprint != request.fingerprint:
+                raise _reused(request.request_id)
+            return _loaded(first)
+    uniform = engine.random.random()
+    for _ in range(RACES):
+        read, playbook = engine.read(request.customer_id), engine.playbook
+        decision = _decided(engine, request, read, read.customer.now(engine.clock.now()), uniform)
+        if not await engine.volumes.take(decision, playbook):
+            continue
+        commit = None
+        try:
+            commit = await done(engine.store.commit_decision(prepared(decision) if prepared else decision))
+        finally:
+            if commit is None or commit.status != "committed":
+                engine.volumes.give_back(decision, playbook)
+        if commit.status == "committed":
+            metrics.decided(decision)
+            return decision.as_dict()
+        if commit.status == "conflict":
+            raise _reused(str(request.request_id))
+        if commit.status == "repeated" and commit.first is not None:
+            return _loaded(commit.first)
+    raise Problem("not-ready", "too many decisions about this customer at once; ask again", headers=RETRY)
+
+
+def _request(engine: "Engine", asked: DecideRequest) -> Request:
+    """Raises Problem where it names a channel that is none of the workspace's."""
+    for channel in (asked.channel, *(placement.channel for placement in asked.placements)):
+        if channel is not None:
+            engine.check_channel(channel)
+    kind = "x" if asked.dry_run or isinstance(asked, ExplainRequest) else "d"  # no decision of this id is kept
+    return Request(
         customer_id=asked.customer_id,
-        decision_id=f"d-{engine.random.getrandbits(128):032x}",
+        decision_id=f"{kind}-{engine.random.getrandbits(128):032x}",
         channel=asked.channel,
         direction=asked.direction,
         request_id=asked.request_id,
         context=asked.context,
+        limit=asked.limit,
+        placements=tuple(Placement(each.name, each.channel, tuple(each.tags)) for each in asked.placements),
+        dry_run=asked.dry_run,
     )
-    if asked.request_id is not None:
-        with available():
-            before = engine.store.find_decision(asked.request_id)
-        if before is not None:
-            fingerprint, first = before
-            if fingerprint != request.fingerprint:
-                raise _reused(asked.request_id)
-            return shown.decision(orjson.loads(first))
-    uniform = engine.random.random()
-    for _ in range(RACES):
-        read = engine.read(asked.customer_id)
-        now = read.customer.now(engine.clock.now())
-        values = engine.vectors.of(read.state, now)
-        scores = scoring.scores(engine.vectors, engine.champions.current, values)
-        decision = decided(request, read.customer, scores, engine.playbook, now, uniform)
-        commit = await done(engine.store.commit_decision(decision))
-        if commit.status == "committed":
-            metrics.decided(decision)
-            return shown.decision(decision.as_dict())
-        if commit.status == "conflict":
-            raise _reused(str(asked.request_id))
-        if commit.status == "repeated" and commit.first is not None:
-            return shown.decision(orjson.loads(commit.first))
-    raise Problem("not-ready", "too many decisions about this customer at once; ask again", headers=RETRY)
+
+
+def _decided(engine: "Engine", request: Request, read: Read, now: int, uniform: float) -> Decision:
+    """One judgement, by what is in use at this moment."""
+    playbook, champions = engine.playbook, engine.champions.current
+    values = engine.vectors.of(read.state, now)
+    earlier = now - playbook.policy.signals.age
+    delayed = scoring.Delayed(champions.get("propensity"), engine.vectors, read.state, earlier)
+    scores = scoring.scores(engine.vectors, champions, values, delayed)
+    return decided(request, read.customer, scores, playbook, now, uniform, engine.volumes.spent(playbook, now))
+
+
+def _loaded(first: bytes) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = orjson.loads(first)
+    return found
 
 
 def score(engine: "Engine", asked: ScoreRequest) -> Answer:
