@@ -125,7 +125,7 @@ class Live:
         journey = {"stage": features.get("journey_stage")}
         scored = {"churn": self.scores.churn}
         needs = self.playbook.needs
-        return Facts(features, scored, request.context, asked, self.customer.attributes, journey, needs)
+        return Facts(features, scored, request.context, asked, self.customer.attributes(self.now), journey, needs)
 
 
 def _spent(action: Action, playbook: Playbook, now: int) -> Trip:
