@@ -4,7 +4,6 @@ These run inside the writer's transaction, and every change of a contact bumps i
 before it must judge again.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,97 +11,115 @@ from typing import Any
 import orjson
 
 from serving.decisions.customer import Contact
-from serving.store.protocol import Conflict, Unknown
+from serving.store.protocol import Conflict, Unknown, Verdict
+from serving.store.tx import Reader, Tx
 
+#: In the order of Contact's fields.
 COLUMNS = (
     "contact_id, customer_id, decision_id, action, issue, grp, channel, counts, state, reserved_at, expires_at, "
-    "touched_at, closed_at, breach"
+    "touched_at, closed_at, breach, tags, purpose, local_day, zone, respond_by"
 )
-_INSERT = f"INSERT INTO contacts ({COLUMNS}) VALUES ({', '.join('?' * 14)})"
+#: Those that may still matter to a decision.
+OPEN = "state IN ('reserved', 'claimed', 'sent', 'ghost')"
+_INSERT = f"INSERT INTO contacts ({COLUMNS}) VALUES ({', '.join('?' * 19)})"
+_INSERT_LOG = "INSERT INTO contact_log (contact_id, at, body) VALUES (?, ?, ?)"
+_COUNTS, _BREACH, _TAGS = 7, 13, 14
 
 
 def from_row(row: Sequence[Any]) -> Contact:
     """A row of COLUMNS."""
     values = list(row)
-    values[7], values[13] = bool(values[7]), bool(values[13])
+    values[_COUNTS], values[_BREACH] = bool(values[_COUNTS]), bool(values[_BREACH])
+    values[_TAGS] = () if values[_TAGS] == "[]" else tuple(orjson.loads(values[_TAGS]))
     return Contact(*values)
 
 
-def find(tx: sqlite3.Connection, contact_id: str) -> Contact:
+def _row(contact: Contact) -> list[Any]:
+    values = [getattr(contact, name) for name in Contact.__slots__]
+    values[_COUNTS], values[_BREACH] = int(contact.counts), int(contact.breach)
+    values[_TAGS] = orjson.dumps(contact.tags).decode() if contact.tags else "[]"
+    return values
+
+
+def find(reader: Reader, contact_id: str) -> Contact:
     """Raises Unknown."""
-    row = tx.execute(f"SELECT {COLUMNS} FROM contacts WHERE contact_id = ?", (contact_id,)).fetchone()
+    row = reader.execute(f"SELECT {COLUMNS} FROM contacts WHERE contact_id = ?", (contact_id,)).fetchone()
     if row is None:
         raise Unknown(f"there is no contact {contact_id!r}; its id is in the decision's answer")
     return from_row(row)
 
 
-def bump(tx: sqlite3.Connection, customer_id: str, version: int, now: int) -> bool:
-    """Compare-and-swap: True where the customer still was at `version`, and now is at the next."""
-    if version == 0:
-        done = tx.execute(
-            "INSERT INTO customers (customer_id, version, seen_to) VALUES (?, 1, ?) ON CONFLICT DO NOTHING",
-            (customer_id, now),
-        )
-    else:
-        done = tx.execute(
-            "UPDATE customers SET version = version + 1, seen_to = max(seen_to, ?) "
-            "WHERE customer_id = ? AND version = ?",
-            (now, customer_id, version),
-        )
-    return done.rowcount == 1
+def locked(tx: Tx, contact: Contact) -> Contact:
+    """The contact as it stands, with its customer locked: nobody else changes it now."""
+    tx.lock({contact.customer_id})
+    return find(tx, contact.contact_id)
 
 
-def reserve(tx: sqlite3.Connection, contact: Contact) -> None:
-    """After `bump`: inserts the reservation, and closes those of this customer that have lapsed.
+#: Nobody has seen them, or but to lock them.
+_FIRST = (
+    "INSERT INTO customers (customer_id, version, seen_to) VALUES (?, 1, ?) ON CONFLICT (customer_id) "
+    "DO UPDATE SET version = 1, seen_to = greatest(customers.seen_to, excluded.seen_to) WHERE customers.version = 0"
+)
+_NEXT = (
+    "UPDATE customers SET version = version + 1, seen_to = greatest(seen_to, ?) WHERE customer_id = ? AND version = ?"
+)
+
+
+def bump(tx: Tx, judged: Sequence[tuple[str, int, int]]) -> list[bool]:
+    """Compare-and-swap of (customer, version, now): True where the customer still was at it, and now is at the next."""
+    unseen = iter(tx.each(_FIRST, [(customer, now) for customer, version, now in judged if version == 0]))
+    known = iter(tx.each(_NEXT, [(now, customer, version) for customer, version, now in judged if version]))
+    return [next(known) if version else next(unseen) for _, version, _ in judged]
+
+
+def insert(tx: Tx, fresh: Sequence[Contact]) -> None:
+    """After `bump`: inserts reservations and ghosts, and closes what has lapsed of these customers.
 
     The bump moved `seen_to` to now, and a claim never lies before it: a lapsed reservation cannot come back.
     """
-    lapsed = tx.execute(
-        f"SELECT {COLUMNS} FROM contacts WHERE customer_id = ? "
-        "AND state IN ('reserved', 'claimed', 'sent') AND state = 'reserved' AND expires_at <= ?",
-        (contact.customer_id, contact.reserved_at),
-    ).fetchall()
-    for row in lapsed:
-        before = from_row(row)
-        _change(tx, replace(before, state="expired", closed_at=before.expires_at), contact.reserved_at)
-    tx.execute(
-        _INSERT,
-        (
-            contact.contact_id,
-            contact.customer_id,
-            contact.decision_id,
-            contact.action,
-            contact.issue,
-            contact.group,
-            contact.channel,
-            contact.counts,
-            contact.state,
-            contact.reserved_at,
-            contact.expires_at,
-            contact.touched_at,
-            contact.closed_at,
-            contact.breach,
-        ),
+    now = {contact.customer_id: contact.reserved_at for contact in fresh}
+    waiting = tx.execute(
+        f"SELECT {COLUMNS} FROM contacts WHERE customer_id IN (SELECT value FROM texts(?)) "
+        f"AND {OPEN} AND state = 'reserved' AND expires_at <= ?",
+        (list(now), max(now.values())),
     )
-    _log(tx, contact, contact.reserved_at)
+    for before in map(from_row, waiting.fetchall()):
+        at = now[before.customer_id]
+        if before.expires_at <= at:
+            _change(tx, replace(before, state="expired", closed_at=before.expires_at), at)
+    tx.executemany(_INSERT, [_row(contact) for contact in fresh])
+    tx.executemany(_INSERT_LOG, [_line(contact, contact.reserved_at) for contact in fresh])
 
 
-def claim(tx: sqlite3.Connection, contact: Contact, now: int) -> Contact:
+def claim(tx: Tx, contact: Contact, now: int, verdict: Verdict, claim_id: str | None) -> Contact:
     """After `bump` on the version at which the claim was judged."""
-    claimed = replace(contact, state="claimed", touched_at=now)
+    claimed = replace(contact, state="claimed", touched_at=now, local_day=verdict.local_day, zone=verdict.zone)
     _change(tx, claimed, now)
+    if claim_id is not None:
+        tx.execute("UPDATE contacts SET claim_id = ? WHERE contact_id = ?", (claim_id, contact.contact_id))
     return claimed
+
+
+def claimed_before(reader: Reader, contact: Contact, claim_id: str | None) -> bool:
+    """Whether this very claim was granted before, and only its answer got lost."""
+    if claim_id is None or contact.state not in ("claimed", "sent"):
+        return False
+    asked = "SELECT claim_id FROM contacts WHERE contact_id = ?"
+    found = reader.execute(asked, (contact.contact_id,)).fetchone()
+    return found is not None and found[0] == claim_id
 
 
 def claimable(contact: Contact, now: int) -> None:
     """Raises Conflict where a contact is not, or no longer, waiting to be claimed."""
+    if contact.state == "ghost":
+        raise Conflict(f"contact {contact.contact_id} is withheld to measure, so it cannot be claimed")
     if contact.state != "reserved":
         raise Conflict(f"contact {contact.contact_id} is {contact.state}, so it cannot be claimed; ask for a decision")
     if not contact.holds(now):
         raise Conflict(f"contact {contact.contact_id} expired before it was claimed; ask for a new decision")
 
 
-def sent(tx: sqlite3.Connection, contact: Contact, now: int) -> Contact:
+def sent(tx: Tx, contact: Contact, now: int) -> Contact:
     """It went out. Without a valid claim the channel broke the agreement: it is recorded, counted and flagged."""
     touched = contact.touched_at if contact.state == "claimed" else now
     went = replace(
@@ -112,8 +129,10 @@ def sent(tx: sqlite3.Connection, contact: Contact, now: int) -> Contact:
     return went
 
 
-def failed(tx: sqlite3.Connection, contact: Contact, now: int, reason: str = "") -> Contact:
+def failed(tx: Tx, contact: Contact, now: int, reason: str = "") -> Contact:
     """Raises Conflict where it was reported sent before: what went out keeps counting."""
+    if contact.state == "ghost":
+        raise Conflict(f"contact {contact.contact_id} is withheld to measure, so nothing was to be sent")
     if contact.state == "sent":
         raise Conflict(f"contact {contact.contact_id} was reported sent; report what became of it as an outcome")
     gone = replace(contact, state="failed", closed_at=now)
@@ -121,18 +140,17 @@ def failed(tx: sqlite3.Connection, contact: Contact, now: int, reason: str = "")
     return gone
 
 
-def _change(tx: sqlite3.Connection, contact: Contact, now: int, reason: str = "") -> None:
+def _change(tx: Tx, contact: Contact, now: int, reason: str = "") -> None:
     tx.execute(
-        "UPDATE contacts SET state = ?, touched_at = ?, closed_at = ?, breach = ? WHERE contact_id = ?",
-        (contact.state, contact.touched_at, contact.closed_at, contact.breach, contact.contact_id),
-    )
-    _log(tx, contact, now, reason)
+        "UPDATE contacts SET state = ?, touched_at = ?, closed_at = ?, breach = ?, local_day = ?, zone = ? "
+        "WHERE contact_id = ?",
+        (contact.state, contact.touched_at, contact.closed_at, int(contact.breach), contact.local_day, contact.zone,
+         contact.contact_id),
+    )  # fmt: skip
+    tx.execute(_INSERT_LOG, _line(contact, now, reason))
 
 
-def _log(tx: sqlite3.Connection, contact: Contact, now: int, reason: str = "") -> None:
+def _line(contact: Contact, now: int, reason: str = "") -> tuple[str, int, bytes]:
     """One line a change, append-only: the way into history. Instants in microseconds."""
     body = {name: getattr(contact, name) for name in Contact.__slots__} | {"at": now, "detail": reason or None}
-    tx.execute(
-        "INSERT INTO contact_log (contact_id, at, body) VALUES (?, ?, ?)",
-        (contact.contact_id, now, orjson.dumps(body)),
-    )
+    return contact.contact_id, now, orjson.dumps(body)

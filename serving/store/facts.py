@@ -5,7 +5,6 @@ tactful.yaml declares others, everything is folded once more from the log and fr
 """
 
 import hashlib
-import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from features.online import learn
 from features.state import State
 from serving.store.identity import erased
 from serving.store.protocol import Receipt
+from serving.store.tx import Tx
 
 Row = Mapping[str, Any]
 PIECE = 20_000  # customers in one transaction: others wait a tenth of a second
@@ -29,23 +29,24 @@ def mark(batch_id: str, names: Collection[str]) -> str:
     return f"{batch_id} {hashlib.sha256(' '.join(sorted(names)).encode()).hexdigest()[:16]}"
 
 
-def record(tx: sqlite3.Connection, rows: Sequence[Row], names: Collection[str]) -> Receipt:
+def record(tx: Tx, rows: Sequence[Row], names: Collection[str]) -> Receipt:
     """Folds records (instants in microseconds, `attributes` as JSON) that were not seen before.
 
     What is of an erased customer counts as seen.
     """
+    tx.lock({row["customer_id"] for row in rows})
     gone = erased(tx, {row["customer_id"] for row in rows})
     fresh = tuple(row["customer_id"] not in gone and _is_new(tx, row) for row in rows)
     new = [row for row, is_new in zip(rows, fresh, strict=True) if is_new]
     fold_rows(tx, new, names)
     tx.executemany(
-        "INSERT INTO attributes (customer_id, body) VALUES (?, ?)",
-        [(row["customer_id"], orjson.dumps(dict(row))) for row in new],
+        "INSERT INTO attributes (customer_id, at, body) VALUES (?, ?, ?)",
+        [(row["customer_id"], row["received_at"], orjson.dumps(dict(row))) for row in new],
     )
     return Receipt(len(rows), len(new), len(rows) - len(new), fresh)
 
 
-def fold_rows(tx: sqlite3.Connection, rows: Sequence[Row], names: Collection[str]) -> None:
+def fold_rows(tx: Tx, rows: Sequence[Row], names: Collection[str]) -> None:
     """Into the customers' states, whether seen before or not."""
     told: dict[str, list[np.ndarray]] = {}
     for row in rows:
@@ -64,15 +65,16 @@ def pieces(table: pa.Table, names: Collection[str]) -> Iterator[list[tuple[str, 
         yield [(str(log.customers[i]), log.facts[log.start[i] : log.start[i + 1]]) for i in range(start, end)]
 
 
-def fold_piece(tx: sqlite3.Connection, piece: Sequence[tuple[str, np.ndarray]]) -> None:
+def fold_piece(tx: Tx, piece: Sequence[tuple[str, np.ndarray]]) -> None:
     """Facts of many customers."""
+    tx.lock([customer_id for customer_id, _ in piece])
     gone = erased(tx, [customer_id for customer_id, _ in piece])
     for customer_id, facts in piece:
         if len(facts) and customer_id not in gone:
             _fold(tx, customer_id, facts)
 
 
-def _fold(tx: sqlite3.Connection, customer_id: str, facts: np.ndarray) -> None:
+def _fold(tx: Tx, customer_id: str, facts: np.ndarray) -> None:
     found = tx.execute("SELECT state FROM customers WHERE customer_id = ?", (customer_id,)).fetchone()
     packed = found[0] if found is not None else None
     state = learn(State.from_bytes(packed) if packed else State(), facts).to_bytes()
@@ -80,11 +82,11 @@ def _fold(tx: sqlite3.Connection, customer_id: str, facts: np.ndarray) -> None:
         return
     tx.execute(
         "INSERT INTO customers (customer_id, version, seen_to, profile, state) VALUES (?, 1, 0, NULL, ?) "
-        "ON CONFLICT (customer_id) DO UPDATE SET version = version + 1, state = excluded.state",
+        "ON CONFLICT (customer_id) DO UPDATE SET version = customers.version + 1, state = excluded.state",
         (customer_id, state),
     )
 
 
-def _is_new(tx: sqlite3.Connection, row: Row) -> bool:
+def _is_new(tx: Tx, row: Row) -> bool:
     id_hash = hashed(f"attributes {row['record_id']}")
-    return tx.execute("INSERT OR IGNORE INTO seen (id) VALUES (?)", (id_hash,)).rowcount == 1
+    return tx.execute("INSERT INTO seen (id) VALUES (?) ON CONFLICT DO NOTHING", (id_hash,)).rowcount == 1

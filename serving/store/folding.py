@@ -3,7 +3,6 @@
 Runs inside the writer's transaction.
 """
 
-import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,11 +15,13 @@ from features.interactions import CASE_CLOSING, CASE_OPENING, CONSENT_GIVEN, OPT
 from features.online import update
 from features.physical import discount
 from features.state import Items, State, keys
+from features.vocabulary import Entry
 from serving.decisions.customer import Contact
 from serving.decisions.profile import EVERYWHERE, KEPT, NO_CONTACT, Known, Profile, Told
 from serving.store import contacts
 from serving.store.identity import erased
 from serving.store.protocol import Conflict, Receipt
+from serving.store.tx import Tx
 from serving.store.words import Words
 
 Row = Mapping[str, Any]
@@ -45,37 +46,37 @@ def signed(id_hash: int) -> int:
     return id_hash - (1 << 64) if id_hash >= 1 << 63 else id_hash
 
 
-def record(tx: sqlite3.Connection, words: Words, rows: Sequence[Row], sensitive: Collection[str] = ()) -> Receipt:
+def record(tx: Tx, words: Words, rows: Sequence[Row], sensitive: Collection[str] = ()) -> Receipt:
     """Folds rows of the contract (instants in microseconds) that were not seen before; the first of an id wins.
 
     What is of an erased customer counts as seen.
     """
-    gone = erased(tx, {row["customer_id"] for row in rows})
-    fresh = tuple(row["customer_id"] not in gone and _is_new(tx, row) for row in rows)
+    customers = {row["customer_id"] for row in rows}
+    tx.lock(customers)
+    gone = erased(tx, customers)
+    fresh = _fresh(tx, rows, gone)
     new = [_complete(tx, row) for row, is_new in zip(rows, fresh, strict=True) if is_new]
     if new:
-        vocabulary = words.refresh(tx)
-        known = len(vocabulary)
+        vocabulary = words.holding(tx, [_entry(row) for row in new])
         by_customer: dict[str, list[tuple[Row, int, bool]]] = {}
         for row in new:
-            code = vocabulary.code(row["channel"], row["direction"], row["type"], row.get("topic"))
+            code = vocabulary.code(*_entry(row))
             hidden = str(row.get("topic") or "").strip().lower() in sensitive
             by_customer.setdefault(row["customer_id"], []).append((row, code, hidden))
-        words.append(tx, known)
         for customer_id, theirs in by_customer.items():
             told = [t for row, _, hidden in theirs if (t := tell(tx, row, hidden)) is not None]
             seen = [(row, code) for row, code, hidden in theirs if not hidden]
             newest = max(row["occurred_at"] for row, _, _ in theirs)
             fold(tx, words, customer_id, Sheet(_items(seen) if seen else None, told, newest))
         tx.executemany(
-            "INSERT INTO interactions (customer_id, body) VALUES (?, ?)",
-            [(row["customer_id"], _body(row)) for row in new],
+            "INSERT INTO interactions (customer_id, at, body) VALUES (?, ?, ?)",
+            [(row["customer_id"], row["occurred_at"], _body(row)) for row in new],
         )
     return Receipt(len(rows), len(new), len(rows) - len(new), fresh)
 
 
-def fold(tx: sqlite3.Connection, words: Words, customer_id: str, sheet: Sheet) -> None:
-    """Into the customer's row, bumping its version."""
+def fold(tx: Tx, words: Words, customer_id: str, sheet: Sheet) -> None:
+    """Into the row of a customer that is locked, bumping its version."""
     found = tx.execute("SELECT state, profile FROM customers WHERE customer_id = ?", (customer_id,)).fetchone()
     packed, content = found if found is not None else (None, None)
     crowded: dict[int, Known] = {}
@@ -97,8 +98,8 @@ def fold(tx: sqlite3.Connection, words: Words, customer_id: str, sheet: Sheet) -
         content = profile.to_bytes()
     tx.execute(
         "INSERT INTO customers (customer_id, version, seen_to, profile, state) VALUES (?, 1, ?, ?, ?) "
-        "ON CONFLICT (customer_id) DO UPDATE SET version = version + 1, seen_to = max(seen_to, excluded.seen_to), "
-        "profile = excluded.profile, state = excluded.state",
+        "ON CONFLICT (customer_id) DO UPDATE SET version = customers.version + 1, "
+        "seen_to = greatest(customers.seen_to, excluded.seen_to), profile = excluded.profile, state = excluded.state",
         (customer_id, sheet.newest, content, packed),
     )
 
@@ -118,7 +119,7 @@ def _crowded_out(words: Words, parts: Sequence[Items], kept: Items) -> dict[int,
     return found
 
 
-def tell(tx: sqlite3.Connection, row: Row, hidden: bool = False) -> Told | None:
+def tell(tx: Tx, row: Row, hidden: bool = False) -> Told | None:
     """What the profile learns from a row, None for most. Outbound reports about our own contact move it, too."""
     outbound = row["direction"] == "outbound"
     decision_id, action = row.get("decision_id"), row.get("action")
@@ -172,7 +173,7 @@ def _body(row: Row) -> bytes:
     return orjson.dumps(whole)
 
 
-def _complete(tx: sqlite3.Connection, row: Row) -> Row:
+def _complete(tx: Tx, row: Row) -> Row:
     """With the action that its decision was about: history, and a store made anew from it, cannot look it up."""
     decision_id = row.get("decision_id")
     if decision_id is None or row.get("action") is not None:
@@ -181,9 +182,16 @@ def _complete(tx: sqlite3.Connection, row: Row) -> Row:
     return row if decided is None or decided[0] is None else {**row, "action": decided[0]}
 
 
-def _is_new(tx: sqlite3.Connection, row: Row) -> bool:
-    id_hash = signed(hash_string(row["interaction_id"]))
-    return tx.execute("INSERT OR IGNORE INTO seen (id) VALUES (?)", (id_hash,)).rowcount == 1
+def _fresh(tx: Tx, rows: Sequence[Row], gone: Collection[str]) -> tuple[bool, ...]:
+    """Which rows were not seen before; the first of an id is the one that counts."""
+    kept = [row for row in rows if row["customer_id"] not in gone]
+    ids = [(signed(hash_string(row["interaction_id"])),) for row in kept]
+    new = iter(tx.each("INSERT INTO seen (id) VALUES (?) ON CONFLICT DO NOTHING", ids))
+    return tuple(row["customer_id"] not in gone and next(new) for row in rows)
+
+
+def _entry(row: Row) -> Entry:
+    return row["channel"], row["direction"], row["type"], row.get("topic")
 
 
 def _items(rows: Sequence[tuple[Row, int]]) -> Items:
@@ -204,12 +212,12 @@ def _items(rows: Sequence[tuple[Row, int]]) -> Items:
     )
 
 
-def _ours(tx: sqlite3.Connection, decision_id: str) -> Contact | None:
+def _ours(tx: Tx, decision_id: str) -> Contact | None:
     found = tx.execute(f"SELECT {contacts.COLUMNS} FROM contacts WHERE decision_id = ?", (decision_id,)).fetchone()
     return None if found is None else contacts.from_row(found)
 
 
-def _decided(tx: sqlite3.Connection, decision_id: str) -> tuple[str | None] | None:
+def _decided(tx: Tx, decision_id: str) -> tuple[str | None] | None:
     """(action,) of a decision of ours; None where it is not ours."""
     found: tuple[str | None] | None = tx.execute(
         "SELECT action FROM decisions WHERE decision_id = ?", (decision_id,)
@@ -217,8 +225,9 @@ def _decided(tx: sqlite3.Connection, decision_id: str) -> tuple[str | None] | No
     return found
 
 
-def _move(tx: sqlite3.Connection, contact: Contact, row: Row) -> None:
+def _move(tx: Tx, contact: Contact, row: Row) -> None:
     """A report that does not fit what was reported before changes nothing here; it stays in the log."""
+    contact = contacts.locked(tx, contact)
     try:
         if row["type"] in _WENT_OUT and contact.state != "sent":
             contacts.sent(tx, contact, row["received_at"])

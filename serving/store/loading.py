@@ -1,12 +1,10 @@
 """A batch of history into the packed states, in pieces, while the service goes on deciding."""
 
-import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,6 +14,7 @@ from features.online import fold_table
 from serving.store.folding import TELLING, Sheet, fold, tell
 from serving.store.identity import erased
 from serving.store.protocol import Receipt
+from serving.store.tx import Tx
 from serving.store.words import Words
 from serving.store.writer import Writer
 
@@ -40,11 +39,16 @@ def bulk_load(
             if progress is not None:
                 progress(piece.num_rows)
 
-    def mark(tx: sqlite3.Connection) -> None:
-        tx.execute("INSERT OR IGNORE INTO absorbed VALUES (?, ?)", (batch_id, accepted))
+    def mark(tx: Tx) -> None:
+        absorbed(tx, batch_id, accepted)
 
     writer.submit(mark).result()
     return Receipt(received, accepted, received - accepted)
+
+
+def absorbed(tx: Tx, batch_id: str, rows: int) -> None:
+    """The batch is in the states from now on."""
+    tx.execute("INSERT INTO absorbed (batch_id, rows) VALUES (?, ?) ON CONFLICT DO NOTHING", (batch_id, rows))
 
 
 def _pieces(table: pa.Table) -> Iterator[pa.Table]:
@@ -55,20 +59,21 @@ def _pieces(table: pa.Table) -> Iterator[pa.Table]:
         yield table.slice(start, PIECE)
 
 
-def _load(tx: sqlite3.Connection, words: Words, piece: pa.Table, sensitive: Collection[str]) -> int:
+def _load(tx: Tx, words: Words, piece: pa.Table, sensitive: Collection[str]) -> int:
     """Rows that were new."""
-    piece = without_erased(piece, frozenset(erased(tx, pc.unique(piece.column("customer_id")).to_pylist())))
+    vocabulary = words.growing(tx)
+    customers = pc.unique(piece.column("customer_id")).to_pylist()
+    tx.lock(customers)
+    piece = without_erased(piece, frozenset(erased(tx, customers)))
     ids = hash_strings(piece.column("interaction_id")).view(np.int64)
     unique, first = np.unique(ids, return_index=True)
-    asked = (_json(unique),)
-    found = tx.execute("SELECT id FROM seen WHERE id IN (SELECT value FROM json_each(?))", asked).fetchall()
+    found = tx.execute("SELECT id FROM seen WHERE id IN (SELECT value FROM numbers(?))", (unique,)).fetchall()
     known = np.array([row[0] for row in found], np.int64)
     new = first[~np.isin(unique, known, assume_unique=True)]
     if not len(new):
         return 0
-    tx.execute("INSERT INTO seen (id) SELECT value FROM json_each(?)", (_json(np.sort(ids[new])),))
+    tx.execute("INSERT INTO seen (id) SELECT value FROM numbers(?)", (np.sort(ids[new]),))
     rows = piece.take(np.sort(new))
-    vocabulary = words.refresh(tx)
     before = len(vocabulary)
     sheets = {customer: Sheet(newest=newest) for customer, newest in _newest(rows)}
     for customer, items in fold_table(rows, vocabulary, sensitive):
@@ -81,11 +86,6 @@ def _load(tx: sqlite3.Connection, words: Words, piece: pa.Table, sensitive: Coll
     for customer, sheet in sheets.items():
         fold(tx, words, customer, sheet)
     return len(new)
-
-
-def _json(ids: np.ndarray) -> str:
-    """A whole column of ids as one parameter: no Python object for each."""
-    return orjson.dumps(ids, option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
 def _newest(rows: pa.Table) -> Iterator[tuple[str, int]]:

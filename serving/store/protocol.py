@@ -232,7 +232,7 @@ class Store(Protocol):
 
     # privacy
 
-    def erase(self, customer_ids: Collection[str], salt: str, now: int) -> "Future[dict[str, int]]":
+    def erase(self, customer_ids: Collection[str], salt: bytes, now: int) -> "Future[dict[str, int]]":
         """Deletes all that is kept of some ids, for good, and keeps a tombstone: a hash with `salt`. Rows by table.
 
         Name every id of the person (`export_customer` lists them). Nothing is recorded of them any more: see `erased`.

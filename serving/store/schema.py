@@ -94,6 +94,79 @@ STEPS: tuple[str, ...] = (
     END;
     CREATE TABLE identity_kinds (kinds TEXT NOT NULL);
     """,
+    """
+    ALTER TABLE customers ADD COLUMN assigned_at INTEGER;
+    ALTER TABLE customers ADD COLUMN restricted INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE interactions ADD COLUMN at INTEGER;
+    ALTER TABLE attributes ADD COLUMN at INTEGER;
+    ALTER TABLE links ADD COLUMN at INTEGER;
+    ALTER TABLE links ADD COLUMN identifier TEXT;
+    ALTER TABLE links ADD COLUMN customer_id TEXT;
+    UPDATE interactions SET at = json_extract(CAST(body AS TEXT), '$.occurred_at');
+    UPDATE attributes SET at = json_extract(CAST(body AS TEXT), '$.received_at');
+    UPDATE links SET at = json_extract(CAST(body AS TEXT), '$.received_at'),
+        identifier = json_extract(CAST(body AS TEXT), '$.identifier'),
+        customer_id = json_extract(CAST(body AS TEXT), '$.customer_id');
+    CREATE TABLE contacts_now (
+        contact_id TEXT PRIMARY KEY,
+        customer_id TEXT NOT NULL,
+        decision_id TEXT NOT NULL,
+        action TEXT NOT NULL,
+        issue TEXT NOT NULL,
+        grp TEXT NOT NULL,
+        channel TEXT NOT NULL,
+        counts INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('reserved', 'claimed', 'sent', 'failed', 'expired', 'ghost')),
+        reserved_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        touched_at INTEGER,
+        closed_at INTEGER,
+        breach INTEGER NOT NULL DEFAULT 0,
+        tags TEXT NOT NULL DEFAULT '[]',
+        purpose TEXT NOT NULL DEFAULT 'marketing',
+        local_day TEXT,
+        zone TEXT,
+        respond_by INTEGER,
+        claim_id TEXT
+    );
+    INSERT INTO contacts_now (contact_id, customer_id, decision_id, action, issue, grp, channel, counts, state,
+        reserved_at, expires_at, touched_at, closed_at, breach)
+        SELECT contact_id, customer_id, decision_id, action, issue, grp, channel, counts, state,
+        reserved_at, expires_at, touched_at, closed_at, breach FROM contacts;
+    DROP TABLE contacts;
+    ALTER TABLE contacts_now RENAME TO contacts;
+    CREATE INDEX contacts_holding ON contacts (customer_id) WHERE state IN ('reserved', 'claimed', 'sent', 'ghost');
+    CREATE INDEX contacts_by_decision ON contacts (decision_id);
+    CREATE INDEX contacts_of_customer ON contacts (customer_id);
+    CREATE INDEX contact_log_of_contact ON contact_log (contact_id);
+    CREATE INDEX interactions_of_customer ON interactions (customer_id);
+    CREATE INDEX decisions_of_customer ON decisions (customer_id);
+    CREATE INDEX attributes_of_customer ON attributes (customer_id);
+    CREATE TABLE leases (
+        action TEXT NOT NULL, day TEXT NOT NULL, granted INTEGER NOT NULL, PRIMARY KEY (action, day)
+    ) WITHOUT ROWID;
+    CREATE TABLE outbox (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        outbox_id TEXT NOT NULL UNIQUE,
+        customer_id TEXT NOT NULL,
+        channel TEXT,
+        contact_id TEXT,
+        decision_id TEXT,
+        body BLOB NOT NULL,
+        due_at INTEGER NOT NULL,
+        tries INTEGER NOT NULL DEFAULT 0,
+        error TEXT,
+        done_at INTEGER
+    );
+    CREATE INDEX outbox_due ON outbox (due_at) WHERE done_at IS NULL;
+    CREATE INDEX outbox_waiting ON outbox (position) WHERE done_at IS NULL;
+    CREATE INDEX outbox_of_customer ON outbox (customer_id);
+    CREATE TABLE nudges (
+        customer_id TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (customer_id, name)
+    ) WITHOUT ROWID;
+    CREATE TABLE tombstones (hash TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE salts (salt TEXT PRIMARY KEY) WITHOUT ROWID;
+    """,
 )
 VERSION = len(STEPS)
 

@@ -1,12 +1,13 @@
 """The vocabulary as kept in the store: what any process added, every process sees, and no code is ever given twice."""
 
-import sqlite3
 import threading
+from collections.abc import Iterable
 
 import numpy as np
 import orjson
 
 from features.vocabulary import Entry, Vocabulary
+from serving.store.tx import Reader, Tx
 
 
 class Words:
@@ -14,6 +15,7 @@ class Words:
 
     def __init__(self) -> None:
         self.vocabulary = Vocabulary()
+        self._known: set[Entry] = set()  # those in the table
         self._stale = False
         self._lock = threading.Lock()
         self._outbound: tuple[np.ndarray, list[Entry]] = (np.zeros(0, bool), [])
@@ -25,18 +27,38 @@ class Words:
         """Something was rolled back: codes given since may not be in the table."""
         self._stale = True
 
-    def refresh(self, connection: sqlite3.Connection) -> Vocabulary:
+    def refresh(self, connection: Reader) -> Vocabulary:
         """The same object, grown by what the table has more; a new one only after a roll-back."""
         with self._lock:
             if self._stale:
                 self.vocabulary, self._outbound, self._stale = Vocabulary(), (np.zeros(0, bool), []), False
+                self._known = set()
             rows = connection.execute(
                 "SELECT code, entry FROM vocabulary WHERE code >= ? ORDER BY code", (len(self.vocabulary),)
             )
-            for code, entry in rows:
-                if self.vocabulary.code(*orjson.loads(entry)) != code:
+            for code, text in rows:
+                entry = orjson.loads(text)
+                self._known.add(tuple(entry))
+                if self.vocabulary.code(*entry) != code:
                     raise RuntimeError(f"the vocabulary table is inconsistent at code {code}; restore a backup")
             return self.vocabulary
+
+    def holding(self, tx: Tx, entries: Iterable[Entry]) -> Vocabulary:
+        """The vocabulary with these entries in it; new ones are given codes and written, inside this transaction."""
+        wanted = dict.fromkeys(entries)
+        vocabulary = self.refresh(tx)
+        if not self._known.issuperset(wanted):
+            vocabulary = self.growing(tx)
+            known = len(vocabulary)
+            for entry in wanted:
+                vocabulary.code(*entry)
+            self.append(tx, known)
+        return vocabulary
+
+    def growing(self, tx: Tx) -> Vocabulary:
+        """The vocabulary, which nobody else adds to before this transaction ends: then `append` what was added."""
+        tx.alone("vocabulary")
+        return self.refresh(tx)
 
     def outbound(self) -> tuple[np.ndarray, list[Entry]]:
         """bool[codes], which codes are outbound; and what each code stands for."""
@@ -46,9 +68,12 @@ class Words:
             known = self._outbound = np.array([entry[1] == "outbound" for entry in entries], bool), entries
         return known
 
-    def append(self, tx: sqlite3.Connection, known: int) -> None:
+    def append(self, tx: Tx, known: int) -> None:
         """Writes the entries from position `known` on, given inside this transaction."""
         fresh = self.vocabulary.entries[known:]
+        if not fresh:
+            return
+        self._known.update(fresh)
         tx.executemany(
             "INSERT INTO vocabulary (code, entry) VALUES (?, ?)",
             [(known + i, orjson.dumps(entry).decode()) for i, entry in enumerate(fresh)],

@@ -1,0 +1,118 @@
+"""Decisions into the log with their contacts, as many at once as wait: each wins or loses by compare-and-swap.
+
+Runs inside the writer's transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from serving.decisions.customer import Contact
+from serving.decisions.decision import Decision
+from serving.store import contacts, identity, outbox
+from serving.store.protocol import Commit, Outgoing
+from serving.store.tx import Tx
+
+_INSERT = (
+    "INSERT INTO decisions (decision_id, request_id, fingerprint, customer_id, at, action, body) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_ASSIGN = (
+    "INSERT INTO customers (customer_id, version, seen_to, assigned_at) VALUES (?, 0, 0, ?) ON CONFLICT (customer_id) "
+    "DO UPDATE SET assigned_at = coalesce(customers.assigned_at, excluded.assigned_at)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A decision as it is to be written; made outside the writer's thread."""
+
+    row: tuple[Any, ...]  # of _INSERT
+    request_id: str | None
+    fingerprint: str
+    judged: tuple[str, int, int]  # customer, version, now
+    arm: tuple[str, int]  # the id that their arms are drawn by, now
+    contacts: tuple[Contact, ...]
+    outgoing: tuple[Outgoing, ...]
+    nudge: tuple[str, str, int] | None  # customer, trigger, now
+
+    @classmethod
+    def of(cls, decision: Decision) -> "Asked":
+        request, at = decision.request, decision.at
+        action = decision.chosen.action.name if decision.chosen else None
+        row = (decision.decision_id, request.request_id, request.fingerprint, request.customer_id, at, action,
+               decision.to_bytes())  # fmt: skip
+        body, outgoing, nudge = decision.outbox, tuple[Outgoing, ...](), None
+        if body is not None:
+            outgoing = tuple(outbox.of_contact(each, body) for each in decision.contacts if each.state == "reserved")
+            if (trigger := body.get("trigger")) is not None:
+                nudge = (decision.judged_customer, str(trigger), at)
+        return cls(row, request.request_id, request.fingerprint,
+                   (decision.judged_customer, decision.judged_version, at), (decision.arm_id, at),
+                   decision.contacts, outgoing, nudge)  # fmt: skip
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """Whom it changes."""
+        return (self.judged[0],) if self.contacts else ()
+
+
+def commit(tx: Tx, asked: Sequence[Asked]) -> list[Commit]:
+    """One answer each. Of two that would reserve for one customer the later is lost: it was judged before the first."""
+    found = _first_answers(tx, asked)
+    answers: list[Commit | None] = []
+    reserving: dict[str, int] = {}
+    new_ids: set[str] = set()
+    for i, each in enumerate(asked):
+        if each.request_id is not None and (first := found.get(each.request_id)) is not None:
+            answers.append(Commit("repeated" if first[0] == each.fingerprint else "conflict", first[1]))
+        elif each.request_id in new_ids or (each.contacts and each.judged[0] in reserving):
+            answers.append(Commit("lost"))
+        else:
+            if each.request_id is not None:
+                new_ids.add(each.request_id)
+            if each.contacts:
+                reserving[each.judged[0]] = i
+            answers.append(None)
+    order = sorted(reserving)
+    won = contacts.bump(tx, [asked[reserving[customer]].judged for customer in order])
+    for customer, swapped in zip(order, won, strict=True):
+        if not swapped:
+            answers[reserving[customer]] = Commit("lost")
+    _write(tx, [each for each, answer in zip(asked, answers, strict=True) if answer is None])
+    return [Commit("committed") if answer is None else answer for answer in answers]
+
+
+def _first_answers(tx: Tx, asked: Sequence[Asked]) -> dict[str, tuple[str, bytes]]:
+    """(fingerprint, logged decision) by request_id, of those that were answered before."""
+    ids = [each.request_id for each in asked if each.request_id is not None]
+    if not ids:
+        return {}
+    rows = tx.execute(
+        "SELECT request_id, fingerprint, body FROM decisions WHERE request_id IN (SELECT value FROM texts(?))", (ids,)
+    )
+    return {request_id: (fingerprint, body) for request_id, fingerprint, body in rows}
+
+
+def _write(tx: Tx, asked: Sequence[Asked]) -> None:
+    if not asked:
+        return
+    if fresh := [contact for each in asked for contact in each.contacts]:
+        contacts.insert(tx, fresh)
+    tx.executemany(_INSERT, [each.row for each in asked])
+    _assign(tx, dict(reversed([each.arm for each in asked])))
+    outbox.add(tx, [entry for each in asked for entry in each.outgoing])
+    for nudge in (each.nudge for each in asked if each.nudge is not None):
+        outbox.fired(tx, *nudge)
+
+
+def _assign(tx: Tx, arms: dict[str, int]) -> None:
+    """Whoever is decided about for the first time keeps the arm that they were given."""
+    known = tx.execute(
+        "SELECT customer_id FROM customers WHERE customer_id IN (SELECT value FROM texts(?)) "
+        "AND assigned_at IS NOT NULL",
+        (list(arms),),
+    )
+    fresh = set(arms) - {row[0] for row in known}
+    if fresh and (fresh := fresh - identity.erased(tx, fresh)):
+        tx.executemany(_ASSIGN, [(customer, arms[customer]) for customer in sorted(fresh)])

@@ -1,0 +1,91 @@
+"""Reading a customer: one statement, so one snapshot, with all the ids that are theirs."""
+
+from typing import Any
+
+import orjson
+
+from features import clock
+from features.identity.merging import merged
+from features.state import State
+from serving.decisions.customer import Contact, Customer
+from serving.decisions.profile import EVERYWHERE, KEPT, Profile, Said
+from serving.store import contacts, identity
+from serving.store.protocol import Read
+from serving.store.touches import touches
+from serving.store.tx import Reader
+from serving.store.words import Words
+
+#: The contacts of a row of `customers` that may matter; a ghost's only until its response window is over.
+_CONTACTS = f"""
+    (SELECT json_group_array(json_array({
+    contacts.COLUMNS.replace("customer_id", "theirs.customer_id").replace(" state,", " theirs.state,")
+})) FROM contacts AS theirs
+        WHERE theirs.customer_id = customers.customer_id AND theirs.{contacts.OPEN}
+            AND (touched_at IS NULL OR touched_at >= seen_to - {KEPT + clock.DAY})
+            AND (theirs.state <> 'ghost' OR respond_by > seen_to))"""
+_COLUMNS = f"""version, seen_to, profile, customers.state, {_CONTACTS}, assigned_at, restricted,
+    (SELECT max(code) FROM vocabulary)"""
+_READ = f"""
+    SELECT {_COLUMNS}, (SELECT persons.customer_id FROM persons WHERE raw = ?)
+    FROM (SELECT 1 AS one) AS one LEFT JOIN customers ON customers.customer_id = ?
+"""
+#: The same of a person who is more than one id, one row for each of them.
+_READ_PERSON = f"""
+    SELECT {_COLUMNS}, persons.customer_id, raw
+    FROM persons JOIN customers ON customers.customer_id = raw
+    WHERE persons.customer_id = (SELECT customer_id FROM persons WHERE raw = ?) AND persons.customer_id <> ''
+    ORDER BY raw
+"""
+
+
+def read(reader: Reader, words: Words, customer_id: str) -> Read:
+    """The customer as of the latest commit. `words` grows where the state holds codes that it does not know."""
+    row = reader.execute(_READ, (customer_id, customer_id)).fetchone()
+    version, seen_to, profile, state, listed, _, restricted, newest_code, person = row
+    if person is not None:
+        return _person(reader, words, customer_id) if person else _erased(customer_id, version or 0, seen_to or 0)
+    if version is None and identity.erased(reader, [customer_id]):
+        return _erased(customer_id, 0, 0)
+    _keep_up(reader, words, newest_code)
+    told, ours = Profile.from_bytes(profile), _contacts(listed)
+    others = touches(state, words, told, ours) if state or told.outbound else ()
+    customer = Customer(
+        customer_id, version or 0, told, ours, others, seen_to or 0, customer_id, restricted=bool(restricted)
+    )
+    return Read(customer, state or b"")
+
+
+def _person(reader: Reader, words: Words, customer_id: str) -> Read:
+    """Someone who is more than one id: one statement again."""
+    rows = reader.execute(_READ_PERSON, (customer_id,)).fetchall()
+    if not rows:  # split or erased just now
+        return read(reader, words, customer_id)
+    _keep_up(reader, words, rows[0][7])
+    name = rows[0][8]
+    profile = Profile.merged([Profile.from_bytes(row[2]) for row in rows])
+    ours = tuple(contact for row in rows for contact in _contacts(row[4]))
+    states = [State.from_bytes(row[3]) for row in rows if row[3]]
+    state = merged(states).to_bytes() if states else b""
+    others = touches(state, words, profile, ours) if state or profile.outbound else ()
+    version = next((row[0] for row in rows if row[9] == name), 0)
+    seen_to = max(row[1] for row in rows)
+    first = min(((row[5], row[9]) for row in rows if row[5] is not None), default=(0, name))[1]
+    restricted = any(row[6] for row in rows)
+    return Read(Customer(name, version, profile, ours, others, seen_to, first, restricted=restricted), state)
+
+
+def _keep_up(reader: Reader, words: Words, newest_code: int | None) -> None:
+    if newest_code is not None and newest_code >= len(words):
+        words.refresh(reader)
+
+
+def _contacts(listed: Any) -> tuple[Contact, ...]:
+    if not listed or listed == "[]":
+        return ()
+    return tuple(contacts.from_row(each) for each in orjson.loads(listed))
+
+
+def _erased(customer_id: str, version: int, seen_to: int) -> Read:
+    """Nothing is known, but that nothing may be sent."""
+    refused = Profile(consent={EVERYWHERE: Said(seen_to, 0, False)})
+    return Read(Customer(customer_id, version, refused, seen_to=seen_to), b"")
