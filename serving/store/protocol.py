@@ -235,7 +235,7 @@ class Store(Protocol):
     def erase(self, customer_ids: Collection[str], salt: bytes, now: int) -> "Future[dict[str, int]]":
         """Deletes all that is kept of some ids, for good, and keeps a tombstone: a hash with `salt`. Rows by table.
 
-        Name every id of the person (`export_customer` lists them). Nothing is recorded of them any more: see `erased`.
+        Name every id of the person (`ids_of` lists them). Nothing is recorded of them any more: see `erased`.
         """
 
     def tombstoned(self, ids: Collection[str]) -> set[str]:
@@ -243,6 +243,9 @@ class Store(Protocol):
 
     def export_customer(self, ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
         """All that is kept of some ids and of those that are one person with them, as plain rows by table."""
+
+    def ids_of(self, ids: Collection[str]) -> list[str]:
+        """Some ids and those that are one person with them."""
 
     def restrict(self, customer_id: str, on: bool, now: int) -> "Future[None]":
         """Whether processing is restricted, for the person that an id belongs to: `read` says so from the next on."""

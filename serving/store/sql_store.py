@@ -279,6 +279,9 @@ class SqlStore:
     def export_customer(self, ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
         return privacy.everything(self._reader, ids, self.vocabulary())
 
+    def ids_of(self, ids: Collection[str]) -> list[str]:
+        return privacy.persons_ids(self._reader, ids)
+
     def restrict(self, customer_id: str, on: bool, now: int) -> "Future[None]":  # noqa: ARG002  no log tells when
         return self._write(privacy.restrict, customer_id, on)
 
