@@ -3,7 +3,7 @@
 Runs inside the writer's transaction.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,23 +11,21 @@ import numpy as np
 import orjson
 
 from features.hashing import hash_string
-from features.interactions import CASE_CLOSING, CASE_OPENING, CONSENT_GIVEN, OPTED_OUT, SCHEMA
+from features.interactions import SCHEMA
 from features.online import update
 from features.physical import discount
 from features.state import Items, State, keys
 from features.vocabulary import Entry
 from serving.decisions.customer import Contact
-from serving.decisions.profile import EVERYWHERE, KEPT, NO_CONTACT, Known, Profile, Told
-from serving.store import contacts
+from serving.decisions.marks import Mark
+from serving.decisions.profile import KEPT, NO_CONTACT, Known, Profile, Told
+from serving.store import contacts, telling
 from serving.store.identity import erased
 from serving.store.protocol import Conflict, Receipt
 from serving.store.tx import Tx
 from serving.store.words import Words
 
 Row = Mapping[str, Any]
-#: Types that a profile learns from, whatever their direction.
-TELLING = frozenset((CONSENT_GIVEN, OPTED_OUT, "complained", "rejected", *CASE_OPENING, *CASE_CLOSING))
-_ABOUT_CONSENT = (CONSENT_GIVEN, OPTED_OUT, "complained")
 #: Outbound reports by `decision_id` that move our own contact, whoever makes them.
 _WENT_OUT, _DID_NOT = ("sent", "contact"), ("failed",)
 
@@ -39,6 +37,7 @@ class Sheet:
     items: Items | None = None
     told: list[Told] = field(default_factory=list)
     newest: int = 0
+    marks: list[Mark] = field(default_factory=list)
 
 
 def signed(id_hash: int) -> int:
@@ -67,7 +66,8 @@ def record(tx: Tx, words: Words, rows: Sequence[Row], sensitive: Collection[str]
             told = [t for row, _, hidden in theirs if (t := tell(tx, row, hidden)) is not None]
             seen = [(row, code) for row, code, hidden in theirs if not hidden]
             newest = max(row["occurred_at"] for row, _, _ in theirs)
-            fold(tx, words, customer_id, Sheet(_items(seen) if seen else None, told, newest))
+            marks = telling.marks((row, hidden) for row, _, hidden in theirs)
+            fold(tx, words, customer_id, Sheet(_items(seen) if seen else None, told, newest, marks))
         tx.executemany(
             "INSERT INTO interactions (customer_id, at, body) VALUES (?, ?, ?)",
             [(row["customer_id"], row["occurred_at"], _body(row)) for row in new],
@@ -87,8 +87,9 @@ def fold(tx: Tx, words: Words, customer_id: str, sheet: Sheet) -> None:
         held = before.items
         if len(held) + len(sheet.items) > len(state.items):
             crowded = _crowded_out(words, (held, sheet.items), state.items)
-    if sheet.told or crowded:
+    if sheet.told or sheet.marks or crowded:
         profile = Profile.from_bytes(content)
+        profile.mark(sheet.marks)
         for told in sheet.told:
             profile.learn(told)
         for order, known in crowded.items():
@@ -123,13 +124,17 @@ def tell(tx: Tx, row: Row, hidden: bool = False) -> Told | None:
     """What the profile learns from a row, None for most. Outbound reports about our own contact move it, too."""
     outbound = row["direction"] == "outbound"
     decision_id, action = row.get("decision_id"), row.get("action")
-    if row["type"] not in TELLING and not (outbound and (hidden or action is not None or decision_id is not None)):
+    if row["type"] not in telling.TELLING and not (
+        outbound and (hidden or action is not None or decision_id is not None)
+    ):
         return None
-    contact = decision_id
+    if (scope := telling.scope(row)) is None:
+        return None
+    contact, answers = decision_id, None
     if decision_id is not None:
         ours = _ours(tx, decision_id)
         if ours is not None:
-            contact, action = ours.contact_id, action or ours.action
+            contact, action, answers = ours.contact_id, action or ours.action, ours.channel
             if outbound:
                 _move(tx, ours, row)
         elif (decided := _decided(tx, decision_id)) is not None:
@@ -143,8 +148,10 @@ def tell(tx: Tx, row: Row, hidden: bool = False) -> Told | None:
         case_id=row.get("case_id"),
         action=action,
         contact=contact,
-        scope=_scope(row),
+        scope=scope,
         hidden=hidden,
+        answers=answers,
+        until=telling.until(row),
     )
 
 
@@ -235,21 +242,3 @@ def _move(tx: Tx, contact: Contact, row: Row) -> None:
             contacts.failed(tx, contact, row["received_at"])
     except Conflict:
         return
-
-
-def _scope(row: Row) -> tuple[str, ...]:
-    """`{"channels": ["email", "phone"]}` or `{"channels": "all"}` in a consent row's attributes."""
-    if row["type"] not in _ABOUT_CONSENT or not row.get("attributes"):
-        return ()
-    attributes = row["attributes"]
-    if isinstance(attributes, str):
-        try:
-            attributes = orjson.loads(attributes)
-        except orjson.JSONDecodeError:
-            return ()
-    listed = attributes.get("channels") if isinstance(attributes, dict) else None
-    if listed == "all":
-        return (EVERYWHERE,)
-    if isinstance(listed, Iterable) and not isinstance(listed, str):
-        return tuple(sorted({str(channel) for channel in listed}))
-    return (listed,) if isinstance(listed, str) else ()

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from features.hashing import hash_strings
 from features.identity.links import without_erased
 from features.online import fold_table
-from serving.store.folding import TELLING, Sheet, fold, tell
+from serving.store import telling
+from serving.store.folding import Sheet, fold, tell
 from serving.store.identity import erased
 from serving.store.protocol import Receipt
 from serving.store.tx import Tx
@@ -83,6 +84,8 @@ def _load(tx: Tx, words: Words, piece: pa.Table, sensitive: Collection[str]) -> 
         hidden = (row["topic"] or "").strip().lower() in sensitive
         if (told := tell(tx, row, hidden)) is not None:
             sheets[row["customer_id"]].told.append(told)
+    for customer, marks in telling.marks_of(rows, sensitive):
+        sheets[customer].marks = marks
     for customer, sheet in sheets.items():
         fold(tx, words, customer, sheet)
     return len(new)
@@ -97,7 +100,7 @@ def _newest(rows: pa.Table) -> Iterator[tuple[str, int]]:
 
 def _telling(rows: pa.Table, sensitive: Collection[str]) -> Iterator[dict[str, Any]]:
     """The few rows that a profile learns from, as dicts with instants in microseconds."""
-    told = pc.is_in(rows.column("type"), pa.array(sorted(TELLING)))
+    told = pc.is_in(rows.column("type"), pa.array(sorted(telling.TELLING)))
     outbound = pc.equal(rows.column("direction"), "outbound")
     names = rows.column_names
     about = pc.is_in(

@@ -11,6 +11,7 @@ from serving.decisions.customer import Contact, Customer
 from serving.decisions.profile import EVERYWHERE, KEPT, Profile, Said
 from serving.store import contacts, identity
 from serving.store.protocol import Read
+from serving.store.sightings import StateSightings
 from serving.store.touches import touches
 from serving.store.tx import Reader
 from serving.store.words import Words
@@ -50,7 +51,15 @@ def read(reader: Reader, words: Words, customer_id: str) -> Read:
     told, ours = Profile.from_bytes(profile), _contacts(listed)
     others = touches(state, words, told, ours) if state or told.outbound else ()
     customer = Customer(
-        customer_id, version or 0, told, ours, others, seen_to or 0, customer_id, restricted=bool(restricted)
+        customer_id,
+        version or 0,
+        told,
+        ours,
+        others,
+        seen_to or 0,
+        customer_id,
+        restricted=bool(restricted),
+        sightings=StateSightings(state or b"", words, told),
     )
     return Read(customer, state or b"")
 
@@ -71,7 +80,8 @@ def _person(reader: Reader, words: Words, customer_id: str) -> Read:
     seen_to = max(row[1] for row in rows)
     first = min(((row[5], row[9]) for row in rows if row[5] is not None), default=(0, name))[1]
     restricted = any(row[6] for row in rows)
-    return Read(Customer(name, version, profile, ours, others, seen_to, first, restricted=restricted), state)
+    sightings = StateSightings(state, words, profile)
+    return Read(Customer(name, version, profile, ours, others, seen_to, first, restricted, sightings), state)
 
 
 def _keep_up(reader: Reader, words: Words, newest_code: int | None) -> None:
