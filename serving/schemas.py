@@ -3,13 +3,25 @@
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from pydantic.json_schema import WithJsonSchema
 
 from features import clock
 from features.interactions import DIRECTIONS, OUTCOMES, PROVENANCES
 
 MAX_ROWS = 1_000
+#: A JSON object with more fields than this breaks every contract of ours.
+MAX_FIELDS = 100
 _TEXT = r"^[^\x00-\x1f\x7f]+$"
 
 #: An identifier or a word: no control characters (a null byte would cut it short in other tools).
@@ -48,8 +60,16 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 
 
+class Placement(Request):
+    """A slot with a name, filled with an action that fits it."""
+
+    name: Word = Field(examples=["hero"])
+    channel: Word | None = Field(None, description="where it is; default: the request's channel")
+    tags: list[Word] = Field([], max_length=20, description="an action fits with any of these tags; none: all fit")
+
+
 class DecideRequest(Request):
-    """Asks for the next best action for one customer on one channel."""
+    """Asks for the next best action for one customer on one channel, or for several."""
 
     customer_id: Word = Field(examples=["C1042"])
     channel: Word | None = Field(
@@ -66,10 +86,35 @@ class DecideRequest(Request):
         examples=["job-7-C1042"],
     )
     context: Attributes = Field({}, description="values that rules may use", examples=[{"page": "basket"}])
+    limit: Annotated[int, Strict(), Field(ge=1, le=20)] = Field(1, description="at most this many different actions")
+    placements: list[Placement] = Field([], max_length=20, description="named slots to fill, the most important first")
+    dry_run: Annotated[bool, Strict()] = Field(False, description="only say what it would be; leaves no trace")
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"customer_id": "C1042", "channel": "email", "request_id": "job-7-C1042"}]}
     )
+
+    @field_validator("placements")
+    @classmethod
+    def _distinct(cls, placements: list[Placement]) -> list[Placement]:
+        names = [placement.name for placement in placements]
+        if len(set(names)) != len(names):
+            raise ValueError("should have a name each that no other has")
+        return placements
+
+    @model_validator(mode="after")
+    def _either(self) -> "DecideRequest":
+        if self.placements and self.limit != 1:
+            raise ValueError("takes either `limit` or `placements`, not both")
+        return self
+
+
+class ExplainRequest(DecideRequest):
+    """Asks what a decision would be, and why; changes nothing."""
+
+    at: Instant | None = Field(None, description="default: now; as of a later instant, if nothing else happens")
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"customer_id": "C1042", "channel": "email"}]})
 
 
 class ScoreRequest(Request):

@@ -8,8 +8,12 @@ from serving.decisions.customer import Contact
 
 
 def decision(logged: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer to a client, from a decision as logged: all but the random draw and the feature vector."""
-    refusals = sorted({fate["reason"] for fate in logged["candidates"] if fate["stage"] in ("guard", "score")})
+    """The answer to a client, from a decision as logged: all but the random draw and the feature vector.
+
+    What the first slot holds stands at the top, `slots` holds all of them; logs of older versions lack the newer keys.
+    """
+    dry = logged.get("dry_run", False)
+    first = _slot(logged)
     return {
         "decision_id": logged["decision_id"],
         "request_id": logged["request_id"],
@@ -17,21 +21,51 @@ def decision(logged: Mapping[str, Any]) -> dict[str, Any]:
         "channel": logged["channel"],
         "direction": logged["direction"],
         "at": logged["at"],
-        "action": logged["action"],
-        "action_channel": logged["treatment_channel"],
-        "reasons": [logged["reason"], *(refusals if logged["action"] is None else [])],
-        "contact_id": logged["contact_id"],
-        "expires_at": logged["expires_at"],
+        **first,
+        "slots": _slots(logged, first),
+        "deferred_to": logged.get("deferred_to"),
+        "agent": logged.get("agent"),
         "arm": logged["arm"],
+        "arms": logged.get("arms") or {"holdout": logged["arm"], "experiment": None, "cap_level": None},
         "churn": logged["churn"],
         "candidates": logged["candidates"],
         "distribution": logged["distribution"],
+        "dry_run": dry,
         "versions": {
             "policy": logged["policy_version"],
             "catalogue": logged["catalogue_version"],
             "models": logged["models"],
         },
     }
+
+
+def _slot(logged: Mapping[str, Any]) -> dict[str, Any]:
+    refusals = sorted({fate["reason"] for fate in logged["candidates"] if fate["stage"] in ("guard", "score")})
+    return {
+        "action": logged["action"],
+        "action_channel": logged["treatment_channel"],
+        "reasons": [logged["reason"], *(refusals if logged["action"] is None else [])],
+        "says": logged.get("says"),
+        "contact_id": logged["contact_id"],
+        "expires_at": logged["expires_at"],
+    }
+
+
+def _slots(logged: Mapping[str, Any], first: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each thing that was asked for; the fates and the distribution of the first are the answer's own."""
+    names = [placement["name"] for placement in logged.get("placements", ())]
+    more = logged.get("more_slots", ())
+    found = [{"placement": names[0] if names else None, **first}]
+    for number, slot in enumerate(more, start=1):
+        found.append(
+            {
+                "placement": names[number] if names else None,
+                **_slot(slot),
+                "candidates": slot["candidates"],
+                "distribution": slot["distribution"],
+            }
+        )
+    return found
 
 
 def contact(found: Contact) -> dict[str, Any]:

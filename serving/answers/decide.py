@@ -16,17 +16,23 @@ class Suppression(BaseModel):
 
 
 class FactorsShown(BaseModel):
-    """Expected value = C x V x U x L - cost - harm; U = P x share of responses that would not come by themselves."""
+    """Expected value = C x V x U x L - cost - harm.
+
+    U is the increment: learned, else P x the stated share of responses that would not come by themselves. `positives`:
+    how many responses to the action the model of P learned from.
+    """
 
     p: float
     share: float
     u: float
+    learned: bool = False
     c: float
     v: float
     lever: float
     cost: float
     harm: float
     expected_value: float
+    positives: int | None = None
 
 
 class CandidateFate(BaseModel):
@@ -64,8 +70,61 @@ class Versions(BaseModel):
     models: dict[str, ModelVersion]
 
 
+class FilledSlot(BaseModel):
+    """One thing that was asked for. Candidates and distribution of the first stand in the answer itself."""
+
+    placement: str | None
+    action: str | None
+    action_channel: str | None
+    reasons: list[str]
+    says: str | None
+    contact_id: str | None
+    expires_at: str | None
+    candidates: list[CandidateFate] | None = None
+    distribution: list[Cell] | None = None
+
+
+class OpenMatter(BaseModel):
+    kind: str
+    case_id: str | None
+    since: str
+    topic: str | None
+
+
+class LastTopic(BaseModel):
+    topic: str
+    at: str
+
+
+class Likely(BaseModel):
+    topic: str | None
+    why: str
+
+
+class AgentView(BaseModel):
+    """What someone who talks to the customer should know. `help_first`: actions that help go before those that sell."""
+
+    open: list[OpenMatter]
+    complained_about_contact: str | None
+    last_topics: dict[str, LastTopic]
+    probably_about: Likely | None
+    help_first: bool
+
+
+class ArmsShown(BaseModel):
+    """Which arms the customer is in: drawn once, and kept when identities merge."""
+
+    holdout: Literal["treated", "holdout"]
+    experiment: str | None
+    cap_level: float | None
+
+
 class Decided(Answer):
-    """One decision. `action` null is a proper answer: silence, with its reasons."""
+    """One decision. `action` null is a proper answer: silence, with its reasons.
+
+    `says` is why, in words that the customer may be shown. `deferred_to` is the next allowed moment where only rules
+    that pass by themselves stood in the way and the policy defers. `agent` is given for inbound requests.
+    """
 
     decision_id: str
     request_id: str | None
@@ -78,8 +137,14 @@ class Decided(Answer):
     reasons: list[str]
     contact_id: str | None
     expires_at: str | None
+    says: str | None = None
+    slots: list[FilledSlot]
+    deferred_to: str | None = None
+    agent: AgentView | None = None
     arm: Literal["treated", "holdout"]
+    arms: ArmsShown | None = None
     churn: float | None
+    dry_run: bool = False
     candidates: list[CandidateFate]
     distribution: list[Cell]
     versions: Versions

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from serving.answers import Decided, Scored, documented
 from serving.api.routes import EngineOf, reply
-from serving.schemas import DecideRequest, ScoreRequest
+from serving.schemas import DecideRequest, ExplainRequest, ScoreRequest
 
 
 def calls(app: FastAPI, engine: EngineOf) -> None:
@@ -16,6 +16,14 @@ def calls(app: FastAPI, engine: EngineOf) -> None:
         An outbound action comes with a reserved contact: claim it just before sending, then report `sent` or `failed`.
         """
         return reply(await engine().decide(body))
+
+    @app.post("/explain", tags=["Decide"], **documented(Decided, 503, scopes=("decide", "marketer")))
+    async def explain(body: ExplainRequest) -> Response:
+        """What a decision would be, now or later, with every candidate's fate and figures; changes nothing.
+
+        Nothing is reserved, logged, leased, counted or learned, so it may be asked in production as often as you like.
+        """
+        return reply(engine().explain(body))
 
     @app.post("/score", tags=["Decide"], **documented(Scored, 503, scopes=("decide",)))
     async def score(body: ScoreRequest) -> Response:

@@ -62,9 +62,10 @@ def _fill(
         for candidate, verdict in zip(considered, verdicts, strict=True)
         if not verdict.trips and candidate.action.name not in refused and candidate.action.name not in taken
     ]
+    scored = considered if request.dry_run else survivors  # who only asks wants to know of those refused, too
     valued = {
         candidate.key: factors
-        for candidate, factors in zip(survivors, bench.value(survivors), strict=True)
+        for candidate, factors in zip(scored, bench.value(scored), strict=True)
         if factors is not None
     }
     contenders = ranked(

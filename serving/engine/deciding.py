@@ -1,6 +1,7 @@
 """Decisions and scores: read the customer, judge in plain Python, commit by compare-and-swap, judge again if lost."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -8,7 +9,7 @@ import orjson
 from features import clock
 from serving import metrics, scoring, shown
 from serving.decisions.decide import decide as decided
-from serving.decisions.decision import Decision, Request
+from serving.decisions.decision import Decision, Placement, Request
 from serving.decisions.eligibility import candidates
 from serving.engine.waiting import RACES, RETRY, Answer, available, done, field
 from serving.problems import Problem
@@ -62,15 +63,11 @@ async def answered(
         decision = _decided(engine, request, read, read.customer.now(engine.clock.now()), uniform)
         if not await engine.volumes.take(decision, playbook):
             continue
-        commit = None
-        try:
-            commit = await done(engine.store.commit_decision(prepared(decision) if prepared else decision))
-        finally:
-            if commit is None or commit.status != "committed":
-                engine.volumes.give_back(decision, playbook)
+        commit = await done(engine.store.commit_decision(prepared(decision) if prepared else decision))
         if commit.status == "committed":
             metrics.decided(decision)
             return decision.as_dict()
+        engine.volumes.give_back(decision, playbook)  # where the store fails we cannot know: it stays taken
         if commit.status == "conflict":
             raise _reused(str(request.request_id))
         if commit.status == "repeated" and commit.first is not None:

@@ -19,9 +19,10 @@ from serving.champions import KINDS, Champions
 from serving.decisions import policy
 from serving.decisions.eligibility import candidates
 from serving.engine import contacts, deciding, recording
+from serving.engine.volumes import Volumes
 from serving.engine.waiting import RETRY, Answer, available
 from serving.problems import Problem, invalid
-from serving.schemas import DecideRequest, OutcomeRequest, ScoreRequest
+from serving.schemas import DecideRequest, ExplainRequest, OutcomeRequest, ScoreRequest
 from serving.store import open_store
 from serving.store.protocol import Key, Read, Store
 
@@ -35,6 +36,7 @@ class Engine:
         catalogue = catalogues.of(workspace) if catalogue is None else catalogue
         self.workspace = workspace
         self.store = store
+        self.volumes = Volumes(store)
         self.clock = workspace.clock()
         self.playbook = policy.load(workspace)
         self.vectors = scoring.Vectors(catalogue, workspace.settings, store.vocabulary())
@@ -102,10 +104,14 @@ class Engine:
         }
 
     def close(self) -> None:
+        self.volumes.close()
         self.store.close()
 
     async def decide(self, asked: DecideRequest) -> Answer:
         return await deciding.decide(self, asked)
+
+    def explain(self, asked: ExplainRequest) -> Answer:
+        return deciding.explain(self, asked)
 
     def score(self, asked: ScoreRequest) -> Answer:
         return deciding.score(self, asked)

@@ -240,7 +240,7 @@ def test_every_worked_example_works(client):
         if path.endswith("interactions"):
             assert answer.json()["accepted"] == 1
     answered, never_made = (
-        ("decide", "score", "interactions", "attributes", "identifiers"),
+        ("decide", "explain", "score", "interactions", "attributes", "identifiers"),
         ("outcomes", "claim", "sent", "failed"),
     )
     assert statuses == dict.fromkeys(answered, 200) | dict.fromkeys(never_made, 404)
