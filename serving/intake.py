@@ -7,19 +7,20 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from features import attributes, clock
 from features.identity import links
 from features.workspace import CUSTOMER, Settings
 from serving.problems import FieldError, field_errors, shown
-from serving.schemas import AttributeRecord, Identification, Interaction
+from serving.schemas import MAX_FIELDS, AttributeRecord, Identification, Interaction
 
 #: A source's clock may run ahead of ours by this much (microseconds); beyond it the date is impossible.
 AHEAD = clock.DAY
+_Row = TypeVar("_Row", bound=BaseModel)
 
 
 _ERASED = FieldError("customer_id", "was erased", "send nothing more about this customer")
@@ -50,11 +51,9 @@ def check(
     taken: list[dict[str, Any]] = []
     refused: list[Refused] = []
     for position, row in enumerate(rows):
-        try:
-            checked = Interaction.model_validate(row)
-        except ValidationError as error:
-            errors = field_errors(error.errors(include_url=False, include_context=False))
-            refused.append(Refused(position, row, tuple(_placed(e, position) for e in errors[:20])))
+        checked = _read(Interaction, row)
+        if isinstance(checked, list):
+            refused.append(Refused(position, row, tuple(_placed(e, position) for e in checked)))
             continue
         problems = misfits(checked.channel, checked.occurred_at, channels, now)
         if checked.customer_id in erased:
@@ -74,11 +73,9 @@ def check_attributes(
     taken: list[dict[str, Any]] = []
     refused: list[Refused] = []
     for position, row in enumerate(rows):
-        try:
-            checked = AttributeRecord.model_validate(row)
-        except ValidationError as error:
-            errors = field_errors(error.errors(include_url=False, include_context=False))
-            refused.append(Refused(position, row, tuple(_placed(e, position, "records") for e in errors[:20])))
+        checked = _read(AttributeRecord, row)
+        if isinstance(checked, list):
+            refused.append(Refused(position, row, tuple(_placed(e, position, "records") for e in checked)))
             continue
         valid = now if checked.valid_from is None else checked.valid_from
         if not attributes.EARLIEST <= valid <= now + attributes.AHEAD:
@@ -100,11 +97,9 @@ def check_links(
     again: list[bool] = []
     refused: list[Refused] = []
     for position, row in enumerate(rows):
-        try:
-            checked = Identification.model_validate(row)
-        except ValidationError as error:
-            errors = field_errors(error.errors(include_url=False, include_context=False))
-            refused.append(Refused(position, row, tuple(_placed(e, position, "identifiers") for e in errors[:20])))
+        checked = _read(Identification, row)
+        if isinstance(checked, list):
+            refused.append(Refused(position, row, tuple(_placed(e, position, "identifiers") for e in checked)))
             continue
         valid = now if checked.valid_from is None else checked.valid_from
         if checked.op != links.ERASE and erased and {checked.identifier, checked.customer_id} & set(erased):
@@ -117,6 +112,16 @@ def check_links(
             again.append(checked.valid_from is None and checked.link_id is None)
     known = links.to_rows(links.from_content(taken))
     return [row | {"unless_linked": each} for row, each in zip(known, again, strict=True)], refused
+
+
+def _read(model: type[_Row], row: Any) -> _Row | list[FieldError]:
+    """The row as the contract has it, or what is wrong with it, twenty things at most."""
+    if isinstance(row, dict) and len(row) > MAX_FIELDS:  # naming a hundred thousand unknown fields takes seconds
+        return [FieldError("(the whole body)", f"has {len(row):,} fields", "send only those of the contract")]
+    try:
+        return model.model_validate(row)
+    except ValidationError as error:
+        return field_errors(error.errors(include_url=False, include_context=False))[:20]
 
 
 def named(rows: Sequence[Any], *fields: str) -> set[str]:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from fastapi import Request
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from serving.answers import SCOPES_OF_CALL
 from serving.auth import refuse_scope
 from serving.problems import Problem
+from serving.schemas import MAX_FIELDS
 
 if TYPE_CHECKING:
     from serving.engine import Engine  # it takes seconds to import; BentoML's parent process needs only the routes
@@ -23,7 +25,10 @@ class StrictJson(Request):
     """Reads bodies with orjson: NaN, infinity, lone surrogates and a thousand nested brackets are not JSON to it."""
 
     async def json(self) -> Any:
-        return orjson.loads(await self.body())
+        found = orjson.loads(await self.body())
+        if isinstance(found, dict) and len(found) > MAX_FIELDS:  # naming each unknown one would take seconds
+            raise HTTPException(422, f"the body has {len(found):,} fields; send only those of the contract")
+        return found
 
 
 class Route(APIRoute):
