@@ -138,9 +138,9 @@ class Identity(Section):
 
 
 class Store(Section):
-    """Where live decisions, contacts and interactions are kept; relative URLs start at the workspace."""
+    """Where live decisions, contacts and interactions are kept; a relative path of SQLite starts at the workspace."""
 
-    url: str = Field("sqlite:///state/tactful.db", pattern=r"^sqlite:///")
+    url: str = Field("sqlite:///state/tactful.db", pattern=r"^(sqlite:///|postgres(ql)?://)")
 
 
 class Webhook(Section):
@@ -319,6 +319,12 @@ class Workspace:
     def store_path(self) -> Path:
         """The SQLite file behind `store.url`."""
         return self._below(self.settings.store.url.removeprefix("sqlite:///"))
+
+    @property
+    def store_url(self) -> str:
+        """`store.url`, with the whole path of an SQLite file."""
+        url = self.settings.store.url
+        return f"sqlite:///{self.store_path}" if url.startswith("sqlite:///") else url
 
     @property
     def tracking_uri(self) -> str:

@@ -143,8 +143,8 @@ STEPS: tuple[str, ...] = (
 VERSION = len(STEPS)
 
 
-def migrate(connection: Any, name: str) -> None:
-    """Brings the schema to this version, one transaction; safe to be run by several processes at once.
+def migrate(connection: Any, name: str, upto: int = VERSION) -> None:
+    """Brings the schema to a version, one transaction; safe to be run by several processes at once.
 
     Takes a psycopg connection in autocommit mode. Raises WrongFile.
     """
@@ -164,7 +164,7 @@ def migrate(connection: Any, name: str) -> None:
                     f"{name} has a table `customers` that is not Tactful's; name another database or schema"
                 )
             connection.execute("INSERT INTO tactful_schema VALUES (0)")
-        for step in STEPS[version:]:
+        for step in STEPS[version:upto]:
             connection.execute(step)
-        if version < VERSION:
-            connection.execute("UPDATE tactful_schema SET version = %s", (VERSION,))
+        if version < upto:
+            connection.execute("UPDATE tactful_schema SET version = %s", (upto,))

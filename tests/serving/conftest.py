@@ -2,6 +2,7 @@
 
 import market
 import pytest
+import stores
 
 
 @pytest.fixture(scope="session")
@@ -10,6 +11,26 @@ def shop_template(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shop") / "template"
     market.build(folder)
     return folder
+
+
+@pytest.fixture(params=stores.KINDS)
+def place(request, tmp_path):
+    """Where an empty store is, on each database there is."""
+    found = stores.place(request.param, tmp_path)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def opened(place):
+    """A function that opens another connection to the same store, as another process would."""
+    return place.open
+
+
+@pytest.fixture
+def store(opened):
+    """An empty store, on each database there is; rows about health are sensitive to it."""
+    return opened()
 
 
 @pytest.fixture

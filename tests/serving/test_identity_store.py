@@ -45,12 +45,6 @@ SMALL = Catalogue(
 )
 
 
-@pytest.fixture
-def store(tmp_path):
-    with SqliteStore(tmp_path / "store.db") as opened:
-        yield opened
-
-
 def links(*given):
     """Rows for the store."""
     return [

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pytest
+import stores
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from worlds import NOW, flat, playbook, request
@@ -20,31 +21,11 @@ from serving.decisions.decide import decide
 from serving.decisions.decision import Decision
 from serving.decisions.guard import judge_claim
 from serving.decisions.policy import Playbook
-from serving.store import SqliteStore, Store
+from serving.store import Store
 from serving.store.protocol import Conflict, Key, Unknown
 
 ONE_A_WEEK = {"caps": [{"scope": "total", "max": 1, "window": "7d"}]}
 numbers = itertools.count(1)
-
-
-@pytest.fixture(params=["sqlite"])
-def opened(request, tmp_path):
-    """A function that opens another connection to the same store, as another process would."""
-    stores: list[Store] = []
-
-    def another() -> Store:
-        assert request.param == "sqlite"
-        stores.append(SqliteStore(tmp_path / "store.db", sensitive={"health"}))
-        return stores[-1]
-
-    yield another
-    for store in stores:
-        store.close()
-
-
-@pytest.fixture
-def store(opened: Callable[[], Store]) -> Store:
-    return opened()
 
 
 def row(number: int | str, **changes: Any) -> dict[str, Any]:
@@ -476,10 +457,12 @@ rows_of_history = st.lists(
 )
 
 
-@pytest.fixture
-def loaded_and_live(tmp_path):
-    with SqliteStore(tmp_path / "a.db", {"health"}) as loaded, SqliteStore(tmp_path / "b.db", {"health"}) as live:
-        yield loaded, live
+@pytest.fixture(params=stores.KINDS)
+def loaded_and_live(request, tmp_path):
+    places = [stores.place(request.param, tmp_path) for _ in range(2)]
+    yield [place.open() for place in places]
+    for place in places:
+        place.close()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
