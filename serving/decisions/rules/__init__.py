@@ -1,6 +1,22 @@
 """Rules in CEL: asked about one customer (`Facts.refusal`) or about many in arrays (`refusals_many`)."""
 
+from serving.decisions.rules.arrays import FALSE, HOLDS, UNANSWERED, facts_of, refusals_many
+from serving.decisions.rules.columns import MISSING, Column
 from serving.decisions.rules.names import EVERYTHING, VARIABLES, Needs
 from serving.decisions.rules.scalar import Compiled, Facts, compiled
 
-__all__ = ["EVERYTHING", "VARIABLES", "Compiled", "Facts", "Needs", "compiled"]
+__all__ = [
+    "EVERYTHING",
+    "FALSE",
+    "HOLDS",
+    "MISSING",
+    "UNANSWERED",
+    "VARIABLES",
+    "Column",
+    "Compiled",
+    "Facts",
+    "Needs",
+    "compiled",
+    "facts_of",
+    "refusals_many",
+]

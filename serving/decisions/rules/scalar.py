@@ -74,20 +74,23 @@ class Facts:
     def _oversized(self) -> str | None:
         return oversized(value for name in ("context", "attributes") for value in self._seen[name].values())
 
-    def refusal(self, text: str) -> str | None:
-        """None where the rule holds, else why not, in a sentence."""
+    def judged(self, text: str) -> bool | str:
+        """Whether the rule holds, or why that cannot be answered."""
         rule = compiled(text)
         if rule.macro and self._oversized is not None:
-            return f"`{text}` cannot be answered: {self._oversized}"
+            return self._oversized
         try:
             answer = rule.program.execute(self._cel)
         except Exception as error:  # the rule's author cannot be trusted to cover every customer
-            return f"`{text}` cannot be answered: {_plainly(error)}"
-        if answer is True:
+            return _plainly(error)
+        return answer if isinstance(answer, bool) else f"it gives {answer!r}, not true or false"
+
+    def refusal(self, text: str) -> str | None:
+        """None where the rule holds, else why not, in a sentence."""
+        found = self.judged(text)
+        if found is True:
             return None
-        if answer is False:
-            return f"`{text}` is false"
-        return f"`{text}` gives {answer!r}, not true or false"
+        return f"`{text}` is false" if found is False else f"`{text}` cannot be answered: {found}"
 
 
 def _chosen(values: Mapping[str, Any], names: frozenset[str] | None) -> dict[str, Any]:

@@ -1,0 +1,131 @@
+"""Rules in arrays give the verdicts that one customer at a time gets, whatever the rule and whatever is missing."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from serving.decisions.rules import FALSE, HOLDS, MISSING, UNANSWERED, Facts, facts_of, refusals_many
+
+ROWS = 7
+numbers = st.sampled_from([0.0, 1.0, -1.0, 0.5, 3.0, 1e308, -0.0, None])
+#: A name, and what customers may have under it. Some names mix kinds, some are missing for some customers.
+NAMES = {
+    "features.a": numbers,
+    "features.b": numbers,
+    "features.label": st.sampled_from(["x", "y", "é", "", None]),
+    "scores.churn": numbers,
+    "attributes.vip": st.sampled_from([True, False, None, MISSING]),
+    "attributes.age": st.sampled_from([0, 1, 3, None, MISSING]),
+    "attributes.odd": st.sampled_from([1, 1.0, "x", True, None, MISSING]),
+    "attributes.gone": st.just(MISSING),
+    "context.n": st.sampled_from([1, 0]),
+    "request.channel": st.sampled_from(["x", "email"]),
+}
+literals = st.sampled_from(["0", "1", "0.0", "1.0", "0.5", "-1.0", '"x"', '"y"', "true", "false", "null", "3"])
+operands = st.sampled_from([*NAMES, "features.unheard_of"]) | literals
+
+
+def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    operators = st.sampled_from(["&&", "||", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%"])
+    lists = st.lists(inner, min_size=1, max_size=3).map(", ".join)
+    return st.one_of(
+        st.builds(lambda a, o, b: f"({a} {o} {b})", inner, operators, inner),
+        st.builds(lambda a, o, b, c: f"({a} {o} {b} {o} {c})", inner, st.sampled_from(["&&", "||"]), inner, inner),
+        st.builds(lambda a: f"!({a})", inner),
+        st.builds(lambda a: f"-({a})", inner),
+        st.builds(lambda a, b: f"({a} in [{b}])", inner, lists),
+        st.builds(lambda a, b, c: f"({a} ? {b} : {c})", inner, inner, inner),
+        st.builds(lambda a: f"has({a})", st.sampled_from([*NAMES, "features.unheard_of"])),
+    )
+
+
+tests = st.builds(lambda a, o, b: f"({a} {o} {b})", operands, st.sampled_from(["<", ">=", "==", "!="]), operands)
+texts = st.recursive(tests | operands, grown, max_leaves=8)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> dict[str, object]:
+    columns: dict[str, object] = {}
+    for name, values in NAMES.items():
+        listed = draw(st.lists(values, min_size=ROWS, max_size=ROWS))
+        if name.startswith("features.") and name != "features.label":
+            columns[name] = np.array([np.nan if value is None else value for value in listed])
+        elif name.startswith(("context", "request")):
+            columns[name] = listed[0]
+        else:
+            columns[name] = listed
+    return columns
+
+
+def one_by_one(text: str, columns: dict[str, object]) -> list[int]:
+    found = [facts_of(columns, i).judged(text) for i in range(ROWS)]
+    return [HOLDS if each is True else FALSE if each is False else UNANSWERED for each in found]
+
+
+@settings(max_examples=400, deadline=None)
+@given(texts, worlds())
+@example("features.a / features.b > 0.0", {"features.a": np.zeros(ROWS), "features.b": np.zeros(ROWS)})
+@example("features.a > 1.0 || attributes.vip", {"features.a": np.full(ROWS, np.nan), "attributes.vip": [True] * ROWS})
+def test_arrays_and_one_customer_at_a_time_agree(text, columns):
+    assert refusals_many(text, columns, ROWS).tolist() == one_by_one(text, columns)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "context.list.exists(x, x > features.a)",
+        'features.label.startsWith("x")',
+        "size(context.list) > 1",
+        "features[request.channel] > 0.0",
+        "timestamp('2026-01-01T00:00:00Z') < timestamp('2027-01-01T00:00:00Z')",
+        "features.a in context.list",
+    ],
+)
+def test_whatever_arrays_cannot_say_is_asked_row_by_row(text):
+    columns = {
+        "features.a": np.array([0.0, 1.0, 5.0, np.nan, 2.0, 3.0, -1.0]),
+        "features.label": ["x", "y", None, "xx", "", "x", "x"],
+        "context.list": [[1.0, 2.0, 4.0]] * ROWS,
+        "request.channel": "a",
+    }
+    found = refusals_many(text, columns, ROWS).tolist()
+    assert found == one_by_one(text, columns)
+    assert HOLDS in found
+
+
+def test_a_column_of_another_length_is_a_mistake_of_ours():
+    with pytest.raises(ValueError, match="a column of 3 values beside 4 customers"):
+        refusals_many("features.a > 0.0", {"features.a": np.zeros(3)}, 4)
+
+
+def test_ten_thousand_customers_cost_less_than_two_hundred_one_by_one():
+    text = "features.a > 0.2 && (scores.churn < 0.5 || attributes.country in ['DE', 'FR']) && !(features.b == null)"
+    chance = np.random.default_rng(3)
+    columns = {
+        "features.a": chance.random(10_000),
+        "features.b": chance.random(10_000),
+        "scores.churn": chance.random(10_000),
+        "attributes.country": chance.choice(["DE", "US"], 10_000).tolist(),
+    }
+    started = time.process_time()
+    verdicts = refusals_many(text, columns, 10_000)
+    many = time.process_time() - started
+    started = time.process_time()
+    few = [facts_of(columns, i).judged(text) for i in range(200)]
+    assert many < time.process_time() - started
+    assert [verdict == HOLDS for verdict in verdicts[:200].tolist()] == few
+
+
+def test_needs_leave_the_rest_unconverted():
+    class Wary(dict):
+        def __getitem__(self, name):
+            assert name == "a"
+            return super().__getitem__(name)
+
+    from serving.decisions.rules import compiled
+
+    text = "features.a > 0.0"
+    assert Facts(Wary(a=1.0, b=2.0), {}, {}, {}, needs=compiled(text).needs).refusal(text) is None
