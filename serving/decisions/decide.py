@@ -1,9 +1,11 @@
 """One guarded decision: pure, and the same for the service, the batch job, the simulator and off-policy evaluation."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from serving.decisions import agent
+from serving.decisions import agent as agents
+from serving.decisions.arms import Arms
 from serving.decisions.arms import arms as arms_of
 from serving.decisions.bench import Live
 from serving.decisions.customer import Customer
@@ -28,23 +30,53 @@ def decide(
     by compare-and-swap on `decision.judged_version`; a dry run has none.
     """
     arms = arms_of(customer.arm_id, playbook.policy)
-    about = agent.view(customer, playbook.policy, now) if request.direction == "inbound" else None
+    about = agents.view(customer, playbook.policy, now) if request.direction == "inbound" else None
     bench = Live(request, customer, scores, playbook, now, arms, spent)
     slots = fill(request, bench, playbook, now, uniform, arms, about is not None and about["help_first"])
-    return Decision(
-        request=request,
-        at=now,
-        slots=tuple(replace(slot, contact=None) for slot in slots) if request.dry_run else slots,
-        arm=arms.holdout,
+    return assembled(
+        request,
+        slots,
+        playbook,
+        now,
+        arms,
         churn=scores.churn,
-        policy_version=playbook.version,
         judged_version=customer.version,
         judged_customer=customer.customer_id,
         arm_id=customer.arm_id,
-        arms=arms.as_dict(),
-        deferred_to=deferred_to(slots, playbook),
         agent=about,
         logged=scores.logged,
+    )
+
+
+def assembled(
+    request: Request,
+    slots: Sequence[Slot],
+    playbook: Playbook,
+    now: int,
+    arms: Arms,
+    *,
+    churn: float | None,
+    judged_version: int,
+    judged_customer: str,
+    arm_id: str,
+    agent: Mapping[str, Any] | None,
+    logged: Mapping[str, Any],
+) -> Decision:
+    """The decision around its slots."""
+    return Decision(
+        request=request,
+        at=now,
+        slots=tuple(replace(slot, contact=None) if request.dry_run else slot for slot in slots),
+        arm=arms.holdout,
+        churn=churn,
+        policy_version=playbook.version,
+        judged_version=judged_version,
+        judged_customer=judged_customer,
+        arm_id=arm_id,
+        arms=arms.as_dict(),
+        deferred_to=deferred_to(slots, playbook),
+        agent=agent,
+        logged=logged,
     )
 
 
