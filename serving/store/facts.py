@@ -1,12 +1,13 @@
-"""Records of customer attributes in the store: each once, into the log and the customer's packed state.
+"""Records of customer attributes in the store: each once, into the log, the customer's packed state and their profile.
 
-Runs inside the writer's transaction. Of a record the state keeps what is about the attributes that features read; when
-tactful.yaml declares others, everything is folded once more from the log and from history, which changes nothing twice.
+Runs inside the writer's transaction. Of a record the state keeps what is about the attributes that features read, the
+profile what rules and the guard may ask for (time zone, country, language, consent ...). When tactful.yaml declares
+others, everything is folded once more from the log and from history, which changes nothing twice.
 """
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -16,17 +17,31 @@ from features.attributes import facts_of, facts_of_record
 from features.hashing import hashed
 from features.online import learn
 from features.state import State
+from features.vocabulary import factorise
+from serving.decisions.profile import Profile
 from serving.store.identity import erased
 from serving.store.protocol import Receipt
 from serving.store.tx import Tx
 
 Row = Mapping[str, Any]
+
+
+class Statement(NamedTuple):
+    """One record about a customer."""
+
+    valid_from: int
+    received_at: int
+    stated: dict[str, Any]
+
+
+Told = tuple[str, np.ndarray, list[Statement]]  # customer, facts for their state, statements for their profile
 PIECE = 20_000  # customers in one transaction: others wait a tenth of a second
 
 
 def mark(batch_id: str, names: Collection[str]) -> str:
-    """What says in `absorbed` that a batch is in the states as far as these attributes go."""
-    return f"{batch_id} {hashlib.sha256(' '.join(sorted(names)).encode()).hexdigest()[:16]}"
+    """What says in `absorbed` that a batch is in the profiles, and in the states as far as these attributes go."""
+    kept = " ".join(["profile", *sorted(names)])
+    return f"{batch_id} {hashlib.sha256(kept.encode()).hexdigest()[:16]}"
 
 
 def record(tx: Tx, rows: Sequence[Row], names: Collection[str]) -> Receipt:
@@ -47,43 +62,61 @@ def record(tx: Tx, rows: Sequence[Row], names: Collection[str]) -> Receipt:
 
 
 def fold_rows(tx: Tx, rows: Sequence[Row], names: Collection[str]) -> None:
-    """Into the customers' states, whether seen before or not."""
-    told: dict[str, list[np.ndarray]] = {}
+    """Into the customers' states and profiles, whether seen before or not."""
+    by_customer: dict[str, list[Statement]] = {}
     for row in rows:
-        facts = facts_of_record(orjson.loads(row["attributes"]), row["valid_from"], row["received_at"], names)
-        if len(facts):
-            told.setdefault(row["customer_id"], []).append(facts)
-    for customer_id, parts in told.items():
-        _fold(tx, customer_id, np.concatenate(parts))
+        statement = Statement(row["valid_from"], row["received_at"], orjson.loads(row["attributes"]))
+        by_customer.setdefault(row["customer_id"], []).append(statement)
+    for customer_id, statements in by_customer.items():
+        parts = [facts_of_record(each.stated, each.valid_from, each.received_at, names) for each in statements]
+        _fold(tx, customer_id, np.concatenate(parts), statements)
 
 
-def pieces(table: pa.Table, names: Collection[str]) -> Iterator[list[tuple[str, np.ndarray]]]:
-    """A table's facts by customer, as much as goes into one transaction."""
+def pieces(table: pa.Table, names: Collection[str]) -> Iterator[list[Told]]:
+    """What a table says of each customer, as many as go into one transaction."""
     log = facts_of(table, names)
-    for start in range(0, len(log.customers), PIECE):
-        end = min(start + PIECE, len(log.customers))
-        yield [(str(log.customers[i]), log.facts[log.start[i] : log.start[i + 1]]) for i in range(start, end)]
+    owner, customers = factorise(table["customer_id"])
+    at, received = (table[name].cast(pa.int64()).to_numpy() for name in ("valid_from", "received_at"))
+    index, texts = factorise(table["attributes"])
+    stated = [orjson.loads(text or "{}") for text in texts]
+    first, end = log.ranges(np.array(customers, object))
+    order = np.argsort(owner, kind="stable")
+    starts = np.searchsorted(owner[order], np.arange(len(customers) + 1))
+    for low in range(0, len(customers), PIECE):
+        piece: list[Told] = []
+        for i in range(low, min(low + PIECE, len(customers))):
+            theirs = order[starts[i] : starts[i + 1]].tolist()
+            statements = [Statement(int(at[row]), int(received[row]), stated[index[row]]) for row in theirs]
+            piece.append((str(customers[i]), log.facts[first[i] : end[i]], statements))
+        yield piece
 
 
-def fold_piece(tx: Tx, piece: Sequence[tuple[str, np.ndarray]]) -> None:
-    """Facts of many customers."""
-    tx.lock([customer_id for customer_id, _ in piece])
-    gone = erased(tx, [customer_id for customer_id, _ in piece])
-    for customer_id, facts in piece:
-        if len(facts) and customer_id not in gone:
-            _fold(tx, customer_id, facts)
+def fold_piece(tx: Tx, piece: Sequence[Told]) -> None:
+    """What is told of many customers."""
+    tx.lock([customer_id for customer_id, _, _ in piece])
+    gone = erased(tx, [customer_id for customer_id, _, _ in piece])
+    for customer_id, facts, statements in piece:
+        if customer_id not in gone:
+            _fold(tx, customer_id, facts, statements)
 
 
-def _fold(tx: Tx, customer_id: str, facts: np.ndarray) -> None:
-    found = tx.execute("SELECT state FROM customers WHERE customer_id = ?", (customer_id,)).fetchone()
-    packed = found[0] if found is not None else None
-    state = learn(State.from_bytes(packed) if packed else State(), facts).to_bytes()
-    if state == packed:
+def _fold(tx: Tx, customer_id: str, facts: np.ndarray, statements: Sequence[Statement]) -> None:
+    found = tx.execute("SELECT state, profile FROM customers WHERE customer_id = ?", (customer_id,)).fetchone()
+    packed, content = found if found is not None else (None, None)
+    state = packed
+    if len(facts):
+        state = learn(State.from_bytes(packed) if packed else State(), facts).to_bytes()
+    profile = Profile.from_bytes(content)
+    for each in statements:
+        profile.state(each.valid_from, each.received_at, each.stated)
+    told = profile.to_bytes()
+    if state == packed and told == (content or Profile().to_bytes()):
         return
     tx.execute(
-        "INSERT INTO customers (customer_id, version, seen_to, profile, state) VALUES (?, 1, 0, NULL, ?) "
-        "ON CONFLICT (customer_id) DO UPDATE SET version = customers.version + 1, state = excluded.state",
-        (customer_id, state),
+        "INSERT INTO customers (customer_id, version, seen_to, profile, state) VALUES (?, 1, 0, ?, ?) "
+        "ON CONFLICT (customer_id) DO UPDATE SET version = customers.version + 1, profile = excluded.profile, "
+        "state = excluded.state",
+        (customer_id, told, state),
     )
 
 

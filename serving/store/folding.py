@@ -124,9 +124,8 @@ def tell(tx: Tx, row: Row, hidden: bool = False) -> Told | None:
     """What the profile learns from a row, None for most. Outbound reports about our own contact move it, too."""
     outbound = row["direction"] == "outbound"
     decision_id, action = row.get("decision_id"), row.get("action")
-    if row["type"] not in telling.TELLING and not (
-        outbound and (hidden or action is not None or decision_id is not None)
-    ):
+    of_note = hidden or action is not None or decision_id is not None
+    if row["type"] not in telling.TELLING and not (outbound and of_note):
         return None
     if (scope := telling.scope(row)) is None:
         return None

@@ -185,9 +185,9 @@ class SqlStore:
         return self._write(facts.record, kept, self._attributes(), about={row.get("customer_id", "") for row in kept})
 
     def attributes_pending(self, batches: Sequence[str]) -> list[str]:
-        if not batches or not (names := self._attributes()):
+        if not batches:
             return []
-        seen = self.absorbed()
+        seen, names = self.absorbed(), self._attributes()
         return [batch_id for batch_id in batches if facts.mark(batch_id, names) not in seen]
 
     def load_attributes(self, table: pa.Table, batch_id: str | None = None) -> None:
