@@ -1,0 +1,265 @@
+"""A process of the fire: decides, claims and reports on hot customers, many requests at once, by a clock that is given.
+
+    python fire.py STORE FOLDER WORKER SEED
+
+FOLDER/plan.json says how much there is to do. Every request is written to FOLDER/WORKER-SEED.log before it is asked
+("ask") and once it is acknowledged ("ack"), so that the parent knows what was promised, whenever it kills us. The clock
+is the progress of all processes together, from START over SPAN, and they disagree about it by up to half an hour.
+"""
+
+import asyncio
+import heapq
+import json
+import mmap
+import os
+import random
+import struct
+import sys
+import time
+from pathlib import Path
+
+from features.clock import DAY, HOUR, MINUTE, parse_instant
+from serving.decisions.decide import decide
+from serving.decisions.decision import Request, Scores
+from serving.decisions.guard import judge_claim, stamp
+from serving.decisions.policy import Actions, ContactPolicy, Playbook
+from serving.store import SqliteStore
+from serving.store.protocol import Conflict, Store, Verdict
+
+START = parse_instant("2026-09-20T00:00:00Z")
+#: Clocks change in Auckland, Lord Howe (by half an hour), Berlin and New York while it burns.
+SPAN = 60 * DAY
+ZONES = (
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Pacific/Auckland",
+    "Asia/Kathmandu",
+    "America/Sao_Paulo",
+)
+WORKERS = 8
+AT_ONCE = 12  # requests that one process has open
+
+ACTIONS = [
+    {"name": "offer", "issue": "grow", "group": "g", "channels": ["email", "phone"], "value": 60},
+    {"name": "upgrade", "issue": "grow", "group": "g", "channels": ["phone", "email"], "value": 50, "tags": ["news"]},
+    {"name": "letter", "issue": "keep", "group": "h", "channels": ["email"], "value": 40, "tags": ["news", "long"]},
+    {"name": "call", "issue": "keep", "group": "h", "channels": ["phone"], "value": 30},
+    {"name": "survey", "issue": "keep", "group": "k", "channels": ["email", "phone"], "value": 20},
+]
+CAPS = [
+    {"scope": "total", "max": 3, "window": "7d"},
+    {"scope": "total", "max": 1, "per": "day"},
+    {"scope": "channel", "name": "email", "max": 2, "per": "week"},
+    {"scope": "channel", "name": "phone", "max": 2, "window": "10d"},
+    {"scope": "group", "max": 4, "per": "month"},
+    {"scope": "tag", "name": "news", "max": 2, "window": "15d"},
+    {"scope": "action", "max": 1, "window": "36h"},
+]
+BOOK = Playbook(
+    Actions.model_validate({"actions": ACTIONS}),
+    ContactPolicy.model_validate(
+        {
+            "caps": CAPS,
+            "consent": {"unknown": "granted"},
+            "holdout": {"share": 0.0},
+            "withholding": {"share": 0.0},
+            "exploration": {"epsilon": 0.0},
+            "fallback": {"propensity": 0.5},
+            "reservation": {"expires": "12h"},
+        }
+    ),
+)
+
+
+def opened(where: str) -> Store:
+    """The store at a path or a postgresql:// address."""
+    if not where.startswith("postgresql"):
+        return SqliteStore(where)
+    from serving.store.postgres import PostgresStore
+
+    return PostgresStore(where)
+
+
+def zone_of(customer: int) -> str:
+    return ZONES[customer % len(ZONES)]
+
+
+def light(store: Store, customers: int) -> None:
+    """Tells the store where every customer lives."""
+    rows = [
+        {
+            "record_id": f"home-{i}",
+            "customer_id": f"C{i}",
+            "valid_from": START - 9 * DAY,
+            "received_at": START - 9 * DAY,
+            "attributes": json.dumps({"time_zone": zone_of(i)}),
+        }
+        for i in range(customers)
+    ]
+    assert store.record_attributes(rows).result().accepted == customers
+
+
+class Progress:
+    """How many requests each process has asked, in a file that outlives it."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "progress"
+        if not path.exists():
+            path.write_bytes(bytes(8 * WORKERS))
+        with path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), 8 * WORKERS)
+
+    def total(self) -> int:
+        return sum(struct.unpack(f"{WORKERS}q", self._map[: 8 * WORKERS]))
+
+    def step(self, worker: int) -> int:
+        (done,) = struct.unpack_from("q", self._map, 8 * worker)
+        struct.pack_into("q", self._map, 8 * worker, done + 1)
+        return int(done) + 1
+
+
+def recheck(customer, contact, now):
+    why = "; ".join(trip.text for trip in judge_claim(customer, contact, BOOK, now)) or None
+    return Verdict(why, *stamp(customer, BOOK, now))
+
+
+class Worker:
+    def __init__(self, store: Store, folder: Path, worker: int, seed: int) -> None:
+        plan = json.loads((folder / "plan.json").read_text())
+        self.requests, self.customers = plan["requests"], plan["customers"]
+        self.store, self.worker, self.name = store, worker, f"{worker}-{seed}"
+        self.chance = random.Random(f"{plan['seed']}-{self.name}")
+        self.progress = Progress(folder)
+        self.log = os.open(folder / f"{self.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self.later: list[tuple[int, int, str, str]] = []  # due at which step, tie, what, whose
+        self.made = 0
+
+    def write(self, kind: str, what: str, **more: object) -> None:
+        line = {"kind": kind, "what": what, "seq": time.monotonic_ns(), **more}
+        os.write(self.log, json.dumps(line).encode() + b"\n")
+
+    def clock(self) -> int:
+        passed = min(self.progress.total() / self.requests, 1.0)
+        return START + int(passed * SPAN) + self.chance.randint(-30 * MINUTE, 30 * MINUTE)
+
+    def plan(self, steps: int, what: str, subject: str) -> None:
+        self.made += 1
+        heapq.heappush(self.later, (self.step + steps, self.made, what, subject))
+
+    def hours(self, most: float) -> int:
+        """A random wait in steps of this process."""
+        return int(self.chance.random() * most * HOUR / SPAN * self.requests / WORKERS)
+
+    async def run(self) -> None:
+        self.step = 0
+        await asyncio.gather(*(self.connection() for _ in range(AT_ONCE)))
+
+    async def connection(self) -> None:
+        while self.progress.total() < self.requests:
+            self.step = self.progress.step(self.worker)
+            if self.later and self.later[0][0] <= self.step:
+                _, _, what, subject = heapq.heappop(self.later)
+                await getattr(self, what)(subject)
+            elif self.chance.random() < 0.04:
+                await self.interaction()
+            else:
+                await self.decide()
+
+    async def decide(self) -> None:
+        self.made += 1
+        decision_id = f"d-{self.name}-{self.made}"
+        customer_id, channel = f"C{self.chance.randrange(self.customers)}", self.chance.choice(["email", "phone", None])
+        again = self.chance.random() < 0.05
+        asked = Request(customer_id, decision_id, channel, request_id=f"r-{decision_id}" if again else None)
+        clock, uniform = self.clock(), self.chance.random()
+        self.write("ask", "decide", id=decision_id, customer=customer_id, channel=channel, clock=clock)
+        granted, lost = await self.ask(asked, clock, uniform)
+        self.write("ack", "decide", id=decision_id, granted=granted, lost=lost)
+        if again:  # the same request twice is one decision
+            repeat = Request(customer_id, decision_id + "-again", channel, request_id=asked.request_id)
+            self.write("ack", "repeated", id=decision_id, same=await self.ask(repeat, clock, uniform) == (None, 0))
+        if granted is not None:
+            dice = self.chance.random()
+            if dice < 0.9:
+                self.plan(self.hours(16.0) if dice < 0.5 else 0, "claim", granted)
+            elif dice < 0.92:
+                self.plan(self.hours(20.0), "sent", granted)  # without a claim
+            elif dice < 0.96:
+                self.plan(self.hours(20.0), "failed", granted)
+
+    async def ask(self, asked: Request, clock: int, uniform: float) -> tuple[str | None, int]:
+        """(the contact that was reserved, how many races were lost)."""
+        scores = Scores(propensity=lambda candidates: [0.5] * len(candidates))
+        for lost in range(1_000):
+            customer = self.store.read(asked.customer_id).customer
+            decision = decide(asked, customer, scores, BOOK, customer.now(clock), uniform)
+            commit = await asyncio.wrap_future(self.store.commit_decision(decision))
+            if commit.status == "repeated":
+                return None, 0
+            if commit.status == "committed":
+                return next((contact.contact_id for contact in decision.contacts), None), lost
+        raise AssertionError("a thousand races lost in a row")
+
+    async def claim(self, contact_id: str) -> None:
+        now = self.clock()
+        self.write("ask", "claim", id=contact_id, clock=now)
+        try:
+            await asyncio.wrap_future(self.store.claim(contact_id, now, recheck))
+        except Conflict as error:
+            self.write("ack", "claim", id=contact_id, refused=str(error))
+            return
+        self.write("ack", "claim", id=contact_id, refused=None)
+        dice = self.chance.random()
+        if dice < 0.1:
+            self.plan(0, "claim", contact_id)  # twice
+        if dice < 0.7:
+            self.plan(0, "sent", contact_id)
+        elif dice < 0.8:
+            self.plan(self.hours(24.0 * 9), "sent", contact_id)  # late
+        elif dice < 0.9:
+            self.plan(self.hours(24.0), "failed", contact_id)  # the rest is never reported
+
+    async def sent(self, contact_id: str) -> None:
+        await self.report("sent", contact_id)
+        if self.chance.random() < 0.15:
+            self.plan(self.hours(48.0), "sent" if self.chance.random() < 0.5 else "failed", contact_id)
+
+    async def failed(self, contact_id: str) -> None:
+        await self.report("failed", contact_id)
+
+    async def report(self, what: str, contact_id: str) -> None:
+        now = self.clock()
+        self.write("ask", what, id=contact_id, clock=now)
+        try:
+            await asyncio.wrap_future(getattr(self.store, what)(contact_id, now))
+        except Conflict as error:
+            self.write("ack", what, id=contact_id, refused=str(error))
+        else:
+            self.write("ack", what, id=contact_id, refused=None)
+
+    async def interaction(self) -> None:
+        self.made += 1
+        now, interaction_id = self.clock(), f"i-{self.name}-{self.made}"
+        row = {
+            "interaction_id": interaction_id,
+            "customer_id": f"C{self.chance.randrange(self.customers)}",
+            "occurred_at": now,
+            "received_at": now,
+            "channel": "web",
+            "direction": "inbound",
+            "type": "page_view",
+            "identified": True,
+            "provenance": "observed",
+        }
+        self.write("ask", "interaction", id=interaction_id, customer=row["customer_id"], clock=now)
+        await asyncio.wrap_future(self.store.record([row]))
+        self.write("ack", "interaction", id=interaction_id)
+
+
+if __name__ == "__main__":
+    store = opened(sys.argv[1])
+    try:
+        asyncio.run(Worker(store, Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])).run())
+    finally:
+        store.close()
