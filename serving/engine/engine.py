@@ -21,6 +21,7 @@ from serving.decisions.eligibility import candidates
 from serving.engine import contacts, deciding, recording
 from serving.engine.volumes import Volumes
 from serving.engine.waiting import RETRY, Answer, available
+from serving.nudges.nudger import Nudger
 from serving.problems import Problem, invalid
 from serving.schemas import DecideRequest, ExplainRequest, OutcomeRequest, ScoreRequest
 from serving.store import open_store
@@ -45,6 +46,7 @@ class Engine:
         self.policy_problem: str | None = None
         self._files = self._stamps()
         self._warm = False
+        self.nudger = Nudger(self)
         self.random = random.Random(secrets.randbits(256))  # one seed: asking the system each time costs 80 us
 
     @classmethod

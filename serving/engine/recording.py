@@ -27,7 +27,11 @@ async def record(engine: "Engine", rows: Sequence[Any]) -> Answer:
     if refused:
         with available():
             await asyncio.to_thread(intake.keep, engine.workspace.quarantine, refused, now)
-    accepted = (await done(engine.store.record(taken))).accepted if taken else 0
+    accepted = 0
+    if taken:
+        receipt = await done(engine.store.record(taken))
+        accepted = receipt.accepted
+        engine.nudger.arrived(row["customer_id"] for row, new in zip(taken, receipt.fresh, strict=True) if new)
     return {
         "received": len(rows),
         "accepted": accepted,
@@ -110,6 +114,7 @@ async def outcome(engine: "Engine", told: OutcomeRequest) -> Answer:
         "attributes": None,
     }
     receipt = await done(engine.store.record([row]))
+    engine.nudger.arrived([decision["customer_id"]])
     return {
         "outcome_id": outcome_id,
         "decision_id": told.decision_id,

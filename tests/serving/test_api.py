@@ -240,8 +240,8 @@ def test_every_worked_example_works(client):
         if path.endswith("interactions"):
             assert answer.json()["accepted"] == 1
     answered, never_made = (
-        ("decide", "explain", "score", "interactions", "attributes", "identifiers"),
-        ("outcomes", "claim", "sent", "failed"),
+        ("decide", "explain", "score", "interactions", "attributes", "identifiers", "preferences"),
+        ("outcomes", "claim", "sent", "failed", "ack"),
     )
     assert statuses == dict.fromkeys(answered, 200) | dict.fromkeys(never_made, 404)
 
