@@ -100,24 +100,26 @@ def _certain(contenders: Sequence[Contender]) -> tuple[list[float], float]:
     return wins, left
 
 
-def _doubtful(contenders: Sequence[Contender]) -> tuple[list[float], float]:
+def _doubtful(contenders: Sequence[Contender], values: np.ndarray | None = None) -> tuple[list[float], float]:
     """Thompson sampling, without sampling: the probability that each is the best of those that take part.
 
-    Each candidate's worth has POINTS equally likely values, so the distribution is a finite sum and exact. Going down
-    all values of all candidates: one wins with a value if it takes part and no other has a better one.
+    Each contender's worth has a number of equally likely `values` [n, number], so the distribution is a finite sum and
+    exact. Going down all values of all: one wins with a value if it takes part and no other has a better one.
     """
-    if any(one.first for one in contenders) and not all(one.first for one in contenders):
-        wins, left = _doubtful([one for one in contenders if one.first])
-        others, silence = _doubtful([one for one in contenders if not one.first])
+    if values is None:
+        values = np.array([_values(one) for one in contenders])
+    before = sum(one.first for one in contenders)
+    if 0 < before < len(contenders):
+        wins, left = _doubtful(contenders[:before], values[:before])
+        others, silence = _doubtful(contenders[before:], values[before:])
         return [*wins, *(left * win for win in others)], left * silence
-    values = np.array([_values(one) for one in contenders])
-    number = len(contenders)
+    number, points = values.shape
     ramp = np.array([one.ramp for one in contenders])
     order = np.argsort(-values, axis=None, kind="stable")
     if not contenders[0].first:
         order = order[: np.count_nonzero(values > 0.0)]
-    owner = order // POINTS
-    mass = ramp / POINTS
+    owner = order // points
+    mass = ramp / points
     taken = np.zeros((len(order) + 1, number))  # by each, with the values so far
     taken[np.arange(1, len(order) + 1), owner] = mass[owner]
     np.cumsum(taken, axis=0, out=taken)

@@ -1,7 +1,9 @@
 """The draw: what is logged is what happens, and the same number gives the same answer for ever."""
 
+import math
 from collections import Counter
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from serving.decisions import holdout
 from serving.decisions.customer import Customer
 from serving.decisions.decide import decide
 from serving.decisions.decision import Candidate, Decision
-from serving.decisions.draw import Contender, distribution, draw, ranked
+from serving.decisions.draw import Contender, _doubtful, _values, distribution, draw, ranked
 from serving.decisions.profile import Told
 
 RANDOM = {"exploration": {"epsilon": 0.3}, "withholding": {"share": 0.2}}
@@ -67,6 +69,98 @@ def test_exploration_is_even_among_survivors_and_silence_and_service_is_never_wi
     )
 
 
+def test_a_new_action_takes_part_in_few_draws_and_the_next_best_has_the_rest():
+    found = [replace(one, ramp=ramp) for one, ramp in zip(contenders(3.0, 2.0, 1.0), (0.1, 0.5, 1.0), strict=True)]
+    cells = {cell.action: cell.probability for cell in distribution(found, policy())}
+    assert cells == pytest.approx({"c": 0.1, "b": 0.9 * 0.5, "a": 0.9 * 0.5})
+    alone = {cell.action: cell.probability for cell in distribution(found[:1], policy())}
+    assert alone == pytest.approx({"c": 0.1, None: 0.9})
+
+
+def test_maturity_follows_the_responses_that_the_model_learned_from():
+    book = playbook(maturity={"positives": 200, "least": 0.05})
+    for positives, share in (({}, 0.05), ({"c": 50}, 0.25), ({"c": 500}, 1.0), (None, 1.0)):
+        scores = replace(flat(), positives=None if positives is None else {"a": 500, "b": 500} | positives)
+        decision = decide(request(channel="phone"), Customer("C1"), scores, book, NOW, 0.999)
+        cells = {cell.action: cell.probability for cell in decision.distribution}
+        assert cells["c"] == pytest.approx(share)
+        assert decision.fates[-1].factors.positives == (None if positives is None else positives.get("c", 0))
+
+
+THOMPSON = {"exploration": {"method": "thompson", "epsilon": 0.0}}
+doubtful = st.lists(
+    st.builds(
+        Contender,
+        st.just(Candidate(ACTIONS.by_name["c"], "email")),
+        gain=st.floats(0, 5),
+        fixed=st.floats(0, 3),
+        shape=st.floats(0.5, 500) | st.none(),
+        most=st.floats(1, 3) | st.none(),
+        ramp=st.floats(0.05, 1),
+        first=st.booleans(),
+    ),
+    min_size=1,
+    max_size=3,
+).map(ranked)
+
+
+@given(doubtful)
+def test_thompson_states_the_chance_that_each_is_best_as_counting_every_case_does(found):
+    """By brute force: every value of every contender, taking part or not, one winner in each case."""
+    wins, silence = _doubtful(found)
+    values = [_values(one)[::8] for one in found]  # every eighth value, so that all cases can be counted
+    few, few_silence = _by_hand(found, values)
+    coarse_wins, coarse_silence = _doubtful(found, values=np.array(values))
+    assert [*coarse_wins, coarse_silence] == pytest.approx([*few, few_silence], abs=1e-9)
+    assert sum(wins) + silence == pytest.approx(1.0, abs=1e-9)
+    assert all(-1e-12 <= chance <= 1 + 1e-12 for chance in [*wins, silence])
+
+
+def _by_hand(found: list[Contender], values: list[np.ndarray]) -> tuple[list[float], float]:
+    wins, silence = [0.0] * len(found), 0.0
+    cases = [[(1 - one.ramp, None)] + [(one.ramp / len(v), x) for x in v] for one, v in zip(found, values, strict=True)]
+    for case in product(*cases):
+        chance = math.prod(weight for weight, _ in case)
+        playing = [(one.first, x, -i) for i, (one, (_, x)) in enumerate(zip(found, case, strict=True)) if x is not None]
+        first, best, place = max(playing, default=(False, 0.0, 0))
+        if not playing or (best <= 0.0 and not first):
+            silence += chance
+        else:
+            wins[-place] += chance
+    return wins, silence
+
+
+def test_thompson_agrees_with_sampling_from_the_models_doubt():
+    """The discrete values stand for gamma distributions: sampling those gives the same answer to a percent."""
+    found = ranked(
+        [
+            Contender(Candidate(ACTIONS.by_name["a"], "email"), 2.0, 0.5, shape=4.0),
+            Contender(Candidate(ACTIONS.by_name["b"], "email"), 1.8, 1.7, shape=60.0),
+            Contender(Candidate(ACTIONS.by_name["c"], "email"), 0.5, 0.6, shape=1.0),
+        ]
+    )
+    random = np.random.default_rng(3)
+    sampled = np.array([one.gain * random.gamma(one.shape, 1 / one.shape, 400_000) - one.fixed for one in found])
+    best = np.where(sampled.max(axis=0) > 0, sampled.argmax(axis=0), len(found))
+    expected = np.bincount(best, minlength=4) / 400_000
+    cells = distribution(found, policy(**THOMPSON))
+    stated = {cell.action: cell.probability for cell in cells}
+    assert [stated[one.candidate.action.name] for one in found] == pytest.approx(expected[:3], abs=0.02)
+    assert stated[None] == pytest.approx(expected[3], abs=0.02)
+
+
+def test_thompson_explores_what_the_model_knows_little_about():
+    def chance(positives: int) -> float:
+        scores = replace(flat(), positives={"a": 2_000, "b": positives, "c": 2_000})
+        decision = decide(request(), Customer("C1"), scores, playbook(**THOMPSON), NOW, 0.5)
+        return {cell.action: cell.probability for cell in decision.distribution}.get("b", 0.0)
+
+    chances = [chance(positives) for positives in (0, 10, 100, 2_000)]
+    assert chances == sorted(chances, reverse=True)
+    assert chances[0] > 0.1
+    assert chances[-1] < 1e-6
+
+
 @pytest.mark.parametrize("uniform", [-0.1, 1.0, float("nan")])
 def test_a_number_outside_zero_to_one_is_refused(uniform):
     with pytest.raises(ValueError, match="random number"):
@@ -78,11 +172,19 @@ def outcome(decision: Decision) -> tuple[str | None, bool]:
     return (picked.action.name if picked else None, decision.ghost is not None)
 
 
-def test_one_hundred_thousand_draws_match_the_logged_distribution_guard_refusals_included():
+ARM = {"experiment": {"arms": [{"name": "x", "share": 1.0, "play": "random_eligible"}]}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"exploration": {"method": "thompson", "epsilon": 0.1}}, {"maturity": {"positives": 200, "least": 0.05}}, ARM],
+)
+def test_one_hundred_thousand_draws_match_the_logged_distribution_guard_refusals_included(changes):
     """Some candidates are refused by the guard: they have probability 0, and are never drawn."""
-    book = playbook(**RANDOM, caps=[{"scope": "action", "name": "b", "max": 1, "window": "7d"}])
+    book = playbook(**RANDOM | changes, caps=[{"scope": "action", "name": "b", "max": 1, "window": "7d"}])
     refused = Customer("C1", contacts=(contact(1, "sent", NOW - DAY, "b"),))
-    logged = decide(request(), refused, flat(), book, NOW, 0.5)
+    scores = replace(flat(), positives={"a": 20, "c": 5, "help": 300})
+    logged = decide(request(), refused, scores, book, NOW, 0.5)
     cells = {(cell.action, cell.ghost): cell.probability for cell in logged.distribution}
     assert not any(action == "b" for action, _ in cells)
     assert {fate.candidate.action.name: fate.stage for fate in logged.fates}["b"] == "guard"
@@ -93,8 +195,8 @@ def test_one_hundred_thousand_draws_match_the_logged_distribution_guard_refusals
     assert chisquare([drawn[key] for key in cells], [cells[key] * 100_000 for key in cells]).pvalue > 0.001
 
     # the whole of `decide`, not only its last step, on a sample of the same numbers
-    whole = Counter(outcome(decide(request(), refused, flat(), book, NOW, u)) for u in uniforms[:4_000])
-    assert chisquare([whole[key] for key in cells], [cells[key] * 4_000 for key in cells]).pvalue > 0.001
+    whole = Counter(outcome(decide(request(), refused, scores, book, NOW, u)) for u in uniforms[:2_000])
+    assert chisquare([whole[key] for key in cells], [cells[key] * 2_000 for key in cells]).pvalue > 0.001
 
 
 def test_the_same_number_gives_the_same_answer():
