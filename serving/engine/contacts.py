@@ -9,7 +9,7 @@ from serving.decisions import guard
 from serving.decisions.customer import Contact, Customer
 from serving.engine.waiting import Answer, done
 from serving.problems import Problem
-from serving.store.protocol import Conflict, Unknown
+from serving.store.protocol import Conflict, Unknown, Verdict
 
 if TYPE_CHECKING:
     from serving.engine.engine import Engine
@@ -28,9 +28,11 @@ async def failed(engine: "Engine", contact_id: str, detail: str | None) -> Answe
     return await _contact(engine.store.failed(contact_id, engine.clock.now(), detail or ""))
 
 
-def _recheck(engine: "Engine", customer: Customer, contact: Contact, now: int) -> str | None:
-    trips = guard.judge_claim(customer, contact, engine.playbook, now)
-    return "; ".join(trip.text for trip in trips) or None
+def _recheck(engine: "Engine", customer: Customer, contact: Contact, now: int) -> Verdict:
+    """By the playbook in use; with the customer's local day, which the claim is stamped with."""
+    playbook = engine.playbook
+    trips = guard.judge_claim(customer, contact, playbook, now)
+    return Verdict("; ".join(trip.text for trip in trips) or None, *guard.stamp(customer, playbook, now))
 
 
 async def _contact(future: "Future[Contact]") -> Answer:
