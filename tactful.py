@@ -5,6 +5,7 @@ import typer
 from features import commands as features_commands
 from features.engine.command import build_features
 from serving import commands as serving_commands
+from serving import policy_commands
 from serving.demo import commands as demo_commands
 from training import commands as training_commands
 from training.reports import commands as report_commands
@@ -20,6 +21,7 @@ app = typer.Typer(
 
 # The live store learns what was ingested at once: features may not import serving, so the two meet here.
 features_commands.after_ingest.append(serving_commands.absorb_new)
+features_commands.after_init.append(policy_commands.write_schemas)
 
 app.command()(features_commands.init)
 app.command()(features_commands.ingest)
@@ -30,6 +32,7 @@ features.command("fit")(features_commands.fit_features)
 app.add_typer(features, name="features")
 app.add_typer(training_commands.app)
 app.add_typer(serving_commands.app)
+app.add_typer(policy_commands.app, name="policy")
 app.add_typer(report_commands.app, name="report")
 app.add_typer(demo_commands.app)
 

@@ -22,6 +22,8 @@ from features.workspace import NoWorkspace, Workspace, WorkspaceError, locate
 STALE_DAYS = 60
 #: Called with the workspace after every ingest that added something; the front door adds the service's store here.
 after_ingest: list[Callable[[Workspace], object]] = []
+#: Called with every workspace that `init` made; the front door adds what editors want to know of the policy files.
+after_init: list[Callable[[Workspace], object]] = []
 
 
 @command
@@ -35,6 +37,8 @@ def init(
     Example: tactful init shop
     """
     workspace = init_workspace(folder, templates("features", "serving"))
+    for told in after_init:
+        told(workspace)
     out.print(f"Created the workspace {workspace.folder} with", markup=False)
     for path in sorted(workspace.folder.glob("*.yaml")):
         out.print(f"  {path.name}", markup=False)

@@ -67,7 +67,8 @@ def facts_of(columns: Mapping[str, Column], i: int) -> Facts:
         variable, _, key = name.partition(".")
         if not isinstance(value := row(column, i), Missing):
             found[variable][key] = value
-    return Facts(*(found[variable] for variable in VARIABLES))
+    features, scores, context, request, attributes, journey = (found[variable] for variable in VARIABLES)
+    return Facts(features, scores, context, request, attributes, journey)
 
 
 class _Asked:
