@@ -267,6 +267,9 @@ class Store(Protocol):
     def backup(self, target: Path) -> None:
         """A consistent copy of everything into a new file or folder, while serving. Raises WorkspaceError."""
 
+    def scrub(self) -> None:
+        """Makes sure that nothing deleted can be read from the database's own files. Slow. Raises Unavailable."""
+
     def ready(self) -> str | None:
         """None where the store answers and can write; else what is wrong."""
 

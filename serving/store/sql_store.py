@@ -50,6 +50,8 @@ class Database(Protocol):
 
     def backup(self, target: Path) -> None: ...
 
+    def scrub(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -300,6 +302,9 @@ class SqlStore:
 
     def backup(self, target: Path) -> None:
         self._database.backup(target)
+
+    def scrub(self) -> None:
+        self._database.scrub()
 
     def ready(self) -> str | None:
         if not self._writer.alive():

@@ -147,6 +147,21 @@ class SqliteDatabase:
             own.unlink(missing_ok=True)
             raise WorkspaceError(f"{target}: the backup could not be written: {error}") from None
 
+    def scrub(self) -> None:
+        """Writes the file anew and empties the log before it: free pages and old versions of rows are no more.
+
+        Writers wait meanwhile, some seconds a gigabyte.
+        """
+        turns = self._turns()
+        try:
+            with turns.taken(), closing(self._connect()) as connection:
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise Unavailable(f"{self.path} could not be written anew: {error}") from None
+        finally:
+            turns.close()
+
     def close(self) -> None:
         with self._lock:
             for connection in self._connections:
