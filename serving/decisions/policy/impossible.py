@@ -53,6 +53,8 @@ class Room:
         if operator == "!=":
             others = None if self.among is None else tuple(v for v in self.among if not _same(v, value))
             return replace(self, among=others, null=self.null and value is not None)
+        if value is None:
+            return replace(self, among=(), null=False)
         here = replace(self, null=False)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return here
