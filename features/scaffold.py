@@ -2,18 +2,29 @@
 
 import json
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from features.workspace import Workspace, WorkspaceError
 
 
 def templates(*packages: str) -> dict[str, str]:
-    """File name -> text of the YAML templates in the packages' folders `templates`."""
+    """File name, such as language/en.yaml -> text of the YAML templates in the packages' folders `templates`."""
     found: dict[str, str] = {}
     for package in packages:
         folder = resources.files(package) / "templates"
         if folder.is_dir():
-            found |= {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.name.endswith(".yaml")}
+            found |= _in(folder, "")
+    return found
+
+
+def _in(folder: Traversable, path: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            found |= _in(entry, f"{path}{entry.name}/")
+        elif entry.name.endswith(".yaml"):
+            found[path + entry.name] = entry.read_text(encoding="utf-8")
     return found
 
 
@@ -29,6 +40,7 @@ def init_workspace(folder: Path, files: dict[str, str]) -> Workspace:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in sorted(files.items(), key=lambda item: item[0] == "tactful.yaml"):
             if not (folder / name).exists():
+                (folder / name).parent.mkdir(exist_ok=True)
                 (folder / name).write_text(text.replace("$name", json.dumps(folder.name)), encoding="utf-8")
     except OSError as error:
         raise WorkspaceError(f"{folder}: cannot be written: {error.strerror}") from None

@@ -93,7 +93,8 @@ def insert(tx: Tx, fresh: Sequence[Contact]) -> None:
 
 def claim(tx: Tx, contact: Contact, now: int, verdict: Verdict, claim_id: str | None) -> Contact:
     """After `bump` on the version at which the claim was judged."""
-    claimed = replace(contact, state="claimed", touched_at=now, local_day=verdict.local_day, zone=verdict.zone)
+    claimed = replace(contact, state="claimed", touched_at=now, local_day=verdict.local_day, zone=verdict.zone,
+                      respond_by=_moved(contact, now))  # fmt: skip
     _change(tx, claimed, now)
     if claim_id is not None:
         tx.execute("UPDATE contacts SET claim_id = ? WHERE contact_id = ?", (claim_id, contact.contact_id))
@@ -123,10 +124,20 @@ def sent(tx: Tx, contact: Contact, now: int) -> Contact:
     """It went out. Without a valid claim the channel broke the agreement: it is recorded, counted and flagged."""
     touched = contact.touched_at if contact.state == "claimed" else now
     went = replace(
-        contact, state="sent", touched_at=touched, closed_at=now, breach=contact.breach or contact.state != "claimed"
+        contact,
+        state="sent",
+        touched_at=touched,
+        closed_at=now,
+        breach=contact.breach or contact.state != "claimed",
+        respond_by=contact.respond_by if contact.state == "claimed" else _moved(contact, now),
     )
     _change(tx, went, now)
     return went
+
+
+def _moved(contact: Contact, now: int) -> int | None:
+    """The response window begins when it is touched; it was reserved with the window counted from there."""
+    return None if contact.respond_by is None else now + contact.respond_by - contact.reserved_at
 
 
 def failed(tx: Tx, contact: Contact, now: int, reason: str = "") -> Contact:
@@ -142,10 +153,10 @@ def failed(tx: Tx, contact: Contact, now: int, reason: str = "") -> Contact:
 
 def _change(tx: Tx, contact: Contact, now: int, reason: str = "") -> None:
     tx.execute(
-        "UPDATE contacts SET state = ?, touched_at = ?, closed_at = ?, breach = ?, local_day = ?, zone = ? "
-        "WHERE contact_id = ?",
+        "UPDATE contacts SET state = ?, touched_at = ?, closed_at = ?, breach = ?, local_day = ?, zone = ?, "
+        "respond_by = ? WHERE contact_id = ?",
         (contact.state, contact.touched_at, contact.closed_at, int(contact.breach), contact.local_day, contact.zone,
-         contact.contact_id),
+         contact.respond_by, contact.contact_id),
     )  # fmt: skip
     tx.execute(_INSERT_LOG, _line(contact, now, reason))
 
