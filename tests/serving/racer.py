@@ -1,6 +1,6 @@
 """A process that decides, claims and reports on hot customers; tests start several of them at once.
 
-    python racer.py STORE SEED STEPS CUSTOMERS
+    python racer.py URL SEED STEPS CUSTOMERS
 
 Its clock jumps at random over windows, reservations and expiries; processes disagree about the time on purpose.
 Prints one JSON line for each thing the store acknowledged, after it was acknowledged.
@@ -16,7 +16,7 @@ from features.clock import HOUR
 from serving.decisions.decide import decide
 from serving.decisions.guard import judge_claim
 from serving.decisions.policy import Actions, Playbook
-from serving.store import SqliteStore
+from serving.store import open_url
 from serving.store.protocol import Conflict
 
 #: Without the exempt actions, which may pass caps: so that a naive checker needs no exceptions.
@@ -46,9 +46,9 @@ def acknowledged(kind: str, **what: object) -> None:
     sys.stdout.flush()
 
 
-def run(path: str, seed: int, steps: int, customers: int) -> None:
+def run(url: str, seed: int, steps: int, customers: int) -> None:
     chance, held = random.Random(seed), []
-    store = SqliteStore(path)
+    store = open_url(url)
     clock, lost = NOW, 0
     for step in range(steps):
         clock += chance.choice([0, 0, HOUR // 4, HOUR, 5 * HOUR])

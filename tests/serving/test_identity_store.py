@@ -10,6 +10,7 @@ from random import Random
 import numpy as np
 import pyarrow as pa
 import pytest
+import stores
 from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
 from test_races import lines, start, violations
@@ -118,13 +119,15 @@ DEVICE_AND_CUSTOMER = [
 ]
 
 
+@pytest.mark.parametrize("kind", stores.KINDS)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(link_logs(), st.randoms(use_true_random=False))
 @example(DEVICE_AND_CUSTOMER, Unshuffled())
-def test_persons_are_those_of_the_log_whatever_the_order(tmp_path, log, random):
+def test_persons_are_those_of_the_log_whatever_the_order(kind, tmp_path, log, random):
     random.shuffle(log)
     note("\n".join(["the log:", *map(repr, log)]))
-    with SqliteStore(tmp_path / f"{next(numbers)}.db") as store:
+    place = stores.place(kind, tmp_path)
+    with place.open() as store:
         rows = links(*log)
         while rows:  # in pieces of any size
             size = random.randint(1, len(rows))
@@ -141,10 +144,8 @@ def test_persons_are_those_of_the_log_whatever_the_order(tmp_path, log, random):
         table = pa.table([[row[name] for row in links(*log)] for name in LINKS.names], LINKS.names).cast(LINKS)
         mapping = resolve(table, 9, SETTINGS)
         others = "SELECT raw, customer_id FROM persons WHERE raw <> customer_id AND customer_id <> ''"
-        with sqlite3.connect(store.path) as plain:
-            assert dict(plain.execute(others)) == mapping
-            listed = {raw for (raw,) in plain.execute("SELECT raw FROM persons WHERE raw = customer_id")}
-        plain.close()
+        assert dict(place.query(others)) == mapping
+        listed = {raw for (raw,) in place.query("SELECT raw FROM persons WHERE raw = customer_id")}
         assert listed == set(mapping.values()), "every person of several ids is listed under their own, no one else"
 
 
@@ -239,10 +240,10 @@ def test_whatever_happens_to_one_id_moves_the_person(store, change):
     assert store.read("C1").version > before
 
 
-def test_processes_racing_for_one_person_share_one_slot(tmp_path):
+def test_processes_racing_for_one_person_share_one_slot(place):
     """Deciders on three ids of one person, while links come and go; claims never exceed the cap of the merged."""
-    stores = [SqliteStore(tmp_path / "race.db") for _ in range(4)]
-    stores[0].record_links(MERGE).result()
+    racing = [place.open() for _ in range(4)]
+    racing[0].record_links(MERGE).result()
     book = playbook(caps=[{"scope": "total", "max": 1, "window": "7d"}])
     claimed, failures = [], []
 
@@ -267,14 +268,12 @@ def test_processes_racing_for_one_person_share_one_slot(tmp_path):
             store.record_links(links(Link("dev", "device", "C1", 10 + turn, ("link", "unlink")[turn % 2]))).result()
 
     threads = [threading.Thread(target=run, args=(s, raw, i))
-               for i, (s, raw) in enumerate(zip(stores, ["C1", "C2", "a@b"], strict=False))]  # fmt: skip
-    threads.append(threading.Thread(target=relink, args=(stores[3],)))
+               for i, (s, raw) in enumerate(zip(racing, ["C1", "C2", "a@b"], strict=False))]  # fmt: skip
+    threads.append(threading.Thread(target=relink, args=(racing[3],)))
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for each in stores:
-        each.close()
     assert not failures
     assert len(claimed) == 1
 
@@ -300,7 +299,7 @@ def test_an_opt_out_under_any_id_binds_the_person(store):
     assert not store.read("C2").customer.profile.said("phone").granted
 
 
-def test_erased_stays_erased(store):
+def test_erased_stays_erased(store, place):
     store.record([row(1), row(2, customer_id="C2")]).result()
     store.record_links(MERGE).result()
     assert held(store, "C1") == 2
@@ -317,10 +316,7 @@ def test_erased_stays_erased(store):
     store.record_links(links(Link("x@y", "email", "C1", 9), Link("x@y", "email", "C2", 9))).result()
     assert held(store, "C1") == 0
     assert store.read("x@y").customer.customer_id == "C2"
-    with sqlite3.connect(store.path) as plain:
-        kept = plain.execute("SELECT state, profile FROM customers WHERE customer_id = 'C1'").fetchone()
-    plain.close()
-    assert kept == (None, None)
+    assert place.query("SELECT state, profile FROM customers WHERE customer_id = 'C1'") == [(None, None)]
 
 
 def test_bulk_loads_bring_nothing_erased_back(store):
@@ -341,13 +337,13 @@ def test_the_same_login_again_is_nothing_new(store):
     assert len(store.export("identifiers", 0)) == 1
 
 
-def test_other_kinds_in_the_settings_make_other_persons(tmp_path):
-    with SqliteStore(tmp_path / "s.db") as store:
+def test_other_kinds_in_the_settings_make_other_persons(opened):
+    with opened() as store:
         store.record_links(MERGE).result()
         assert store.read("C2").customer.customer_id == "C1"
-    with SqliteStore(tmp_path / "s.db", kinds={"email": "weak"}) as store:
+    with opened(kinds={"email": "weak"}) as store:
         assert store.read("C2").customer.customer_id == "C2"
-    with SqliteStore(tmp_path / "s.db", kinds=KINDS) as store:
+    with opened(kinds=KINDS) as store:
         assert store.read("C2").customer.customer_id == "C1"
 
 
@@ -379,17 +375,14 @@ def test_an_old_store_grows_the_tables(tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_racing_for_ids_of_one_person_never_exceed_their_caps(tmp_path):
+def test_processes_racing_for_ids_of_one_person_never_exceed_their_caps(place):
     """C0, C1 and C2 are one person, C3 and C4 another: judged from the log, each person's contacts together."""
-    path = tmp_path / "s.db"
-    with SqliteStore(path) as store:
+    with place.open() as store:
         same = [Link("a@b", "email", f"C{i}", 1) for i in range(3)] + [Link("x@y", "email", f"C{i}", 1) for i in (3, 4)]
         store.record_links(links(*same)).result()
-    running = [start(path, seed, 150, 5) for seed in range(3)]
+    running = [start(place, seed, 150, 5) for seed in range(3)]
     outputs = [process.communicate(timeout=240)[0] for process in running]
     assert [process.returncode for process in running] == [0] * 3
     assert sum(line["kind"] == "claim" for output in outputs for line in lines(output)) > 5
-    with sqlite3.connect(path) as plain:
-        plain.execute("UPDATE contacts SET customer_id = iif(customer_id IN ('C0', 'C1', 'C2'), 'A', 'B')")
-    plain.close()
-    assert violations(path) == []
+    place.query("UPDATE contacts SET customer_id = CASE WHEN customer_id IN ('C0', 'C1', 'C2') THEN 'A' ELSE 'B' END")
+    assert violations(place) == []

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from stores import Place
 from worlds import ACTIONS, CHANNELS, EXEMPT, NOW, flat, policy, request
 
 from features.clock import DAY, HOUR
@@ -23,7 +24,7 @@ from serving.decisions.decision import Candidate
 from serving.decisions.guard import judge_claim
 from serving.decisions.policy import Playbook
 from serving.decisions.profile import Told
-from serving.store import SqliteStore
+from serving.store import Store
 from serving.store.protocol import Conflict
 
 BOOK = Playbook(
@@ -49,7 +50,7 @@ numbers = itertools.count(1)
 class Ledger(RuleBasedStateMachine):
     """One customer of a store that all examples share."""
 
-    store: SqliteStore
+    store: Store
 
     def __init__(self) -> None:
         super().__init__()
@@ -174,8 +175,8 @@ def recheck(customer: Any, contact: Contact, now: int) -> str | None:
     return "; ".join(trip.text for trip in judge_claim(customer, contact, BOOK, now)) or None
 
 
-def play(path: Any, examples: int, steps: int) -> None:
-    with SqliteStore(path) as store:
+def play(place: Place, examples: int, steps: int) -> None:
+    with place.open() as store:
         machine = type("Played", (Ledger,), {"store": store})
         run_state_machine_as_test(
             machine,
@@ -188,10 +189,10 @@ def play(path: Any, examples: int, steps: int) -> None:
         )
 
 
-def test_same_verdicts_as_a_naive_ledger(tmp_path):
-    play(tmp_path / "s.db", examples=15, steps=40)
+def test_same_verdicts_as_a_naive_ledger(place):
+    play(place, examples=15, steps=40)
 
 
 @pytest.mark.slow
-def test_same_verdicts_as_a_naive_ledger_for_thousands_of_steps(tmp_path):
-    play(tmp_path / "s.db", examples=150, steps=80)
+def test_same_verdicts_as_a_naive_ledger_for_thousands_of_steps(place):
+    play(place, examples=150, steps=80)
