@@ -18,7 +18,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.json import set_json_loads
 from psycopg.types.numeric import Int8Dumper
 
-from features.workspace import Identity
+from features.workspace import Identity, WorkspaceError
 from serving.store import postgres_schema
 from serving.store.protocol import Unavailable
 from serving.store.sql_store import SqlStore
@@ -143,14 +143,7 @@ class PostgresDatabase:
 
     def __init__(self, url: str) -> None:
         """Creates the tables where they are missing. Raises Unavailable, schema.WrongFile."""
-        self._url = url
-        parts = conninfo_to_dict(url)
-        host, name = parts.get("host") or "localhost", parts.get("dbname") or parts.get("user")
-        self._name = f"PostgreSQL database {name} on {host}"
-        self.reader: Reader = self
-        self._idle: deque[psycopg.Connection[Any]] = deque()
-        self._closed = False
-        self._down: tuple[float, str] = (0.0, "")
+        self._aim(url)
         with self.connect() as first:
             try:
                 postgres_schema.migrate(first, self._name)
@@ -159,6 +152,23 @@ class PostgresDatabase:
             found = first.execute("SELECT hashtextextended('tactful ' || current_schema(), 0)").fetchone()
             assert found is not None
             self.seed = int(found[0])
+
+    @classmethod
+    def bare(cls, url: str) -> "PostgresDatabase":
+        """Only to connect to: no table is made."""
+        database = cls.__new__(cls)
+        database._aim(url)
+        return database
+
+    def _aim(self, url: str) -> None:
+        self._url = url
+        parts = conninfo_to_dict(url)
+        host, name = parts.get("host") or "localhost", parts.get("dbname") or parts.get("user")
+        self._name = f"PostgreSQL database {name} on {host}"
+        self.reader: Reader = self
+        self._idle: deque[psycopg.Connection[Any]] = deque()
+        self._closed = False
+        self._down: tuple[float, str] = (0.0, "")
 
     def __str__(self) -> str:
         return self._name
@@ -264,6 +274,18 @@ class PostgresDatabase:
             connection.close()
         else:
             self._idle.append(connection)
+
+
+def restore(source: Path, url: str) -> None:
+    """A backup into an empty schema. Raises WorkspaceError where it is not empty, or the backup is none."""
+    from serving.store import postgres_copy
+
+    database = PostgresDatabase.bare(url)
+    try:
+        with database.connect() as connection:
+            postgres_copy.read(connection, source, str(database))
+    except Unavailable as error:
+        raise WorkspaceError(f"{source}: cannot be restored: {error}") from None
 
 
 class PostgresStore(SqlStore):

@@ -275,3 +275,8 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Finishes what was asked, then lets go of the file."""
+
+    def __enter__(self) -> "Store":
+        """Closed at the end of a `with`."""
+
+    def __exit__(self, *_: object) -> None: ...

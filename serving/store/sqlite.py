@@ -1,5 +1,6 @@
 """The embedded store: one SQLite file, many processes. Acknowledged means on disk (WAL, synchronous=FULL)."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -178,6 +179,32 @@ class SqliteDatabase:
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         connection.execute("PRAGMA cache_size = -32000")
         return connection
+
+
+def restore(source: Path, target: Path) -> None:
+    """A backup to where a store is to be. Raises WorkspaceError where one is, or the backup is none."""
+    if target.exists():
+        raise WorkspaceError(f"{target} exists already; stop the service and move the file away first")
+    own = target.with_name(target.name + ".part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        own.unlink(missing_ok=True)
+        with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as copy:
+            if copy.execute("PRAGMA application_id").fetchone() != (schema.APPLICATION,):
+                raise WorkspaceError(f"{source} is no backup of a Tactful store; name what `tactful backup` wrote")
+            if (found := copy.execute("PRAGMA integrity_check").fetchone()) != ("ok",):
+                raise WorkspaceError(f"{source} is damaged ({found[0]}); use another backup")
+            with closing(sqlite3.connect(own)) as fresh:
+                copy.backup(fresh)
+        with closing(sqlite3.connect(own, isolation_level=None)) as fresh:
+            schema.migrate(fresh, str(source))
+        with own.open("rb") as file:
+            os.fsync(file.fileno())
+        os.link(own, target)  # unlike a renaming, never over a store that was made meanwhile
+    except (sqlite3.Error, OSError, schema.WrongFile) as error:
+        raise WorkspaceError(f"{source}: cannot be restored to {target}: {error}") from None
+    finally:
+        own.unlink(missing_ok=True)
 
 
 class SqliteStore(SqlStore):
