@@ -5,7 +5,7 @@ import typer
 from features import commands as features_commands
 from features.engine.command import build_features
 from serving import commands as serving_commands
-from serving import policy_commands
+from serving import backup_commands, policy_commands
 from serving.demo import commands as demo_commands
 from training import commands as training_commands
 from training.reports import commands as report_commands
@@ -33,6 +33,7 @@ app.add_typer(features, name="features")
 app.add_typer(training_commands.app)
 app.add_typer(serving_commands.app)
 app.add_typer(policy_commands.app, name="policy")
+app.add_typer(backup_commands.app)
 app.add_typer(report_commands.app, name="report")
 app.add_typer(demo_commands.app)
 

@@ -277,6 +277,18 @@ class OutcomeRequest(Request):
     )
 
 
+class ClaimRequest(Request):
+    """An optional body of `claim`."""
+
+    claim_id: Word | None = Field(
+        None,
+        description="an id of this claim: asked again with it, where the answer got lost, the answer is the same",
+        examples=["mailer-7-batch-31-2"],
+    )
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"claim_id": "mailer-7-batch-31-2"}]})
+
+
 class ReportRequest(Request):
     """An optional body of `failed`."""
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from serving import metrics
 from serving.answers import Contact, documented
 from serving.api.routes import EngineOf, reply
-from serving.schemas import ReportRequest, Word
+from serving.schemas import ClaimRequest, ReportRequest, Word
 
 ContactId = Annotated[Word, Path(description="the `contact_id` of a decision", examples=["d-01JF3V8QYB.1"])]
 
@@ -20,9 +20,9 @@ def _moved(contact: dict[str, Any]) -> Response:
 
 def calls(app: FastAPI, engine: EngineOf) -> None:
     @app.post("/contacts/{contact_id}/claim", tags=["Contacts"], **documented(Contact, 404, 409, scopes=("decide",)))
-    async def claim(contact_id: ContactId) -> Response:
+    async def claim(contact_id: ContactId, body: ClaimRequest | None = None) -> Response:
         """May this contact be sent now? 409 where it expired, the customer opted out, or it was claimed before."""
-        return _moved(await engine().claim(contact_id))
+        return _moved(await engine().claim(contact_id, body.claim_id if body else None))
 
     @app.post("/contacts/{contact_id}/sent", tags=["Contacts"], **documented(Contact, 404, 409, scopes=("decide",)))
     async def sent(contact_id: ContactId) -> Response:

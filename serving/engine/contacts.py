@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from serving.engine.engine import Engine
 
 
-async def claim(engine: "Engine", contact_id: str) -> Answer:
-    """The channel is about to send: judged once more, with what is known by now."""
-    return await _contact(engine.store.claim(contact_id, engine.clock.now(), partial(_recheck, engine)))
+async def claim(engine: "Engine", contact_id: str, claim_id: str | None) -> Answer:
+    """The channel is about to send: judged once more, with what is known by now. Once by `claim_id`, if it has one."""
+    return await _contact(engine.store.claim(contact_id, engine.clock.now(), partial(_recheck, engine), claim_id))
 
 
 async def sent(engine: "Engine", contact_id: str) -> Answer:

@@ -130,8 +130,8 @@ class Engine:
     async def outcome(self, told: OutcomeRequest) -> Answer:
         return await recording.outcome(self, told)
 
-    async def claim(self, contact_id: str) -> Answer:
-        return await contacts.claim(self, contact_id)
+    async def claim(self, contact_id: str, claim_id: str | None = None) -> Answer:
+        return await contacts.claim(self, contact_id, claim_id)
 
     async def sent(self, contact_id: str) -> Answer:
         return await contacts.sent(self, contact_id)
