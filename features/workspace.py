@@ -242,13 +242,13 @@ class Settings(Section):
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def read_yaml(path: Path, model: type[Model]) -> Model:
-    """The validated content of a YAML file.
+def read_yaml(path: Path, model: type[Model], written: bytes | None = None) -> Model:
+    """The validated content of a YAML file; `written` is what it holds, where that was read before.
 
     Raises WorkspaceError naming the file, the key and the fix; an empty file means all defaults.
     """
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content: Any = yaml.safe_load((path.read_bytes() if written is None else written).decode())
     except FileNotFoundError:
         raise WorkspaceError(f"{path}: no such file; `tactful init {path.parent}` writes one") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -3,7 +3,6 @@
 Everything runs on one event loop; the store's own thread writes. Requests raise `Problem` for what is wrong with them.
 """
 
-import logging
 import random
 import secrets
 from collections.abc import Sequence
@@ -12,13 +11,14 @@ from typing import Any
 from features import catalogue as catalogues
 from features import clock
 from features.catalogue import Catalogue
-from features.workspace import Workspace, WorkspaceError
+from features.tombstones import Graveyard
+from features.workspace import Workspace
 from serving import absorb, intake, scoring
 from serving.auth import Keyring
 from serving.champions import KINDS, Champions
-from serving.decisions import policy
 from serving.decisions.eligibility import candidates
 from serving.engine import contacts, deciding, recording
+from serving.engine.policies import Policies
 from serving.engine.volumes import Volumes
 from serving.engine.waiting import RETRY, Answer, available
 from serving.nudges.nudger import Nudger
@@ -26,8 +26,6 @@ from serving.problems import Problem, invalid
 from serving.schemas import DecideRequest, ExplainRequest, OutcomeRequest, ScoreRequest
 from serving.store import open_store
 from serving.store.protocol import Key, Read, Store
-
-log = logging.getLogger("tactful.engine")
 
 
 class Engine:
@@ -39,14 +37,15 @@ class Engine:
         self.store = store
         self.volumes = Volumes(store)
         self.clock = workspace.clock()
-        self.playbook = policy.load(workspace)
+        self.policies = Policies(workspace)
+        self.playbook = self.policies.playbook
         self.vectors = scoring.Vectors(catalogue, workspace.settings, store.vocabulary())
         self.champions = Champions(workspace, catalogue)
         self.keyring = Keyring(self._keys)
         self.policy_problem: str | None = None
-        self._files = self._stamps()
         self._warm = False
         self.nudger = Nudger(self)
+        self.graveyard = Graveyard(workspace)
         self.random = random.Random(secrets.randbits(256))  # one seed: asking the system each time costs 80 us
 
     @classmethod
@@ -72,18 +71,9 @@ class Engine:
     def refresh(self) -> bool:
         """Takes up new champions and changed policy files, each as a whole or not at all; True where one changed."""
         changed = self.champions.poll()
-        stamps = self._stamps()
-        if stamps == self._files:
+        if not self.policies.poll():
             return changed
-        self._files = stamps
-        try:
-            self._check_written()
-            self.playbook = policy.load(self.workspace)
-            self.policy_problem = None
-            log.info("policy %s in use", self.playbook.version)
-        except WorkspaceError as error:
-            self.policy_problem = f"the old policy stays in use: {error}"
-            log.error(self.policy_problem)
+        self.playbook, self.policy_problem = self.policies.playbook, self.policies.problem
         return True
 
     def readiness(self) -> Answer:
@@ -167,15 +157,3 @@ class Engine:
     def versions(self) -> Answer:
         models = {kind: champion.describe() for kind, champion in self.champions.current.items()}
         return {"policy": self.playbook.version, "catalogue": self.vectors.catalogue.version, "models": models}
-
-    def _check_written(self) -> None:
-        """An editor empties a file before it fills it; for that moment no cap would bind."""
-        for file in (self.workspace.actions_file, self.workspace.policy_file):
-            if file.exists() and not file.stat().st_size:
-                raise WorkspaceError(f"{file}: is empty; write at least `{{}}` where you mean all defaults")
-
-    def _stamps(self) -> tuple[tuple[int, int] | None, ...]:
-        """When each file was written, and its size: two writes can share one tick of the file system's clock."""
-        files = (self.workspace.actions_file, self.workspace.policy_file)
-        found = (file.stat() if file.exists() else None for file in files)
-        return tuple(None if each is None else (each.st_mtime_ns, each.st_size) for each in found)

@@ -7,7 +7,7 @@ from serving.decisions.policy.actions import Action, Actions, Signal, Treatment,
 from serving.decisions.policy.caps import Cap, CapLevel, CapLevels, Period, Pressure, Scope
 from serving.decisions.policy.contact_policy import ContactPolicy
 from serving.decisions.policy.durations import LONGEST, Attributes, Duration, Name, Rule, Share, Window, micros
-from serving.decisions.policy.load import load, misfits
+from serving.decisions.policy.load import content, load, misfits
 from serving.decisions.policy.measuring import (
     Arm,
     Experiment,
@@ -78,6 +78,7 @@ __all__ = [
     "Valid",
     "Window",
     "Withholding",
+    "content",
     "load",
     "micros",
     "misfits",

@@ -9,15 +9,50 @@ from serving.decisions.policy.actions import Actions
 from serving.decisions.policy.contact_policy import ContactPolicy
 from serving.decisions.policy.playbook import Playbook
 
+TRIES = 5  # how often a file may change while it is read
 
-def load(workspace: Workspace) -> Playbook:
-    """Raises WorkspaceError where a file is wrong or the two do not fit each other or the workspace's channels."""
-    actions = read_yaml(workspace.actions_file, Actions)
-    policy = read_yaml(workspace.policy_file, ContactPolicy)
+
+def load(workspace: Workspace, blank: bool = True) -> Playbook:
+    """Raises WorkspaceError where a file is wrong or the two do not fit each other or the workspace's channels.
+
+    Both are read, understood and read again: what changed meanwhile was half of a change. A blank file means all
+    defaults, unless `blank` is false: an editor empties a file before it fills it, and no cap would bind meanwhile.
+    """
+    for _ in range(TRIES):
+        written = _written(workspace)
+        try:
+            return _understood(workspace, blank, *written)
+        except WorkspaceError:
+            if written == _written(workspace):
+                raise
+    raise WorkspaceError(f"{workspace.policy_file}: keeps changing, or {workspace.actions_file.name}; let it rest")
+
+
+def _understood(workspace: Workspace, blank: bool, actions_text: bytes | None, policy_text: bytes | None) -> Playbook:
+    for file, text in ((workspace.actions_file, actions_text), (workspace.policy_file, policy_text)):
+        if text is not None and not text.strip() and not blank:
+            raise WorkspaceError(f"{file}: is empty; write at least `{{}}` where you mean all defaults")
+    actions = read_yaml(workspace.actions_file, Actions, actions_text)
+    policy = read_yaml(workspace.policy_file, ContactPolicy, policy_text)
     problems = list(misfits(actions, policy, workspace.settings.channels))
     if problems:
         raise WorkspaceError("; ".join(f"{_file(workspace, at)}: `{key}`: {what}" for at, key, what in problems))
-    return Playbook(actions, policy, language.load(workspace))
+    languages = language.load(workspace)
+    if (actions_text, policy_text) != _written(workspace):
+        raise WorkspaceError(f"{workspace.policy_file}: changed while it was read, or {workspace.actions_file.name}")
+    return Playbook(actions, policy, languages)
+
+
+def content(path: Path) -> bytes | None:
+    """What a file holds; None where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _written(workspace: Workspace) -> tuple[bytes | None, bytes | None]:
+    return content(workspace.actions_file), content(workspace.policy_file)
 
 
 def misfits(actions: Actions, policy: ContactPolicy, channels: Collection[str]) -> list[tuple[str, str, str]]:
