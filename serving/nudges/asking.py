@@ -50,11 +50,19 @@ class Nudge:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a nudge: sent to the outbox, put off until an instant, or not made, and why."""
+    """What became of a nudge: made (it is in the outbox), put off until an instant, or not made, and why.
+
+    `fresh` is false where this turn had been answered before.
+    """
 
     made: bool
     deferred_to: int | None
     reason: str
+    fresh: bool = True
+
+    @property
+    def told(self) -> str:
+        return "made" if self.made else "refused" if self.deferred_to is None else "deferred"
 
 
 async def ask(engine: "Engine", nudge: Nudge, action: Action) -> Result:
@@ -70,16 +78,16 @@ async def ask(engine: "Engine", nudge: Nudge, action: Action) -> Result:
     )
     logged = await deciding.answered(engine, request, lambda decision: _to_outbox(decision, nudge))
     later = _deferred(logged)
-    made = logged["contact_id"] is not None
+    made, fresh = logged["contact_id"] is not None, logged["decision_id"] == request.decision_id
     if made or later is None:
-        return Result(made, None, logged["reason"])
+        return Result(made, None, logged["reason"], fresh)
     gap = action.trigger.gap if action.trigger is not None else 0
     if later >= nudge.occasion + gap:
-        return Result(False, None, "the next allowed moment is too late for it")
+        return Result(False, None, "the next allowed moment is too late for it", fresh)
     following = nudge.again()
     entry = Outgoing(following.request_id, nudge.customer_id, None, following.as_dict(), later)
     await done(engine.store.outbox_add([entry]))
-    return Result(False, later, logged["reason"])
+    return Result(False, later, logged["reason"], fresh)
 
 
 def _to_outbox(decision: Decision, nudge: Nudge) -> Decision:

@@ -72,7 +72,7 @@ class Nudger:
             if (found := self._due(action, read.customer.customer_id, seen, now)) is not None:
                 nudge = Nudge(read.customer.customer_id, action.name, _kind(action), found.at)
                 result = await ask(self.engine, nudge, action)
-                done["made" if result.made else "refused" if result.deferred_to is None else "deferred"] += 1
+                done[result.told] += result.fresh
         return done
 
     async def sweep(self) -> Counter[str]:
@@ -91,11 +91,9 @@ class Nudger:
         """Asks again about a nudge that was put off, where its occasion still stands; then that entry is done."""
         nudge = Nudge.of(entry)
         action = self.engine.playbook.actions.by_name.get(nudge.action)
-        told = "lapsed"
-        if action is not None and action.trigger is not None and self._stands(nudge, action):
-            result = await ask(self.engine, nudge, action)
-            told = "made" if result.made else "refused" if result.deferred_to is None else "deferred"
-        return told
+        if action is None or action.trigger is None or not self._stands(nudge, action):
+            return "lapsed"
+        return (await ask(self.engine, nudge, action)).told
 
     def _stands(self, nudge: Nudge, action: Action) -> bool:
         """Still the same basket, unpaid; still in that stage; the date not over. Waiting does not make it stale."""
