@@ -7,6 +7,7 @@ import orjson
 from features import clock
 from features.interactions import AS_USUAL, CONSENT_GIVEN, LESS_OFTEN, OPTED_OUT, PAUSED
 from serving import intake
+from serving.decisions.profile import Profile
 from serving.engine.waiting import Answer, available, done
 from serving.problems import FieldError, invalid
 from serving.schemas_people import Consent, PreferencesRequest
@@ -22,8 +23,8 @@ async def tell(engine: "Engine", asked: PreferencesRequest) -> Answer:
     """Records what was asked, on disk on return, and answers with what binds now."""
     settings = engine.workspace.settings
     customer = engine.read(asked.customer_id).customer
-    now = customer.now(engine.clock.now())  # a wish is not older than what we know already
-    at = now if asked.occurred_at is None else asked.occurred_at
+    now = customer.now(engine.clock.now())  # a wish is not older than what we know already, least of all a wish
+    at = max(now, _last_wish(customer.profile) + 1) if asked.occurred_at is None else asked.occurred_at
     channel = asked.channel or (_DEFAULT if _DEFAULT in settings.channels else settings.channels[0])
     problems = intake.misfits(channel, at, settings.channels, now)
     for i, each in enumerate(asked.consent):
@@ -81,6 +82,11 @@ def _shown(read: Read, customer_id: str, clock_now: int) -> Answer:
         "paused_until": None if until is None else clock.isoformat(until),
         "restricted": customer.restricted,
     }
+
+
+def _last_wish(profile: Profile) -> int:
+    told = [*profile.consent.values(), profile.less_often, profile.paused]
+    return max((each.at for each in told if each is not None), default=0)
 
 
 def _wishes(asked: PreferencesRequest, at: int) -> list[tuple[str, int, dict[str, Any] | None]]:
