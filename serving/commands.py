@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from features import clock
 from features.console import WorkspaceOption, command, err, out, progress
 from features.workspace import Workspace, WorkspaceError, locate
+from serving import decide_commands
 
 SERVE_HELP = """Serve decisions over HTTP until Ctrl-C.
 
@@ -32,12 +32,6 @@ Example: tactful keys list"""
 REVOKE_HELP = """Make a key stop working, within five seconds on a running service.
 
 Example: tactful keys revoke mailer"""
-
-DECIDE_HELP = """Ask the running service for one decision and print why.
-
-It is a real decision: an outbound action reserves a contact.
-
-Example: tactful decide C1042 --channel email"""
 
 SYNC_HELP = """Copy live interactions, decisions and contacts into history, and take in what was ingested.
 
@@ -150,69 +144,6 @@ def revoke_key(name: Annotated[str, typer.Argument(help="Whose key.")], workspac
 
 
 @command
-def decide(
-    customer: Annotated[str, typer.Argument(help="The customer's id.")],
-    channel: Annotated[str | None, typer.Option(help="A channel of the workspace; left out: any.")] = None,
-    inbound: Annotated[bool, typer.Option("--inbound", help="The customer is here; caps do not bind.")] = False,
-    url: Annotated[str | None, typer.Option(help="The service; default: where `tactful serve` last ran.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The answer as it came.")] = False,
-    workspace: WorkspaceOption = None,
-) -> None:
-    from serving.client import ask
-
-    body: dict[str, Any] = {"customer_id": customer, "direction": "inbound" if inbound else "outbound"}
-    if channel is not None:
-        body["channel"] = channel
-    answer = ask(locate(workspace), "/v1/decide", body, url)
-    if as_json:
-        out.print_json(data=answer)
-    else:
-        show(answer)
-
-
-def show(answer: dict[str, Any]) -> None:
-    """A decision for people: what, why, and what became of every candidate."""
-    headline = answer["action"] or "silence"
-    on = f" on {answer['action_channel']}" if answer["action"] else ""
-    when = answer["at"].partition(".")[0].removesuffix("Z")
-    out.print(f"[bold]{escape(headline)}[/bold]{escape(on)} for {escape(answer['customer_id'])} at {when}Z")
-    out.print(f"  {answer['reasons'][0]}", markup=False)
-    if answer["contact_id"]:
-        until = answer["expires_at"].partition(".")[0].removesuffix("Z")
-        out.print(f"  contact {answer['contact_id']}, to be claimed before {until}Z", markup=False)
-    if answer["churn"] is not None:
-        out.print(f"  churn {answer['churn']:.3f}; {answer['arm']}", markup=False)
-    for fate in answer["candidates"]:
-        _show_fate(fate)
-    out.print(f"  decision {answer['decision_id']}, policy {answer['versions']['policy']}", markup=False)
-
-
-def _show_fate(fate: dict[str, Any]) -> None:
-    trips = fate.get("suppressed_by") or []
-    verdict = {"chosen": "chosen", "guard": "refused by the guard"}.get(fate["stage"], fate["reason"])
-    style = "green" if fate["stage"] == "chosen" else "default"
-    out.print(f"\n  [{style}]{escape(fate['action'])} on {escape(fate['channel'])}[/{style}]: {escape(verdict)}")
-    if factors := fate.get("factors"):
-        worth = " x ".join(f"{label} {factors[key]:.3g}" for label, key in _FACTORS)
-        cost = f"cost {factors['cost']:.3g} - harm {factors['harm']:.3g}"
-        out.print(f"    {worth} - {cost} = {factors['expected_value']:+.3f}", markup=False)
-        out.print(f"    drawn with probability {fate['probability']:.3f}", markup=False)
-    for trip in trips:
-        out.print(f"    {trip['rule']}: {trip['text']}; {_until(trip['passes_at'])}", markup=False)
-
-
-_FACTORS = (("P", "p"), ("share", "share"), ("C", "c"), ("V", "v"), ("L", "lever"))
-
-
-def _until(at: str | None) -> str:
-    """The moment in whole seconds, rounded up: by then the rule has passed."""
-    if at is None:
-        return "it does not pass by itself"
-    moment = clock.parse_instant(at)
-    return f"passes at {clock.isoformat(-(-moment // clock.SECOND) * clock.SECOND)}"
-
-
-@command
 def sync(workspace: WorkspaceOption = None) -> None:
     from serving import sync as syncing
     from serving.store import open_store
@@ -305,6 +236,6 @@ keys.command("create", help=CREATE_HELP)(create_key)
 keys.command("list", help=LIST_HELP)(list_keys)
 keys.command("revoke", help=REVOKE_HELP)(revoke_key)
 app.add_typer(keys, name="keys")
-app.command(help=DECIDE_HELP)(decide)
+app.command(help=decide_commands.HELP)(decide_commands.decide)
 app.command(help=SYNC_HELP)(sync)
 app.command(help=SCORE_HELP)(score)

@@ -22,16 +22,19 @@ def decide(
     now: int,
     uniform: float,
     spent: Collection[str] = (),
+    ruled: Collection[str] = (),
 ) -> Decision:
     """Candidates, rules, guard, expected value, draw: in that order, with every candidate's fate in the answer.
 
     `now` is `customer.now(clock)`; `uniform` in [0, 1) is drawn once per request: a lost race decides again with the
-    same number. `spent` are actions whose volume of the day is given out. Commit `decision.contacts` with the decision,
+    same number. `spent` are actions whose volume of the day is given out; no rule refuses those in `ruled` (batches ask
+    in arrays). Commit `decision.contacts` with the decision,
     by compare-and-swap on `decision.judged_version`; a dry run has none.
     """
     arms = arms_of(customer.arm_id, playbook.policy)
     about = agents.view(customer, playbook.policy, now) if request.direction == "inbound" else None
     bench = Live(request, customer, scores, playbook, now, arms, spent)
+    bench.refused |= dict.fromkeys(ruled)
     slots = fill(request, bench, playbook, now, uniform, arms, about is not None and about["help_first"])
     return assembled(
         request,

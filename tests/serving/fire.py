@@ -1,6 +1,6 @@
 """A process of the fire: decides, claims and reports on hot customers, many requests at once, by a clock that is given.
 
-    python fire.py STORE FOLDER WORKER SEED
+    python fire.py URL FOLDER WORKER SEED
 
 FOLDER/plan.json says how much there is to do. Every request is written to FOLDER/WORKER-SEED.log before it is asked
 ("ask") and once it is acknowledged ("ack"), so that the parent knows what was promised, whenever it kills us. The clock
@@ -23,12 +23,12 @@ from serving.decisions.decide import decide
 from serving.decisions.decision import Request, Scores
 from serving.decisions.guard import judge_claim, stamp
 from serving.decisions.policy import Actions, ContactPolicy, Playbook
-from serving.store import SqliteStore
+from serving.store import open_url
 from serving.store.protocol import Conflict, Store, Verdict
 
-START = parse_instant("2026-09-20T00:00:00Z")
-#: Clocks change in Auckland, Lord Howe (by half an hour), Berlin and New York while it burns.
-SPAN = 60 * DAY
+START = parse_instant("2026-10-03T00:00:00Z")
+#: Clocks change on Lord Howe (by half an hour), in Berlin and in New York while it burns.
+SPAN = 30 * DAY
 ZONES = (
     "Europe/Berlin",
     "America/New_York",
@@ -38,7 +38,6 @@ ZONES = (
     "America/Sao_Paulo",
 )
 WORKERS = 8
-AT_ONCE = 12  # requests that one process has open
 
 ACTIONS = [
     {"name": "offer", "issue": "grow", "group": "g", "channels": ["email", "phone"], "value": 60},
@@ -70,15 +69,6 @@ BOOK = Playbook(
         }
     ),
 )
-
-
-def opened(where: str) -> Store:
-    """The store at a path or a postgresql:// address."""
-    if not where.startswith("postgresql"):
-        return SqliteStore(where)
-    from serving.store.postgres import PostgresStore
-
-    return PostgresStore(where)
 
 
 def zone_of(customer: int) -> str:
@@ -127,40 +117,76 @@ def recheck(customer, contact, now):
 class Worker:
     def __init__(self, store: Store, folder: Path, worker: int, seed: int) -> None:
         plan = json.loads((folder / "plan.json").read_text())
-        self.requests, self.customers = plan["requests"], plan["customers"]
+        self.requests, self.customers, self.at_once = plan["requests"], plan["customers"], plan["at_once"]
         self.store, self.worker, self.name = store, worker, f"{worker}-{seed}"
         self.chance = random.Random(f"{plan['seed']}-{self.name}")
         self.progress = Progress(folder)
         self.log = os.open(folder / f"{self.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        self.later: list[tuple[int, int, str, str]] = []  # due at which step, tie, what, whose
+        self.later: list[tuple[int, int, list, str]] = []  # due when, tie, what follows, whose
         self.made = 0
+        self.claimed: set[str] = set()
+        self.resume(folder)
 
     def write(self, kind: str, what: str, **more: object) -> None:
-        line = {"kind": kind, "what": what, "seq": time.monotonic_ns(), **more}
+        line = {"kind": kind, "what": what, "seq": time.monotonic_ns(), "time": self.time(), **more}
         os.write(self.log, json.dumps(line).encode() + b"\n")
 
+    def time(self) -> int:
+        return START + int(min(self.progress.total() / self.requests, 1.0) * SPAN)
+
     def clock(self) -> int:
-        passed = min(self.progress.total() / self.requests, 1.0)
-        return START + int(passed * SPAN) + self.chance.randint(-30 * MINUTE, 30 * MINUTE)
+        return self.time() + self.chance.randint(-30 * MINUTE, 30 * MINUTE)
 
-    def plan(self, steps: int, what: str, subject: str) -> None:
-        self.made += 1
-        heapq.heappush(self.later, (self.step + steps, self.made, what, subject))
+    def course(self) -> list[tuple[str, float]]:
+        """What the channel will do with a contact, if it gets one: each with the hours that it waits before."""
+        dice, after = self.chance.random(), self.chance.random()
+        wait = 16.0 * self.chance.random()
+        if dice > 0.9:  # sent without a claim, given up, or forgotten
+            return [("sent", wait)] if dice < 0.92 else [("failed", wait)] if dice < 0.96 else []
+        course = [("claim", wait if dice < 0.5 else 0.0)]
+        if self.chance.random() < 0.1:
+            course.append(("claim", 0.0))  # twice
+        if after < 0.8:
+            course.append(("sent", 0.0 if after < 0.7 else 9 * 24.0 * self.chance.random()))  # in time, or late
+            if self.chance.random() < 0.15:  # and again
+                course.append(("sent" if dice < 0.4 else "failed", 48.0 * self.chance.random()))
+        elif after < 0.9:
+            course.append(("failed", 24.0 * self.chance.random()))
+        return course  # the rest is never reported
 
-    def hours(self, most: float) -> int:
-        """A random wait in steps of this process."""
-        return int(self.chance.random() * most * HOUR / SPAN * self.requests / WORKERS)
+    def plan(self, course: list[tuple[str, float]], contact_id: str, since: int) -> None:
+        if course:
+            self.made += 1
+            heapq.heappush(self.later, (since + int(course[0][1] * HOUR), self.made, course, contact_id))
+
+    def resume(self, folder: Path) -> None:
+        """The channel remembers what it was about to do when our forerunner was killed."""
+        courses, since = {}, {}
+        for path in sorted(folder.glob(f"{self.worker}-*.log")):
+            for text in path.read_text().splitlines(keepends=True):
+                line = json.loads(text) if text.endswith("\n") else {"kind": "torn"}
+                if line["kind"] == "ask" and line["what"] == "decide":
+                    courses[f"{line['id']}.1"] = line["course"]
+                elif line["kind"] == "ack" and line["what"] == "decide" and line["granted"]:
+                    since[line["granted"]] = line["time"]
+                elif line["kind"] == "ack" and line["what"] in ("claim", "sent", "failed"):
+                    since[line["id"]], courses[line["id"]] = line["time"], courses[line["id"]][1:]
+                    if line["what"] == "claim" and line["refused"] and line["id"] not in self.claimed:
+                        courses[line["id"]] = []
+                    elif line["what"] == "claim":
+                        self.claimed.add(line["id"])
+        for contact_id, at in since.items():
+            self.plan(courses[contact_id], contact_id, at)
 
     async def run(self) -> None:
-        self.step = 0
-        await asyncio.gather(*(self.connection() for _ in range(AT_ONCE)))
+        await asyncio.gather(*(self.connection() for _ in range(self.at_once)))
 
     async def connection(self) -> None:
         while self.progress.total() < self.requests:
-            self.step = self.progress.step(self.worker)
-            if self.later and self.later[0][0] <= self.step:
-                _, _, what, subject = heapq.heappop(self.later)
-                await getattr(self, what)(subject)
+            self.progress.step(self.worker)
+            if self.later and self.later[0][0] <= self.time():
+                _, _, course, contact_id = heapq.heappop(self.later)
+                await self.follow(course, contact_id)
             elif self.chance.random() < 0.04:
                 await self.interaction()
             else:
@@ -172,21 +198,16 @@ class Worker:
         customer_id, channel = f"C{self.chance.randrange(self.customers)}", self.chance.choice(["email", "phone", None])
         again = self.chance.random() < 0.05
         asked = Request(customer_id, decision_id, channel, request_id=f"r-{decision_id}" if again else None)
-        clock, uniform = self.clock(), self.chance.random()
-        self.write("ask", "decide", id=decision_id, customer=customer_id, channel=channel, clock=clock)
+        clock, uniform, course = self.clock(), self.chance.random(), self.course()
+        told = {"customer": customer_id, "channel": channel, "clock": clock, "course": course}
+        self.write("ask", "decide", id=decision_id, **told)
         granted, lost = await self.ask(asked, clock, uniform)
         self.write("ack", "decide", id=decision_id, granted=granted, lost=lost)
         if again:  # the same request twice is one decision
             repeat = Request(customer_id, decision_id + "-again", channel, request_id=asked.request_id)
             self.write("ack", "repeated", id=decision_id, same=await self.ask(repeat, clock, uniform) == (None, 0))
         if granted is not None:
-            dice = self.chance.random()
-            if dice < 0.9:
-                self.plan(self.hours(16.0) if dice < 0.5 else 0, "claim", granted)
-            elif dice < 0.92:
-                self.plan(self.hours(20.0), "sent", granted)  # without a claim
-            elif dice < 0.96:
-                self.plan(self.hours(20.0), "failed", granted)
+            self.plan(course, granted, self.time())
 
     async def ask(self, asked: Request, clock: int, uniform: float) -> tuple[str | None, int]:
         """(the contact that was reserved, how many races were lost)."""
@@ -201,42 +222,26 @@ class Worker:
                 return next((contact.contact_id for contact in decision.contacts), None), lost
         raise AssertionError("a thousand races lost in a row")
 
-    async def claim(self, contact_id: str) -> None:
-        now = self.clock()
-        self.write("ask", "claim", id=contact_id, clock=now)
-        try:
-            await asyncio.wrap_future(self.store.claim(contact_id, now, recheck))
-        except Conflict as error:
-            self.write("ack", "claim", id=contact_id, refused=str(error))
-            return
-        self.write("ack", "claim", id=contact_id, refused=None)
-        dice = self.chance.random()
-        if dice < 0.1:
-            self.plan(0, "claim", contact_id)  # twice
-        if dice < 0.7:
-            self.plan(0, "sent", contact_id)
-        elif dice < 0.8:
-            self.plan(self.hours(24.0 * 9), "sent", contact_id)  # late
-        elif dice < 0.9:
-            self.plan(self.hours(24.0), "failed", contact_id)  # the rest is never reported
-
-    async def sent(self, contact_id: str) -> None:
-        await self.report("sent", contact_id)
-        if self.chance.random() < 0.15:
-            self.plan(self.hours(48.0), "sent" if self.chance.random() < 0.5 else "failed", contact_id)
-
-    async def failed(self, contact_id: str) -> None:
-        await self.report("failed", contact_id)
-
-    async def report(self, what: str, contact_id: str) -> None:
-        now = self.clock()
+    async def follow(self, course: list[tuple[str, float]], contact_id: str) -> None:
+        """The next thing that happens to a contact; after a claim that was refused, nothing does."""
+        what, now = course[0][0], self.clock()
         self.write("ask", what, id=contact_id, clock=now)
+        asked = (
+            self.store.claim(contact_id, now, recheck)
+            if what == "claim"
+            else getattr(self.store, what)(contact_id, now)
+        )
         try:
-            await asyncio.wrap_future(getattr(self.store, what)(contact_id, now))
+            await asyncio.wrap_future(asked)
         except Conflict as error:
             self.write("ack", what, id=contact_id, refused=str(error))
+            if what == "claim" and contact_id not in self.claimed:
+                return
         else:
             self.write("ack", what, id=contact_id, refused=None)
+            if what == "claim":
+                self.claimed.add(contact_id)
+        self.plan(course[1:], contact_id, self.time())
 
     async def interaction(self) -> None:
         self.made += 1
@@ -258,7 +263,7 @@ class Worker:
 
 
 if __name__ == "__main__":
-    store = opened(sys.argv[1])
+    store = open_url(sys.argv[1])
     try:
         asyncio.run(Worker(store, Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])).run())
     finally:

@@ -3,6 +3,7 @@
 Both are written to be believed at sight: every contact of a customer, looked at one by one, with Python's own calendar.
 """
 
+import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -79,23 +80,33 @@ class Serial:
         treatments = [(action, channel) for action in actions for channel in action["channels"]]
         self.ranked = sorted(treatments, key=lambda each: -each[0]["value"])
         self.caps, self.zones, self.expires = caps, zones, expires
-        self.contacts: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-        self.owner: dict[str, str] = {}
+        self.contacts: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.due: list[tuple[int, int, list[list[Any]], str, dict[str, Any]]] = []
+        self.made = 0
         self.seen: dict[str, int] = defaultdict(int)
         self.reserved = self.claimed = 0
 
     def play(self, asked: Line) -> None:
-        what = asked["what"]
-        if what == "decide":
-            self.decide(asked["id"], asked["customer"], asked["channel"], asked["clock"])
-        elif what == "interaction":
+        """A decision or an interaction, after what had been due by then. Other requests follow from decisions."""
+        while self.due and self.due[0][0] <= asked["time"]:
+            at, _, course, customer, contact = heapq.heappop(self.due)
+            granted = getattr(self, course[0][0])(customer, contact, at)
+            if granted:
+                self.follow(at, course[1:], customer, contact)
+        if asked["what"] == "decide":
+            self.decide(asked)
+        elif asked["what"] == "interaction":
             self.seen[asked["customer"]] = max(self.seen[asked["customer"]], asked["clock"])
-        elif asked["id"] in self.owner:
-            customer = self.owner[asked["id"]]
-            getattr(self, what)(customer, self.contacts[customer][asked["id"]], asked["clock"])
 
-    def decide(self, decision_id: str, customer: str, channel: str | None, clock: int) -> None:
-        now = max(clock, self.seen[customer])
+    def follow(self, at: int, course: list[list[Any]], customer: str, contact: dict[str, Any]) -> None:
+        if course:
+            self.made += 1
+            due = at + int(course[0][1] * 3_600_000_000)
+            heapq.heappush(self.due, (due, self.made, course, customer, contact))
+
+    def decide(self, asked: Line) -> None:
+        customer, channel = asked["customer"], asked["channel"]
+        now = max(asked["clock"], self.seen[customer])
         for action, where in self.ranked:
             if channel not in (None, where):
                 continue
@@ -107,16 +118,16 @@ class Serial:
             }
             if self.allowed(customer, contact, now, reservations=True):
                 contact |= {"state": "reserved", "until": now + self.expires, "at": now}
-                self.contacts[customer][f"{decision_id}.1"] = contact
-                self.owner[f"{decision_id}.1"] = customer
+                self.contacts[customer].append(contact)
                 self.seen[customer] = now
                 self.reserved += 1
+                self.follow(now, asked["course"], customer, contact)
                 return
 
     def allowed(self, customer: str, contact: Line, now: int, reservations: bool) -> bool:
         zone = self.zones[customer]
         standing = []
-        for each in self.contacts[customer].values():
+        for each in self.contacts[customer]:
             if each["state"] in ("claimed", "sent"):
                 standing.append((each, each["at"]))
             elif reservations and each["state"] == "reserved" and now < each["until"]:
@@ -128,21 +139,27 @@ class Serial:
                     return False
         return True
 
-    def claim(self, customer: str, contact: dict[str, Any], clock: int) -> None:
-        now = max(clock, self.seen[customer])
+    def claim(self, customer: str, contact: dict[str, Any], at: int) -> bool:
+        now = max(at, self.seen[customer])
+        if contact["state"] == "claimed":
+            return True  # refused, as it is claimed already
         if contact["state"] != "reserved" or now >= contact["until"]:
-            return
-        if self.allowed(customer, contact, now, reservations=False):
-            contact |= {"state": "claimed", "at": now}
-            self.seen[customer] = now
-            self.claimed += 1
+            return False
+        if not self.allowed(customer, contact, now, reservations=False):
+            return False
+        contact |= {"state": "claimed", "at": now}
+        self.seen[customer] = now
+        self.claimed += 1
+        return True
 
-    def sent(self, customer: str, contact: dict[str, Any], clock: int) -> None:
+    def sent(self, customer: str, contact: dict[str, Any], at: int) -> bool:
         if contact["state"] not in ("claimed", "sent"):
-            contact["at"] = clock
+            contact["at"] = at
         contact["state"] = "sent"
-        self.seen[customer] = max(self.seen[customer], clock)
+        self.seen[customer] = max(self.seen[customer], at)
+        return True
 
-    def failed(self, _: str, contact: dict[str, Any], __: int) -> None:
+    def failed(self, _: str, contact: dict[str, Any], __: int) -> bool:
         if contact["state"] != "sent":
             contact["state"] = "failed"
+        return True

@@ -1,0 +1,253 @@
+"""A batch decides what the service would decide, customer by customer, and gives volumes to the most valuable first."""
+
+import asyncio
+from concurrent.futures import Future
+
+import market
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from features.workspace import WorkspaceError
+from serving import scoring
+from serving.batch_decide import Runner, audience, report
+from serving.batch_decide.allocation import Allocation
+from serving.commands import app
+from serving.decisions import policy
+from serving.decisions.decide import decide
+from serving.engine import Engine
+from serving.store.protocol import Commit
+
+ACTIONS = """
+actions:
+  - {name: voucher, issue: sales, group: coupons, channels: [email, mail], value: 40, volume: 7, attributes: {discount: 0.2}}
+  - {name: gold, issue: sales, group: coupons, channels: [email], value: 60, volume: 3, tags: [long],
+     eligible: "features.lifetime_count_purchase > 5.0", suitable: "scores.churn < 0.9"}
+  - {name: winback, issue: sales, group: winback, channels: {email: {cost: 0.01}, phone: {cost: 2}}, value: 25,
+     applicable: "features.recency_purchase > 10.0 && request.channel != 'web'"}
+  - {name: over, issue: sales, group: winback, channels: [email], value: 90, valid: {to: 2026-01-01}}
+  - {name: odd, issue: sales, group: winback, channels: [email], value: 90, eligible: "context.season == 'summer'"}
+  - {name: local, issue: sales, group: winback, channels: [email], value: 30, eligible: "attributes.country == 'AT'"}
+  - {name: help_call, issue: service, group: service, channels: [phone, web], value: 5}
+"""  # noqa: E501
+
+
+class Frozen:
+    def __init__(self, at):
+        self.at = at
+
+    def now(self):
+        return self.at
+
+
+@pytest.fixture
+def engine(shop):
+    (shop.folder / "actions.yaml").write_text(ACTIONS)
+    text = (shop.folder / "contact_policy.yaml").read_text()
+    for share in ("holdout: {share: 0.0}", "withholding: {share: 0.0}", "exploration: {epsilon: 0.0}"):
+        text = text.replace(share, share.replace("0.0", "0.2"))
+    (shop.folder / "contact_policy.yaml").write_text(text)
+    found = Engine.open(shop)
+    found.warm()
+    found.clock = Frozen(found.clock.now())
+    yield found
+    found.close()
+
+
+def pieces(customers, size=17):
+    return [customers[i : i + size] for i in range(0, len(customers), size)]
+
+
+def answers(runner, customers, size=17):
+    found = [each for piece in runner.run(pieces(customers, size)) for each in piece]
+    return {each["customer_id"]: orjson.loads(orjson.dumps(each)) for each in found}  # null is null, as in the log
+
+
+def alone(engine, runner, customer_id, spent=()):
+    """The service's way: one customer, by the same random number."""
+    read = engine.store.read(customer_id)
+    now = read.customer.now(engine.clock.now())
+    values = engine.vectors.of(read.state, now)
+    champions = engine.champions.current
+    earlier = now - engine.playbook.policy.signals.age
+    delayed = scoring.Delayed(champions.get("propensity"), engine.vectors, read.state, earlier)
+    scores = scoring.scores(engine.vectors, champions, values, delayed)
+    uniform = runner.uniform(customer_id)
+    return decide(runner.request(customer_id), read.customer, scores, engine.playbook, now, uniform, spent)
+
+
+@pytest.mark.parametrize("channel", ["email", None])
+def test_decision_for_decision_what_the_service_decides(engine, channel):
+    rows = [market.interaction(f"x{i}", f"C{i}", type="opted_out", channel="email") for i in range(0, 60, 9)]
+    rows += [market.interaction(f"y{i}", f"C{i}", type="complaint", case_id=f"case-{i}") for i in range(0, 60, 7)]
+    assert asyncio.run(engine.record(rows))["accepted"] == len(rows)
+    stated = [
+        {"customer_id": f"C{i}", "valid_from": "2026-05-01", "attributes": {"country": "AT" if i % 2 else "DE"}}
+        for i in range(30)
+    ]
+    assert asyncio.run(engine.record_attributes(stated))["accepted"] == 30
+    customers = [*market.customers(), "a-stranger", "another"]
+    plain = policy.Actions.model_validate(
+        {"actions": [each.model_dump() | {"volume": None} for each in engine.playbook.actions.actions]}
+    )
+    engine.playbook = policy.Playbook(plain, engine.playbook.policy)
+    runner = Runner(engine, "same", channel, dry_run=True)
+    found = answers(runner, customers)
+    stages = set()
+    for customer_id in customers:
+        one = alone(engine, runner, customer_id)
+        assert found[customer_id] == orjson.loads(one.to_bytes())
+        stages |= {fate.stage for slot in one.slots for fate in slot.fates}
+    assert {"chosen", "guard", "eligible", "applicable", "arbitration", "holdout"} <= stages
+
+
+def test_the_reservations_are_on_disk_and_the_same_job_gets_its_first_answers(engine):
+    customers = market.customers()
+    first = Runner(engine, "spring", "email")
+    found = answers(first, customers)
+    contacts = [each["contact_id"] for each in found.values() if each["contact_id"]]
+    assert first.tally.contacts == len(contacts) > 10
+    assert all(engine.store.contact(contact_id).state == "reserved" for contact_id in contacts)
+    again = Runner(engine, "spring", "email")
+    assert answers(again, customers[::-1]) == found
+    assert again.tally.repeated == len(customers)
+    other = Runner(engine, "summer", "email")
+    answers(other, customers)
+    assert other.tally.contacts < first.tally.contacts  # a cap of one action in three days
+
+
+def test_a_dry_run_leaves_nothing(engine):
+    before = len(engine.store.export("decisions", 0)), len(engine.store.export("contacts", 0))
+    assert answers(Runner(engine, "dry", "email", dry_run=True), market.customers())
+    assert (len(engine.store.export("decisions", 0)), len(engine.store.export("contacts", 0))) == before
+
+
+def test_volumes_go_to_the_most_valuable_in_whatever_order_they_come(engine):
+    customers = market.customers()
+    found = answers(Runner(engine, "dry", "email", dry_run=True), customers)
+    assert found == answers(Runner(engine, "dry", "email", dry_run=True), customers[::-1], size=5)
+    chosen = {name: [each for each in found.values() if each["action"] == name] for name in ("gold", "voucher")}
+    assert len(chosen["gold"]) == 3
+    assert len(chosen["voucher"]) == 7
+
+    def worth(each):
+        return next(f["factors"]["expected_value"] for f in each["candidates"] if f["stage"] == "chosen")
+
+    for name, winners in chosen.items():  # nobody who was turned away is worth more than anyone who was not
+        least = min(worth(each) for each in winners)
+        turned = [
+            customer_id
+            for customer_id, each in found.items()
+            if any(
+                t["rule"].startswith(f"volume {name}") for f in each["candidates"] for t in f.get("suppressed_by", [])
+            )
+        ]
+        runner = Runner(engine, "dry", "email", dry_run=True)
+        without = {"gold"} if name == "voucher" else set()
+        for customer_id in turned:
+            wanted = [alone(engine, runner, customer_id, spent).slots[0] for spent in (set(), without)]
+            for slot in wanted:
+                if slot.chosen is not None and slot.chosen.action.name == name:
+                    fate = next(fate for fate in slot.fates if fate.stage == "chosen")
+                    assert fate.factors.expected_value <= least
+        assert turned
+
+
+def test_volumes_are_leased_and_what_is_left_is_given_back(engine):
+    runner = Runner(engine, "lease", "email")
+    found = answers(runner, market.customers())
+    used = {name: sum(each["action"] == name for each in found.values()) for name in ("gold", "voucher")}
+    assert used == {"gold": 3, "voucher": 7}
+    for name, volume in (("gold", 3), ("voucher", 7)):
+        assert engine.store.lease(name, runner.day, 100, volume).result() == volume - used[name]
+    later = answers(Runner(engine, "later", "email"), ["C-new-1", "C-new-2"])
+    assert not {"gold", "voucher"} & {each["action"] for each in later.values()}
+
+
+def test_a_lost_race_is_judged_again(engine, monkeypatch):
+    honest, lost = engine.store.commit_decision, []
+
+    def sometimes(decision):
+        if decision.request.customer_id not in lost and len(lost) < 5:
+            lost.append(decision.request.customer_id)
+            future = Future()
+            future.set_result(Commit("lost"))
+            return future
+        return honest(decision)
+
+    monkeypatch.setattr(engine.store, "commit_decision", sometimes)
+    runner = Runner(engine, "race", "email")
+    found = answers(runner, market.customers())
+    assert runner.tally.judged_again == 5
+    assert len(found) == len(engine.store.export("decisions", 0)) == 60
+
+
+worths = st.lists(st.integers(0, 30).map(float), max_size=25)
+
+
+@given(worths, st.integers(0, 6), st.randoms())
+def test_whoever_is_kept_is_worth_no_less_than_whoever_is_not(worth, room, random):
+    people = [(f"C{i}", value) for i, value in enumerate(worth)]
+    random.shuffle(people)
+    allocation = Allocation(lambda _: room)
+    out = {who for name, value in people if (who := allocation.propose("a", name, value)) is not None}
+    kept = allocation.winners().get("a", [])
+    assert len(kept) == min(room, len(people))
+    assert out | set(kept) == {name for name, _ in people}
+    by_name = dict(people)
+    assert [by_name[name] for name in kept] == sorted((by_name[name] for name in kept), reverse=True)
+    assert min((by_name[name] for name in kept), default=99) >= max((by_name[name] for name in out), default=-1)
+
+
+def test_an_audience_is_read_once_each_in_pieces(tmp_path):
+    names = [f"C{i % 70}" for i in range(200)]
+    for path in (tmp_path / "a.csv", tmp_path / "a.parquet"):
+        table = pa.table({"x": list(range(200)), "customer_id": names})
+        if path.suffix == ".csv":
+            path.write_text("x,customer_id\n" + "".join(f"{i},{name}\n" for i, name in enumerate(names)))
+        else:
+            pq.write_table(table, path)
+        found = list(audience(path, 30))
+        assert [len(piece) for piece in found] == [30, 30, 10]
+        assert [name for piece in found for name in piece] == names[:70]
+    (tmp_path / "ids.csv").write_text("customer_id\n007\n1e5\n")
+    assert list(audience(tmp_path / "ids.csv", 9)) == [["007", "1e5"]]  # ids are text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("a.csv", "name\nC1\n", "no column customer_id"),
+        ("a.csv", "customer_id,b\nC1\n", "cannot be read"),
+        ("a.csv", "customer_id,b\n,1\n", "row 1"),
+        ("a.parquet", "nonsense", "cannot be read"),
+        ("a.csv", "", "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_audience_is_one_clear_line(tmp_path, name, content, text):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(WorkspaceError, match=text):
+        list(audience(tmp_path / name, 10))
+    with pytest.raises(WorkspaceError, match="cannot be read"):
+        list(audience(tmp_path / "none.csv", 10))
+
+
+def test_the_command_writes_a_line_a_customer(shop, tmp_path):
+    listed = tmp_path / "audience.csv"
+    listed.write_text("customer_id\n" + "\n".join(market.customers()) + "\n")
+    target = tmp_path / "out.parquet"
+    words = ["decide", "--customers", str(listed), "--channel", "email", "--out", str(target), "--job", "j"]
+    result = CliRunner().invoke(app, [*words, "--workspace", str(shop.folder)])
+    assert result.exit_code == 0, result.output
+    table = pq.read_table(target)
+    assert table.schema.equals(report.SCHEMA)
+    assert sorted(table["customer_id"].to_pylist()) == sorted(market.customers())
+    assert "60 customers" in result.output
+    wrong = CliRunner().invoke(app, [*words, "--channel", "fax", "--workspace", str(shop.folder)])
+    assert wrong.exit_code == 2
+    assert "fax" in wrong.output
+    assert "Traceback" not in wrong.output
