@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Literal
 
 Kind = Literal["literal", "name", "select", "index", "call", "method", "unary", "binary", "choice", "list", "map"]
@@ -199,13 +200,15 @@ class _Reader:
         return tuple(found)
 
 
-class Odd:
+class Odd(Enum):
     """A literal that only the CEL library needs to understand: unsigned numbers, bytes."""
+
+    LITERAL = "odd"
 
 
 def _number(text: str) -> int | float | Odd:
     if text[-1] in "uU":
-        return Odd()
+        return Odd.LITERAL
     if text[:2] in ("0x", "0X"):
         return int(text, 16)
     return float(text) if any(mark in text for mark in ".eE") else int(text)
@@ -215,6 +218,6 @@ def _text(text: str) -> str | Odd:
     quote = min(text.find(mark) for mark in "\"'" if mark in text)
     prefix = text[:quote].lower()
     try:
-        return Odd() if "b" in prefix else str(ast.literal_eval(text))
+        return Odd.LITERAL if "b" in prefix else str(ast.literal_eval(text))
     except (ValueError, SyntaxError):
-        return Odd()  # an escape that Python spells otherwise
+        return Odd.LITERAL  # an escape that Python spells otherwise
