@@ -27,7 +27,9 @@ def considered(playbook: Playbook, request: Request, placement: Placement | None
     channel = request.channel
     if placement is not None and placement.channel is not None:
         channel = placement.channel
-    found = candidates(playbook.actions, channel)
+    found: list[Candidate] | None = playbook.memo.get(("on", channel))
+    if found is None:
+        found = playbook.memo["on", channel] = candidates(playbook.actions, channel)
     if request.only is not None:
         found = [candidate for candidate in found if candidate.action.name == request.only]
     if placement is not None and placement.tags:

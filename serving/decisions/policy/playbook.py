@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from serving.decisions.language import BUILT_IN, Language
 from serving.decisions.policy.actions import Action, Actions
@@ -21,6 +22,8 @@ class Playbook:
     actions: Actions
     policy: ContactPolicy
     languages: Mapping[str, Language] = field(default_factory=lambda: BUILT_IN, compare=False)
+    #: What decisions work out once for these files.
+    memo: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if all(action.purpose == self.policy.purpose(action) for action in self.actions.actions):
