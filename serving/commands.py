@@ -146,6 +146,7 @@ def revoke_key(name: Annotated[str, typer.Argument(help="Whose key.")], workspac
 @command
 def sync(workspace: WorkspaceOption = None) -> None:
     from serving import sync as syncing
+    from serving.privacy.commands import tidy
     from serving.store import open_store
 
     opened = locate(workspace)
@@ -155,6 +156,7 @@ def sync(workspace: WorkspaceOption = None) -> None:
             task = bar.add_task("copying to history", total=None)
             done = syncing.sync(opened, store, lambda rows: bar.advance(task, rows))
         absorb_new(opened, store)
+        tidy(opened, store)
     finally:
         store.close()
     for kind, receipt in done.items():

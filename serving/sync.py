@@ -14,6 +14,7 @@ from features import attributes, clock
 from features.history import LOGS, History, Receipt, conform
 from features.identity import links
 from features.interactions import INSTANT, SCHEMA
+from features.tombstones import alone
 from features.workspace import Workspace
 from serving.store.protocol import Log, Store
 
@@ -61,7 +62,12 @@ CONTACTS = pa.schema(
 
 
 def sync(workspace: Workspace, store: Store, progress: Callable[[int], None] | None = None) -> dict[str, Receipt]:
-    """What was copied, by log. `progress(rows)` is told after every piece."""
+    """What was copied, by log. `progress(rows)` is told after every piece. Nobody is erased meanwhile."""
+    with alone(workspace):
+        return _sync(workspace, store, progress)
+
+
+def _sync(workspace: Workspace, store: Store, progress: Callable[[int], None] | None) -> dict[str, Receipt]:
     history = History(workspace)
     done: dict[str, Receipt] = {}
     for log in _ORDER:

@@ -55,10 +55,13 @@ class Erased(Answer):
     ids: int
     rows: dict[str, int]
     left: list[str]
+    finished: bool
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"ids": 2, "rows": {"store interactions": 41, "history contacts": 3}, "left": []}]
+            "examples": [
+                {"ids": 2, "rows": {"store interactions": 41, "history contacts": 3}, "left": [], "finished": True}
+            ]
         }
     )
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from serving import pages
-from serving.api import contacts, decide, operations, outbox, preferences, record
+from serving.api import contacts, decide, operations, outbox, preferences, privacy, record
 from serving.api.errors import answer_errors
 from serving.api.routes import Route, opened, reply
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from serving.engine import Engine
 
 #: One file a noun, in the order of the API page.
-NOUNS = (decide, record, contacts, outbox, preferences, operations)
+NOUNS = (decide, record, contacts, outbox, preferences, privacy, operations)
 
 DESCRIPTION = """Interactions in, one guarded next best action out; sometimes the best action is silence.
 

@@ -125,5 +125,8 @@ async def outcome(engine: "Engine", told: OutcomeRequest) -> Answer:
 
 
 def _erased(engine: "Engine", ids: Collection[str]) -> set[str]:
+    """As the store knows, and as the workspace does: a store that was lost and made anew knows nobody's tombstone."""
+    if not ids:
+        return set()
     with available():
-        return engine.store.erased(ids) if ids else set()
+        return engine.store.erased(ids) | engine.graveyard.tombstones().named(ids)
