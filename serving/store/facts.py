@@ -19,7 +19,7 @@ from features.online import learn
 from features.state import State
 from features.vocabulary import factorise
 from serving.decisions.profile import Profile
-from serving.store.identity import erased
+from serving.store.identity import locked
 from serving.store.protocol import Receipt
 from serving.store.tx import Tx
 
@@ -49,8 +49,7 @@ def record(tx: Tx, rows: Sequence[Row], names: Collection[str]) -> Receipt:
 
     What is of an erased customer counts as seen.
     """
-    tx.lock({row["customer_id"] for row in rows})
-    gone = erased(tx, {row["customer_id"] for row in rows})
+    gone = locked(tx, {row["customer_id"] for row in rows})
     fresh = tuple(row["customer_id"] not in gone and _is_new(tx, row) for row in rows)
     new = [row for row, is_new in zip(rows, fresh, strict=True) if is_new]
     fold_rows(tx, new, names)
@@ -93,8 +92,7 @@ def pieces(table: pa.Table, names: Collection[str]) -> Iterator[list[Told]]:
 
 def fold_piece(tx: Tx, piece: Sequence[Told]) -> None:
     """What is told of many customers."""
-    tx.lock([customer_id for customer_id, _, _ in piece])
-    gone = erased(tx, [customer_id for customer_id, _, _ in piece])
+    gone = locked(tx, [customer_id for customer_id, _, _ in piece])
     for customer_id, facts, statements in piece:
         if customer_id not in gone:
             _fold(tx, customer_id, facts, statements)

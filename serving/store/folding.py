@@ -20,7 +20,7 @@ from serving.decisions.customer import Contact
 from serving.decisions.marks import Mark
 from serving.decisions.profile import KEPT, NO_CONTACT, Known, Profile, Told
 from serving.store import contacts, telling
-from serving.store.identity import erased
+from serving.store.identity import locked
 from serving.store.protocol import Conflict, Receipt
 from serving.store.tx import Tx
 from serving.store.words import Words
@@ -51,8 +51,7 @@ def record(tx: Tx, words: Words, rows: Sequence[Row], sensitive: Collection[str]
     What is of an erased customer counts as seen.
     """
     customers = {row["customer_id"] for row in rows}
-    tx.lock(customers)
-    gone = erased(tx, customers)
+    gone = locked(tx, customers)
     fresh = _fresh(tx, rows, gone)
     new = [_complete(tx, row) for row, is_new in zip(rows, fresh, strict=True) if is_new]
     if new:

@@ -31,10 +31,12 @@ _NEVER = (1 << 63) - 1
 def record(tx: Tx, rows: Sequence[Row], kinds: Kinds, log: bool = True) -> Receipt:
     """Folds links (columns of LINKS, instants in microseconds) that were not seen before; `log`: into the log, too.
 
-    A row with `unless_linked` adds nothing where its link stands already: the same login, once more.
+    A row with `unless_linked` adds nothing where its link stands already: the same login, once more. What names an
+    erased id counts as seen.
     """
     tx.alone("identity")
-    fresh = tuple(_is_new(tx, row) for row in rows)
+    gone = erased(tx, {text for row in rows for text in (row["identifier"], row["customer_id"]) if text})
+    fresh = tuple(not gone & {row["identifier"], row["customer_id"]} and _is_new(tx, row) for row in rows)
     new = [row for row, is_new in zip(rows, fresh, strict=True) if is_new]
     if log:
         tx.executemany(
@@ -42,7 +44,6 @@ def record(tx: Tx, rows: Sequence[Row], kinds: Kinds, log: bool = True) -> Recei
             [(row["received_at"], row["identifier"], row["customer_id"], _body(row)) for row in new],
         )
     touched: set[str] = set()
-    gone = erased(tx, {text for row in new for text in (row["identifier"], row["customer_id"]) if text})
     for row in new:
         texts = {row["identifier"]} if row["op"] == ERASE else {row["identifier"], row["customer_id"]}
         if row["op"] == ERASE and row["identifier"] not in gone:
@@ -65,6 +66,15 @@ def erased(reader: Reader, ids: Collection[str]) -> set[str]:
     ).fetchall()
     found = {text for text, is_salt in rows if not is_salt}
     return found | _buried(reader, asked, [text for text, is_salt in rows if is_salt])
+
+
+def locked(tx: Tx, customers: Collection[str]) -> set[str]:
+    """Locks some customers; those of them that were erased, of whom nothing is to be written."""
+    tx.lock(customers)
+    gone = erased(tx, customers)
+    if gone:  # nor is a row to be left that was made to be locked
+        tx.execute("DELETE FROM customers WHERE version = 0 AND customer_id IN (SELECT value FROM texts(?))", (gone,))
+    return gone
 
 
 def buried(reader: Reader, ids: Sequence[str]) -> set[str]:

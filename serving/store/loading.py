@@ -13,7 +13,7 @@ from features.identity.links import without_erased
 from features.online import fold_table
 from serving.store import telling
 from serving.store.folding import Sheet, fold, tell
-from serving.store.identity import erased
+from serving.store.identity import locked
 from serving.store.protocol import Receipt
 from serving.store.tx import Tx
 from serving.store.words import Words
@@ -64,8 +64,7 @@ def _load(tx: Tx, words: Words, piece: pa.Table, sensitive: Collection[str]) -> 
     """Rows that were new."""
     vocabulary = words.growing(tx)
     customers = pc.unique(piece.column("customer_id")).to_pylist()
-    tx.lock(customers)
-    piece = without_erased(piece, frozenset(erased(tx, customers)))
+    piece = without_erased(piece, frozenset(locked(tx, customers)))
     ids = hash_strings(piece.column("interaction_id")).view(np.int64)
     unique, first = np.unique(ids, return_index=True)
     found = tx.execute("SELECT id FROM seen WHERE id IN (SELECT value FROM numbers(?))", (unique,)).fetchall()

@@ -101,9 +101,10 @@ def erase(tx: Tx, ids: Collection[str], salt: bytes, now: int, kinds: Kinds) -> 
 
 
 def restrict(tx: Tx, customer_id: str, on: bool) -> None:
-    """On: the id's own row says so, for the person. Off: none of the person's ids does any more."""
+    """On: the id's own row says so, for the person. Off: none of the person's ids does any more. Erased: nothing."""
     ids = persons_ids(tx, [customer_id])
-    tx.lock(ids)
+    if identity.locked(tx, ids):
+        return
     if on:
         tx.execute(
             "INSERT INTO customers (customer_id, version, seen_to, restricted) VALUES (?, 1, 0, 1) "

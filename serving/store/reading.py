@@ -45,7 +45,7 @@ def read(reader: Reader, words: Words, customer_id: str) -> Read:
     version, seen_to, profile, state, listed, _, restricted, newest_code, person = row
     if person is not None:
         return _person(reader, words, customer_id) if person else _erased(customer_id, version or 0, seen_to or 0)
-    if version is None and identity.erased(reader, [customer_id]):
+    if not version and identity.erased(reader, [customer_id]):
         return _erased(customer_id, 0, 0)
     _keep_up(reader, words, newest_code)
     told, ours = Profile.from_bytes(profile), _contacts(listed)
