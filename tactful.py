@@ -4,9 +4,11 @@ import typer
 
 from features import commands as features_commands
 from features.engine.command import build_features
+from serving import backup_commands, policy_commands, policy_try
 from serving import commands as serving_commands
-from serving import backup_commands, policy_commands
 from serving.demo import commands as demo_commands
+from serving.nudges import commands as nudge_commands
+from serving.privacy import commands as privacy_commands
 from training import commands as training_commands
 from training.reports import commands as report_commands
 
@@ -32,9 +34,12 @@ features.command("fit")(features_commands.fit_features)
 app.add_typer(features, name="features")
 app.add_typer(training_commands.app)
 app.add_typer(serving_commands.app)
+policy_commands.app.command("try", help=policy_try.HELP)(policy_try.try_)
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(backup_commands.app)
 app.add_typer(report_commands.app, name="report")
+app.add_typer(nudge_commands.app)
+app.add_typer(privacy_commands.app, name="privacy")
 app.add_typer(demo_commands.app)
 
 

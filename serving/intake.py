@@ -53,14 +53,14 @@ def check(
     for position, row in enumerate(rows):
         checked = _read(Interaction, row)
         if isinstance(checked, list):
-            refused.append(Refused(position, row, tuple(_placed(e, position) for e in checked)))
+            refused.append(Refused(position, _kept(row, erased), tuple(_placed(e, position) for e in checked)))
             continue
         problems = misfits(checked.channel, checked.occurred_at, channels, now)
         if checked.customer_id in erased:
             known = {"interaction_id": checked.interaction_id}
             refused.append(Refused(position, known, (_placed(_ERASED, position),)))
         elif problems:
-            refused.append(Refused(position, row, tuple(_placed(e, position) for e in problems)))
+            refused.append(Refused(position, _kept(row, erased), tuple(_placed(e, position) for e in problems)))
         else:
             taken.append(_contract(checked, now))
     return taken, refused
@@ -75,12 +75,14 @@ def check_attributes(
     for position, row in enumerate(rows):
         checked = _read(AttributeRecord, row)
         if isinstance(checked, list):
-            refused.append(Refused(position, row, tuple(_placed(e, position, "records") for e in checked)))
+            refused.append(
+                Refused(position, _kept(row, erased), tuple(_placed(e, position, "records") for e in checked))
+            )
             continue
         valid = now if checked.valid_from is None else checked.valid_from
         if not attributes.EARLIEST <= valid <= now + attributes.AHEAD:
             ago = FieldError("valid_from", f"is {clock.isoformat(valid)}", "say a date from 1900 to ten years ahead")
-            refused.append(Refused(position, row, (_placed(ago, position, "records"),)))
+            refused.append(Refused(position, _kept(row, erased), (_placed(ago, position, "records"),)))
             continue
         if checked.customer_id in erased:
             refused.append(Refused(position, {}, (_placed(_ERASED, position, "records"),)))
@@ -99,19 +101,26 @@ def check_links(
     for position, row in enumerate(rows):
         checked = _read(Identification, row)
         if isinstance(checked, list):
-            refused.append(Refused(position, row, tuple(_placed(e, position, "identifiers") for e in checked)))
+            refused.append(
+                Refused(position, _kept(row, erased), tuple(_placed(e, position, "identifiers") for e in checked))
+            )
             continue
         valid = now if checked.valid_from is None else checked.valid_from
         if checked.op != links.ERASE and erased and {checked.identifier, checked.customer_id} & set(erased):
             refused.append(Refused(position, {}, (_placed(_ERASED, position, "identifiers"),)))
         elif (problem := _misfit(checked, valid, settings, now)) is not None:
-            refused.append(Refused(position, row, (_placed(problem, position, "identifiers"),)))
+            refused.append(Refused(position, _kept(row, erased), (_placed(problem, position, "identifiers"),)))
         else:
             kind = checked.kind if checked.op != links.ERASE else checked.kind or CUSTOMER
             taken.append(checked.__dict__ | {"kind": kind, "valid_from": min(valid, now), "received_at": now})
             again.append(checked.valid_from is None and checked.link_id is None)
     known = links.to_rows(links.from_content(taken))
     return [row | {"unless_linked": each} for row, each in zip(known, again, strict=True)], refused
+
+
+def _kept(row: Any, erased: Collection[str]) -> Any:
+    """A refused row as it came; of who was erased nothing, whatever else is wrong with it."""
+    return {} if erased and named([row], "customer_id", "identifier") & set(erased) else row
 
 
 def _read(model: type[_Row], row: Any) -> _Row | list[FieldError]:
@@ -185,6 +194,8 @@ def keep(folder: Path, refused: Sequence[Refused], now: int) -> None:
 
 def _line(refused: Refused) -> bytes:
     reasons = [f"{error.field}: {error.what}" for error in refused.errors]
+    if any(error.what == _ERASED.what for error in refused.errors):  # an interaction_id may be made of the customer's
+        return orjson.dumps({"position": refused.position, "reasons": reasons, "row": {}})
     try:
         return orjson.dumps({"position": refused.position, "reasons": reasons, "row": refused.row})
     except orjson.JSONEncodeError:  # nested deeper than it writes; it reads deeper
