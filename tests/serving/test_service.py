@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import httpx
@@ -13,6 +15,7 @@ from running import Running
 from typer.testing import CliRunner
 
 from features.history import History
+from serving.client import create_key
 from serving.commands import app
 
 
@@ -24,6 +27,18 @@ def until(condition, seconds=20):
             return found
         time.sleep(0.2)
     raise AssertionError(f"not within {seconds} s")
+
+
+#: A client of BentoML's own, in a process of its own.
+NATIVE = """
+import json, sys, bentoml
+with bentoml.SyncHTTPClient(sys.argv[1], token=sys.argv[2]) as client:
+    found = client.score(customer_id="C5", features=True)
+    try:
+        client.score(customer_id="")
+    except bentoml.exceptions.BentoMLException as error:
+        print(json.dumps([found, str(error)]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +96,29 @@ def test_paths_outside_the_api_need_a_key_and_answer_in_one_shape(service, clien
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
+def test_bentoml_clients_score_with_the_same_keys_and_errors(service, client):
+    done = subprocess.run(
+        [sys.executable, "-c", NATIVE, service.url, service.key], capture_output=True, text=True, check=True
+    )
+    found, refused = json.loads(done.stdout)
+    assert "customer_id" in refused
+    ours = client.post("/v1/score", json={"customer_id": "C5", "features": True}).json()
+    assert set(found) == set(ours)
+    assert set(found["features"]) == set(ours["features"])
+    assert found["churn"] == pytest.approx(ours["churn"], rel=1e-4), "a moment later"
+    body = {"customer_id": 7}
+    refused = httpx.post(f"{service.url}/score", json=body)
+    assert (refused.status_code, refused.headers["content-type"]) == (401, "application/problem+json")
+    for wrong in (b"{", b"[]", b'{"customer_id": 7}', b'{"customer_id": "a", "x": NaN}'):
+        headers = {"Content-Type": "application/json"}
+        theirs = client.post("/score", content=wrong, headers=headers)
+        assert theirs.status_code in (400, 422)
+        assert theirs.content == client.post("/v1/score", content=wrong, headers=headers).content
+    only = create_key(service.workspace, "recorder", ["record"])
+    assert httpx.post(f"{service.url}/score", json=body, headers={"X-API-Key": only}).status_code == 403
+    assert client.get("/score").status_code == 405
+
+
 def test_a_new_champion_is_taken_up_while_it_serves(service, client):
     version = market.register(service.workspace, "churn", seed=9)
     score = lambda: client.post("/v1/score", json={"customer_id": "C3"}).json()  # noqa: E731
@@ -105,7 +143,6 @@ def test_a_changed_policy_is_taken_up_and_a_broken_one_is_not(service):
 
 
 def test_a_key_made_while_it_runs_works_and_a_revoked_one_stops(service):
-    from serving.client import create_key
     from serving.store import open_store
 
     key = create_key(service.workspace, "late")
@@ -148,6 +185,10 @@ def test_on_sigterm_it_finishes_and_everything_is_there(service, client):
     assert set(History(service.workspace).interactions(customers=["last"])["interaction_id"].to_pylist()) == {
         row["interaction_id"] for row in rows
     }
+    log = service.log.read_text(errors="replace")
+    assert "refused with 401" in log
+    for customer in ("new-here", "asked-by-hand", "last-", 'C1"', "C5", '"early"'):
+        assert customer not in log, "the log names no customer"
 
 
 @pytest.mark.slow
