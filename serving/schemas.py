@@ -266,8 +266,9 @@ class OutcomeRequest(Request):
     outcome_id: Word | None = Field(
         None, description="your idempotency key; without it the same outcome of a decision counts once"
     )
+    action: Word | None = Field(None, description="which of the decision's actions; default: that of its first slot")
     occurred_at: Instant | None = Field(None, description="default: now")
-    channel: Word | None = Field(None, description="where it happened; default: the decision's channel")
+    channel: Word | None = Field(None, description="where it happened; default: the channel it was decided for")
     value: Number | None = Field(None, description="money, e.g. of the purchase made")
 
     model_config = ConfigDict(

@@ -112,7 +112,7 @@ def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _contact(row: Mapping[str, Any]) -> dict[str, Any]:
-    moment = {"reserved": "reserved_at", "claimed": "touched_at"}.get(row["state"], "closed_at")
+    moment = {"reserved": "reserved_at", "ghost": "reserved_at", "claimed": "touched_at"}.get(row["state"], "closed_at")
     found = {name: row.get(name) for name in CONTACTS.names}
     return found | {"status": row["state"], "changed_at": row[moment]}
 

@@ -1,7 +1,7 @@
 """What happened, as told by channels and other systems: interactions, attributes, links of identifiers, outcomes."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -85,7 +85,8 @@ async def outcome(engine: "Engine", told: OutcomeRequest) -> Answer:
     decision = orjson.loads(found)
     if told.outcome in ("sent", "failed"):
         raise Problem("conflict", f"report it as POST /v1/contacts/{{contact_id}}/{told.outcome}")
-    channel = told.channel or decision["treatment_channel"] or decision["channel"]
+    action, offered_on = _meant(decision, told.action)
+    channel = told.channel or offered_on or decision["channel"]
     if channel is None:
         raise field("channel", "is missing", "the decision was silence on no channel: say where this happened")
     customer = engine.read(decision["customer_id"]).customer  # an opt-out is not older than what we know already
@@ -94,7 +95,8 @@ async def outcome(engine: "Engine", told: OutcomeRequest) -> Answer:
     problems = intake.misfits(channel, occurred_at, engine.workspace.settings.channels, now)
     if problems:
         raise invalid(problems)
-    outcome_id = told.outcome_id or f"outcome:{told.decision_id}:{told.outcome}"
+    which = "" if action == decision["action"] else f":{action}"
+    outcome_id = told.outcome_id or f"outcome:{told.decision_id}:{told.outcome}{which}"
     row = {
         "interaction_id": outcome_id,
         "customer_id": decision["customer_id"],
@@ -106,7 +108,7 @@ async def outcome(engine: "Engine", told: OutcomeRequest) -> Answer:
         "topic": None,
         "case_id": None,
         "decision_id": told.decision_id,
-        "action": decision["action"],
+        "action": action,
         "satisfaction": None,
         "identified": True,
         "provenance": "observed",
@@ -122,6 +124,18 @@ async def outcome(engine: "Engine", told: OutcomeRequest) -> Answer:
         "outcome": told.outcome,
         "accepted": receipt.accepted == 1,
     }
+
+
+def _meant(decision: Mapping[str, Any], action: str | None) -> tuple[str | None, str | None]:
+    """The action that an outcome is about and the channel it was offered on; Problem where the decision had no such."""
+    slots = [decision, *decision.get("more_slots", ())]
+    offered = {slot["action"]: slot["treatment_channel"] for slot in reversed(slots) if slot["action"] is not None}
+    if action is None:
+        return decision["action"], decision["treatment_channel"]
+    if action not in offered:
+        named = ", ".join(sorted(offered)) or "none: it was silence"
+        raise field("action", f"{action!r} is none of the decision's", f"name one of them ({named}), or leave it out")
+    return action, offered[action]
 
 
 def _erased(engine: "Engine", ids: Collection[str]) -> set[str]:
