@@ -4,6 +4,7 @@ import orjson
 import pytest
 from worlds import NOW, contact, flat, playbook, request
 
+from features import clock
 from features.clock import DAY, HOUR
 from serving.decisions.customer import Customer
 from serving.decisions.decide import decide
@@ -158,3 +159,72 @@ def test_a_fingerprint_tells_a_retry_from_another_question():
     assert first.fingerprint == request(number=9, request_id="r1", context={"b": 2, "a": 1}).fingerprint
     assert first.fingerprint != request(request_id="r1", context={"a": 1, "b": 3}).fingerprint
     assert first.fingerprint != request(request_id="r1", channel="phone", context={"a": 1, "b": 2}).fingerprint
+
+
+def one(**more: object) -> Playbook:
+    """A single action on e-mail, with these fields."""
+    listed = {"name": "x", "issue": "i", "group": "g", "channels": ["email"], "value": 9} | more
+    return Playbook(Actions.model_validate({"actions": [listed]}), playbook().policy)
+
+
+def fate(book: Playbook, scores: Scores | None = None, now: int = NOW):
+    return decide(request(), Customer("C1"), scores or flat(), book, now, 0.5).fates[0]
+
+
+def test_an_action_is_offered_from_its_first_moment_up_to_its_last():
+    book = one(valid={"from": clock.isoformat(NOW), "to": clock.isoformat(NOW + DAY)})
+    stages = [fate(book, now=at).stage for at in (NOW - 1, NOW, NOW + DAY - 1, NOW + DAY)]
+    assert stages == ["eligible", "chosen", "chosen", "eligible"]
+    assert "not offered before" in fate(book, now=NOW - 1).reason
+    assert "was offered until" in fate(book, now=NOW + DAY).reason
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected", "why"),
+    [
+        ("buying", "chosen", "chosen"),
+        ("leaving", "applicable", "in the stage leaving, and it fits buying, aware"),
+        (None, "applicable", "in no stage of the journey"),
+    ],
+)
+def test_an_action_fits_some_stages_of_the_journey(stage, expected, why):
+    scores = Scores(features={"journey_stage": stage}, propensity=lambda cs: [0.5] * len(cs))
+    found = fate(one(stages=["buying", "aware"]), scores)
+    assert found.stage == expected
+    assert why in found.reason
+    by_rule = fate(one(suitable="journey.stage == 'buying'"), scores)
+    assert (by_rule.stage == "chosen") is (stage == "buying")
+
+
+def test_u_is_learned_where_it_is_and_said_to_be_a_prior_where_not():
+    prior = fate(one()).factors
+    assert (prior.learned, prior.u) == (False, pytest.approx(0.5 * 0.2))
+    scores = Scores(propensity=lambda cs: [0.5] * len(cs), uplift=lambda cs: [-0.03] * len(cs))
+    learned = fate(one(), scores)
+    assert (learned.factors.learned, learned.factors.u) == (True, -0.03)
+    assert learned.reason == "worth less than silence", "who responds anyway is left alone"
+    assert learned.factors.as_dict()["learned"] is True
+
+
+def test_what_reveals_behaviour_is_scored_by_what_is_old_enough():
+    scores = Scores(propensity=lambda cs: [0.9] * len(cs), delayed=lambda cs: [0.1] * len(cs))
+    assert fate(one(), scores).factors.p == 0.9
+    shows = Playbook(one(reveals=[{"type": "purchase"}]).actions, playbook().policy)
+    asked = decide(request(dry_run=True), Customer("C1"), scores, shows, NOW, 0.5)
+    assert asked.fates[0].factors.p == 0.1
+
+
+def test_a_dry_run_values_what_is_refused_and_a_decision_only_what_survives():
+    book = Playbook(one(eligible="false").actions, playbook().policy)
+    assert fate(book).factors is None
+    dry = decide(request(dry_run=True), Customer("C1"), flat(), book, NOW, 0.5)
+    assert (dry.fates[0].stage, dry.fates[0].probability) == ("eligible", 0.0)
+    assert dry.fates[0].factors.expected_value > 0
+    assert (dry.chosen, dry.contacts) == (None, ())
+
+
+def test_what_is_asked_besides_makes_another_fingerprint():
+    plain = request(request_id="r1").fingerprint
+    others = [request(**more).fingerprint for more in ({"limit": 2}, {"dry_run": True}, {"only": "a"})]
+    assert len({plain, *others}) == 4
+    assert plain == request(number=2, limit=1, placements=()).fingerprint
