@@ -256,7 +256,10 @@ def read_yaml(path: Path, model: type[Model], written: bytes | None = None) -> M
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where is not None else ""
-        raise WorkspaceError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise WorkspaceError(f"{path}{line}: not valid YAML: {what}") from None
+    except RecursionError:
+        raise WorkspaceError(f"{path}: is nested too deeply; write it flat") from None
     if content is None:
         content = {}
     if not isinstance(content, dict):

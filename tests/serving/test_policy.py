@@ -1,13 +1,38 @@
 """The marketers' files: the shipped templates are valid, and every mistake is one line with file, key and fix."""
 
+import json
 import random
+from datetime import date
 from importlib.resources import files
 
+import full_policy
+import jsonschema
 import pytest
 import yaml
+from pydantic import ValidationError
 
-from features.workspace import Workspace, WorkspaceError, read_yaml
-from serving.decisions.policy import Actions, ContactPolicy, load, micros
+from features import clock
+from features.catalogue import DEFAULT
+from features.workspace import Workspace, WorkspaceError, explain, read_yaml
+from serving.decisions.policy import (
+    Action,
+    Actions,
+    Cap,
+    CapLevels,
+    ContactPolicy,
+    Experiment,
+    Playbook,
+    Pressure,
+    Quiet,
+    Signal,
+    Trigger,
+    Valid,
+    load,
+    micros,
+)
+from serving.decisions.policy.check import check
+from serving.decisions.policy.schema import schema
+from serving.decisions.policy.triggers import KINDS
 
 TEMPLATES = files("serving.templates")
 ACTION = {"name": "x", "issue": "grow", "group": "g", "channels": ["email"]}
@@ -96,24 +121,165 @@ def test_durations(text, seconds):
     assert micros(text) == seconds * 1_000_000
 
 
-def test_mutated_files_are_refused_or_loaded_never_a_traceback(workspace):
-    """Bytes swapped, dropped and doubled at random: a WorkspaceError or a whole playbook, nothing in between."""
-    chance = random.Random(11)
+def mutated(workspace: Workspace, number: int, seed: int) -> list[str]:
+    """Characters swapped, dropped and doubled at random in one of the files: what was said to those refused."""
+    chance = random.Random(seed)
     originals = {path: path.read_text() for path in (workspace.actions_file, workspace.policy_file)}
     refusals = []
-    for _ in range(300):
+    for _ in range(number):
         path = chance.choice(sorted(originals))
-        text = [line for line in originals[path].splitlines() if not line.lstrip().startswith("#")]
-        body = list("\n".join(text))
+        body = list(originals[path])
         for _ in range(chance.randint(1, 4)):
             at = chance.randrange(len(body))
             body[at] = chance.choice(["", body[at] * 2, chance.choice("{}[]:,-#'\"\t%&*!|>@`\x00\ud7ff0z ")])
         path.write_text("".join(body), encoding="utf-8")
         try:
-            load(workspace)
+            book = load(workspace)
         except WorkspaceError as error:
-            refusals.append((path, str(error)))
+            refusals.append(str(error))
+        else:  # whole: what was read says itself again, and everything in it can be asked
+            assert ContactPolicy.model_validate(book.policy.model_dump(by_alias=True)) == book.policy
+            assert Actions.model_validate(book.actions.model_dump(by_alias=True)) == book.actions
+            assert all("\n" not in found.text for found in check(book, workspace.settings, DEFAULT.names, 0))
         finally:
             path.write_text(originals[path])
-    assert len(refusals) > 100
-    assert all(str(path) in message for path, message in refusals)
+    return refusals
+
+
+@pytest.mark.parametrize(
+    "number", [250, pytest.param(5_000, marks=[pytest.mark.slow, pytest.mark.timeout(600)], id="10,000 in all")]
+)
+@pytest.mark.parametrize("full", [False, True], ids=["template", "every key"])
+def test_mutated_files_are_refused_or_loaded_never_a_traceback(workspace, number, full):
+    for path, text in ((workspace.actions_file, full_policy.ACTIONS), (workspace.policy_file, full_policy.POLICY)):
+        lines = (text if full else path.read_text()).splitlines()
+        path.write_text("\n".join(line for line in lines if not line.lstrip().startswith("#")))
+    refusals = mutated(workspace, number, seed=11 + full)
+    assert len(refusals) > number / 4
+    files = (str(workspace.actions_file), str(workspace.policy_file))  # a renamed group is missed by the other file
+    assert [text for text in refusals if not text.startswith(files) or "\n" in text] == []
+
+
+def test_the_full_files_state_every_key_and_none_at_its_default(workspace):
+    """So what is tested with them is tested with everything that a marketer may write."""
+    workspace.actions_file.write_text(full_policy.ACTIONS)
+    workspace.policy_file.write_text(full_policy.POLICY)
+    book = load(workspace)
+    first, stated = book.actions.actions[0], book.policy.model_dump()
+    assert first.model_fields_set == set(Action.model_fields)
+    assert {key for key, value in ContactPolicy().model_dump().items() if stated[key] == value} == set()
+    assert {action.trigger.kind for action in book.actions.actions if action.trigger} == set(KINDS)
+    assert {cap.scope for cap in book.policy.caps} == {"total", "channel", "tag", "issue", "group", "action"}
+
+
+@pytest.mark.parametrize("which", ["actions", "policy"])
+def test_the_schema_accepts_what_reading_accepts_and_is_strict_about_keys(which):
+    validator = jsonschema.Draft202012Validator(schema(which))
+    name = {"actions": "actions.yaml", "policy": "contact_policy.yaml"}[which]
+    full = {"actions": full_policy.ACTIONS, "policy": full_policy.POLICY}[which]
+    for text in (full, (TEMPLATES / name).read_text(), (files("serving.demo") / name).read_text()):
+        content = json.loads(json.dumps(yaml.safe_load(text), default=str))  # an editor sees a date as text
+        assert [error.message for error in validator.iter_errors(content)] == []
+        assert list(validator.iter_errors(content | {"houldout": {}}))
+    described = [text for text in json.dumps(schema(which)).split('"description": ')[1:] if not text.startswith('""')]
+    assert len(described) > 20
+
+
+@pytest.mark.parametrize(
+    ("cap", "scale", "label"),
+    [
+        ({"limit": "3 per 7d"}, 7 * clock.DAY, "cap total: 3 per 7d"),
+        ({"limit": "1 per local day"}, "day", "cap total: 1 per local day"),
+        ({"limit": "2 per week"}, "week", "cap total: 2 per local week"),
+        ({"max": 4, "per": "month"}, "month", "cap total: 4 per local month"),
+        ({"max": 4, "window": "36h"}, 36 * clock.HOUR, "cap total: 4 per 36h"),
+    ],
+)
+def test_caps_are_rolling_or_of_the_calendar(cap, scale, label):
+    made = Cap.model_validate({"scope": "total"} | cap)
+    assert (made.calendar or made.length) == scale
+    assert made.label == label
+    assert made == Cap.model_validate(made.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "message"),
+    [
+        (Cap, {"scope": "total", "limit": "3 per fortnight"}, "`limit` is not understood"),
+        (Cap, {"scope": "total", "limit": 3}, "`limit` is not understood"),
+        (Cap, {"scope": "total", "limit": "3 per 7d", "max": 3}, "`limit` says it all; remove max"),
+        (Cap, {"scope": "total", "max": 3}, "either a `window` such as 7d or `per: day`"),
+        (Cap, {"scope": "total", "max": 3, "window": "7d", "per": "day"}, "give one of them"),
+        (Trigger, {}, "exactly one of stage, stalled, case_closed, abandoned, date; it names none"),
+        (Trigger, {"stage": "a", "case_closed": True}, "it names `stage` and `case_closed`"),
+        (Trigger, {"case_closed": False}, "it names none"),
+        (Signal, {"text": "x"}, "at least one of type, topic, channel"),
+        (Quiet, {"hours": "21-8"}, 'write them as "21:00-08:00"'),
+        (Quiet, {"hours": "21:00-24:30"}, 'write them as "21:00-08:00"'),
+        (Quiet, {"hours": "08:00-08:00"}, "for the whole day write 00:00-24:00"),
+        (Quiet, {"weekdays": ["saturday"]}, "'mon', 'tue'"),
+        (Experiment, {"arms": [{"name": "a", "share": 0.6, "play": "nothing"}] * 2}, "names an arm twice"),
+        (
+            Experiment,
+            {"arms": [{"name": n, "share": 0.6, "play": "nothing"} for n in "ab"]},
+            "the shares add up to 1.2; at most 1",
+        ),
+        (CapLevels, {"levels": [{"share": 0.6, "factor": 2}] * 2}, "the shares add up to 1.2"),
+        (ContactPolicy, {"zone": "Berlin"}, "'Berlin' is no time zone"),
+        (ContactPolicy, {"zone": "../../etc/passwd"}, "is no time zone"),
+        (Valid, {"from": "yesterday"}, "is not a date"),
+    ],
+)
+def test_a_value_that_makes_no_sense_says_how_to_write_it(model, given, message):
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate(given)
+    assert message in "; ".join(explain(caught.value))
+
+
+def test_days_of_validity_begin_in_the_companys_zone():
+    action = ACTION | {"valid": {"from": date(2026, 3, 29), "to": "2026-03-30"}}
+    book = Playbook(Actions.model_validate({"actions": [action]}), ContactPolicy(zone="Europe/Berlin"))
+    start, end = book.spans["x"]
+    assert (start, end) == (clock.parse_instant("2026-03-28T23:00:00Z"), clock.parse_instant("2026-03-29T22:00:00Z"))
+    assert end - start == 23 * clock.HOUR  # the clocks went forward
+    only = book.actions.by_name["x"]
+    assert [book.valid(only, at) for at in (start - 1, start, end - 1, end)] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("action", "purpose"),
+    [
+        ({}, "marketing"),
+        ({"issue": "service"}, "service"),
+        ({"group": "service"}, "service"),
+        ({"issue": "service", "purpose": "marketing"}, "marketing"),
+        ({"purpose": "news"}, "news"),
+    ],
+)
+def test_the_purpose_that_consent_is_asked_for(action, purpose):
+    book = Playbook(Actions.model_validate({"actions": [ACTION | action]}), ContactPolicy())
+    assert book.actions.actions[0].purpose == purpose
+    assert Playbook(book.actions, book.policy).version == book.version
+
+
+def test_quiet_hours_may_pass_midnight_and_last_all_day():
+    assert Quiet(hours="21:00-08:00").span == (21 * 60, 8 * 60)
+    assert Quiet(hours=" 0:00 - 24:00").span == (0, 24 * 60)
+    assert Quiet(weekdays=["sat", "sun"]).days == {5, 6}
+
+
+def test_pressure_sustains_what_the_study_found():
+    """About 3 calls, 4 e-mails or 10 letters a quarter alone: evenly spaced, the sum just before each stays in room."""
+    pressure = Pressure()
+    for channel, quarter in (("phone", 3), ("email", 4), ("mail", 10)):
+        gap = 91 * clock.DAY / quarter
+        standing = sum(pressure.weight(channel) * 0.5 ** (n * gap / pressure.half) for n in range(1, 200))
+        tighter = sum(pressure.weight(channel) * 0.5 ** (n * gap * 0.8 / pressure.half) for n in range(1, 200))
+        assert standing + pressure.weight(channel) <= pressure.limit * 1.06
+        assert tighter + pressure.weight(channel) > pressure.limit
+
+
+def test_a_file_nested_without_end_is_one_line(workspace):
+    workspace.policy_file.write_text("caps: " + "[" * 5_000)
+    with pytest.raises(WorkspaceError, match="nested too deeply"):
+        load(workspace)

@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from typing import Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
@@ -59,9 +59,10 @@ class ContactPolicy(Section):
     @field_validator("zone")
     @classmethod
     def _zone(cls, name: str) -> str:
-        if name not in available_timezones():
-            raise ValueError(f"{name!r} is no time zone; write one such as Europe/Berlin or UTC")
-        return name
+        try:
+            return ZoneInfo(name).key
+        except (ValueError, OSError, LookupError):
+            raise ValueError(f"{name!r} is no time zone; write one such as Europe/Berlin or UTC") from None
 
     @cached_property
     def version(self) -> str:
