@@ -240,7 +240,18 @@ def test_every_worked_example_works(client):
         if path.endswith("interactions"):
             assert answer.json()["accepted"] == 1
     answered, never_made = (
-        ("decide", "explain", "score", "interactions", "attributes", "identifiers", "preferences"),
+        (
+            "decide",
+            "explain",
+            "score",
+            "interactions",
+            "attributes",
+            "identifiers",
+            "preferences",
+            "export",
+            "restrict",
+            "erase",
+        ),
         ("outcomes", "claim", "sent", "failed", "ack"),
     )
     assert statuses == dict.fromkeys(answered, 200) | dict.fromkeys(never_made, 404)

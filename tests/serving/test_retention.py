@@ -53,9 +53,8 @@ def test_what_is_gone_does_not_come_back_and_the_store_goes_on(engine, tmp_path)
     sync.sync(engine.workspace, engine.store)
     assert instants(engine) == [START - HOUR]
     file = tmp_path / "new.jsonl"
-    file.write_text(
-        '{"interaction_id": "n", "customer_id": "C9", "occurred_at": "2026-05-01", "channel": "web", "type": "visit"}\n'
-    )
+    file.write_text(json.dumps(market.interaction("n", "C9")) + "
+")
     assert ingest_files(engine.workspace, [file]).total.accepted == 1
 
 
