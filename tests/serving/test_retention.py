@@ -53,8 +53,7 @@ def test_what_is_gone_does_not_come_back_and_the_store_goes_on(engine, tmp_path)
     sync.sync(engine.workspace, engine.store)
     assert instants(engine) == [START - HOUR]
     file = tmp_path / "new.jsonl"
-    file.write_text(json.dumps(market.interaction("n", "C9")) + "
-")
+    file.write_text(json.dumps(market.interaction("n", "C9")) + "\n")
     assert ingest_files(engine.workspace, [file]).total.accepted == 1
 
 
