@@ -40,6 +40,12 @@ class Sheet:
     marks: list[Mark] = field(default_factory=list)
 
 
+def warm() -> None:
+    """Loads what is compiled: a second or more that no transaction is to be held open for."""
+    row = {"occurred_at": 0, "received_at": 0, "interaction_id": ""}
+    update(State(), _items([(row, 0)]))
+
+
 def signed(id_hash: int) -> int:
     """A 64-bit hash as SQLite's signed integer."""
     return id_hash - (1 << 64) if id_hash >= 1 << 63 else id_hash

@@ -19,7 +19,7 @@ from psycopg.types.json import set_json_loads
 from psycopg.types.numeric import Int8Dumper
 
 from features.workspace import Identity, WorkspaceError
-from serving.store import postgres_schema
+from serving.store import folding, postgres_schema
 from serving.store.protocol import Unavailable
 from serving.store.sql_store import SqlStore
 from serving.store.tx import Reader, Rows, arrayed, for_postgres
@@ -216,6 +216,7 @@ class PostgresDatabase:
         return connection
 
     def session(self) -> PostgresSession:
+        folding.warm()
         return PostgresSession(self)
 
     def settled(self, table: str) -> int:
