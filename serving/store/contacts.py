@@ -122,22 +122,19 @@ def claimable(contact: Contact, now: int) -> None:
 
 def sent(tx: Tx, contact: Contact, now: int) -> Contact:
     """It went out. Without a valid claim the channel broke the agreement: it is recorded, counted and flagged."""
-    touched = contact.touched_at if contact.state == "claimed" else now
-    went = replace(
-        contact,
-        state="sent",
-        touched_at=touched,
-        closed_at=now,
-        breach=contact.breach or contact.state != "claimed",
-        respond_by=contact.respond_by if contact.state == "claimed" else _moved(contact, now),
-    )
+    if contact.state == "claimed":
+        went = replace(contact, state="sent", closed_at=now)
+    else:  # on which local day it went out nobody judged: it counts by the customer's zone of whoever asks
+        went = replace(contact, state="sent", touched_at=now, closed_at=now, breach=True, local_day=None, zone=None,
+                       respond_by=_moved(contact, now))  # fmt: skip
     _change(tx, went, now)
     return went
 
 
 def _moved(contact: Contact, now: int) -> int | None:
-    """The response window begins when it is touched; it was reserved with the window counted from there."""
-    return None if contact.respond_by is None else now + contact.respond_by - contact.reserved_at
+    """The response window begins when it is touched; so far it was counted from the claim, or from the reservation."""
+    began = contact.reserved_at if contact.touched_at is None else contact.touched_at
+    return None if contact.respond_by is None else now + contact.respond_by - began
 
 
 def failed(tx: Tx, contact: Contact, now: int, reason: str = "") -> Contact:
