@@ -89,6 +89,7 @@ class DecideRequest(Request):
     limit: Annotated[int, Strict(), Field(ge=1, le=20)] = Field(1, description="at most this many different actions")
     placements: list[Placement] = Field([], max_length=20, description="named slots to fill, the most important first")
     dry_run: Annotated[bool, Strict()] = Field(False, description="only say what it would be; leaves no trace")
+    claim: Annotated[bool, Strict()] = Field(False, description="a live channel sends at once: claim what is reserved")
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"customer_id": "C1042", "channel": "email", "request_id": "job-7-C1042"}]}

@@ -48,6 +48,7 @@ def _slot(logged: Mapping[str, Any]) -> dict[str, Any]:
         "says": logged.get("says"),
         "contact_id": logged["contact_id"],
         "expires_at": logged["expires_at"],
+        "claimed": False,
     }
 
 

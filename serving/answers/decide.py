@@ -80,6 +80,7 @@ class FilledSlot(BaseModel):
     says: str | None
     contact_id: str | None
     expires_at: str | None
+    claimed: bool
     candidates: list[CandidateFate] | None = None
     distribution: list[Cell] | None = None
 
@@ -137,6 +138,7 @@ class Decided(Answer):
     reasons: list[str]
     contact_id: str | None
     expires_at: str | None
+    claimed: bool = False
     says: str | None = None
     slots: list[FilledSlot]
     deferred_to: str | None = None

@@ -11,6 +11,7 @@ from serving import metrics, scoring, shown
 from serving.decisions.decide import decide as decided
 from serving.decisions.decision import Decision, Placement, Request
 from serving.decisions.eligibility import candidates
+from serving.engine import contacts
 from serving.engine.waiting import RACES, RETRY, Answer, available, done, field
 from serving.problems import Problem
 from serving.schemas import DecideRequest, ExplainRequest, ScoreRequest
@@ -26,7 +27,8 @@ async def decide(engine: "Engine", asked: DecideRequest) -> Answer:
     request = _request(engine, asked)
     if request.dry_run:
         return shown.decision(explained(engine, request).as_dict())
-    return shown.decision(await answered(engine, request))
+    answer = shown.decision(await answered(engine, request))
+    return await _claimed(engine, answer) if asked.claim else answer
 
 
 def explain(engine: "Engine", asked: ExplainRequest) -> Answer:
@@ -73,6 +75,21 @@ async def answered(
         if commit.status == "repeated" and commit.first is not None:
             return _loaded(commit.first)
     raise Problem("not-ready", "too many decisions about this customer at once; ask again", headers=RETRY)
+
+
+async def _claimed(engine: "Engine", answer: Answer) -> Answer:
+    """A live channel sends at once: its contacts are claimed, too. Asked again for the same request_id, once only."""
+    for slot in answer["slots"]:
+        if slot["contact_id"] is not None:
+            try:
+                await contacts.claim(engine, slot["contact_id"], f"with {slot['contact_id']}")
+                slot["claimed"] = True
+            except Problem as problem:  # something came in between: it may not go out any more
+                if problem.slug != "conflict":
+                    raise
+                slot["reasons"] = [problem.detail, *slot["reasons"]]
+    first = answer["slots"][0]
+    return answer | {"claimed": first["claimed"], "reasons": first["reasons"]}
 
 
 def _request(engine: "Engine", asked: DecideRequest) -> Request:

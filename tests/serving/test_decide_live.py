@@ -148,3 +148,26 @@ def test_a_trace_of_the_agents_view_is_in_the_answer(opened):
     assert answer["agent"]["probably_about"]["topic"] == "shoes"
     assert answer["action"] in (None, "help_call")
     assert decide(engine, "C7", channel="phone")["agent"] is None
+
+
+def test_a_live_channel_reserves_and_claims_in_one_call(opened):
+    engine = opened()
+    answer = decide(engine, channel="email", claim=True, request_id="live-1")
+    assert (answer["claimed"], answer["slots"][0]["claimed"]) == (True, True)
+    assert engine.store.contact(answer["contact_id"]).state == "claimed"
+    assert decide(engine, channel="email", claim=True, request_id="live-1") == answer, "its answer got lost"
+    with pytest.raises(Problem, match="is claimed"):
+        asyncio.run(engine.claim(answer["contact_id"]))
+    only_reserved = decide(engine, "C2", channel="email")
+    assert only_reserved["claimed"] is False
+    dry = decide(engine, "C2", channel="mail", claim=True, dry_run=True)
+    assert dry["claimed"] is False
+
+
+def test_what_may_not_go_out_any_more_is_not_claimed(opened):
+    engine = opened()
+    answer = decide(engine, channel="email", request_id="late")
+    asyncio.run(engine.record([interaction("no", "C1", type="opted_out", channel="email")]))
+    again = decide(engine, channel="email", claim=True, request_id="late")
+    assert (again["contact_id"], again["claimed"]) == (answer["contact_id"], False)
+    assert "opted out" in again["reasons"][0]
