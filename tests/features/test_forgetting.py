@@ -6,7 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+import tactful
 from features import clock
 from features.forgetting import expire_history, expire_quarantine, forget_files, forget_history, forget_quarantine
 from features.history import History
@@ -202,3 +204,18 @@ def test_old_quarantine_expires_by_when_it_was_written(workspace):
 def test_erasing_and_syncing_take_turns(workspace):
     with alone(workspace):
         assert (workspace.history / ".privacy.lock").exists()
+
+
+def test_features_are_built_of_who_is_left(workspace, tmp_path):
+    """Parts of days that lost all their rows are read like any other; the table is that of a history without them."""
+    (workspace.folder / "catalogue.py").write_text(
+        "from features.definitions import ANY\nfrom features.kinds import Count\nCATALOGUE = [Count(ANY, 30)]\n"
+    )
+    ingest_files(workspace, [write(tmp_path / "ann.jsonl", rows(ANN))])
+    ingest_files(workspace, [write(tmp_path / "bob.jsonl", rows(BOB, first=3))])
+    forget_history(workspace, {ANN})
+    out = workspace.folder / "features.parquet"
+    asked = ["features", "build", "--as-of", "2026-05-20", "--out", str(out), "--workspace", str(workspace.folder)]
+    result = CliRunner().invoke(tactful.app, asked)
+    assert result.exit_code == 0, result.output
+    assert pq.read_table(out, columns=["customer_id"]).column("customer_id").to_pylist() == [BOB]
