@@ -36,6 +36,13 @@ class Seen:
         ]
         return sorted(rows, key=lambda row: -row.at)
 
+    def topics(self):
+        newest = {}
+        for row in self.of(None, None, None):
+            if row.topic is not None:
+                newest.setdefault(row.channel, row)
+        return list(newest.values())
+
 
 def saw(days: float = 10, type: str = "purchase", topic: str | None = "books", **more: object) -> Sighting:
     given = {"channel": "web", "identified": True, "provenance": "observed"} | more
