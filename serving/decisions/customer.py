@@ -79,6 +79,9 @@ class Sightings(Protocol):
 
     def of(self, type: str | None, topic: str | None, channel: str | None, /) -> list[Sighting]: ...
 
+    def topics(self) -> list[Sighting]:
+        """The newest with a topic on each channel; newest first."""
+
 
 @dataclass(frozen=True)
 class Customer:

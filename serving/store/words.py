@@ -19,6 +19,7 @@ class Words:
         self._stale = False
         self._lock = threading.Lock()
         self._outbound: tuple[np.ndarray, list[Entry]] = (np.zeros(0, bool), [])
+        self._topical = np.zeros(0, np.int64)
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -32,7 +33,7 @@ class Words:
         with self._lock:
             if self._stale:
                 self.vocabulary, self._outbound, self._stale = Vocabulary(), (np.zeros(0, bool), []), False
-                self._known = set()
+                self._known, self._topical = set(), np.zeros(0, np.int64)
             rows = connection.execute(
                 "SELECT code, entry FROM vocabulary WHERE code >= ? ORDER BY code", (len(self.vocabulary),)
             )
@@ -66,6 +67,17 @@ class Words:
         if len(known[1]) != len(self.vocabulary):
             entries = self.vocabulary.entries
             known = self._outbound = np.array([entry[1] == "outbound" for entry in entries], bool), entries
+        return known
+
+    def topical(self) -> np.ndarray:
+        """int[codes]: a number for the channel of what is inbound and has a topic, -1 for the rest."""
+        known = self._topical
+        if len(known) != len(self.vocabulary):
+            entries = self.vocabulary.entries
+            channels = sorted({entry[0] for entry in entries})
+            has = [entry[1] == "inbound" and entry[3] is not None for entry in entries]
+            numbers = [channels.index(entry[0]) if topic else -1 for entry, topic in zip(entries, has, strict=True)]
+            known = self._topical = np.array(numbers, np.int64)
         return known
 
     def append(self, tx: Tx, known: int) -> None:

@@ -219,6 +219,10 @@ class Listed:
             if type in (None, seen.type) and topic in (None, seen.topic) and channel in (None, seen.channel)
         ]
 
+    def topics(self) -> list[Sighting]:
+        newest = {seen.channel: seen for seen in reversed(self.rows) if seen.topic is not None}
+        return sorted(newest.values(), key=lambda seen: -seen.at)
+
 
 def customer_of(world: World, now: int) -> Customer:
     """What a store would read."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from serving.decisions.rules.grammar import Node, walk
 
@@ -18,9 +19,13 @@ class Needs:
 
     def of(self, variable: Variable) -> frozenset[str] | None:
         """The names needed of a variable; None means all of them."""
-        if variable in self.whole:
-            return None
-        return frozenset(name for owner, name in self.names if owner == variable)
+        return self._by_variable.get(variable, frozenset())
+
+    @cached_property
+    def _by_variable(self) -> dict[Variable, frozenset[str] | None]:
+        """Worked out once: every decision asks."""
+        named = {owner: frozenset(name for of, name in self.names if of == owner) for owner, _ in self.names}
+        return {**named, **dict.fromkeys(self.whole)}
 
     @classmethod
     def all(cls, needs: Iterable["Needs"]) -> "Needs":
