@@ -201,6 +201,52 @@ def test_sql_in_any_string_is_text(client, engine):
 ROW_STRINGS = ("customer_id", "interaction_id", "topic", "case_id", "decision_id", "action", "type", "channel")
 
 
+BOMBS = (
+    "context.a.map(x, context.a.map(y, context.b))",
+    "context.a.all(x, context.a.all(y, context.a.all(z, x == y && y == z)))",
+    "context.b.matches('(a?){1000}a{1000}')",
+    "(" * 500 + "true" + ")" * 500,
+    "true" + " && true" * 5_000,
+)
+
+
+def test_rules_and_contexts_made_to_hurt(shop):
+    """A rule that could run for seconds is no policy; one that is, meets the worst context in a moment."""
+    engine = Engine.open(shop)
+    file = shop.actions_file
+    ruled = lambda rule: json.dumps(  # noqa: E731
+        {"actions": [{"name": "a", "issue": "i", "group": "g", "channels": ["email"], "eligible": rule}]}
+    )
+    try:
+        engine.warm()
+        before = engine.playbook.version
+        for bomb in BOMBS:
+            file.write_text(ruled(bomb))
+            start = time.process_time()
+            engine.refresh()
+            assert time.process_time() - start < 1
+            assert engine.playbook.version == before, "the old policy stays in use"
+            assert "eligible" in str(engine.policy_problem)
+        file.write_text(ruled("context.a.exists(x, x == context.b) || size(context.c) < 0"))
+        engine.refresh()
+        assert engine.playbook.version != before
+        contexts = [
+            {"a": ["x" * 10] * 1200, "b": "y", "c": {}},
+            {"a": ["x"] * 100, "b": "y" * 15_000, "c": {}},
+            {"a": [[[]] * 50] * 25, "b": {}, "c": {str(n): n for n in range(1000)}},
+        ]
+        with TestClient(mounted(engine)) as client:
+            for context in contexts:
+                start = time.process_time()
+                body = {"customer_id": "C1", "channel": "email", "context": context}
+                answer = ask(client, "POST", "/v1/decide", KEY, json=body)
+                assert answer.status_code == 200
+                assert answer.json()["action"] is None
+                assert time.process_time() - start < 0.5
+    finally:
+        engine.close()
+
+
 def test_no_line_of_the_log_names_a_customer(client, lines, engine):
     """A whole circle, and every way to be refused, with an id that would be seen."""
     post = lambda path, body: ask(client, "POST", path, KEY, json=body)  # noqa: E731
