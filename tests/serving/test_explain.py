@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 from market import interaction
+from mounted import KEY, mounted
+from starlette.testclient import TestClient
 from store_contents import contents
 
 from features import clock
@@ -136,3 +138,22 @@ def test_a_volume_is_kept_by_all_processes_together(shop):
     finally:
         first.close()
         second.close()
+
+
+def test_over_http_what_is_wrong_with_slots_is_said_field_by_field(engine):
+    headers = {"Authorization": f"Bearer {KEY}"}
+    with TestClient(mounted(engine), headers=headers) as client:
+
+        def wrong(**asked) -> dict:
+            answer = client.post("/v1/decide", json={"customer_id": "C1"} | asked)
+            assert answer.status_code == 422
+            return answer.json()["errors"][0]
+
+        assert wrong(limit=0)["field"] == "limit"
+        assert wrong(limit=21)["field"] == "limit"
+        assert wrong(placements=[{"name": "a", "channel": "hologram"}])["field"] == "channel"
+        assert "a name each" in wrong(placements=[{"name": "a"}, {"name": "a"}])["what"]
+        assert "not both" in wrong(placements=[{"name": "a"}], limit=2)["what"]
+        told = client.post("/v1/explain", json={"customer_id": "C1", "limit": 2, "direction": "inbound"}).json()
+        assert [slot["contact_id"] for slot in told["slots"]] == [None, None]
+        assert (told["dry_run"], told["agent"]["help_first"]) == (True, False)
