@@ -82,5 +82,6 @@ def contact(found: Contact) -> dict[str, Any]:
         "expires_at": clock.isoformat(found.expires_at),
         "claimed_at": None if found.touched_at is None else clock.isoformat(found.touched_at),
         "closed_at": None if found.closed_at is None else clock.isoformat(found.closed_at),
+        "respond_by": None if found.respond_by is None else clock.isoformat(found.respond_by),
         "breach": found.breach,
     }

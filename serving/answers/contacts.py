@@ -8,7 +8,10 @@ from serving.answers.common import AT, ID, Answer
 
 
 class Contact(Answer):
-    """Where a contact stands: reserved, claimed, sent, failed or expired."""
+    """Where a contact stands: reserved, claimed, sent, failed or expired.
+
+    What was not answered by `respond_by` counts as no response; the window moves along with the claim.
+    """
 
     contact_id: str
     decision_id: str
@@ -20,6 +23,7 @@ class Contact(Answer):
     expires_at: str
     claimed_at: str | None
     closed_at: str | None
+    respond_by: str | None
     breach: bool
 
     model_config = ConfigDict(
@@ -36,6 +40,7 @@ class Contact(Answer):
                     "expires_at": "2026-05-05T18:30:00Z",
                     "claimed_at": "2026-05-04T18:31:00Z",
                     "closed_at": None,
+                    "respond_by": "2026-05-11T18:31:00Z",
                     "breach": False,
                 }
             ]

@@ -158,6 +158,9 @@ def test_a_live_channel_reserves_and_claims_in_one_call(opened):
     assert decide(engine, channel="email", claim=True, request_id="live-1") == answer, "its answer got lost"
     with pytest.raises(Problem, match="is claimed"):
         asyncio.run(engine.claim(answer["contact_id"]))
+    sent = asyncio.run(engine.sent(answer["contact_id"]))
+    window = clock.parse_instant(sent["respond_by"]) - clock.parse_instant(sent["claimed_at"])
+    assert window == 7 * clock.DAY, "silence for so long after it was made is no response"
     only_reserved = decide(engine, "C2", channel="email")
     assert only_reserved["claimed"] is False
     dry = decide(engine, "C2", channel="mail", claim=True, dry_run=True)
