@@ -113,6 +113,7 @@ def tidy(workspace: Workspace, store: "Store") -> None:
     from serving.privacy import erasing, retention
 
     now = workspace.clock().now()
+    erasing.returned(workspace, store)
     done = erasing.finish(workspace, store, now)
     if done.ids:
         store.scrub()

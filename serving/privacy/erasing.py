@@ -20,6 +20,8 @@ from features.tombstones import Graveyard, alone
 from features.workspace import Workspace
 from serving.store.protocol import Store
 
+PAGE = 10_000
+
 
 @dataclass(frozen=True)
 class Erased:
@@ -72,6 +74,19 @@ def finish(workspace: Workspace, store: Store, now: int) -> Erased:
             yard.note(ids, total, now)
         _done(yard, ids)
     return Erased(len(ids), total, tuple(left))
+
+
+def returned(workspace: Workspace, store: Store) -> set[str]:
+    """Ids that were erased and are in the store all the same: it was restored from a backup of before. Noted down, so
+    that `finish` erases them once more. About a microsecond a customer."""
+    yard, found, after = Graveyard(workspace), set[str](), ""
+    tombstones = yard.tombstones()
+    while tombstones.hashes and (page := store.candidates_for_nudge(after, PAGE)):
+        found |= tombstones.named(store.ids_of(page))
+        after = page[-1]
+    if found:
+        _note(yard, found)
+    return found
 
 
 def _looked_after(workspace: Workspace, yard: Graveyard) -> list[Path]:

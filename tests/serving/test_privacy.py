@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 
 import market
 import nudge_world
@@ -277,6 +278,19 @@ def test_a_sync_finishes_what_was_begun(engine, client):
     erasing.begin(engine.workspace, engine.store, [ANN], START)
     output = run("sync", workspace=engine.workspace)
     assert "erased: history decisions" in output
+    assert mentions(engine.workspace.folder) == set()
+
+
+def test_a_restored_backup_is_cleaned_by_the_next_sync(engine, client, tmp_path):
+    lived(engine, client)
+    engine.store.backup(tmp_path / "before.db")
+    erase(engine)
+    engine.store.close()
+    for file in engine.workspace.store_path.parent.glob("tactful.db*"):
+        file.unlink()
+    shutil.copy(tmp_path / "before.db", engine.workspace.store_path)
+    output = run("sync", workspace=engine.workspace)
+    assert "erased: store decisions" in output
     assert mentions(engine.workspace.folder) == set()
 
 
