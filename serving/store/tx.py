@@ -73,7 +73,9 @@ def listed(value: Any) -> Any:
 
 
 def arrayed(value: Any) -> Any:
-    """A list as PostgreSQL takes it: as an array."""
+    """A list as PostgreSQL takes it: as an array. Its texts have no null byte: no id that we accept has one, either."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd") if "\0" in value else value
     if isinstance(value, np.ndarray):
         return value.tolist()
-    return list(value) if isinstance(value, (tuple, set, frozenset)) else value
+    return [arrayed(each) for each in value] if isinstance(value, (list, tuple, set, frozenset)) else value

@@ -143,6 +143,16 @@ def test_a_lost_database_is_said_quickly_and_found_again(tmp_path):
         assert store.ready() is None
 
 
+def test_an_id_with_a_null_byte_is_nobodys(place):
+    """PostgreSQL has no such texts; whoever asks gets an answer all the same."""
+    store = place.open()
+    store.record([row(1)]).result()
+    assert store.read("C1\0").version == 0
+    assert store.erased(["C1\0"]) == set()
+    assert store.contact("\0") is None
+    assert store.find_decision("\0") is None
+
+
 def test_urls_say_which_store(tmp_path, place):
     with open_url(f"sqlite:///{tmp_path / 's.db'}") as store:
         assert type(store).__name__ == "SqliteStore"
