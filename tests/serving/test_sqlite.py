@@ -117,6 +117,29 @@ def test_someone_elses_database_is_left_alone(tmp_path):
         SqliteStore(tmp_path / "theirs.db")
 
 
+def test_an_older_store_keeps_its_rows(tmp_path):
+    """Of before ghosts and purposes: contacts move to the new table, log rows learn when they were."""
+    with sqlite3.connect(tmp_path / "old.db", isolation_level=None) as plain:
+        for step in schema.STEPS[:3]:
+            for statement in schema._statements(step):
+                plain.execute(statement)
+        plain.execute("PRAGMA user_version = 3")
+        plain.execute(f"PRAGMA application_id = {schema.APPLICATION}")
+        plain.execute("INSERT INTO customers VALUES ('C1', 7, 5, NULL, NULL)")
+        plain.execute(
+            "INSERT INTO contacts VALUES ('k1', 'C1', 'd1', 'a', 'grow', 'g', 'email', 1, 'sent', 1, 2, 1, 2, 0)"
+        )
+        plain.execute("INSERT INTO interactions (customer_id, body) VALUES ('C1', ?)", (b'{"occurred_at": 123}',))
+        plain.execute("INSERT INTO links (body) VALUES (?)", (b'{"received_at": 4, "identifier": "x"}',))
+    plain.close()
+    with SqliteStore(tmp_path / "old.db") as store:
+        (kept,) = store.read("C1").customer.contacts
+        assert (kept.contact_id, kept.state, kept.tags, kept.purpose) == ("k1", "sent", (), "marketing")
+        assert store.read("C1").version == 7
+        assert store._reader.execute("SELECT at FROM interactions").fetchall() == [(123,)]
+        assert store._reader.execute("SELECT at, identifier, customer_id FROM links").fetchall() == [(4, "x", None)]
+
+
 def test_a_workspace_with_a_wrong_store_gets_one_clear_line(tmp_path):
     (tmp_path / "tactful.yaml").write_text("store: {url: 'sqlite:///notes.txt'}\n")
     (tmp_path / "notes.txt").write_text(
