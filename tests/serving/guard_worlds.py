@@ -16,9 +16,10 @@ ACTIONS = Actions.model_validate(
     {
         "actions": [
             {"name": "a", "issue": "grow", "group": "g", "channels": ["email", "phone"], "tags": ["t", "u"]},
-            {"name": "b", "issue": "grow", "group": "g", "channels": ["email", "web"], "response_window": "2d"},
+            {"name": "b", "issue": "grow", "group": "g", "channels": ["email", "web"], "value": 9},
             {"name": "c", "issue": "retain", "group": "h", "channels": ["email", "phone"], "purpose": "care"},
             {"name": "seen", "issue": "grow", "group": "h", "channels": ["email"], "reveals": [{"type": "search"}]},
+            {"name": "soon", "issue": "grow", "group": "g", "channels": ["web"], "response_window": "2d"},
             {"name": "help", "issue": "service", "group": "care", "channels": ["email"], "tags": ["u"]},
             {"name": "recall", "issue": "service", "group": "care", "channels": ["email"], "exempt": "safety"},
             {"name": "notice", "issue": "service", "group": "care", "channels": ["email"], "exempt": "hushed"},

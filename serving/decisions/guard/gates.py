@@ -51,17 +51,25 @@ class Until:
         return Trip(self.rule, self.text, self.until) if now < self.until else None
 
 
-def together(gates: Sequence[Gate], now: int) -> int | None:
+Asked = dict[tuple[Gate, int], int | None]
+
+
+def together(gates: Sequence[Gate], now: int, asked: Asked) -> int | None:
     """The first instant from `now` on at which all of them are open; None where there is none within the horizon.
 
     Each gate in turn moves the instant to the first at which it is open itself, until none moves it any more: no
-    earlier one can do, for at every instant passed over some gate was shut.
+    earlier one can do, for at every instant passed over some gate was shut. `asked` remembers what gates answered: many
+    candidates share most of theirs.
     """
     t, agreed, i = now, 0, 0
     for _ in range(STEPS):
         if agreed == len(gates):
             return t
-        moved = gates[i].after(t)
+        gate = gates[i]
+        if (gate, t) in asked:
+            moved = asked[gate, t]
+        else:
+            moved = asked[gate, t] = gate.after(t)
         if moved is None or moved > now + HORIZON:
             return None
         t, agreed, i = moved, agreed + 1 if moved == t else 1, (i + 1) % len(gates)

@@ -14,7 +14,7 @@ from serving.decisions.fate import Trip
 from serving.decisions.guard import consent, rests, signals
 from serving.decisions.guard.calendar import Calendar, zone
 from serving.decisions.guard.caps import CalendarCap, RollingCap, scaled
-from serving.decisions.guard.gates import Gate, Shut, Until, day, together
+from serving.decisions.guard.gates import Asked, Gate, Shut, Until, day, together
 from serving.decisions.guard.plan import Bound, Counted, plan_of
 from serving.decisions.guard.pressure import Weighing, pressed
 from serving.decisions.guard.quiet import QuietTime, known_country
@@ -55,6 +55,7 @@ class Guard:
         self._kinds: dict[int, Found] = {}
         self._shapes: dict[int, Found] = {}
         self._tripped: dict[Gate, Trip | None] = {}
+        self._asked: Asked = {}
         self._moments: dict[tuple[Gate, ...], int | None] = {}
         self._selling: list[Gate] | None = None
         self._rest: QuietTime | Shut | None = None
@@ -82,9 +83,9 @@ class Guard:
         gates, _ = self._share(bound)
         gates = (*gates, *self._own(bound))
         if start > self.now:
-            return together(gates, start)
+            return together(gates, start, self._asked)
         if gates not in self._moments:
-            self._moments[gates] = together(gates, self.now)
+            self._moments[gates] = together(gates, self.now, self._asked)
         return self._moments[gates]
 
     def evidence(self, signal: Signal) -> Evidence:
