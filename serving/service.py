@@ -26,8 +26,9 @@ from serving.schemas import ScoreRequest
 if TYPE_CHECKING:
     from serving.engine import Engine
 
-#: Seconds between two looks at the model registry and the policy files.
-POLL = 2.0
+#: Seconds between two looks at the policy files, which are promised to be in use within two; the model registry costs
+#: more to ask, and is asked every second time.
+POLL = 1.0
 #: Seconds until a request is answered with 504. Its timer is cancelled on time (serving/bento.py), so it may be long.
 TIMEOUT = 10.0
 #: The environment variable that says how many processes answer, from `tactful serve --workers N`.
@@ -103,10 +104,10 @@ class _Tactful:
                 self._note(f"{type(error).__name__}: {error}")
             if self.engine is None:
                 self._stop.wait(POLL)
-        settled = False
+        settled, models = False, True
         while not self._stop.is_set() and self.engine is not None:
             try:
-                changed = self.engine.refresh()
+                changed = self.engine.refresh(models)
             except Exception:
                 log.exception("looking for new models and policies failed; serving goes on with those in use")
                 changed = False
@@ -116,6 +117,7 @@ class _Tactful:
                 gc.collect()
                 gc.freeze()  # what lives as long as the process is not worth looking at in every collection
                 settled = True
+            models = not models
             self._stop.wait(POLL)
             if orphaned(self._parent):
                 os.kill(os.getpid(), signal.SIGTERM)

@@ -68,13 +68,14 @@ class Engine:
             found.propensity(candidates(self.playbook.actions, None))
         self._warm = True
 
-    def refresh(self) -> bool:
-        """Takes up new champions and changed policy files, each as a whole or not at all; True where one changed."""
-        changed = self.champions.poll()
-        if not self.policies.poll():
-            return changed
+    def refresh(self, models: bool = True) -> bool:
+        """Takes up changed policy files and new champions, each as a whole or not at all; True where one changed.
+
+        Files first: a registry that hangs must not keep an old policy in use.
+        """
+        changed = self.policies.poll()
         self.playbook, self.policy_problem = self.policies.playbook, self.policies.problem
-        return True
+        return (models and self.champions.poll()) or changed
 
     def readiness(self) -> Answer:
         """What is there and what is missing; `ready` where a decision would be answered now."""
