@@ -183,6 +183,7 @@ def test_consent_for_a_purpose_is_no_consent_for_another(store):
     customer = store.read("C1").customer
     assert rules(customer, playbook) == []
     assert rules(customer, playbook, action="c") == ["consent"]
+    assert rules(customer, book(consent={"unknown": "denied", "purposes": False})) == ["consent"], "is not enough then"
     told(store, "consent_given", NOW + 1, channels=["email"], purposes={"care": True})  # cannot be read: nothing given
     assert rules(store.read("C1").customer, playbook, action="c") == ["consent"]
 
