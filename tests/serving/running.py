@@ -15,7 +15,7 @@ import psutil
 from features.workspace import Workspace
 from serving.client import create_key
 
-READY_WITHIN = 120.0
+READY_WITHIN = 240.0  # a fresh checkout compiles the kernel first
 
 
 def free_port() -> int:
