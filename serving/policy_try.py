@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.table import Table
 
 from features import clock
 from features.console import WorkspaceOption, command, out
@@ -82,20 +81,29 @@ def _show(answer: Mapping[str, Any]) -> None:
             out.print(f"  to the customer: {slot['says']}", markup=False)
     for line in _around(answer):
         out.print(f"  {line}", markup=False)
-    table = Table("action", "channel", "stage", "worth", "P", "U", "why", "passes")
     for fate in answer["candidates"]:
-        factors = fate.get("factors") or {}
-        table.add_row(
-            fate["action"],
-            fate["channel"],
-            fate["stage"],
-            _number(factors.get("expected_value"), 3),
-            _number(factors.get("p"), 4),
-            _number(factors.get("u"), 4) + ("" if not factors or factors["learned"] else " prior"),
-            "\n".join(trip["text"] for trip in fate.get("suppressed_by", ())) or fate["reason"],
-            (fate.get("passes_at") or "-")[:16],
-        )
-    out.print(table)
+        for line in _fate(fate):
+            out.print(line, markup=False, soft_wrap=True)
+
+
+def _fate(fate: Mapping[str, Any]) -> Iterable[str]:
+    """One candidate in lines: what became of it, what it is worth, and every rule that tripped."""
+    found = f"  {fate['action']} on {fate['channel']}: {fate['stage']}"
+    if (factors := fate.get("factors")) is not None:
+        u = f"U {factors['u']:.4f}" + ("" if factors["learned"] else " (prior)")
+        found += f", worth {factors['expected_value']:+.3f} (P {factors['p']:.4f}, {u})"
+    yield found
+    trips = fate.get("suppressed_by", ())
+    for trip in trips:
+        yield f"    {trip['rule']}: {trip['text']}; {_passes(trip['passes_at'])}"
+    if len(trips) > 1:
+        yield f"    all of them: {_passes(fate['passes_at'])}"
+    if not trips and fate["stage"] != fate["reason"]:
+        yield f"    {fate['reason']}"
+
+
+def _passes(at: str | None) -> str:
+    return "does not pass by itself" if at is None else f"passes at {at}"
 
 
 def _around(answer: Mapping[str, Any]) -> Iterable[str]:
@@ -110,10 +118,6 @@ def _around(answer: Mapping[str, Any]) -> Iterable[str]:
     if (about := answer["agent"]) is not None and about["probably_about"] is not None:
         likely = about["probably_about"]
         yield f"probably here about {likely['topic'] or 'that'}: {likely['why']}"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _context(text: str) -> dict[str, Any]:
