@@ -136,7 +136,7 @@ def tell(tx: Tx, row: Row, hidden: bool = False) -> Told | None:
         return None
     contact, answers = decision_id, None
     if decision_id is not None:
-        ours = _ours(tx, decision_id)
+        ours = _ours(tx, row)
         if ours is not None:
             contact, action, answers = ours.contact_id, action or ours.action, ours.channel
             if outbound:
@@ -189,6 +189,9 @@ def _complete(tx: Tx, row: Row) -> Row:
     decision_id = row.get("decision_id")
     if decision_id is None or row.get("action") is not None:
         return row
+    ours = _ours(tx, row)
+    if ours is not None and ours.state != "ghost":
+        return {**row, "action": ours.action}
     decided = _decided(tx, decision_id)
     return row if decided is None or decided[0] is None else {**row, "action": decided[0]}
 
@@ -223,9 +226,16 @@ def _items(rows: Sequence[tuple[Row, int]]) -> Items:
     )
 
 
-def _ours(tx: Tx, decision_id: str) -> Contact | None:
-    found = tx.execute(f"SELECT {contacts.COLUMNS} FROM contacts WHERE decision_id = ?", (decision_id,)).fetchone()
-    return None if found is None else contacts.from_row(found)
+def _ours(tx: Tx, row: Row) -> Contact | None:
+    """The contact that a report is about: of a decision with several the one of its action, else on its channel."""
+    asked = f"SELECT {contacts.COLUMNS} FROM contacts WHERE decision_id = ?"
+    found = map(contacts.from_row, tx.execute(asked, (row["decision_id"],)).fetchall())
+    action, channel = row.get("action"), row["channel"]
+    return min(
+        found,
+        key=lambda one: (one.action != action, one.channel != channel, one.state == "ghost", one.contact_id),
+        default=None,
+    )
 
 
 def _decided(tx: Tx, decision_id: str) -> tuple[str | None] | None:

@@ -21,6 +21,7 @@ from serving.decisions.decide import decide
 from serving.decisions.decision import Decision
 from serving.decisions.guard import judge_claim
 from serving.decisions.policy import Playbook
+from serving.decisions.request import Placement
 from serving.store import Store
 from serving.store.protocol import Conflict, Key, Unknown
 
@@ -333,6 +334,23 @@ def test_a_report_from_the_channels_log_moves_the_contact(store):
     store.record([row(1, type="sent", **told), row(2, type="failed", **told)]).result()
     assert store.contact(contact_id(decision)).state == "sent"
     assert ask(store, book).chosen is None
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_report_moves_the_very_contact_that_it_is_about(store, named):
+    places = (Placement("letterbox", "email"), Placement("call", "phone"))
+    decision = ask(store, playbook(), channel=None, placements=places)
+    first, second = decision.contacts
+    told = {"direction": "outbound", "decision_id": decision.decision_id, "channel": "email" if named else "phone"}
+    told |= {"action": second.action} if named else {}
+    store.record([row(1, type="sent", **told)]).result()
+    assert store.contact(first.contact_id).state == "reserved"
+    assert store.contact(second.contact_id).state == "sent"
+    assert store.read("C1").customer.touches == ()
+    store.claim(first.contact_id, NOW, recheck(playbook())).result()
+    store.record([row(2, type="failed", **told)]).result()
+    assert store.contact(first.contact_id).state == "claimed", "it was the other that was reported"
+    assert [line["action"] for line in store.export("interactions", 0)] == [second.action] * 2
 
 
 def test_an_unknown_contact(store):
