@@ -75,10 +75,18 @@ def commit(tx: Tx, asked: Sequence[Asked]) -> list[Commit]:
                 reserving[each.judged[0]] = i
             answers.append(None)
     order = sorted(reserving)
+    if unseen := [customer for customer in order if not asked[reserving[customer]].judged[1]]:
+        for customer in identity.locked(tx, unseen):  # erased since: whoever has no row has no version that tells
+            answers[reserving.pop(customer)] = Commit("lost")
+        order = sorted(reserving)
     won = contacts.bump(tx, [asked[reserving[customer]].judged for customer in order])
     for customer, swapped in zip(order, won, strict=True):
         if not swapped:
             answers[reserving[customer]] = Commit("lost")
+    open_ = [i for i, answer in enumerate(answers) if answer is None]
+    for i, logged in zip(open_, _log(tx, [asked[i] for i in open_]), strict=True):
+        if not logged:
+            answers[i] = Commit("lost")
     _write(tx, [each for each, answer in zip(asked, answers, strict=True) if answer is None])
     return [Commit("committed") if answer is None else answer for answer in answers]
 
@@ -94,12 +102,20 @@ def _first_answers(tx: Tx, asked: Sequence[Asked]) -> dict[str, tuple[str, bytes
     return {request_id: (fingerprint, body) for request_id, fingerprint, body in rows}
 
 
+def _log(tx: Tx, asked: Sequence[Asked]) -> list[bool]:
+    """Into the log; False where another instance has just answered the same request_id."""
+    tx.executemany(_INSERT, [each.row for each in asked if each.request_id is None])
+    named = sorted((each.row for each in asked if each.request_id is not None), key=lambda row: str(row[1]))
+    new = dict(zip((row[1] for row in named), tx.each(f"{_INSERT} ON CONFLICT DO NOTHING", named), strict=True))
+    return [each.request_id is None or new[each.request_id] for each in asked]
+
+
 def _write(tx: Tx, asked: Sequence[Asked]) -> None:
+    """What comes with decisions that are in the log."""
     if not asked:
         return
     if fresh := [contact for each in asked for contact in each.contacts]:
         contacts.insert(tx, fresh)
-    tx.executemany(_INSERT, [each.row for each in asked])
     _assign(tx, dict(reversed([each.arm for each in asked])))
     outbox.add(tx, [entry for each in asked for entry in each.outgoing])
     for nudge in (each.nudge for each in asked if each.nudge is not None):

@@ -82,6 +82,19 @@ def test_a_decision_judged_before_an_erasure_is_lost(store):
     assert ask(store, playbook()).contact is None
 
 
+def test_a_decision_about_a_stranger_judged_before_an_erasure_is_lost_and_leaves_no_row(place):
+    from test_store import decide, flat, request
+
+    store = place.open()
+    stranger = store.read("C1").customer
+    decision = decide(request("C1"), stranger, flat(), playbook(), NOW, 0.5)
+    assert (stranger.version, len(decision.contacts)) == (0, 1)
+    store.erase(["C1"], SALT, NOW).result()
+    assert store.commit_decision(decision).result().status == "lost"
+    for table in ("customers", "contacts", "contact_log", "decisions"):
+        assert place.query(f"SELECT * FROM {table}") == []
+
+
 def test_everything_of_a_person_on_request(store):
     store.record([row(1), row(2, customer_id="C2", type="opted_out"), row(3, customer_id="stranger")]).result()
     store.record_links(MERGE).result()

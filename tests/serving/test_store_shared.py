@@ -51,6 +51,21 @@ def test_processes_that_lease_at_once_share_one_volume(opened):
     assert sum(granted) == 200
 
 
+def test_two_processes_asked_the_same_at_once_give_one_answer(opened):
+    """A client's retry may reach another instance while the first is still writing."""
+    stores, quiet = (opened(), opened()), playbook(consent={"unknown": "denied"})
+    for number in range(30):
+        asked = [request(f"R{number}", next(numbers), request_id=f"same-{number}") for _ in stores]
+        customer = stores[0].read(f"R{number}").customer
+        decisions = [decide(each, customer, flat(), quiet, NOW, 0.5) for each in asked]
+        written = [store.commit_decision(each) for store, each in zip(stores, decisions, strict=True)]
+        told = [future.result().status for future in written]
+        assert sorted(told)[0] == "committed"
+        assert sorted(told)[1] in ("lost", "repeated")
+        again = stores[told.index("committed")].commit_decision(decisions[1 - told.index("committed")]).result()
+        assert (again.status, again.first) == ("repeated", decisions[told.index("committed")].to_bytes())
+
+
 def test_a_nudge_is_in_the_outbox_exactly_when_its_contact_is_reserved(store, opened):
     decision = nudge(store)
     assert store.outbox() == []
