@@ -97,7 +97,8 @@ class PostgresSession:
             connection.execute(self._begin, prepare=False)
             tx.lock(about)
             yield tx
-            connection.execute("COMMIT")
+            if connection.execute("COMMIT").statusmessage != "COMMIT":  # it was aborted: the server rolled it back
+                raise Gone("an operation left the transaction aborted")
         except BaseException:
             self._roll_back(connection)
             raise

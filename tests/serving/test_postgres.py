@@ -109,6 +109,19 @@ def test_two_who_lock_each_others_customers_both_get_through(place):
     assert len(runs) > 2
 
 
+def test_what_a_server_rolled_back_at_commit_is_not_acknowledged(place):
+    """An aborted transaction's COMMIT raises nothing: the server says ROLLBACK, and that is all."""
+    store = place.open()
+
+    def aborts(tx):
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            tx.execute("SELECT 1 / 0")
+
+    with pytest.raises(Unavailable):
+        store._writer.submit(aborts).result()
+    assert store.record([row(1)]).result().accepted == 1
+
+
 def test_a_lost_connection_is_opened_anew(place):
     store = place.open()
     ask(store, playbook())
