@@ -54,6 +54,7 @@ class Runner:
         self.day = day_of(self.playbook, engine.clock.now())
         self.tally = Tally()
         self._spent: dict[str, frozenset[str]] = defaultdict(frozenset)
+        self._leased: Counter[str] = Counter()
         self._used: Counter[str] = Counter()
 
     def run(
@@ -71,8 +72,9 @@ class Runner:
             yield self._free(piece, allocation, displaced)
         for action, customers in allocation.winners().items():
             for start in range(0, len(customers), BLOCK):
-                yield self._settled(customers[start : start + BLOCK])
-            if not self.dry_run and (left := allocation.granted[action] - self._used[action]) > 0:
+                yield self._settled(action, customers[start : start + BLOCK])
+        for action, leased in self._leased.items():
+            if (left := leased - self._used[action]) > 0:
                 self.store.unlease(action, self.day, left)
         if progress is not None:
             progress(self.tally)
@@ -122,27 +124,47 @@ class Runner:
                 displaced.append(loser)
         return self._committed(free)
 
-    def _settled(self, customers: Sequence[str]) -> list[Answer]:
-        """Those who have a place: decided about again, as things are by now, and committed."""
+    def _settled(self, action: str, customers: Sequence[str]) -> list[Answer]:
+        """Those who have a place of an action: decided about again, as things are by now, and committed."""
         block = self.frame.block(customers, self.threads)
-        return self._committed([self._judge(block, i, customer_id) for i, customer_id in enumerate(customers)])
+        return self._committed([self._placed(block, i, each, action) for i, each in enumerate(customers)], action)
+
+    def _placed(self, block: Block, i: int, customer_id: str, held: str | None) -> Decision:
+        """A customer who changed meanwhile may be drawn something else than what they have a place of: only where one
+        more of it can be had."""
+        while True:
+            decision = self._judge(block, i, customer_id)
+            action = _wanted(decision)[0]
+            if action is None or action == held or self._has_place(action):
+                return decision
+            self._spent[customer_id] |= {action}
 
     def _room(self, action: str) -> int:
         volume = self.playbook.actions.by_name[action].volume or 0
-        return volume if self.dry_run else int(self.store.lease(action, self.day, volume, volume).result())
+        return volume if self.dry_run else self._lease(action, volume)
+
+    def _has_place(self, action: str) -> bool:
+        return not self.dry_run and self._lease(action, 1) == 1
+
+    def _lease(self, action: str, number: int) -> int:
+        volume = self.playbook.actions.by_name[action].volume or 0
+        given = int(self.store.lease(action, self.day, number, volume).result())
+        self._leased[action] += given
+        return given
 
     # committing
 
-    def _committed(self, decisions: Sequence[Decision]) -> list[Answer]:
-        """Logged together, so that they share their flushes; a lost race is judged again with the same number."""
+    def _committed(self, decisions: Sequence[Decision], held: str | None = None) -> list[Answer]:
+        """Logged together, so that they share their flushes; a lost race is judged again with the same number. `held`
+        is the action that each of these customers has a place of."""
         if self.dry_run:
             return [self._told(decision.as_dict()) for decision in decisions]
         waiting: list[tuple[Decision, Future[Commit]]] = [
             (decision, self.store.commit_decision(decision)) for decision in decisions
         ]
-        return [self._told(self._answer(decision, future)) for decision, future in waiting]
+        return [self._told(self._answer(decision, future, held)) for decision, future in waiting]
 
-    def _answer(self, decision: Decision, future: "Future[Commit]") -> Answer:
+    def _answer(self, decision: Decision, future: "Future[Commit]", held: str | None) -> Answer:
         customer_id = decision.request.customer_id
         for _ in range(RACES):
             commit = future.result()
@@ -154,17 +176,9 @@ class Runner:
                 first: Answer = orjson.loads(commit.first)
                 return first
             self.tally.judged_again += 1
-            decision = self._judge(self.frame.block([customer_id]), 0, customer_id)
-            if (action := _wanted(decision)[0]) is not None and not self._has_place(action):
-                self._spent[customer_id] |= {action}
-                decision = self._judge(self.frame.block([customer_id]), 0, customer_id)
+            decision = self._placed(self.frame.block([customer_id]), 0, customer_id, held)
             future = self.store.commit_decision(decision)
         raise Unavailable(f"{RACES} races in a row were lost about one customer; run the same job again")
-
-    def _has_place(self, action: str) -> bool:
-        """A customer who changed meanwhile may be drawn something else: only where one more of it can be had."""
-        volume = self.playbook.actions.by_name[action].volume or 0
-        return self.store.lease(action, self.day, 1, volume).result() == 1
 
     def _told(self, answer: Answer) -> Answer:
         self.tally.customers += 1

@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import Future
+from dataclasses import replace
 
 import market
 import orjson
@@ -19,6 +20,7 @@ from serving.batch_decide.allocation import Allocation
 from serving.commands import app
 from serving.decisions import policy
 from serving.decisions.decide import decide
+from serving.decisions.slots import reserve
 from serving.engine import Engine
 from serving.store.protocol import Commit
 
@@ -166,6 +168,46 @@ def test_volumes_are_leased_and_what_is_left_is_given_back(engine):
         assert engine.store.lease(name, runner.day, 100, volume).result() == volume - used[name]
     later = answers(Runner(engine, "later", "email"), ["C-new-1", "C-new-2"])
     assert not {"gold", "voucher"} & {each["action"] for each in later.values()}
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_who_wants_something_else_by_the_time_they_are_settled_gets_no_more_than_there_is(engine, monkeypatch, lost):
+    """Time passes between judging and committing: a customer may be drawn another action with a volume by then."""
+    runner = Runner(engine, "moved", "email")
+    judge, settle, commit, turned = runner._judge, runner._settled, engine.store.commit_decision, set[str]()
+
+    def moved(block, i, customer_id):
+        """Whoever is settled would rather have gold now, as long as it is not given out."""
+        decision = judge(block, i, customer_id)
+        if customer_id in turned and "gold" not in runner._spent[customer_id]:
+            gold = next(each.candidate for each in decision.slots[0].fates if each.candidate.action.name == "gold")
+            contact = reserve(decision.request, gold, engine.playbook, decision.at)
+            decision = replace(decision, slots=(replace(decision.slots[0], chosen=gold, ghost=None, contact=contact),))
+        return decision
+
+    def settled(*asked):
+        turned.update(asked[-1])
+        return settle(*asked)
+
+    def once(decision):
+        if not lost or decision.request.customer_id in raced:
+            return commit(decision)
+        raced.add(decision.request.customer_id)
+        future = Future()
+        future.set_result(Commit("lost"))
+        return future
+
+    raced = set[str]()
+    monkeypatch.setattr(runner, "_judge", moved)
+    monkeypatch.setattr(runner, "_settled", settled)
+    monkeypatch.setattr(engine.store, "commit_decision", once)
+    found = answers(runner, market.customers())
+    made = {name: sum(each["action"] == name for each in found.values()) for name in ("gold", "voucher")}
+    assert made["gold"] <= 3
+    assert made["voucher"] <= 7
+    assert turned
+    for name, volume in (("gold", 3), ("voucher", 7)):
+        assert engine.store.lease(name, runner.day, 100, volume).result() == volume - made[name], "none is lost"
 
 
 def test_a_lost_race_is_judged_again(engine, monkeypatch):
