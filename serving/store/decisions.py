@@ -52,6 +52,11 @@ class Asked:
                    decision.contacts, outgoing, nudge)  # fmt: skip
 
     @property
+    def customer_id(self) -> str:
+        """The id that was asked about."""
+        return str(self.row[3])
+
+    @property
     def about(self) -> tuple[str, ...]:
         """Whom it changes."""
         return (self.judged[0],) if self.contacts else ()
@@ -83,11 +88,15 @@ def commit(tx: Tx, asked: Sequence[Asked]) -> list[Commit]:
     for customer, swapped in zip(order, won, strict=True):
         if not swapped:
             answers[reserving[customer]] = Commit("lost")
+    strangers, gone = _strangers(tx, [each for each, answer in zip(asked, answers, strict=True) if answer is None])
+    for i, each in enumerate(asked):
+        if answers[i] is None and each.customer_id in gone:  # silence, of which nothing is kept
+            answers[i] = Commit("committed") if not each.contacts else Commit("lost")
     open_ = [i for i, answer in enumerate(answers) if answer is None]
     for i, logged in zip(open_, _log(tx, [asked[i] for i in open_]), strict=True):
         if not logged:
             answers[i] = Commit("lost")
-    _write(tx, [each for each, answer in zip(asked, answers, strict=True) if answer is None])
+    _write(tx, [each for each, answer in zip(asked, answers, strict=True) if answer is None], strangers)
     return [Commit("committed") if answer is None else answer for answer in answers]
 
 
@@ -110,25 +119,29 @@ def _log(tx: Tx, asked: Sequence[Asked]) -> list[bool]:
     return [each.request_id is None or new[each.request_id] for each in asked]
 
 
-def _write(tx: Tx, asked: Sequence[Asked]) -> None:
+def _write(tx: Tx, asked: Sequence[Asked], strangers: set[str]) -> None:
     """What comes with decisions that are in the log."""
     if not asked:
         return
     if fresh := [contact for each in asked for contact in each.contacts]:
         contacts.insert(tx, fresh)
-    _assign(tx, dict(reversed([each.arm for each in asked])))
+    arms = dict(reversed([each.arm for each in asked]))
+    tx.executemany(_ASSIGN, [(customer, arms[customer]) for customer in sorted(strangers & arms.keys())])
     outbox.add(tx, [entry for each in asked for entry in each.outgoing])
     for nudge in (each.nudge for each in asked if each.nudge is not None):
         outbox.fired(tx, *nudge)
 
 
-def _assign(tx: Tx, arms: dict[str, int]) -> None:
-    """Whoever is decided about for the first time keeps the arm that they were given."""
+def _strangers(tx: Tx, asked: Sequence[Asked]) -> tuple[set[str], set[str]]:
+    """Whoever is decided about for the first time, and so keeps the arm that they were given; and who was erased."""
+    ids = {each.arm[0] for each in asked} | {each.customer_id for each in asked}
+    if not ids:
+        return set(), set()
     known = tx.execute(
         "SELECT customer_id FROM customers WHERE customer_id IN (SELECT value FROM texts(?)) "
         "AND assigned_at IS NOT NULL",
-        (list(arms),),
+        (sorted(ids),),
     )
-    fresh = set(arms) - {row[0] for row in known}
-    if fresh and (fresh := fresh - identity.erased(tx, fresh)):
-        tx.executemany(_ASSIGN, [(customer, arms[customer]) for customer in sorted(fresh)])
+    fresh = ids - {row[0] for row in known}
+    gone = identity.erased(tx, fresh) if fresh else set()
+    return fresh - gone, gone

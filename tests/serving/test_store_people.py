@@ -95,6 +95,20 @@ def test_a_decision_about_a_stranger_judged_before_an_erasure_is_lost_and_leaves
         assert place.query(f"SELECT * FROM {table}") == []
 
 
+def test_whoever_asks_about_who_was_erased_brings_nothing_back(place):
+    store = place.open()
+    store.record([row(1)]).result()
+    ask(store, playbook(), request_id="before")
+    store.erase(["C1"], SALT, NOW).result()
+    decision = ask(store, playbook(), request_id="after")
+    assert decision.chosen is None
+    for table in ("customers", "decisions", "contacts"):
+        assert place.query(f"SELECT * FROM {table}") == []
+    assert store.find_decision("after") is None
+    ask(store, playbook(), customer_id="C2")
+    assert place.query("SELECT customer_id FROM decisions") == [("C2",)]
+
+
 def test_everything_of_a_person_on_request(store):
     store.record([row(1), row(2, customer_id="C2", type="opted_out"), row(3, customer_id="stranger")]).result()
     store.record_links(MERGE).result()
