@@ -1,6 +1,8 @@
 """Worlds for the guard: zones on the days when their clocks change, and everything that can have happened by then."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from guard_oracle import World
 from hypothesis import strategies as st
@@ -156,13 +158,22 @@ def told(past: st.SearchStrategy[int]) -> st.SearchStrategy[Told]:
     )  # fmt: skip
 
 
+#: Where a customer may have been when a contact was claimed: as far apart as clocks are.
+STAMPS = ["Pacific/Kiritimati", "Pacific/Apia", "Europe/Berlin", "Etc/GMT+12"]
+
+
+def stamped(at: int, where: str) -> str:
+    """The local day that a claim made then and there was stamped with."""
+    return datetime.fromtimestamp(at // 1_000_000, ZoneInfo(where)).date().isoformat()
+
+
 @st.composite
 def contact(draw: st.DrawFn, number: int, past: st.SearchStrategy[int]) -> Contact:
     action = draw(st.sampled_from(ACTIONS.actions))
     state = draw(st.sampled_from(["reserved", "claimed", "sent", "sent", "failed", "expired", "ghost"]))
     at = draw(past)
     out = state in ("claimed", "sent")
-    day = draw(st.sampled_from([None, "2026-03-29", "2026-10-25", "2011-12-31"])) if out else None
+    day = draw(st.none() | st.sampled_from(STAMPS).map(lambda where: stamped(at, where))) if out else None
     return Contact(
         f"k{number}", "C1", f"d{number}", action.name, action.issue, action.group, draw(st.sampled_from(CHANNELS)),
         action.exempt != "hushed", state, at, at + draw(st.sampled_from([HOUR, DAY, 3 * DAY])), at if out else None,
