@@ -1,7 +1,7 @@
 """What becomes of a candidate: the rules that refused it, what it is worth, and how likely it was drawn."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from features import clock
 from serving.decisions.candidate import Candidate
@@ -21,8 +21,7 @@ Stage = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Trip:
+class Trip(NamedTuple):
     """A guard rule that refused: its name, plain words, and the earliest instant it passes (None: not by itself)."""
 
     rule: str

@@ -29,14 +29,19 @@ def zone(name: object) -> ZoneInfo | None:
 class Calendar:
     """One zone. Instants in microseconds UTC."""
 
-    __slots__ = ("zone",)
+    __slots__ = ("_walls", "zone")
 
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
+        self._walls: dict[int, datetime] = {}  # one customer's caps and quiet hours ask about the same few instants
 
     def wall(self, t: int) -> datetime:
         """What the customer's clock shows, to the second."""
-        return datetime.fromtimestamp(t // clock.SECOND, self.zone)
+        second = t // clock.SECOND
+        found = self._walls.get(second)
+        if found is None:
+            found = self._walls[second] = datetime.fromtimestamp(second, self.zone)
+        return found
 
     def day(self, t: int) -> int:
         """The local day, counted from 0001-01-01, which is 1."""

@@ -19,28 +19,12 @@ def scaled(most: int, factor: float) -> int:
     return most if factor == 1.0 else max(int(most * factor + 1e-9), min(most, 1))
 
 
-class RollingCap:
-    """Shut while as many contacts as it allows stand in [t - W, t]."""
-
-    __slots__ = ("cap", "leaves", "most", "value")
-
-    def __init__(self, cap: Cap, value: str | None, most: int, inside: Sequence[Standing]) -> None:
-        """`inside`: what stands in the window ending now."""
-        self.cap, self.value, self.most = cap, value, most
-        self.leaves = sorted(each.held if each.held is not None else each.at + cap.length + 1 for each in inside)
-
-    def after(self, t: int) -> int | None:
-        if self.most == 0:
-            return None
-        full = len(self.leaves) - self.most  # once this one has left, there is room
-        return t if full < 0 else max(t, self.leaves[full])
-
-    def trip(self, now: int) -> Trip | None:
-        opens = self.after(now)
-        return None if opens == now else Trip(self.cap.label, self._text(), opens)
-
-    def _text(self) -> str:
-        return f"{_counted(len(self.leaves))}{_of(self.cap, self.value)} within {self.cap.window}, at most {self.most}"
+def rolling(cap: Cap, value: str | None, most: int, inside: Sequence[Standing]) -> Trip:
+    """Refuses while as many contacts as it allows stand in [t - W, t]. `inside`: those that do now, too many."""
+    leaves = sorted([each.at + cap.length + 1 if each.held is None else each.held for each in inside])
+    opens = leaves[len(leaves) - most] if most else None  # once that one has left, there is room
+    text = f"{_counted(len(leaves))}{_of(cap, value)} within {cap.window}, at most {most}"
+    return Trip(cap.label, text, opens)
 
 
 class CalendarCap:

@@ -1,7 +1,8 @@
 """Consent by channel and purpose. What is not known is what the policy says silence means; a no stands."""
 
 from serving.decisions.customer import Customer
-from serving.decisions.guard.gates import Shut, day
+from serving.decisions.fate import Trip
+from serving.decisions.guard.gates import day
 from serving.decisions.policy import Consent
 from serving.decisions.profile import EVERYWHERE, Said
 from serving.decisions.request import Direction
@@ -9,7 +10,7 @@ from serving.decisions.request import Direction
 
 def refusal(
     customer: Customer, rule: Consent, channel: str, purpose: str, now: int, direction: Direction
-) -> Shut | None:
+) -> Trip | None:
     """Why nothing may be said on a channel for a purpose; None where it may."""
     said = customer.profile.said(channel, purpose)
     if not rule.purposes and said is not None and said.granted:  # a no to the purpose is a no in any case
@@ -20,11 +21,11 @@ def refusal(
     elif said is None:
         said = stated
     if said is not None:
-        return None if said.granted else Shut("opt-out", f"opted out of {channel} on {day(said.at)}")
+        return None if said.granted else Trip("opt-out", f"opted out of {channel} on {day(said.at)}", None)
     granted = rule.unknown == "granted" or channel in rule.assumed
     if granted or (direction == "inbound" and rule.inbound_unknown == "granted"):
         return None
-    return Shut("consent", f"consent for {channel} is unknown")
+    return Trip("consent", f"consent for {channel} is unknown", None)
 
 
 def _stated(customer: Customer, channel: str, purpose: str, now: int) -> Said | None:

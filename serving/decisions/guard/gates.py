@@ -1,7 +1,11 @@
-"""What a rule of the guard is to one customer: a gate that is open or shut at any instant, if nothing else happens."""
+"""What the rules of the guard are to one customer now, if nothing else happens.
 
-from collections.abc import Sequence
-from typing import Protocol
+Most that refuse will pass at some instant, and from it on for good: their `Trip` says all there is to know. Others come
+and go by the clock: these are gates. Most rules are neither: they could never refuse.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
 
 from features import clock
 from serving.decisions.fate import Trip
@@ -12,7 +16,7 @@ STEPS = 2_000
 
 
 class Gate(Protocol):
-    """One rule about one customer. Most rules are no gate at all: they could never shut."""
+    """A rule that is open or shut at any instant, and may shut again after it opened."""
 
     def after(self, t: int, /) -> int | None:
         """The first instant from `t` on at which it is open; None where it never is by itself."""
@@ -21,48 +25,53 @@ class Gate(Protocol):
         """Why it is shut now; None where it is open."""
 
 
-class Shut:
-    """Never opens by itself."""
+class Found(NamedTuple):
+    """What some rules say together: who refuses now, before when they cannot all pass (None: ever), and their gates,
+    any of which may be shut again by then."""
 
-    __slots__ = ("rule", "text")
-
-    def __init__(self, rule: str, text: str) -> None:
-        self.rule, self.text = rule, text
-
-    def after(self, _: int) -> int | None:
-        return None
-
-    def trip(self, _: int) -> Trip | None:
-        return Trip(self.rule, self.text, None)
+    trips: tuple[Trip, ...] = ()
+    until: int | None = 0
+    gates: tuple[Gate, ...] = ()
 
 
-class Until:
-    """Shut before an instant, open from it on."""
+def refused(trip: Trip) -> Found:
+    """By a rule that passes for good once it does."""
+    return Found((trip,), trip.passes_at)
 
-    __slots__ = ("rule", "text", "until")
 
-    def __init__(self, rule: str, text: str, until: int) -> None:
-        self.rule, self.text, self.until = rule, text, until
+def gated(gate: Gate, now: int) -> Found:
+    """By a gate, if it is shut now; if it is open it may yet shut."""
+    trip = gate.trip(now)
+    return Found((), 0, (gate,)) if trip is None else Found((trip,), trip.passes_at, (gate,))
 
-    def after(self, t: int) -> int | None:
-        return max(t, self.until)
 
-    def trip(self, now: int) -> Trip | None:
-        return Trip(self.rule, self.text, self.until) if now < self.until else None
+def joined(parts: Iterable[Found]) -> Found:
+    """All of them."""
+    trips: list[Trip] = []
+    gates: list[Gate] = []
+    until: int | None = 0
+    for refusals, passes, may_shut in parts:
+        trips += refusals
+        gates += may_shut
+        if until is not None and (passes is None or passes > until):
+            until = passes
+    return Found(tuple(trips), until, tuple(gates))
 
 
 Asked = dict[tuple[Gate, int], int | None]
 
 
-def together(gates: Sequence[Gate], now: int, asked: Asked) -> int | None:
-    """The first instant from `now` on at which all of them are open; None where there is none within the horizon.
+def together(gates: Sequence[Gate], t: int, end: int, asked: Asked) -> int | None:
+    """The first instant from `t` on at which all of them are open; None where there is none by `end`.
 
     Each gate in turn moves the instant to the first at which it is open itself, until none moves it any more: no
     earlier one can do, for at every instant passed over some gate was shut. `asked` remembers what gates answered: many
     candidates share most of theirs.
     """
-    t, agreed, i = now, 0, 0
+    agreed, i = 0, 0
     for _ in range(STEPS):
+        if t > end:
+            return None
         if agreed == len(gates):
             return t
         gate = gates[i]
@@ -70,7 +79,7 @@ def together(gates: Sequence[Gate], now: int, asked: Asked) -> int | None:
             moved = asked[gate, t]
         else:
             moved = asked[gate, t] = gate.after(t)
-        if moved is None or moved > now + HORIZON:
+        if moved is None:
             return None
         t, agreed, i = moved, agreed + 1 if moved == t else 1, (i + 1) % len(gates)
     return None

@@ -7,6 +7,7 @@ from serving.decisions.candidate import Candidate
 from serving.decisions.policy import Action, Cap, Playbook
 
 Counted = tuple[int, str | None]  # a cap by its position in the policy, and the channel, group ... that it counts
+Reaching = tuple[int, Cap, int]  # a cap by its position, and how far back it looks
 
 #: By how much a stamped local day may be off the customer's zone of today: they may have crossed the date line.
 DRIFT = 3 * clock.DAY
@@ -32,8 +33,11 @@ class Plan:
     def __init__(self, playbook: Playbook) -> None:
         self.playbook = playbook
         caps = playbook.policy.caps
-        #: (position, cap, how far back it looks); a calendar cap looks at what may have been stamped in its period.
-        self.caps = [(i, cap, cap.length + (DRIFT if cap.per is not None else 0)) for i, cap in enumerate(caps)]
+        #: A calendar cap looks at what may have been stamped in its period.
+        lengths = [cap.length + (DRIFT if cap.per is not None else 0) for cap in caps]
+        self.caps: list[Reaching] = [
+            (i, cap, length) for i, (cap, length) in enumerate(zip(caps, lengths, strict=True))
+        ]
         self.calendar = any(cap.per is not None for cap in caps)
         self.counted: dict[int, set[str | None]] = {i: set() for i in range(len(caps))}
         self.bound: dict[tuple[str, str], Bound] = {}

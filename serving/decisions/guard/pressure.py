@@ -3,7 +3,9 @@
 Source: Godfrey, Seiders and Voss, Journal of Marketing 2011 (the defaults of `Pressure`).
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from math import log2
 
 from serving.decisions.fate import Trip
 from serving.decisions.guard.standing import Standing
@@ -32,46 +34,42 @@ class Weighing:
                 total += weight
         return total
 
-
-class PressureGate:
-    """Shut until the pressure has fallen to `most`: what may stand already where one more contact is to pass."""
-
-    __slots__ = ("channel", "limit", "most", "weighing", "weight")
-
-    def __init__(self, channel: str, weighing: Weighing, weight: float, limit: float) -> None:
-        self.channel, self.weighing, self.weight, self.limit = channel, weighing, weight, limit
-        self.most = limit - weight
-
-    def after(self, t: int) -> int | None:
-        weighing = self.weighing
-        if self.most < 0:
+    def falls_to(self, most: float) -> int | None:
+        """The first instant from now on at which no more than `most` stands, where more does now."""
+        if most < 0:
             return None
-        if weighing.at(t) <= self.most:
-            return t
-        ends = [at + LONGEST + 1 for at, _ in weighing.made] + [held for held, _ in weighing.held]
-        low, high = t, max(ends)  # shut at low; at high nothing stands any more
-        while high - low > 1:
-            middle = (low + high) // 2
-            if weighing.at(middle) <= self.most:
-                high = middle
+        ends = [at + LONGEST + 1 for at, _ in self.made] + [held for held, _ in self.held]
+        ends = sorted(end for end in ends if end > self.now)  # at the last of them nothing stands any more
+        reached = bisect_left(ends, True, key=lambda end: self.at(end) <= most)
+        low, high = ends[reached - 1] if reached else self.now, ends[reached]  # in between it only decays
+        middle, step = low + self._takes(most, low, high), 1
+        while high - low > 1:  # shut at low, open at high; what was solved for is off by rounding at most
+            if not low < middle < high:
+                middle = (low + high) // 2
+            if self.at(middle) <= most:
+                high, middle = middle, middle - step
             else:
-                low = middle
+                low, middle = middle, middle + step
+            step *= 2
         return high
 
-    def trip(self, now: int) -> Trip | None:
-        stands = self.weighing.at(now)
-        if stands <= self.most:
-            return None
-        text = f"pressure is {stands:.2f}; one more on {self.channel} adds {self.weight:g}, at most {self.limit:g}"
-        return Trip("pressure", text, self.after(now))
+    def _takes(self, most: float, low: int, high: int) -> int:
+        """About how long from `low` on, and not beyond `high`, decay alone takes to `most`."""
+        held = sum(weight for until, weight in self.held if until > low)
+        made, room = self.at(low) - held, most - held
+        return int(min(high - low, self.half * log2(made / room))) if made > room > 0 else high - low
 
 
-def pressed(rule: Pressure, channel: str, weighing: Weighing, factor: float) -> PressureGate | None:
-    """The gate of a channel; None where it is open, for pressure only falls by itself.
+def pressed(rule: Pressure, channel: str, weighing: Weighing, factor: float) -> Trip | None:
+    """Refuses one more contact on a channel until the pressure has fallen to what may stand already.
 
     `factor` scales the limit as it scales caps; a channel that the limit allows at all stays possible.
     """
     weight, limit = rule.weight(channel), rule.limit * factor
     if weight <= rule.limit:
         limit = max(limit, weight)
-    return PressureGate(channel, weighing, weight, limit) if weighing.stands > limit - weight else None
+    most = limit - weight
+    if weighing.stands <= most:
+        return None
+    text = f"pressure is {weighing.stands:.2f}; one more on {channel} adds {weight:g}, at most {limit:g}"
+    return Trip("pressure", text, weighing.falls_to(most))

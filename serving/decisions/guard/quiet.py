@@ -1,6 +1,8 @@
 """Quiet hours, days of rest and public holidays, on the customer's own clock."""
 
+from datetime import datetime
 from functools import lru_cache
+from typing import Literal
 
 from features import clock
 from serving.decisions.fate import Trip
@@ -22,26 +24,32 @@ class QuietTime:
         self.span, self.days = quiet.span, quiet.days
 
     def trip(self, now: int) -> Trip | None:
-        why = self.why(now)
-        return None if why is None else Trip(*why, self.after(now))
+        why = self._why(wall := self.calendar.wall(now))
+        if why is None:
+            return None
+        if why == "hours":
+            text = f"it is {wall:%H:%M} in {self.calendar.zone.key}, quiet hours are {self.quiet.hours}"
+            return Trip("quiet hours", text, self.after(now))
+        text = f"{_NAMES[wall.weekday()]} is a day of rest"
+        if why == "holiday":
+            text = f"{wall.date().isoformat()} is a public holiday in {self.country}"
+        return Trip("quiet day", text, self.after(now))
 
-    def why(self, t: int) -> tuple[str, str] | None:
-        """(rule, plain words); None where it is not quiet."""
-        wall = self.calendar.wall(t)
-        day = wall.toordinal()
-        if (day - 1) % 7 in self.days:
-            return "quiet day", f"{_NAMES[(day - 1) % 7]} is a day of rest"
-        if self._holiday(day, wall.year):
-            return "quiet day", f"{wall.date().isoformat()} is a public holiday in {self.country}"
+    def _why(self, wall: datetime) -> Literal["weekday", "holiday", "hours"] | None:
+        """What makes it quiet when the customer's clock shows this."""
+        if self.days and wall.weekday() in self.days:
+            return "weekday"
+        if self._holiday(wall):
+            return "holiday"
         if self.span is not None and _within(self.span, wall.hour * 60 + wall.minute):
-            return "quiet hours", f"it is {wall:%H:%M} in {self.calendar.zone.key}, quiet hours are {self.quiet.hours}"
+            return "hours"
         return None
 
     def after(self, t: int) -> int | None:
         if len(self.days) == 7 or self.span == (0, _DAY):
             return None
         end = t + HORIZON
-        while self.why(t) is not None:
+        while self._why(self.calendar.wall(t)) is not None:
             t = self._next(t)
             if t > end:
                 return None
@@ -55,10 +63,10 @@ class QuietTime:
         ahead = min(mark * clock.MINUTE for mark in marks if mark * clock.MINUTE > passed)
         return self.calendar.steady_until(t, t + ahead - passed)
 
-    def _holiday(self, day: int, year: int) -> bool:
+    def _holiday(self, wall: datetime) -> bool:
         if not self.quiet.holidays or self.country is None:
             return False
-        return day in (holidays_of(self.country, self.subdivision, year) or ())
+        return wall.toordinal() in (holidays_of(self.country, self.subdivision, wall.year) or ())
 
 
 @lru_cache(maxsize=256)

@@ -4,35 +4,35 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from serving.decisions.customer import Customer
 from serving.decisions.fate import Trip
-from serving.decisions.guard.gates import Gate, Shut, Until, day
+from serving.decisions.guard.gates import day
 from serving.decisions.guard.standing import Standing
 from serving.decisions.policy import Action, Actions, AfterIgnored, ContactPolicy, CoolDown, micros
 from serving.decisions.profile import Moment, Profile
 
 
-def open_cases(profile: Profile, policy: ContactPolicy, now: int) -> Iterator[Gate]:
+def open_cases(profile: Profile, policy: ContactPolicy, now: int) -> Iterator[Trip]:
     """An open complaint or service case suppresses selling on every channel."""
     rule = policy.open_case
     if profile.cases:
         for kind, case_id, since in profile.open_cases(rule.suppresses):
-            yield Shut(f"open {_words(kind)}", f"{_words(kind)} {case_id} is open since {day(since.at)}")
+            yield Trip(f"open {_words(kind)}", f"{_words(kind)} {case_id} is open since {day(since.at)}", None)
     for kind in rule.suppresses if profile.caseless else ():
         since_at = profile.caseless.get(kind)
         until = None if since_at is None else since_at.at + micros(rule.without_case)
         if since_at is not None and until is not None and now < until:
             text = f"a {_words(kind)} of {day(since_at.at)} has no case to close it"
-            yield Until(f"open {_words(kind)}", text, until)
+            yield Trip(f"open {_words(kind)}", text, until)
 
 
-def after_complaint(profile: Profile, rule: CoolDown, now: int) -> Iterator[Gate]:
+def after_complaint(profile: Profile, rule: CoolDown, now: int) -> Iterator[Trip]:
     """No selling after a contact was complained about."""
     last = profile.complained
     until = None if last is None else last.at + micros(rule.after_complaint)
     if last is not None and until is not None and now < until:
-        yield Until("cool-down after complaint", f"complained about a contact on {day(last.at)}", until)
+        yield Trip("cool-down after complaint", f"complained about a contact on {day(last.at)}", until)
 
 
-def after_rejection(profile: Profile, actions: Actions, rule: CoolDown, action: Action, now: int) -> Iterator[Gate]:
+def after_rejection(profile: Profile, actions: Actions, rule: CoolDown, action: Action, now: int) -> Iterator[Trip]:
     """The rejected action rests, and for a shorter time the others of its group."""
     for name, last in profile.rejected.items():
         rejected = actions.by_name.get(name)
@@ -43,15 +43,15 @@ def after_rejection(profile: Profile, actions: Actions, rule: CoolDown, action: 
         else:
             continue
         if now < (until := last.at + micros(rest)):
-            yield Until("cool-down after rejection", f"rejected {name} on {day(last.at)}", until)
+            yield Trip("cool-down after rejection", f"rejected {name} on {day(last.at)}", until)
 
 
-def withheld(customer: Customer, name: str, now: int) -> Iterator[Gate]:
+def withheld(customer: Customer, name: str, now: int) -> Iterator[Trip]:
     """What was withheld to measure its effect stays withheld while the effect is being measured."""
     for contact in customer.contacts:
         until = contact.respond_by
         if contact.state == "ghost" and contact.action == name and until is not None and now < until:
-            yield Until("withheld", f"withheld on {day(contact.reserved_at)} to measure its effect", until)
+            yield Trip("withheld", f"withheld on {day(contact.reserved_at)} to measure its effect", until)
 
 
 class Ignored:
@@ -92,11 +92,10 @@ class Ignored:
         return Trip("cool-down after ignored", text, self.after(now))
 
 
-def unheard(rule: AfterIgnored, channel: str, contacts: Sequence[Standing], profile: Profile) -> Iterator[Gate]:
+def unheard(rule: AfterIgnored, channel: str, contacts: Sequence[Standing], profile: Profile) -> Ignored | None:
     """A gate where enough contacts were not answered, or may turn out not to have been."""
     gate = Ignored(rule, channel, contacts, profile.answered.get(channel))
-    if len(gate.closes) >= rule.count:
-        yield gate
+    return gate if len(gate.closes) >= rule.count else None
 
 
 def _words(kind: str) -> str:
