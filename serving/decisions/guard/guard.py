@@ -245,8 +245,10 @@ def judge_claim(customer: Customer, contact: Contact, playbook: Playbook, now: i
     others = customer
     if any(each.state == "ghost" and each.contact_id == contact.contact_id for each in customer.contacts):
         others = replace(customer, contacts=tuple(c for c in customer.contacts if c.contact_id != contact.contact_id))
-    factor = arms(customer.arm_id, playbook.policy).factor
-    guard = Guard(others, playbook, now, "outbound", factor, claiming=True)
+    standing_in = arms(customer.arm_id, playbook.policy)
+    if not standing_in.may(action, playbook.policy):  # since ids were merged, or the policy holds out more
+        return (Trip("holdout", "the customer is in an arm that nothing is sold to", None),)
+    guard = Guard(others, playbook, now, "outbound", standing_in.factor, claiming=True)
     return guard.trips(Candidate(action, contact.channel))
 
 
