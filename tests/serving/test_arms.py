@@ -7,11 +7,12 @@ import pytest
 from scipy.stats import chi2_contingency
 from worlds import NOW, contact, flat, playbook, policy, profile_of, request
 
-from features.clock import DAY
+from features.clock import DAY, HOUR
 from serving.decisions.arms import arms
 from serving.decisions.candidate import Scores
 from serving.decisions.customer import Customer
 from serving.decisions.decide import decide
+from serving.decisions.guard import judge_claim
 from serving.decisions.policy import Actions, Playbook
 from serving.decisions.profile import Told
 
@@ -137,3 +138,13 @@ def test_no_arm_loosens_an_opt_out_or_an_open_case(play):
     book = playbook(**only(play), exploration={"epsilon": 1.0})
     assert answer(book, customer=customer).distribution[0].action is None
     assert {cell.action for cell in answer(book, customer=customer, channel=None).distribution} <= {"help", None}
+
+
+def test_who_turns_out_to_be_held_out_is_sold_nothing_that_was_reserved_before():
+    """Two ids become one person: the first arm is kept, and the control group stays uncontacted."""
+    held_out = playbook(holdout={"share": 1.0})
+    for action, refused in (("a", ["holdout"]), ("help", [])):
+        reserved = contact(1, "reserved", NOW - HOUR, action)
+        customer = Customer("C1", contacts=(reserved,))
+        assert judge_claim(customer, reserved, playbook(), NOW) == ()
+        assert [trip.rule for trip in judge_claim(customer, reserved, held_out, NOW)] == refused
