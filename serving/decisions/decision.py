@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import orjson
@@ -145,6 +146,11 @@ class Decision:
 
     def as_dict(self) -> dict[str, Any]:
         """The whole decision, as logged: enough to replay it. `more_slots` are those after the first."""
+        return dict(self._document)
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        """Put together once: it is logged, and then answered."""
         return {
             "decision_id": self.decision_id,
             **self.request.as_dict(),
@@ -164,4 +170,4 @@ class Decision:
         }
 
     def to_bytes(self) -> bytes:
-        return orjson.dumps(self.as_dict(), option=orjson.OPT_SERIALIZE_NUMPY)
+        return orjson.dumps(self._document, option=orjson.OPT_SERIALIZE_NUMPY)
