@@ -24,38 +24,22 @@ async def record(engine: "Engine", rows: Sequence[Any]) -> Answer:
     now = engine.clock.now()
     erased = _erased(engine, intake.named(rows, "customer_id"))
     taken, refused = intake.check(rows, engine.workspace.settings.channels, now, erased)
-    if refused:
-        with available():
-            await asyncio.to_thread(intake.keep, engine.workspace.quarantine, refused, now)
+    await _keep(engine, refused, now)
     accepted = 0
     if taken:
         receipt = await done(engine.store.record(taken))
         accepted = receipt.accepted
         engine.nudger.arrived(row["customer_id"] for row, new in zip(taken, receipt.fresh, strict=True) if new)
-    return {
-        "received": len(rows),
-        "accepted": accepted,
-        "duplicates": len(taken) - accepted,
-        "quarantined": len(refused),
-        "quarantine": [row.as_dict() for row in refused],
-    }
+    return _receipt(refused, len(taken), accepted, "interaction_id")
 
 
 async def record_attributes(engine: "Engine", rows: Sequence[Any]) -> Answer:
     """The same for records of customer attributes."""
     now = engine.clock.now()
     taken, refused = intake.check_attributes(rows, now, _erased(engine, intake.named(rows, "customer_id")))
-    if refused:
-        with available():
-            await asyncio.to_thread(intake.keep, engine.workspace.quarantine, refused, now)
+    await _keep(engine, refused, now)
     accepted = (await done(engine.store.record_attributes(taken))).accepted if taken else 0
-    return {
-        "received": len(rows),
-        "accepted": accepted,
-        "duplicates": len(taken) - accepted,
-        "quarantined": len(refused),
-        "quarantine": [row.as_dict("customer_id") for row in refused],
-    }
+    return _receipt(refused, len(taken), accepted, "customer_id")
 
 
 async def record_links(engine: "Engine", rows: Sequence[Any]) -> Answer:
@@ -63,17 +47,27 @@ async def record_links(engine: "Engine", rows: Sequence[Any]) -> Answer:
     now = engine.clock.now()
     erased = _erased(engine, intake.named(rows, "customer_id", "identifier"))
     taken, refused = intake.check_links(rows, engine.workspace.settings, now, erased)
+    await _keep(engine, refused, now)
+    accepted = (await done(engine.store.record_links(taken))).accepted if taken else 0
+    return _receipt(refused, len(taken), accepted, "identifier")
+
+
+def _receipt(refused: Sequence[intake.Refused], taken: int, accepted: int, key: str) -> Answer:
+    """received = accepted + duplicates + quarantined; `key` names a refused row."""
+    return {
+        "received": taken + len(refused),
+        "accepted": accepted,
+        "duplicates": taken - accepted,
+        "quarantined": len(refused),
+        "quarantine": [row.as_dict(key) for row in refused],
+    }
+
+
+async def _keep(engine: "Engine", refused: Sequence[intake.Refused], now: int) -> None:
+    """On disk in quarantine on return."""
     if refused:
         with available():
             await asyncio.to_thread(intake.keep, engine.workspace.quarantine, refused, now)
-    accepted = (await done(engine.store.record_links(taken))).accepted if taken else 0
-    return {
-        "received": len(rows),
-        "accepted": accepted,
-        "duplicates": len(taken) - accepted,
-        "quarantined": len(refused),
-        "quarantine": [row.as_dict("identifier") for row in refused],
-    }
 
 
 async def outcome(engine: "Engine", told: OutcomeRequest) -> Answer:
