@@ -101,6 +101,8 @@ class DayLog:
         try:
             schema = self.schema or pa.unify_schemas([pq.read_schema(f) for f in files], promote_options="permissive")
             names = list(columns) if columns is not None else schema.names
+            if self.schema is None:  # columns are free there: what nobody wrote is not in the table
+                names = [name for name in dict.fromkeys(names) if name in schema.names]
             if self.schema is not None and self.derive is not None:
                 schema = self.derive(schema.empty_table()).schema
             if not files:

@@ -148,9 +148,11 @@ class History:
             fresh = int(batch.add(table).sum())
         return Receipt(table.num_rows, fresh, table.num_rows - fresh)
 
-    def decisions(self, since: int | None = None, until: int | None = None) -> pa.Table:
-        """Logged decisions by `decided_at`; a table without columns where there are none yet."""
-        return self._logs["decisions"].read(since=since, until=until)
+    def decisions(
+        self, since: int | None = None, until: int | None = None, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Logged decisions by `decided_at`; a table without columns where there are none yet. See decision_log.py."""
+        return self._logs["decisions"].read(columns, since, until)
 
     def contacts(self, since: int | None = None, until: int | None = None) -> pa.Table:
         """Every status each contact went through, by `changed_at`; a table without columns where there are none yet."""

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from features import attributes, clock
+from features import attributes, decision_log
+from features.decision_log import DECISIONS
 from features.history import LOGS, History, Receipt, conform
 from features.identity import links
 from features.interactions import INSTANT, SCHEMA
@@ -21,27 +22,6 @@ from serving.store.protocol import Log, Store
 PIECE = 50_000
 _ORDER: tuple[Log, ...] = ("decisions", "contacts", "identifiers", "attributes", "interactions")
 
-#: The decision log's columns; `document` is the whole decision as JSON, enough to replay it.
-DECISIONS = pa.schema(
-    [
-        ("decision_id", pa.string()),
-        ("decided_at", INSTANT),
-        ("request_id", pa.string()),
-        ("customer_id", pa.string()),
-        ("channel", pa.string()),
-        ("direction", pa.string()),
-        ("action", pa.string()),
-        ("treatment_channel", pa.string()),
-        ("ghost", pa.string()),
-        ("ghost_channel", pa.string()),
-        ("reason", pa.string()),
-        ("contact_id", pa.string()),
-        ("arm", pa.string()),
-        ("churn", pa.float64()),
-        ("policy_version", pa.string()),
-        ("document", pa.string()),
-    ]
-)
 CONTACTS = pa.schema(
     [
         ("contact_id", pa.string()),
@@ -106,9 +86,8 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
-    found = {name: row.get(name) for name in DECISIONS.names}
     document = {key: value for key, value in row.items() if key != "position"}
-    return found | {"decided_at": clock.parse_instant(row["at"]), "document": orjson.dumps(document).decode()}
+    return decision_log.row(row) | {"document": orjson.dumps(document).decode()}
 
 
 def _contact(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features import clock
+from features import clock, decision_log
 from features.clock import DAY
 from features.history import History
 from features.workspace import Settings, Workspace, WorkspaceError
@@ -25,6 +25,7 @@ from training.reports.statistics import Sample
 from training.reports.wording import Words
 
 CONTROL, TREATED = "the holdout", "Contacts"
+_DECISIONS = ["decision_id", "decided_at", "customer_id", "arm", "distribution", "intended"]
 _COLUMNS = ["customer_id", "occurred_at", "direction", "type", "value", "topic", "decision_id", "action", "channel"]
 
 METHOD = [
@@ -57,7 +58,7 @@ def report(workspace: Workspace, days: int | None = None, smallest_lift: float =
         )
     known_until = min(workspace.clock().now(), pc.max(log["occurred_at"]).cast(pa.int64()).as_py() + 1)
     goals = _goals(log, settings)
-    decisions, playbook = history.decisions(), policy.load(workspace)
+    decisions, playbook = decision_log.read(history, _DECISIONS), policy.load(workspace)
     share = playbook.policy.holdout.share
     entered = entries(
         decisions, [action.name for action in playbook.actions.actions if not playbook.policy.sells(action)]
@@ -102,9 +103,7 @@ def entries(decisions: pa.Table, helping: Sequence[str] = ()) -> Entries:
         database.register("decisions", decisions)
         found = database.execute(
             """WITH drawn AS (  -- `intended` is logged where the holdout changed the distribution, and only there
-                   SELECT *, if(json_type(document, '$.intended') = 'ARRAY',
-                       json_extract_string(document, '$.intended[*].action'),
-                       json_extract_string(document, '$.distribution[*].action')) AS actions
+                   SELECT *, list_transform(coalesce(intended, distribution), lambda cell: cell.action) AS actions
                    FROM decisions
                ),
                possible AS (

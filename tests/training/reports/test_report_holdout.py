@@ -1,14 +1,13 @@
 """The workspace's own uplift: as assigned, from synced history, against a simulated truth."""
 
-import json
-
 import numpy as np
 import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from features import clock
+from features import clock, decision_log
 from features.clock import DAY
+from features.decision_log import DECISIONS
 from features.history import History, conform
 from features.scaffold import init_workspace, templates
 from features.workspace import WorkspaceError
@@ -17,7 +16,7 @@ from serving.decisions import policy
 from serving.decisions.decide import decide
 from serving.decisions.decision import Request, Scores
 from serving.store.sqlite import SqliteStore
-from serving.sync import DECISIONS, sync
+from serving.sync import sync
 from training.reports import holdout
 from training.reports.commands import app
 
@@ -36,21 +35,21 @@ def decision(customer, day, possible=True, number=0, share=SHARE, action="offer"
     silence = {"action": None, "channel": None, "ghost": False, "probability": 0.02}
     cells = [{"action": action, "channel": "email", "ghost": False, "probability": 0.98}] if possible else []
     arm = arms.arm(customer, SALT, share)
-    document = {"distribution": [*cells, silence], "intended": None}
+    drawn = {"distribution": [*cells, silence], "intended": None}
     if arm == "holdout":
-        document = {"distribution": [silence], "intended": [*cells, silence]}
+        drawn = {"distribution": [silence], "intended": [*cells, silence]}
     return {
         "decision_id": f"d-{customer}-{day}-{number}",
         "decided_at": START + int(day * DAY),
         "customer_id": customer,
         "arm": arm,
-        "document": json.dumps(document),
+        "slots": 1,
+        **drawn,
     }
 
 
 def log_decisions(workspace, rows):
-    columns = {name: [row.get(name) for row in rows] for name in DECISIONS.names}
-    History(workspace).append_log("decisions", pa.table(columns, schema=DECISIONS))
+    History(workspace).append_log("decisions", pa.Table.from_pylist(rows, DECISIONS))
 
 
 def log_interactions(workspace, rows):
@@ -138,7 +137,7 @@ def test_customers_enter_at_the_first_decision_in_which_a_contact_was_possible(w
             decision("once", 2),
         ],
     )
-    entered = holdout.entries(History(workspace).decisions(), ["app_tour"])
+    entered = holdout.entries(decision_log.read(History(workspace)), ["app_tour"])
     assert entered.customers == ["late", "once"]
     assert list(entered.at) == [START + 7 * DAY, START + 2 * DAY]
 
@@ -156,7 +155,7 @@ def test_decisions_synced_from_the_live_store_are_understood(workspace):
         decided[f"c{i}"] = made.arm
     sync(workspace, store)
     store.close()
-    entered = holdout.entries(History(workspace).decisions(), ["app_tour"])
+    entered = holdout.entries(decision_log.read(History(workspace)), ["app_tour"])
     assert dict(zip(entered.customers, entered.held_out, strict=True)) == {
         customer: arm == "holdout" for customer, arm in decided.items()
     }

@@ -1,0 +1,174 @@
+"""The log of decisions in history: its columns, and how they are read off a logged decision.
+
+All that training and off-policy evaluation need stands in columns; `document` is the decision as it was logged, enough
+to replay it. Where a decision filled several slots, the columns tell of the first, `slots` says how many there were,
+and the others are under `more_slots` in the document. Rows from before a column existed are completed as they are read.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features import clock
+from features.history import History
+from features.interactions import INSTANT
+
+#: One cell of the distribution that the answer was drawn from; silence has no action. Cells lie side by side in [0, 1)
+#: in this order, the answer is the one that `uniform` falls into.
+CELL = pa.struct(
+    [
+        ("action", pa.string()),
+        ("channel", pa.string()),
+        ("ghost", pa.bool_()),
+        ("probability", pa.float64()),
+    ]
+)
+#: What became of one candidate. `stage`: chosen, withheld, arbitration (another was drawn), holdout, experiment, taken;
+#: refused by eligible, applicable, suitable, guard (`rules` names every rule that tripped) or score. `probability`: of
+#: being answered. From `p` on: expected value = c v u lever - cost - harm (u = p share unless it was `learned`; money),
+#: null where the candidate was not valued: after a refusal.
+CANDIDATE = pa.struct(
+    [
+        ("action", pa.string()),
+        ("channel", pa.string()),
+        ("stage", pa.string()),
+        ("reason", pa.string()),
+        ("rules", pa.list_(pa.string())),
+        ("passes_at", INSTANT),
+        ("probability", pa.float64()),
+        ("p", pa.float64()),
+        ("share", pa.float64()),
+        ("u", pa.float64()),
+        ("learned", pa.bool_()),
+        ("c", pa.float64()),
+        ("v", pa.float64()),
+        ("lever", pa.float64()),
+        ("cost", pa.float64()),
+        ("harm", pa.float64()),
+        ("expected_value", pa.float64()),
+        ("positives", pa.int64()),
+    ]
+)
+#: `channel` and `placement` are those asked for, `treatment_channel` the answer's. `arm` is treated or holdout,
+#: `experiment` the arm of an impact experiment, `cap_level` the factor on caps (null: none). `probability` is that of
+#: the cell drawn, ghost or not; `intended`, for a customer in whose arm nothing is sold, what it would have been drawn
+#: from. `features` are the catalogue's, in its order (null: missing). `judged_customer` is the id that the person went
+#: by, `arm_id` the one that their arms are drawn by.
+DECISIONS = pa.schema(
+    [
+        ("decision_id", pa.string()),
+        ("decided_at", INSTANT),
+        ("request_id", pa.string()),
+        ("customer_id", pa.string()),
+        ("channel", pa.string()),
+        ("direction", pa.string()),
+        ("action", pa.string()),
+        ("treatment_channel", pa.string()),
+        ("ghost", pa.string()),
+        ("ghost_channel", pa.string()),
+        ("reason", pa.string()),
+        ("contact_id", pa.string()),
+        ("arm", pa.string()),
+        ("churn", pa.float64()),
+        ("policy_version", pa.string()),
+        ("document", pa.string()),
+        ("judged_customer", pa.string()),
+        ("arm_id", pa.string()),
+        ("experiment", pa.string()),
+        ("cap_level", pa.float64()),
+        ("slots", pa.int32()),
+        ("placement", pa.string()),
+        ("uniform", pa.float64()),
+        ("probability", pa.float64()),
+        ("distribution", pa.list_(CELL)),
+        ("intended", pa.list_(CELL)),
+        ("candidates", pa.list_(CANDIDATE)),
+        ("catalogue_version", pa.string()),
+        ("features", pa.list_(pa.float64())),
+    ]
+)
+#: Read off the document, where a row is from before they existed; `slots` is null there, and only there.
+_LATER = DECISIONS.names[DECISIONS.names.index("document") + 1 :]
+
+
+def read(
+    history: History, columns: Sequence[str] | None = None, since: int | None = None, until: int | None = None
+) -> pa.Table:
+    """Decisions with since <= decided_at < until (microseconds UTC), in some of the columns of DECISIONS, or in all."""
+    names = list(DECISIONS.names if columns is None else columns)
+    later = [name for name in names if name in _LATER]
+    table = history.decisions(since, until, [*names, "slots"])
+    if not later or ("slots" in table.column_names and not table["slots"].null_count):
+        return _conform(table, names)
+    table = _conform(history.decisions(since, until, [*names, "slots", "document"]), [*names, "slots", "document"])
+    return _completed(table, later).select(names)
+
+
+def _completed(table: pa.Table, later: Sequence[str]) -> pa.Table:
+    """The table with what old rows lack of some columns, from their documents."""
+    old = pc.and_(pc.is_null(table["slots"]), pc.is_valid(table["document"]))
+    told = [row(orjson.loads(document)) for document in table["document"].filter(old).to_pylist()]
+    for name in later:
+        field = DECISIONS.field(name)
+        found = pa.chunked_array([pa.array([each[name] for each in told], field.type)])
+        # no kernel replaces by mask in nested columns: old and new side by side, then each row picks its own
+        both = pa.chunked_array([*table[name].chunks, *found.chunks], field.type)
+        at = np.arange(len(table))
+        at[old.to_numpy()] = len(table) + np.arange(len(told))
+        table = table.set_column(table.schema.get_field_index(name), field, both.take(pa.array(at)))
+    return table
+
+
+def row(logged: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a decision as logged, but for `document`. Instants are microseconds."""
+    arms = logged.get("arms") or {}
+    placements = logged.get("placements") or [None]
+    first = placements[0]
+    told = {name: logged.get(name) for name in DECISIONS.names if name not in ("document", "slots", "placement")}
+    return told | {
+        "decided_at": clock.parse_instant(logged["at"]),
+        "experiment": arms.get("experiment"),
+        "cap_level": arms.get("cap_level"),
+        "slots": 1 + len(logged.get("more_slots") or ()),
+        "placement": first.get("name") if isinstance(first, Mapping) else first,
+        "probability": _probability(logged),
+        "candidates": [_candidate(fate) for fate in logged.get("candidates") or ()],
+    }
+
+
+def _candidate(fate: Mapping[str, Any]) -> dict[str, Any]:
+    passes = fate.get("passes_at")
+    return {
+        **(fate.get("factors") or {}),
+        "action": fate["action"],
+        "channel": fate["channel"],
+        "stage": fate["stage"],
+        "reason": fate["reason"],
+        "rules": [trip["rule"] for trip in fate.get("suppressed_by", ())],
+        "passes_at": None if passes is None else clock.parse_instant(passes),
+        "probability": fate["probability"],
+    }
+
+
+def _probability(logged: Mapping[str, Any]) -> float | None:
+    ghost = logged.get("ghost") is not None
+    drawn = ("ghost", "ghost_channel") if ghost else ("action", "treatment_channel")
+    key = (*(logged.get(name) for name in drawn), ghost)
+    cells = logged.get("distribution") or ()
+    return next(
+        (cell["probability"] for cell in cells if (cell["action"], cell["channel"], cell["ghost"]) == key), None
+    )
+
+
+def _conform(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """The named columns with the schema's types; nulls where the table has none of a name."""
+    fields = [DECISIONS.field(name) for name in dict.fromkeys(names)]
+    columns = [
+        table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
+        for field in fields
+    ]
+    return pa.table(columns, schema=pa.schema(fields))
