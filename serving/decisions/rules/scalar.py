@@ -14,16 +14,18 @@ import cel
 from serving.decisions.rules.grammar import Node, Unreadable, parse, walk
 from serving.decisions.rules.limits import LONGEST, excesses, oversized
 from serving.decisions.rules.names import EVERYTHING, VARIABLES, Needs, bound, needed
+from serving.decisions.rules.plain import UNSURE, Plain, Values, plain
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A rule ready to be asked, and what it asks for."""
+    """A rule ready to be asked, and what it asks for; `plain` where it can be asked without CEL."""
 
     program: cel.Program
     tree: Node
     needs: Needs
     macro: bool
+    plain: Plain | None
 
 
 @lru_cache(maxsize=4_096)
@@ -44,7 +46,7 @@ def compiled(text: str) -> Compiled:
         raise ValueError(f"uses {', '.join(unknown)}, but a rule sees only {', '.join(VARIABLES)}")
     if (excess := next(excesses(tree), None)) is not None:
         raise ValueError(f"costs too much to ask: it {excess}")
-    return Compiled(program, tree, needed(tree), any(node.macro for node in walk(tree)))
+    return Compiled(program, tree, needed(tree), any(node.macro for node in walk(tree)), plain(tree))
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,25 @@ class Facts:
         return cel.Context(self._seen)
 
     @cached_property
+    def _values(self) -> Values:
+        return Values({name: getattr(self, name) for name in VARIABLES})
+
+    @cached_property
     def _oversized(self) -> str | None:
         return oversized(value for name in ("context", "attributes") for value in self._seen[name].values())
 
     def judged(self, text: str) -> bool | str:
         """Whether the rule holds, or why that cannot be answered."""
         rule = compiled(text)
+        if rule.plain is not None:
+            try:
+                return rule.plain(self._values)
+            except UNSURE:
+                pass
+        return self.asked(rule)
+
+    def asked(self, rule: Compiled) -> bool | str:
+        """The same from CEL itself."""
         if rule.macro and self._oversized is not None:
             return self._oversized
         try:
