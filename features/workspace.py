@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from features import clock as clocks
-from features import declared
+from features import declared, yaml_text
 from features.clock import Clock
 from features.interactions import CHANNELS
 
@@ -248,7 +248,7 @@ def read_yaml(path: Path, model: type[Model], written: bytes | None = None) -> M
     Raises WorkspaceError naming the file, the key and the fix; an empty file means all defaults.
     """
     try:
-        content: Any = yaml.safe_load((path.read_bytes() if written is None else written).decode())
+        content: Any = yaml_text.load(yaml_text.content(path) if written is None else written)
     except FileNotFoundError:
         raise WorkspaceError(f"{path}: no such file; `tactful init {path.parent}` writes one") from None
     except (OSError, UnicodeDecodeError) as error:

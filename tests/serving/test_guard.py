@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from worlds import ACTIONS, NOW, contact, policy, profile_of, told
 
 from features.clock import DAY
+from features.interactions import NOT_CONTACTS
 from serving.decisions.customer import Customer, Touch
 from serving.decisions.decision import Candidate
 from serving.decisions.eligibility import candidates
@@ -113,3 +114,13 @@ def test_a_profile_does_not_depend_on_order_or_repeats(rows, data):
     assert profile_of(shuffled) == profile_of(rows)
     again = profile_of(rows)
     assert type(again).from_bytes(again.to_bytes()) == again
+
+
+def test_what_another_tool_says_became_of_its_contacts_is_none_itself():
+    capped = policy(caps=[{"scope": "total", "max": 1, "window": "7d"}])
+
+    def counts(type_: str) -> bool:
+        return bool(rules(EMAIL_A, Customer("C1", touches=(Touch(NOW - DAY, "email", type_),)), capped))
+
+    assert [name for name in NOT_CONTACTS if counts(name)] == ["sent"]
+    assert counts("newsletter")  # a type that we do not know is taken for a contact

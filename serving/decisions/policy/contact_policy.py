@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
+from features.interactions import NOT_CONTACTS
 from features.workspace import Section
 from serving.decisions.policy.actions import Action
 from serving.decisions.policy.caps import Cap, CapLevels, Pressure
@@ -42,8 +43,8 @@ class ContactPolicy(Section):
     open_case: OpenCase = OpenCase()
     exempt: dict[Name, ExemptClass] = Field({})
     not_contacts: list[str] = Field(
-        ["failed", "bounced", "pending", "no_response", "receipt"],
-        description="outbound interaction types that are no contact",
+        [name for name in NOT_CONTACTS if name != "sent"],  # another tool's word for a contact that it made
+        description="outbound interaction types that are no contact: they tell what became of one",
     )
     holdout: Holdout = Holdout()
     withholding: Withholding = Withholding()

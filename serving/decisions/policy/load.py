@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from features import yaml_text
 from features.workspace import Workspace, WorkspaceError, read_yaml
 from serving.decisions import language
 from serving.decisions.policy.actions import Actions
@@ -44,9 +45,9 @@ def _understood(workspace: Workspace, blank: bool, actions_text: bytes | None, p
 
 
 def content(path: Path) -> bytes | None:
-    """What a file holds; None where it cannot be read."""
+    """What a file holds, as far as it may be read; None where it cannot be."""
     try:
-        return path.read_bytes()
+        return yaml_text.content(path)
     except OSError:
         return None
 
