@@ -1,6 +1,5 @@
 """Waiting for the store, and what to say when it is not there."""
 
-import asyncio
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 
 from serving.champions import one_line
 from serving.problems import FieldError, Problem, invalid
+from serving.store.landing import landed
 from serving.store.protocol import Unavailable
 
 #: How often a decision is judged again after a lost race before the client is asked to come back.
@@ -23,7 +23,7 @@ log = logging.getLogger("tactful.engine")
 async def done(future: "Future[T]") -> T:
     """Waits until the store's thread has it on disk; a client that hangs up does not take the write back."""
     with available():
-        return await asyncio.shield(asyncio.wrap_future(future))
+        return await landed(future)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What a store can do. One protocol, one test suite; SQLite by default, PostgreSQL where several machines decide.
 
 Reads return at once. Writes return a `concurrent.futures.Future` that resolves once they are on disk: call
-`.result()` in plain code, `await asyncio.wrap_future(future)` in asyncio. Instants are int microseconds UTC.
+`.result()` in plain code, `await landed(future)` in asyncio (see landing.py). Instants are int microseconds UTC.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -116,7 +116,7 @@ class SqlStore:
 
     def claim(self, contact_id: str, now: int, recheck: Recheck, claim_id: str | None = None) -> "Future[Contact]":
         """Reads, rechecks and commits by compare-and-swap; a lost race starts again."""
-        answer: Future[Contact] = Future()
+        answer: Future[Contact] = self._writer.answer()
 
         def attempt() -> None:
             try:

@@ -1,8 +1,11 @@
 """Group commit: one writer thread a process; whatever waits goes to disk in one transaction.
 
 While one transaction is being flushed the next operations gather, so a flush is shared by as many as came meanwhile.
+What an event loop asks for in one turn comes to the thread together, when the turn is over: else the thread would wake
+for the first of sixteen decisions, and make the loop wait for it while it judges the others.
 """
 
+import asyncio
 import logging
 import queue
 import random
@@ -11,7 +14,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from serving.store.protocol import Unavailable
@@ -23,7 +26,7 @@ Work = Callable[[Tx], Any]
 Many = Callable[[Tx, Sequence[Any]], Sequence[Any]]
 _log = logging.getLogger(__name__)
 
-MOST = 512  # operations in one transaction
+MOST = 512  # operations in one transaction, or as many more as an event loop asked for in one turn
 TRIES = 8  # how often a transaction that others got in the way of is tried
 
 
@@ -57,13 +60,31 @@ class _Raised(Exception):
     """One of the operations raised its cause."""
 
 
+class _Answer(Future[Any]):
+    """Who waits for it on the thread that gathers does not wait for the end of its turn."""
+
+    def __init__(self, hand_over: Callable[[], None]) -> None:
+        super().__init__()
+        self._hand_over = hand_over
+
+    def result(self, timeout: float | None = None) -> Any:
+        if not self.done():
+            self._hand_over()
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        if not self.done():
+            self._hand_over()
+        return super().exception(timeout)
+
+
 @dataclass
 class _Job:
     """An operation; `many` does those that wait together, `work` is one alone."""
 
     work: Work
     about: Collection[str]
-    future: "Future[Any]" = field(default_factory=Future)
+    future: "Future[Any]"
     many: Many | None = None
     item: Any = None
 
@@ -83,7 +104,8 @@ class Writer:
 
     def __init__(self, connect: Callable[[], Session], forget: Callable[[], None]) -> None:
         self._connect, self._forget = connect, forget
-        self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
+        self._gathered: list[_Job] = []
         self._closed = False
         self._gate = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -91,13 +113,17 @@ class Writer:
 
     def submit(self, work: Callable[[Tx], Result], about: Collection[str] = ()) -> "Future[Result]":
         """`about`: the customers it will change, so that processes lock them in one order. Raises Closed."""
-        return self._put(_Job(work, about))
+        return self._put(_Job(work, about, self.answer()))
 
     def submit_one_of_many(
         self, many: Callable[[Tx, Sequence[Item]], Sequence[Result]], item: Item, about: Collection[str] = ()
     ) -> "Future[Result]":
         """The same, for an operation that does several at once: fewer statements where many wait."""
-        return self._put(_Job(lambda tx: many(tx, [item])[0], about, many=many, item=item))
+        return self._put(_Job(lambda tx: many(tx, [item])[0], about, self.answer(), many, item))
+
+    def answer(self) -> "Future[Any]":
+        """To be resolved by whoever needs several operations for it."""
+        return _Answer(self._hand_over)
 
     def close(self) -> None:
         """Finishes what was submitted, then stops."""
@@ -105,41 +131,53 @@ class Writer:
             if self._closed:
                 return
             self._closed = True
-            self._waiting.put(None)
+        self._hand_over()
+        self._waiting.put(None)
         self._thread.join()
 
     def alive(self) -> bool:
         return self._thread.is_alive() and not self._closed
 
     def _put(self, job: _Job) -> "Future[Any]":
+        loop = asyncio._get_running_loop()
         with self._gate:
             if self._closed:
                 raise Closed("the store is closed")
-            self._waiting.put(job)
+            self._gathered.append(job)
+            first = len(self._gathered) == 1
+        if loop is None:
+            self._hand_over()
+        elif first:
+            loop.call_soon(self._hand_over)
         return job.future
+
+    def _hand_over(self) -> None:
+        with self._gate:
+            if self._gathered:
+                self._waiting.put(self._gathered)
+                self._gathered = []
 
     def _run(self) -> None:
         session = self._connect()
         last = False
         while not last:
             batch: list[_Job] = []
-            job = self._waiting.get()
+            jobs = self._waiting.get()
             while True:
-                if job is None:
+                if jobs is None:
                     last = True
                     break
-                if job.future.set_running_or_notify_cancel():
-                    batch.append(job)
+                batch.extend(job for job in jobs if job.future.set_running_or_notify_cancel())
                 if len(batch) >= MOST:
                     break
                 try:
-                    job = self._waiting.get_nowait()
+                    jobs = self._waiting.get_nowait()
                 except queue.Empty:
                     break
             if batch:
                 self._commit(session, batch)
             batch.clear()  # an idle thread keeps nobody's rows
-            job = None
+            jobs = None
         session.close()
 
     def _commit(self, session: Session, batch: list[_Job]) -> None:
