@@ -47,7 +47,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)  # type: ignore[no-untyped-call]
+            return super().construct_object(node, deep)
         except (ValueError, ArithmeticError, LookupError, AttributeError) as error:  # PyYAML lets them through
             what = f"{getattr(node, 'value', '')!r} is none: {error}"[:120]
             raise yaml.constructor.ConstructorError(None, None, what, node.start_mark) from None

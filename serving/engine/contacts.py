@@ -1,13 +1,14 @@
 """A contact's life as channels tell it: claimed just before sending, then sent or failed."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING
 
-from serving import shown
+from serving import metrics, shown
 from serving.decisions import guard
 from serving.decisions.customer import Contact, Customer
-from serving.engine.waiting import Answer, done
+from serving.engine.waiting import Answer, available, done
 from serving.problems import Problem
 from serving.store.protocol import Conflict, Unknown, Verdict
 
@@ -17,15 +18,16 @@ if TYPE_CHECKING:
 
 async def claim(engine: "Engine", contact_id: str, claim_id: str | None) -> Answer:
     """The channel is about to send: judged once more, with what is known by now. Once by `claim_id`, if it has one."""
-    return await _contact(engine.store.claim(contact_id, engine.clock.now(), partial(_recheck, engine), claim_id))
+    now, recheck = engine.clock.now(), partial(_recheck, engine)
+    return await _moved(engine, contact_id, lambda: engine.store.claim(contact_id, now, recheck, claim_id))
 
 
 async def sent(engine: "Engine", contact_id: str) -> Answer:
-    return await _contact(engine.store.sent(contact_id, engine.clock.now()))
+    return await _moved(engine, contact_id, lambda: engine.store.sent(contact_id, engine.clock.now()))
 
 
 async def failed(engine: "Engine", contact_id: str, detail: str | None) -> Answer:
-    return await _contact(engine.store.failed(contact_id, engine.clock.now(), detail or ""))
+    return await _moved(engine, contact_id, lambda: engine.store.failed(contact_id, engine.clock.now(), detail or ""))
 
 
 def _recheck(engine: "Engine", customer: Customer, contact: Contact, now: int) -> Verdict:
@@ -35,11 +37,17 @@ def _recheck(engine: "Engine", customer: Customer, contact: Contact, now: int) -
     return Verdict("; ".join(trip.text for trip in trips) or None, *guard.stamp(customer, playbook, now))
 
 
-async def _contact(future: "Future[Contact]") -> Answer:
+async def _moved(engine: "Engine", contact_id: str, move: Callable[[], "Future[Contact]"]) -> Answer:
+    """Counted where it changed something: of a report and its repetition at once, both may have."""
+    with available():
+        before = engine.store.contact(contact_id)
     try:
-        contact = await done(future)
+        contact = await done(move())
     except Unknown as error:
         raise Problem("not-found", str(error)) from None
     except Conflict as error:
         raise Problem("conflict", str(error)) from None
-    return shown.contact(contact)
+    answer = shown.contact(contact)
+    if before is None or before.state != contact.state:
+        metrics.moved(answer)
+    return answer

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from time import monotonic
 
 from serving.decisions.decision import Decision
 from serving.decisions.policy import Action, Playbook
@@ -10,6 +11,8 @@ from serving.store.protocol import Store
 
 #: The most that one process leases ahead; what it has not used when it dies is lost for that day.
 LOT = 20
+#: Seconds for which a volume counts as given out before it is asked for again.
+AGAIN = 5.0
 Quota = tuple[str, str]  # action, day
 
 
@@ -19,14 +22,14 @@ class Volumes:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._left: dict[Quota, int] = {}
-        self._spent: set[Quota] = set()
+        self._spent: dict[Quota, float] = {}  # until when it counts as given out: others may give some of it back
 
     def spent(self, playbook: Playbook, now: int) -> frozenset[str]:
-        """Actions that are known to be given out today."""
+        """Actions that are known to be given out today: asked about every AGAIN seconds."""
         if not self._spent:
             return frozenset()
-        day = day_of(playbook, now)
-        return frozenset(action for action, of in self._spent if of == day)
+        day, moment = day_of(playbook, now), monotonic()
+        return frozenset(action for (action, of), until in self._spent.items() if of == day and moment < until)
 
     async def take(self, decision: Decision, playbook: Playbook) -> bool:
         """One of each volume that the decision's reservations need, or none at all where one of them is given out."""
@@ -52,13 +55,13 @@ class Volumes:
     async def _one(self, action: Action, day: str) -> bool:
         quota, most = (action.name, day), action.volume or 0
         if not self._left.get(quota):
-            if quota in self._spent:
+            if monotonic() < self._spent.get(quota, 0.0):
                 return False
             granted = await done(self._store.lease(action.name, day, max(1, min(LOT, most // 100)), most))
             self._left[quota] = self._left.get(quota, 0) + granted  # others may have leased while we waited
             if not self._left[quota]:
                 self._forget(day)
-                self._spent.add(quota)
+                self._spent[quota] = monotonic() + AGAIN
                 return False
         self._left[quota] -= 1
         return True
@@ -66,11 +69,11 @@ class Volumes:
     def _give(self, actions: Iterable[str], day: str) -> None:
         for action in actions:
             self._left[action, day] = self._left.get((action, day), 0) + 1
-            self._spent.discard((action, day))
+            self._spent.pop((action, day), None)
 
     def _forget(self, day: str) -> None:
         """Other days' marks: none of them comes again."""
-        self._spent = {quota for quota in self._spent if quota[1] >= day}
+        self._spent = {quota: until for quota, until in self._spent.items() if quota[1] >= day}
         self._left = {quota: left for quota, left in self._left.items() if left or quota[1] >= day}
 
 

@@ -60,8 +60,10 @@ def test_decisions_refusals_contacts_rows_and_outcomes_are_counted(client):
     client.post("/v1/interactions", json={"interactions": [*rows, rows[0], 7]})
     first = client.post("/v1/decide", json={"customer_id": "metered", "channel": "email", "request_id": "m1"}).json()
     client.post("/v1/decide", json={"customer_id": "metered", "channel": "email", "request_id": "m1"})
-    client.post(f"/v1/contacts/{first['contact_id']}/claim")
-    client.post(f"/v1/contacts/{first['contact_id']}/sent")
+    for _ in range(2):
+        client.post(f"/v1/contacts/{first['contact_id']}/claim", json={"claim_id": "c1"})
+    for _ in range(3):
+        client.post(f"/v1/contacts/{first['contact_id']}/sent")
     for _ in range(2):
         client.post("/v1/outcomes", json={"decision_id": first["decision_id"], "outcome": "rejected"})
     silent = client.post("/v1/decide", json={"customer_id": "metered", "channel": "phone"}).json()
@@ -79,7 +81,19 @@ def test_decisions_refusals_contacts_rows_and_outcomes_are_counted(client):
     assert found['tactful_contacts_total{channel="email",state="sent"}'] == 1
     assert found['tactful_outcomes_total{outcome="rejected"}'] == 1
     assert found['tactful_requests_total{method="POST",route="/v1/decide",status="200"}'] == 3
-    assert found['tactful_requests_total{method="POST",route="/v1/contacts/{contact_id}/claim",status="200"}'] == 1
+    assert found['tactful_requests_total{method="POST",route="/v1/contacts/{contact_id}/claim",status="200"}'] == 2
+
+
+def test_what_a_live_channel_claims_with_its_decision_is_counted(client):
+    before = samples(client)
+    asked = {"customer_id": "live", "channel": "email", "claim": True}
+    answer = client.post("/v1/decide", json=asked).json()
+    assert answer["claimed"]
+    client.post(f"/v1/contacts/{answer['contact_id']}/failed")
+    client.post(f"/v1/contacts/{answer['contact_id']}/failed", json={"detail": "again"})
+    found = grown(before, samples(client))
+    assert found['tactful_contacts_total{channel="email",state="claimed"}'] == 1
+    assert found['tactful_contacts_total{channel="email",state="failed"}'] == 1
 
 
 def test_a_send_without_a_claim_is_a_breach_by_its_channel(client):
