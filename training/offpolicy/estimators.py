@@ -26,13 +26,13 @@ METHODS: tuple[Method, ...] = get_args(Method)
 class Estimate:
     """A mean of `terms` float[m], by customer where rows were clustered.
 
-    `balance` float[m]: a term of mean 0 whatever the policy (weight - 1), None where weights play no part. `bias`: the
-    most that clipping may have moved the estimate by.
+    `support`: between which a term may lie, heavy weights included that were not drawn; None where that is not known.
+    `bias`: the most that clipping may have moved the estimate by.
     """
 
     method: Method
     terms: np.ndarray
-    balance: np.ndarray | None = None
+    support: tuple[float, float] | None = None
     bias: float = 0.0
 
     @property
@@ -55,32 +55,32 @@ def estimate(feedback: Feedback, method: Method, clip: float | None = None, swit
     if method in ("direct", "doubly_robust") and feedback.predicted is None:
         raise ValueError(f"`{method}` needs predicted rewards; fit them with `outcomes.predicted`")
     path = np.ones(len(feedback)) if feedback.path is None else feedback.path
-    weight = _bounded(feedback.weight, clip, switch)
-    whole = path * weight
+    weight = path * _bounded(feedback.weight, clip, switch)
     bias = 0.0 if clip is None or method == "direct" else _bias(feedback, path, clip, switch, method)
-    if method == "ips":
-        return Estimate(method, *_by_cluster(feedback, whole * feedback.reward, whole - 1.0), bias)
+    base, stands = np.zeros(1), np.zeros((1, 1))  # a term without its answer's reward, and what that is compared with
     if method == "self_normalised":
-        mean = whole.mean()
-        value = float((whole * feedback.reward).mean() / mean) if mean > 0 else np.nan
-        terms, _ = _by_cluster(feedback, value + whole * (feedback.reward - value) / mean)
-        return Estimate(method, terms, None, bias)
-    assert feedback.predicted is not None
-    expected = path * (feedback.target * feedback.predicted).sum(1)
-    if method == "direct":
-        return Estimate(method, _by_cluster(feedback, expected)[0])
-    residual = whole * (feedback.reward - feedback.taken(feedback.predicted))
-    return Estimate(method, *_by_cluster(feedback, expected + residual, whole - 1.0), bias)
+        mean = weight.mean()
+        value = (weight * feedback.reward).mean() / mean if mean > 0 else np.nan
+        weight, base, stands = weight / mean, np.full(1, value), np.full((1, 1), value)
+    elif method != "ips":
+        assert feedback.predicted is not None
+        base, stands = path * (feedback.target * feedback.predicted).sum(1), feedback.predicted
+        if method == "direct":
+            return Estimate(method, _by_cluster(feedback, base))
+    surprise = feedback.reward - feedback.taken(np.broadcast_to(stands, feedback.logging.shape))
+    terms = _by_cluster(feedback, base + weight * surprise)
+    scale = float(weight.max() / max(_bounded(feedback.weight, clip, switch).max(), 1e-300))
+    return Estimate(method, terms, _support(feedback, base, stands, clip, scale), bias)
 
 
 def difference(one: Estimate, other: Estimate) -> Estimate:
     """`one` minus `other`, of the same rows: what both share drops out of the interval."""
-    return Estimate(one.method, one.terms - other.terms, None, one.bias + other.bias)
+    return Estimate(one.method, one.terms - other.terms, bias=one.bias + other.bias)
 
 
 def played(feedback: Feedback) -> Estimate:
     """What the policy that was played earned: the plain mean, no weights."""
-    return Estimate("ips", _by_cluster(feedback, feedback.reward)[0])
+    return Estimate("ips", _by_cluster(feedback, feedback.reward))
 
 
 def _bounded(weight: np.ndarray, clip: float | None, switch: bool) -> np.ndarray:
@@ -101,17 +101,25 @@ def _bias(feedback: Feedback, path: np.ndarray, clip: float, switch: bool, metho
     return float((path * lost).mean() * (high - low))
 
 
-def _by_cluster(
-    feedback: Feedback, terms: np.ndarray, balance: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray | None]:
+def _support(
+    feedback: Feedback, base: np.ndarray, stands: np.ndarray, clip: float | None, scale: float
+) -> tuple[float, float] | None:
+    """With any answer that could have been drawn, at its weight, and the outermost rewards seen."""
+    if feedback.cluster is not None:
+        return None
+    tried = feedback.logging > 0
+    possible = np.where(tried, feedback.target, 0.0) / np.where(tried, feedback.logging, 1.0)
+    weight = scale * (possible if clip is None else np.minimum(possible, clip))
+    low, high = float(feedback.reward.min()), float(feedback.reward.max())
+    ends = [base[:, None] + weight * (end - stands) for end in (low, high)]
+    return float(ends[0].min()), float(ends[1].max())
+
+
+def _by_cluster(feedback: Feedback, terms: np.ndarray) -> np.ndarray:
     """One term a customer, with the same mean and the variance that customers, not rows, give it (a ratio's)."""
     if feedback.cluster is None:
-        return terms, balance
+        return terms
     _, place = np.unique(feedback.cluster, return_inverse=True)
-    size = np.bincount(place)
-    number, per = len(size), len(terms) / len(size)
-    value = terms.mean()
-    whole = value + (np.bincount(place, terms, number) - value * size) / per
-    if balance is None:
-        return whole, None
-    return whole, np.bincount(place, balance, number) / per
+    size, value = np.bincount(place), terms.mean()
+    per = len(terms) / len(size)
+    return value + (np.bincount(place, terms) - value * size) / per

@@ -35,14 +35,8 @@ class Interval:
         return Interval(self.value, self.low - by, self.high + by)
 
 
-def interval(
-    estimate: Estimate,
-    kind: Kind = "likelihood",
-    confidence: float = CONFIDENCE,
-    reach: float | None = None,
-    seed: int = 0,
-) -> Interval:
-    """Of one estimate; widened by the bias that clipping may have. `reach`: the range of terms, for `bernstein`."""
+def interval(estimate: Estimate, kind: Kind = "likelihood", confidence: float = CONFIDENCE, seed: int = 0) -> Interval:
+    """Of one estimate; widened by the bias that clipping may have."""
     terms = estimate.terms
     if len(terms) < 2 or not np.isfinite(terms).all():
         return Interval(estimate.value, -np.inf, np.inf)
@@ -51,10 +45,16 @@ def interval(
     elif kind == "bootstrap":
         found = bootstrap(terms, confidence, seed=seed)
     elif kind == "bernstein":
-        found = bernstein(terms, float(np.ptp(terms)) if reach is None else reach, confidence)
+        found = bernstein(terms, _reach(estimate), confidence)
     else:
-        found = likelihood(terms, confidence)
+        found = likelihood(terms, confidence, estimate.support)
     return found.widened(estimate.bias)
+
+
+def _reach(estimate: Estimate) -> float:
+    """How far terms may lie apart."""
+    low, high = estimate.support or (float(estimate.terms.min()), float(estimate.terms.max()))
+    return high - low
 
 
 def normal(terms: np.ndarray, confidence: float = CONFIDENCE) -> Interval:
@@ -88,46 +88,52 @@ def bernstein(terms: np.ndarray, reach: float, confidence: float = CONFIDENCE) -
     return Interval(mean, mean - half, mean + half)
 
 
-def likelihood(terms: np.ndarray, confidence: float = CONFIDENCE) -> Interval:
-    """Empirical likelihood of a mean (Owen, Biometrika 1988; for bandits Karampatziakis, Langford and Mineiro, 2020).
+def likelihood(
+    terms: np.ndarray, confidence: float = CONFIDENCE, support: tuple[float, float] | None = None
+) -> Interval:
+    """Empirical likelihood of a mean (Owen, Biometrika 1988), with terms up to the ends of `support` allowed for.
 
-    The means that some reweighting of the terms gives without being too unlikely: -2 log ratio at most the quantile of
-    F(1, n - 1), which is wider than chi-square's in small samples.
+    The means that some reweighting gives without being too unlikely: -2 log ratio at most the quantile of F(1, n - 1).
+    What could have been drawn and was not, a rare heavy weight, may be a part of that reweighting (Karampatziakis,
+    Langford and Mineiro, NeurIPS 2020); without a `support`, only what was drawn.
     """
     mean, spread = float(terms.mean()), float(terms.std(ddof=1))
     if spread == 0.0:
         return Interval(mean, mean, mean)
     scaled = (terms - mean) / spread
+    low, high = (float(scaled.min()), float(scaled.max()))
+    if support is not None:
+        low, high = min(low, (support[0] - mean) / spread), max(high, (support[1] - mean) / spread)
     limit = float(scipy.stats.f.ppf(confidence, 1, len(terms) - 1))
-    ends = [_end(scaled, side, limit) for side in (-1.0, 1.0)]
-    return Interval(mean, mean + spread * ends[0], mean + spread * ends[1])
+    return Interval(mean, mean - spread * _end(-scaled, -low, limit), mean + spread * _end(scaled, high, limit))
 
 
-def _end(scaled: np.ndarray, side: float, limit: float) -> float:
-    """Where the ratio reaches the limit, between the mean (0) and the outermost term."""
-    own = side * scaled
-    most = float(own.max()) * (1 - 1e-9)
-    low, high = 0.0, min(most, 2.0 / np.sqrt(len(own)))
-    while _ratio(own - high) < limit and high < most:
-        low, high = high, min(most, 1.5 * high)
-    found = scipy.optimize.brentq(lambda at: _ratio(own - at) - limit, low, high, xtol=1e-3 / np.sqrt(len(own)))
-    return side * float(found)
+def _end(scaled: np.ndarray, most: float, limit: float) -> float:
+    """Where the ratio reaches the limit, above the mean (0) and below the largest possible term."""
+    last = most * (1 - 1e-9)
+    low, high = 0.0, min(last, 2.0 / np.sqrt(len(scaled)))
+    while _ratio(scaled - high, most - high) < limit and high < last:
+        low, high = high, min(last, 1.5 * high)
+    if _ratio(scaled - high, most - high) < limit:
+        return high
+    return float(
+        scipy.optimize.brentq(
+            lambda at: _ratio(scaled - at, most - at) - limit, low, high, xtol=1e-3 / np.sqrt(len(scaled))
+        )
+    )
 
 
-def _ratio(gaps: np.ndarray) -> float:
-    """-2 log of the empirical likelihood ratio of 'the mean gap is 0': 2 max over l of sum log(1 + l gap)."""
-    low, high = float(gaps.min()), float(gaps.max())
-    if low >= 0.0 or high <= 0.0:
-        return 1e9
-    left, right = -(1 - 1e-12) / high, -(1 - 1e-12) / low  # 1 + l gap stays positive in between
+def _ratio(gaps: np.ndarray, most: float) -> float:
+    """-2 log of the empirical likelihood ratio of 'the mean gap is 0', gaps being up to `most`, and mostly below 0.
+
+    That is 2 max over l of sum log(1 + l gap), where 1 + l gap > 0 for all that may be: from -1 / most to 0.
+    """
+    left, right = -(1 - 1e-12) / most, 0.0
     at = 0.0
     for _ in range(_STEPS):  # Newton's, kept inside; the sum is concave in l
         share = gaps / (1.0 + at * gaps)
         slope = float(share.sum())
-        if slope > 0:
-            left = at
-        else:
-            right = at
+        left, right = (at, right) if slope > 0 else (left, at)
         step = at + slope / float(share @ share)
         step = step if left < step < right else (left + right) / 2
         if abs(step - at) < 1e-10 * (1 + abs(at)):
