@@ -213,21 +213,24 @@ class State:
             )
         if len(blob) % 8:
             raise ValueError(f"a packed state should have a multiple of 8 bytes, found {len(blob)}")
-        # a copy that may be written, as State.of makes them: compiled code takes an array that may not for another type
-        state = cls(np.frombuffer(bytearray(blob), np.int64))
-        n, k, m = state._numbers()
-        columns = 2 + (blob[1]).bit_count()
-        expected = 8 * (_HEADER + columns * n + 4 * k + 5 * m + (n + 1) // 2)
+        n, k, m = _numbers(int.from_bytes(blob[8:16], "little"))
+        expected = 8 * (_HEADER + (2 + blob[1].bit_count()) * n + 4 * k + 5 * m + (n + 1) // 2)
         if len(blob) != expected:
             raise ValueError(f"a packed state of {n} interactions should have {expected} bytes, found {len(blob)}")
-        return state
+        # a copy that may be written, as State.of makes them: compiled code takes an array that may not for another type
+        return cls(np.frombuffer(bytearray(blob), np.int64))
 
     def _numbers(self) -> tuple[int, int, int]:
-        word, some = int(self.words[1]), (1 << _BITS) - 1
-        return word & some, word >> _BITS & some, word >> 2 * _BITS
+        return _numbers(int(self.words[1]))
 
     def _column(self, position: int, n: int) -> np.ndarray:
         return self.words[_HEADER + position * n : _HEADER + (position + 1) * n]
+
+
+def _numbers(word: int) -> tuple[int, int, int]:
+    """Of interactions, registers and facts."""
+    some = (1 << _BITS) - 1
+    return word & some, word >> _BITS & some, word >> 2 * _BITS
 
 
 _NOTHING: np.ndarray = State.of().words

@@ -10,8 +10,7 @@ from serving.decisions.profile import Profile
 ContactState = Literal["reserved", "claimed", "sent", "failed", "expired", "ghost"]
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(NamedTuple):
     """One outbound touch of ours: reserved -> claimed -> sent or failed. Instants in microseconds UTC.
 
     `touched_at` is when it was claimed (or sent, where a channel forgot to claim); None before. `local_day`
@@ -45,8 +44,7 @@ class Contact:
         return self.state in ("claimed", "sent")
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
+class Touch(NamedTuple):
     """An outbound interaction that another tool made; whether its type is a contact is the policy's to say."""
 
     at: int

@@ -6,7 +6,6 @@ An action fills one slot at most. Pure and replayable: facts come from a `Bench`
 import hashlib
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from serving.decisions import arbitration, eligibility
 from serving.decisions.arms import Arms
@@ -110,7 +109,7 @@ def _contact(
     contact = reserve(request, picked, playbook, now, number)
     if ghost is None:
         return contact
-    return replace(contact, state="ghost", expires_at=now + picked.action.response)
+    return contact._replace(state="ghost", expires_at=now + picked.action.response)
 
 
 def reserve(request: Request, chosen: Candidate, playbook: Playbook, now: int, number: int = 0) -> Contact:

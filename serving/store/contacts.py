@@ -5,7 +5,6 @@ before it must judge again.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -31,11 +30,11 @@ def from_row(row: Sequence[Any]) -> Contact:
     values = list(row)
     values[_COUNTS], values[_BREACH] = bool(values[_COUNTS]), bool(values[_BREACH])
     values[_TAGS] = () if values[_TAGS] == "[]" else tuple(orjson.loads(values[_TAGS]))
-    return Contact(*values)
+    return Contact._make(values)
 
 
 def _row(contact: Contact) -> list[Any]:
-    values = [getattr(contact, name) for name in Contact.__slots__]
+    values = list[Any](contact)
     values[_COUNTS], values[_BREACH] = int(contact.counts), int(contact.breach)
     values[_TAGS] = orjson.dumps(contact.tags).decode() if contact.tags else "[]"
     return values
@@ -86,15 +85,15 @@ def insert(tx: Tx, fresh: Sequence[Contact]) -> None:
     for before in map(from_row, waiting.fetchall()):
         at = now[before.customer_id]
         if before.expires_at <= at:
-            _change(tx, replace(before, state="expired", closed_at=before.expires_at), at)
+            _change(tx, before._replace(state="expired", closed_at=before.expires_at), at)
     tx.executemany(_INSERT, [_row(contact) for contact in fresh])
     tx.executemany(_INSERT_LOG, [_line(contact, contact.reserved_at) for contact in fresh])
 
 
 def claim(tx: Tx, contact: Contact, now: int, verdict: Verdict, claim_id: str | None) -> Contact:
     """After `bump` on the version at which the claim was judged."""
-    claimed = replace(contact, state="claimed", touched_at=now, local_day=verdict.local_day, zone=verdict.zone,
-                      respond_by=_moved(contact, now))  # fmt: skip
+    claimed = contact._replace(state="claimed", touched_at=now, local_day=verdict.local_day, zone=verdict.zone,
+                               respond_by=_moved(contact, now))  # fmt: skip
     _change(tx, claimed, now)
     if claim_id is not None:
         tx.execute("UPDATE contacts SET claim_id = ? WHERE contact_id = ?", (claim_id, contact.contact_id))
@@ -123,10 +122,10 @@ def claimable(contact: Contact, now: int) -> None:
 def sent(tx: Tx, contact: Contact, now: int) -> Contact:
     """It went out. Without a valid claim the channel broke the agreement: it is recorded, counted and flagged."""
     if contact.state == "claimed":
-        went = replace(contact, state="sent", closed_at=now)
+        went = contact._replace(state="sent", closed_at=now)
     else:  # on which local day it went out nobody judged: it counts by the customer's zone of whoever asks
-        went = replace(contact, state="sent", touched_at=now, closed_at=now, breach=True, local_day=None, zone=None,
-                       respond_by=_moved(contact, now))  # fmt: skip
+        went = contact._replace(state="sent", touched_at=now, closed_at=now, breach=True, local_day=None, zone=None,
+                                respond_by=_moved(contact, now))  # fmt: skip
     _change(tx, went, now)
     return went
 
@@ -143,7 +142,7 @@ def failed(tx: Tx, contact: Contact, now: int, reason: str = "") -> Contact:
         raise Conflict(f"contact {contact.contact_id} is withheld to measure, so nothing was to be sent")
     if contact.state == "sent":
         raise Conflict(f"contact {contact.contact_id} was reported sent; report what became of it as an outcome")
-    gone = replace(contact, state="failed", closed_at=now)
+    gone = contact._replace(state="failed", closed_at=now)
     _change(tx, gone, now, reason)
     return gone
 
@@ -160,5 +159,5 @@ def _change(tx: Tx, contact: Contact, now: int, reason: str = "") -> None:
 
 def _line(contact: Contact, now: int, reason: str = "") -> tuple[str, int, bytes]:
     """One line a change, append-only: the way into history. Instants in microseconds."""
-    body = {name: getattr(contact, name) for name in Contact.__slots__} | {"at": now, "detail": reason or None}
+    body = contact._asdict() | {"at": now, "detail": reason or None}
     return contact.contact_id, now, orjson.dumps(body)

@@ -12,6 +12,7 @@ import orjson
 
 from features.hashing import hash_string
 from features.interactions import SCHEMA
+from features.kernel.notable import OUTBOUND
 from features.online import update
 from features.physical import discount
 from features.state import Items, State, keys
@@ -112,15 +113,15 @@ def fold(tx: Tx, words: Words, customer_id: str, sheet: Sheet) -> None:
 
 def _crowded_out(words: Words, parts: Sequence[Items], kept: Items) -> dict[int, Known]:
     """Outbound rows that newer ones push out of the state before they are too old for a cap: caps still count them."""
-    outbound, entries = words.outbound()
+    codes = words.codes()
     first, newest = (kept.at[0], kept.id[0]), kept.at[-1]
     found: dict[int, Known] = {}
     for items in parts:
         gone = (items.at < first[0]) | ((items.at == first[0]) & (items.id < first[1]))
         code = items.code
-        gone &= (items.at >= newest - KEPT) & outbound[code]
+        gone &= (items.at >= newest - KEPT) & (codes.sorts[code] == OUTBOUND)
         for i in np.flatnonzero(gone).tolist():
-            channel, _, type, _ = entries[code[i]]
+            channel, _, type, _ = codes.entries[code[i]]
             found[int(items.id[i])] = Known(int(items.at[i]), None, None, channel, type)
     return found
 

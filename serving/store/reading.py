@@ -1,13 +1,15 @@
 """Reading a customer: one statement, so one snapshot, with all the ids that are theirs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from features import clock
 from features.identity.merging import merged
+from features.kernel.notable import notable
 from features.state import State
-from serving.decisions.customer import Contact, Customer
+from serving.decisions.customer import Contact, Customer, Touch
 from serving.decisions.profile import EVERYWHERE, KEPT, Profile, Said
 from serving.store import contacts, identity
 from serving.store.protocol import Read
@@ -49,17 +51,9 @@ def read(reader: Reader, words: Words, customer_id: str) -> Read:
         return _erased(customer_id, 0, 0)
     _keep_up(reader, words, newest_code)
     told, ours = Profile.from_bytes(profile), _contacts(listed)
-    others = touches(state, words, told, ours) if state or told.outbound else ()
+    others, sightings = _looked(state, words, told, ours)
     customer = Customer(
-        customer_id,
-        version or 0,
-        told,
-        ours,
-        others,
-        seen_to or 0,
-        customer_id,
-        restricted=bool(restricted),
-        sightings=StateSightings(state or b"", words, told),
+        customer_id, version or 0, told, ours, others, seen_to or 0, customer_id, bool(restricted), sightings
     )
     return Read(customer, state or b"")
 
@@ -75,13 +69,24 @@ def _person(reader: Reader, words: Words, customer_id: str) -> Read:
     ours = tuple(contact for row in rows for contact in _contacts(row[4]))
     states = [State.from_bytes(row[3]) for row in rows if row[3]]
     state = merged(states).to_bytes() if states else b""
-    others = touches(state, words, profile, ours) if state or profile.outbound else ()
+    others, sightings = _looked(state, words, profile, ours)
     version = next((row[0] for row in rows if row[9] == name), 0)
     seen_to = max(row[1] for row in rows)
     first = min(((row[5], row[9]) for row in rows if row[5] is not None), default=(0, name))[1]
     restricted = any(row[6] for row in rows)
-    sightings = StateSightings(state, words, profile)
     return Read(Customer(name, version, profile, ours, others, seen_to, first, restricted, sightings), state)
+
+
+def _looked(
+    state: bytes | None, words: Words, profile: Profile, ours: Sequence[Contact]
+) -> tuple[tuple[Touch, ...], StateSightings]:
+    """What other tools sent, and what the customer did: one parsing of the state, one pass over it."""
+    packed, codes = State.from_bytes(state) if state else State(), words.codes()
+    if packed.top >= len(codes):
+        raise ValueError(f"the state holds code {packed.top}, the vocabulary ends at {len(codes) - 1}")
+    (outbound, *_), *rows = notable(packed.words, codes.sorts).tolist()
+    others = touches(rows[:outbound], codes.entries, profile, ours)
+    return others, StateSightings(packed, rows[outbound:], codes, profile)
 
 
 def _keep_up(reader: Reader, words: Words, newest_code: int | None) -> None:

@@ -1,17 +1,24 @@
 """Contacts that other tools made: the outbound interactions in a customer's state that are none of ours."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-import numpy as np
-
-from features.state import State
+from features.vocabulary import Entry
 from serving.decisions.customer import Contact, Touch
 from serving.decisions.profile import NO_CONTACT, Profile
-from serving.store.words import Words
+
+UNSIGNED = (1 << 64) - 1  # of a hash that a state holds as a signed number
 
 
-def touches(state: bytes, words: Words, profile: Profile, ours: Sequence[Contact]) -> tuple[Touch, ...]:
-    """Each contact once: not what reports a contact of ours that stands, nor a second report of the same contact."""
+def touches(
+    outbound: Iterable[Sequence[int]], entries: Sequence[Entry], profile: Profile, ours: Sequence[Contact]
+) -> tuple[Touch, ...]:
+    """Each contact once: not what reports a contact of ours that stands, nor a second report of the same contact.
+
+    `outbound` are (at, code, hash of interaction_id) of a state, oldest first.
+    """
+    reports = profile.outbound
+    if not reports:  # so none is a report of ours, nor has an action
+        return tuple([Touch(at, entries[code][0], entries[code][2]) for at, code, _ in outbound])
     standing = {contact.contact_id for contact in ours if contact.state in ("claimed", "sent")} | {NO_CONTACT}
     found: list[Touch] = []
 
@@ -22,15 +29,11 @@ def touches(state: bytes, words: Words, profile: Profile, ours: Sequence[Contact
             standing.add(contact)
         found.append(Touch(at, channel, type, action))
 
-    if state:
-        items = State.from_bytes(state).items
-        outbound, entries = words.outbound()
-        code = items.code
-        for i in np.flatnonzero(outbound[code]).tolist():
-            known = profile.outbound.get(int(items.id[i]))
-            channel, _, type, _ = entries[code[i]]
-            add(int(items.at[i]), channel, type, known.action if known else None, known.contact if known else None)
-    for known in profile.outbound.values():
+    for at, code, order in outbound:
+        known = reports.get(order & UNSIGNED)
+        channel, _, type, _ = entries[code]
+        add(at, channel, type, known.action if known else None, known.contact if known else None)
+    for known in reports.values():
         if known.channel is not None and known.type is not None:
             add(known.at, known.channel, known.type, known.action, known.contact)
     return tuple(found)

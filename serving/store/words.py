@@ -3,10 +3,10 @@
 import threading
 from collections.abc import Iterable
 
-import numpy as np
 import orjson
 
 from features.vocabulary import Entry, Vocabulary
+from serving.store.codes import Codes
 from serving.store.tx import Reader, Tx
 
 
@@ -18,8 +18,7 @@ class Words:
         self._known: set[Entry] = set()  # those in the table
         self._stale = False
         self._lock = threading.Lock()
-        self._outbound: tuple[np.ndarray, list[Entry]] = (np.zeros(0, bool), [])
-        self._topical = np.zeros(0, np.int64)
+        self._codes = Codes()
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -32,8 +31,8 @@ class Words:
         """The same object, grown by what the table has more; a new one only after a roll-back."""
         with self._lock:
             if self._stale:
-                self.vocabulary, self._outbound, self._stale = Vocabulary(), (np.zeros(0, bool), []), False
-                self._known, self._topical = set(), np.zeros(0, np.int64)
+                self.vocabulary, self._codes, self._stale = Vocabulary(), Codes(), False
+                self._known = set()
             rows = connection.execute(
                 "SELECT code, entry FROM vocabulary WHERE code >= ? ORDER BY code", (len(self.vocabulary),)
             )
@@ -61,23 +60,11 @@ class Words:
         tx.alone("vocabulary")
         return self.refresh(tx)
 
-    def outbound(self) -> tuple[np.ndarray, list[Entry]]:
-        """bool[codes], which codes are outbound; and what each code stands for."""
-        known = self._outbound  # one name for both: another thread may put an older or newer pair there meanwhile
-        if len(known[1]) != len(self.vocabulary):
-            entries = self.vocabulary.entries
-            known = self._outbound = np.array([entry[1] == "outbound" for entry in entries], bool), entries
-        return known
-
-    def topical(self) -> np.ndarray:
-        """int[codes]: a number for the channel of what is inbound and has a topic, -1 for the rest."""
-        known = self._topical
+    def codes(self) -> Codes:
+        """What each code is to a decision."""
+        known = self._codes  # one name for all of it: another thread may put an older or newer one there meanwhile
         if len(known) != len(self.vocabulary):
-            entries = self.vocabulary.entries
-            channels = sorted({entry[0] for entry in entries})
-            has = [entry[1] == "inbound" and entry[3] is not None for entry in entries]
-            numbers = [channels.index(entry[0]) if topic else -1 for entry, topic in zip(entries, has, strict=True)]
-            known = self._topical = np.array(numbers, np.int64)
+            known = self._codes = Codes(self.vocabulary.entries)
         return known
 
     def append(self, tx: Tx, known: int) -> None:

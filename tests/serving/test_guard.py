@@ -103,7 +103,7 @@ def test_a_claim_is_judged_again_with_its_own_and_other_reservations_left_out():
     assert judge_claim(customer, mine, Playbook(ACTIONS, capped), NOW) == ()
     busy = replace(customer, touches=(Touch(NOW, "web", "contact"), Touch(NOW, "email", "contact")))
     assert [trip.rule for trip in judge_claim(busy, mine, Playbook(ACTIONS, capped), NOW)] == ["cap total: 2 per 7d"]
-    gone = replace(mine, action="withdrawn")
+    gone = mine._replace(action="withdrawn")
     assert [trip.rule for trip in judge_claim(customer, gone, Playbook(ACTIONS, capped), NOW)] == ["action withdrawn"]
 
 

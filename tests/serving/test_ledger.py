@@ -123,7 +123,7 @@ class Ledger(RuleBasedStateMachine):
         where = oracle.zone(self.world, now)
         today = oracle.wall(now, where).date().isoformat()
         waits = now + oracle.length(ACTIONS.by_name[contact.action].response_window)
-        claimed = replace(contact, state="claimed", touched_at=now, local_day=today, zone=where.key, respond_by=waits)
+        claimed = contact._replace(state="claimed", touched_at=now, local_day=today, zone=where.key, respond_by=waits)
         self.contacts[contact.contact_id] = claimed
         read = {each.contact_id: each for each in self.store.read(self.customer_id).customer.contacts}
         assert read[contact.contact_id] == claimed
@@ -141,10 +141,10 @@ class Ledger(RuleBasedStateMachine):
             self.store.sent(contact.contact_id, self.clock).result()
         if contact.state != "sent":
             self.seen = max(self.seen, self.clock)
-            went = replace(contact, state="sent")
+            went = contact._replace(state="sent")
             if contact.state != "claimed":  # nobody judged it, nobody stamped its day
                 waits = self.clock + oracle.length(ACTIONS.by_name[contact.action].response_window)
-                went = replace(went, touched_at=self.clock, local_day=None, zone=None, respond_by=waits)
+                went = went._replace(touched_at=self.clock, local_day=None, zone=None, respond_by=waits)
             self.contacts[contact.contact_id] = went
 
     @precondition(lambda self: self.contacts)
@@ -156,7 +156,7 @@ class Ledger(RuleBasedStateMachine):
                 self.store.failed(contact.contact_id, self.clock).result()
             return
         self.store.failed(contact.contact_id, self.clock).result()
-        self.contacts[contact.contact_id] = replace(contact, state="failed")
+        self.contacts[contact.contact_id] = contact._replace(state="failed")
 
     @rule(
         type=st.sampled_from(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from features.kernel.notable import OUTBOUND, PLAIN
 from features.vocabulary import Vocabulary
 from features.workspace import Workspace, WorkspaceError
 from serving.store import SqliteStore, open_store, schema
@@ -178,10 +179,10 @@ def test_a_code_that_was_rolled_back_and_given_anew_has_its_own_direction():
     words, table = Words(), SqliteTx(sqlite3.connect(":memory:"))
     table.execute("CREATE TABLE vocabulary (code INTEGER PRIMARY KEY, entry TEXT)")
     words.refresh(table).code("phone", "outbound", "call", None)
-    assert words.outbound()[0].tolist() == [True]
+    assert words.codes().sorts.tolist() == [OUTBOUND]
     words.forget()
     words.refresh(table).code("web", "inbound", "visit", None)
-    assert words.outbound()[0].tolist() == [False]
+    assert words.codes().sorts.tolist() == [PLAIN]
     table.connection.close()
 
 
@@ -191,9 +192,9 @@ def test_directions_fit_their_codes_while_a_slower_thread_writes_what_it_knew_be
     class Watched(Words):
         def __setattr__(self, name, value):
             super().__setattr__(name, value)
-            if name == "_outbound" and grown:  # a third thread looks in between
+            if name == "_codes" and grown:  # a third thread looks in between
                 grown.clear()
-                seen.append(self.outbound())
+                seen.append(self.codes())
 
     class Growing(Vocabulary):
         @property
@@ -201,13 +202,13 @@ def test_directions_fit_their_codes_while_a_slower_thread_writes_what_it_knew_be
             before = super().entries
             if len(self) == 1:
                 self.code("phone", "outbound", "call", None)
-                words.outbound()  # of a thread that overtakes this one
+                words.codes()  # of a thread that overtakes this one
                 grown.append(True)
             return before
 
     grown: list[bool] = []
     words = Watched()
     words.vocabulary = Growing([("web", "inbound", "visit", None)])
-    words.outbound()
-    assert [flags.tolist() for flags, _ in seen] == [[False, True]]
-    assert len(seen[0][1]) == 2
+    words.codes()
+    assert [codes.sorts.tolist() for codes in seen] == [[PLAIN, OUTBOUND]]
+    assert len(seen[0].entries) == 2

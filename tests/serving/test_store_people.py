@@ -169,8 +169,8 @@ def test_a_ghost_holds_no_slot_is_seen_until_its_window_is_over_and_is_never_sen
     decision = ask(store, playbook())
     other = ask(store, playbook(), customer_id="C2", channel="phone")
     slot = other.slots[0]
-    ghost = replace(
-        slot.contact, contact_id="g1", state="ghost", respond_by=NOW + DAY, customer_id="C3", decision_id="d-g"
+    ghost = slot.contact._replace(
+        contact_id="g1", state="ghost", respond_by=NOW + DAY, customer_id="C3", decision_id="d-g"
     )
     withheld = replace(
         other, request=replace(other.request, decision_id="d-g", customer_id="C3", request_id=None),
