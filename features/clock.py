@@ -13,6 +13,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UTC = _EPOCH.replace(tzinfo=None)  # a decision writes a dozen instants: without a zone to name they cost half
 
 
 def micros(moment: datetime) -> int:
@@ -29,7 +30,7 @@ def instant(us: int) -> datetime:
 
 def isoformat(us: int) -> str:
     """ISO 8601 in UTC, with a trailing Z."""
-    return instant(us).isoformat().replace("+00:00", "Z")
+    return (_UTC + timedelta(0, 0, int(us))).isoformat() + "Z"
 
 
 def parse_instant(text: str) -> int:

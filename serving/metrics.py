@@ -6,8 +6,8 @@ moment (ready, the policy's version) the asked worker says of itself, and no sta
 """
 
 import os
-from collections import Counter as Tally
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -63,23 +63,30 @@ def answered(method: str, route: str, status: int, seconds: float) -> None:
     SECONDS.labels(route).observe(seconds)
 
 
+#: Finding a counter by its labels costs more than counting; labels are few.
+_decisions = cache(DECISIONS.labels)
+_refusals = cache(REFUSALS.labels)
+
+
 def decided(decision: "Decision") -> None:
     """A decision was made and is on disk."""
-    arm = decision.arm
+    refused: dict[tuple[str, str], int] = {}
     for slot in decision.slots:
         action = slot.chosen.action.name if slot.chosen is not None else "(silence)"
-        DECISIONS.labels(decision.request.direction, action, arm).inc()
-    refused = Tally(kind for slot in decision.slots for fate in slot.fates for kind in _kinds(fate))
-    for (stage, rule), times in refused.items():
-        REFUSALS.labels(stage, rule).inc(times)
+        _decisions(decision.request.direction, action, decision.arm).inc()
+        for fate in slot.fates:
+            if fate.stage == "guard":
+                for kind in {_kind(trip.rule) for trip in fate.trips}:
+                    refused["guard", kind] = refused.get(("guard", kind), 0) + 1
+            elif fate.stage != "chosen":
+                refused[fate.stage, ""] = refused.get((fate.stage, ""), 0) + 1
+    for (stage, kind), times in refused.items():
+        _refusals(stage, kind).inc(times)
 
 
-def _kinds(fate: Any) -> Iterator[tuple[str, str]]:
-    if fate.stage == "guard":
-        for rule in {trip.rule.partition(" ")[0] for trip in fate.trips}:
-            yield "guard", rule if rule in RULES else "other"
-    elif fate.stage != "chosen":
-        yield fate.stage, ""
+def _kind(rule: str) -> str:
+    kind = rule.partition(" ")[0]
+    return kind if kind in RULES else "other"
 
 
 def recorded(kind: str, receipt: Mapping[str, Any]) -> None:

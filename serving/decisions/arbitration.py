@@ -1,10 +1,35 @@
 """What a candidate is worth: expected value = C x V x U x L - cost - harm. Silence is worth 0."""
 
+from typing import NamedTuple
+
 from serving.decisions.candidate import Candidate
 from serving.decisions.draw import Contender
 from serving.decisions.fate import Factors
 from serving.decisions.policy import Arm, ContactPolicy
 from serving.decisions.request import Direction
+
+
+class Terms(NamedTuple):
+    """What the files say of one treatment, whoever the customer is; `harm` of the first contact in a while."""
+
+    share: float
+    c: float
+    v: float
+    lever: float
+    cost: float
+    harm: float
+
+
+def terms(candidate: Candidate, policy: ContactPolicy) -> Terms:
+    action, treatment = candidate.action, candidate.treatment
+    return Terms(
+        share=policy.increment.groups.get(action.group, policy.increment.default),
+        c=treatment.weight,
+        v=action.value,
+        lever=action.lever,
+        cost=treatment.cost,
+        harm=policy.harm.channels.get(candidate.channel, policy.harm.contact),
+    )
 
 
 def factors(
@@ -19,31 +44,21 @@ def factors(
 
     `positives` are the responses to this action that the model of P learned from; None where nobody counted.
     """
-    action, treatment = candidate.action, candidate.treatment
-    share = policy.increment.groups.get(action.group, policy.increment.default)
+    return priced(terms(candidate, policy), p, harm, learned, positives)
+
+
+def priced(of: Terms, p: float, harm: float, learned: float | None, positives: int | None) -> Factors:
+    """The same where a treatment's terms are at hand."""
+    share, c, v, lever, cost, _ = of
     u = p * share if learned is None else learned
-    value = treatment.weight * action.value * u * action.lever - treatment.cost - harm
-    return Factors(
-        p=p,
-        share=share,
-        u=u,
-        learned=learned is not None,
-        c=treatment.weight,
-        v=action.value,
-        lever=action.lever,
-        cost=treatment.cost,
-        harm=harm,
-        expected_value=value,
-        positives=positives,
-    )
+    worth = c * v * u * lever - cost - harm
+    return Factors(p, share, u, learned is not None, c, v, lever, cost, harm, worth, positives)
 
 
-def harm(channel: str, pressure: int, policy: ContactPolicy, direction: Direction) -> float:
-    """What one more contact is expected to cost, given the number of recent ones; an inbound showing is no contact."""
-    if direction == "inbound":
-        return 0.0
-    base = policy.harm.channels.get(channel, policy.harm.contact)
-    return base * (1.0 + policy.harm.rising * pressure)
+def rise(pressure: int, policy: ContactPolicy, direction: Direction) -> float:
+    """How many times its first harm one more contact does, given the number of recent ones; 0 where it is none: an
+    inbound showing."""
+    return 0.0 if direction == "inbound" else 1.0 + policy.harm.rising * pressure
 
 
 def contender(candidate: Candidate, of: Factors, policy: ContactPolicy, arm: Arm | None, first: bool) -> Contender:
@@ -52,16 +67,17 @@ def contender(candidate: Candidate, of: Factors, policy: ContactPolicy, arm: Arm
     The model's doubt about P is that of as many responses as it learned from: a gamma distribution around P whose
     shape is (positives + 1) / (1 - P), which has the mean and variance of the beta distribution of such evidence.
     """
-    gain, fixed = of.c * of.v * of.u * of.lever, of.cost + of.harm
+    p, _, u, _, c, v, lever, cost, harm, _, positives = of
+    gain, fixed = c * v * u * lever, cost + harm
     if arm is not None and arm.play == "propensity_only":
-        gain, fixed = of.p, 0.0
+        gain, fixed = p, 0.0
     elif arm is not None and arm.play == "no_levers":
-        gain = of.c * of.v * of.u
-    shape = most = None
-    if of.positives is not None:
-        shape = (of.positives + 1.0) / max(1.0 - of.p, 1e-9)
-        most = 1.0 / of.p if of.p > 0.0 else None
-    return Contender(candidate, gain, fixed, shape, most, ramp(of.positives, policy), first)
+        gain = c * v * u
+    if positives is None:
+        return Contender(candidate, gain, fixed, None, None, 1.0, first)
+    shape = (positives + 1.0) / max(1.0 - p, 1e-9)
+    most = 1.0 / p if p > 0.0 else None
+    return Contender(candidate, gain, fixed, shape, most, ramp(positives, policy), first)
 
 
 def ramp(positives: int | None, policy: ContactPolicy) -> float:

@@ -27,6 +27,9 @@ class Verdict(NamedTuple):
     passes_at: int | None = None
 
 
+PASSES = Verdict()
+
+
 class Bench(Protocol):
     """What is asked about the candidates of one slot after the other."""
 
@@ -72,40 +75,47 @@ class Live:
 
     def refusals(self, considered: Sequence[Candidate]) -> Mapping[str, tuple[Stage, str]]:
         """Rules are about the action: asked once, whatever the slot."""
-        new = [candidate for candidate in considered if candidate.action.name not in self.refused]
+        new = [candidate for candidate in considered if candidate.key[0] not in self.refused]
         if new:
             stage = self.scores.features.get("journey_stage")
             found = eligibility.refusals(new, self._facts(), self.playbook, self.now, stage)
-            self.refused |= {candidate.action.name: found.get(candidate.action.name) for candidate in new}
+            for candidate in new:
+                self.refused.setdefault(name := candidate.key[0], found.get(name))
         return {name: why for name, why in self.refused.items() if why is not None}
 
     def judge(self, considered: Sequence[Candidate]) -> list[Verdict]:
-        return [self._verdict(candidate) for candidate in considered]
+        trips, spent = self.guard.trips, self.spent if self.request.direction == "outbound" else ()
+        return [
+            self._refused(candidate, why) if why or candidate.key[0] in spent else PASSES
+            for candidate, why in zip(considered, map(trips, considered), strict=True)
+        ]
 
     def value(self, survivors: Sequence[Candidate]) -> list[Factors | None]:
         self._ask([candidate for candidate in survivors if candidate.key not in self.chances])
-        policy, positives, pressure = self.playbook.policy, self.scores.positives, self.guard.pressure()
+        policy, positives, chances = self.playbook.policy, self.scores.positives, self.chances
+        rise = arbitration.rise(self.guard.pressure(), policy, self.request.direction)
+        fallback, terms = policy.fallback.propensity, self.playbook.memo.setdefault("terms", {})
         found: list[Factors | None] = []
         for candidate in survivors:
-            p, learned = self.chances[candidate.key]
-            known = p if p is not None else policy.fallback.propensity
-            if known is None:
-                found.append(None)
-                continue
-            count = None if positives is None or p is None else positives.get(candidate.action.name, 0)
-            harm = arbitration.harm(candidate.channel, pressure, policy, self.request.direction)
-            found.append(arbitration.factors(candidate, known, harm, policy, learned, count))
+            key = candidate.key
+            of = terms.get(key)
+            if of is None:
+                of = terms[key] = arbitration.terms(candidate, policy)
+            p, learned = chances[key]
+            count = None if positives is None or p is None else positives.get(key[0], 0)
+            known = fallback if p is None else p
+            found.append(None if known is None else arbitration.priced(of, known, of.harm * rise, learned, count))
         return found
 
     def says(self, chosen: Candidate) -> str | None:
         return explanation.says(chosen.action, self.customer, self.playbook, self.now)
 
-    def _verdict(self, candidate: Candidate) -> Verdict:
-        trips, start = self.guard.trips(candidate), 0
+    def _refused(self, candidate: Candidate, trips: tuple[Trip, ...]) -> Verdict:
+        start = 0
         if self.request.direction == "outbound" and candidate.action.name in self.spent:
             spent = _spent(candidate.action, self.playbook, self.now)
             trips, start = (*trips, spent), spent.passes_at or 0
-        return Verdict(trips, self.guard.passes_at(candidate, start)) if trips else Verdict()
+        return Verdict(trips, self.guard.passes_at(candidate, start))
 
     def _ask(self, candidates: Sequence[Candidate]) -> None:
         """P and learned U of these, each model asked once; what reveals behaviour is scored by what is old enough."""

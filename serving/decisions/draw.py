@@ -4,9 +4,9 @@ Cells lie side by side in [0, 1) in a fixed order, so the same number gives the 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,7 @@ from serving.decisions.policy import Arm, ContactPolicy
 POINTS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Contender:
+class Contender(NamedTuple):
     """A survivor in the draw: worth `gain - fixed`, against silence's 0.
 
     The gain is doubtful: a gamma distribution of this `shape` around it, never more than `most` times as much; None
@@ -42,7 +41,11 @@ class Contender:
 
 def ranked(contenders: Sequence[Contender]) -> list[Contender]:
     """Best first; equals stay in the file's order."""
-    return sorted(contenders, key=lambda each: (not each.first, -each.worth))
+    return sorted(contenders, key=_rank)
+
+
+def _rank(one: Contender) -> tuple[bool, float]:
+    return not one.first, one.fixed - one.gain
 
 
 def distribution(contenders: Sequence[Contender], policy: ContactPolicy, arm: Arm | None = None) -> tuple[Outcome, ...]:
@@ -53,15 +56,18 @@ def distribution(contenders: Sequence[Contender], policy: ContactPolicy, arm: Ar
     stated share. In the arm `random_eligible` every survivor is as likely as any other.
     """
     chances, silence = _chances(contenders, policy, arm)
-    cells: list[Outcome] = []
+    withheld, cells = policy.withholding.share, list[Outcome]()
     for contender, probability in zip(contenders, chances, strict=True):
-        candidate = contender.candidate
-        withheld = policy.withholding.share if policy.sells(candidate.action) else 0.0
-        for ghost, share in ((False, 1.0 - withheld), (True, withheld)):
-            if probability * share > 0.0:
-                cells.append(Outcome(*candidate.key, ghost, probability * share))
+        candidate = contender[0]
+        action, channel = candidate.key
+        ghosts = probability * withheld if withheld and policy.sells(candidate.action) else 0.0
+        made = probability * (1.0 - withheld) if ghosts else probability
+        if made > 0.0:
+            cells.append(Outcome(action, channel, False, made))
+        if ghosts > 0.0:
+            cells.append(Outcome(action, channel, True, ghosts))
     if silence > 0.0 or not cells:
-        cells.append(Outcome(None, None, ghost=False, probability=silence if cells else 1.0))
+        cells.append(Outcome(None, None, False, silence if cells else 1.0))
     return tuple(cells)
 
 

@@ -1,6 +1,7 @@
 """Candidates for a slot, and the rules that say whether they are eligible, applicable and suitable."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from features import clock
 from serving.decisions.candidate import Candidate
@@ -10,6 +11,16 @@ from serving.decisions.request import Placement, Request
 from serving.decisions.rules import Facts
 
 STAGES: tuple[Stage, ...] = ("eligible", "applicable", "suitable")
+
+
+class Screen(NamedTuple):
+    """What the files say of one action: offered in [start, end), for which stages of the journey, its rules in the
+    order in which they are asked; no rule stands for whether the journey's stage fits."""
+
+    start: int | None
+    end: int | None
+    stages: tuple[str, ...]
+    checks: tuple[tuple[Stage, str | None], ...]
 
 
 def candidates(actions: Actions, channel: str | None) -> list[Candidate]:
@@ -49,25 +60,39 @@ def refusals(
     seen: set[str] = set()
     for candidate in asked:
         action = candidate.action
-        if action.name in seen:
+        name = candidate.key[0]
+        if name in seen:
             continue
-        seen.add(action.name)
-        if (refused := _refusal(action, facts, playbook, now, stage)) is not None:
-            found[action.name] = refused
+        seen.add(name)
+        screen = playbook.memo.get(("screen", name))
+        if screen is None:
+            screen = playbook.memo["screen", name] = _screen(action, playbook)
+        if (refused := _refusal(screen, facts, now, stage)) is not None:
+            found[name] = refused
     return found
 
 
-def _refusal(action: Action, facts: Facts, playbook: Playbook, now: int, stage: str | None) -> tuple[Stage, str] | None:
-    if not playbook.valid(action, now):
-        start, end = playbook.spans[action.name]
-        if start is not None and now < start:
-            return "eligible", f"not eligible: it is not offered before {clock.isoformat(start)}"
-        return "eligible", f"not eligible: it was offered until {clock.isoformat(end or now)}"
+def _screen(action: Action, playbook: Playbook) -> Screen:
+    checks: list[tuple[Stage, str | None]] = []
     for name in STAGES:
-        if name == "applicable" and action.stages and stage not in action.stages:
-            return name, f"not applicable: the customer is {_in(stage)}, and it fits {', '.join(action.stages)}"
-        rule = getattr(action, name)
-        if rule is not None and (why := facts.refusal(rule)) is not None:
+        if name == "applicable" and action.stages:
+            checks.append((name, None))
+        if (rule := getattr(action, name)) is not None:
+            checks.append((name, rule))
+    return Screen(*playbook.spans[action.name], tuple(action.stages), tuple(checks))
+
+
+def _refusal(screen: Screen, facts: Facts, now: int, stage: str | None) -> tuple[Stage, str] | None:
+    start, end, stages, checks = screen
+    if start is not None and now < start:
+        return "eligible", f"not eligible: it is not offered before {clock.isoformat(start)}"
+    if end is not None and now >= end:
+        return "eligible", f"not eligible: it was offered until {clock.isoformat(end)}"
+    for name, rule in checks:
+        if rule is None:
+            if stage not in stages:
+                return name, f"not applicable: the customer is {_in(stage)}, and it fits {', '.join(stages)}"
+        elif (why := facts.refusal(rule)) is not None:
             return name, f"not {name}: {why}"
     return None
 

@@ -1,6 +1,5 @@
 """What becomes of a candidate: the rules that refused it, what it is worth, and how likely it was drawn."""
 
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from features import clock
@@ -33,8 +32,7 @@ class Trip(NamedTuple):
         return {"rule": self.rule, "text": self.text, "passes_at": at}
 
 
-@dataclass(frozen=True, slots=True)
-class Factors:
+class Factors(NamedTuple):
     """Expected value = C x V x U x L - cost - harm.
 
     U is an increment: `learned`, or else P x share, the stated share of responses that would not have come anyway.
@@ -54,23 +52,23 @@ class Factors:
     positives: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
+        p, share, u, learned, c, v, lever, cost, harm, expected_value, positives = self
         return {
-            "p": self.p,
-            "share": self.share,
-            "u": self.u,
-            "learned": self.learned,
-            "c": self.c,
-            "v": self.v,
-            "lever": self.lever,
-            "cost": self.cost,
-            "harm": self.harm,
-            "expected_value": self.expected_value,
-            "positives": self.positives,
+            "p": p,
+            "share": share,
+            "u": u,
+            "learned": learned,
+            "c": c,
+            "v": v,
+            "lever": lever,
+            "cost": cost,
+            "harm": harm,
+            "expected_value": expected_value,
+            "positives": positives,
         }
 
 
-@dataclass(frozen=True)
-class Fate:
+class Fate(NamedTuple):
     """What became of one candidate: chosen, or the first stage that refused it and why.
 
     `trips` are all guard rules that refuse it, `passes_at` the earliest instant at which none of them would; None where
@@ -86,23 +84,24 @@ class Fate:
     probability: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
+        candidate, stage, reason, trips, passes_at, factors, probability = self
+        action, channel = candidate.key
         found: dict[str, Any] = {
-            "action": self.candidate.action.name,
-            "channel": self.candidate.channel,
-            "stage": self.stage,
-            "reason": self.reason,
-            "probability": self.probability,
+            "action": action,
+            "channel": channel,
+            "stage": stage,
+            "reason": reason,
+            "probability": probability,
         }
-        if self.trips:
-            found["suppressed_by"] = [trip.as_dict() for trip in self.trips]
-            found["passes_at"] = None if self.passes_at is None else clock.isoformat(self.passes_at)
-        if self.factors is not None:
-            found["factors"] = self.factors.as_dict()
+        if trips:
+            found["suppressed_by"] = [trip.as_dict() for trip in trips]
+            found["passes_at"] = None if passes_at is None else clock.isoformat(passes_at)
+        if factors is not None:
+            found["factors"] = factors.as_dict()
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One cell of the distribution that the answer was drawn from. Silence has no action; a ghost is not made."""
 
     action: str | None
@@ -111,9 +110,5 @@ class Outcome:
     probability: float
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "action": self.action,
-            "channel": self.channel,
-            "ghost": self.ghost,
-            "probability": self.probability,
-        }
+        action, channel, ghost, probability = self
+        return {"action": action, "channel": channel, "ghost": ghost, "probability": probability}

@@ -59,7 +59,7 @@ def _fill(
     survivors = [
         candidate
         for candidate, verdict in zip(considered, verdicts, strict=True)
-        if not verdict.trips and candidate.action.name not in refused and candidate.action.name not in taken
+        if not verdict[0] and (name := candidate.key[0]) not in refused and name not in taken
     ]
     scored = considered if request.dry_run else survivors  # who only asks wants to know of those refused, too
     valued = {
@@ -76,13 +76,15 @@ def _fill(
             if (factors := valued.get(candidate.key)) is not None
         ]
     )
-    allowed = [each for each in contenders if arms.may(each.candidate.action, policy)]
+    silent = arms.silent
+    allowed = [each for each in contenders if arms.may(each.candidate.action, policy)] if silent else contenders
     cells = distribution(allowed, policy, arms.experiment)
-    intended = distribution(contenders, policy) if arms.silent else None
+    intended = distribution(contenders, policy) if silent else None
     number_drawn = uniform_of(uniform, number)
     drawn = draw(cells, number_drawn)
-    by_key = {candidate.key: candidate for candidate in survivors}
-    picked = by_key[drawn.action, drawn.channel] if drawn.action is not None and drawn.channel is not None else None
+    picked = None
+    if drawn.action is not None:
+        picked = next(each for each in survivors if each.key == (drawn.action, drawn.channel))
     chosen, ghost = (None, picked) if drawn.ghost else (picked, None)
     fates = _fates(considered, refused, verdicts, taken, valued, contenders, cells, drawn, playbook, arms)
     return Slot(
@@ -148,28 +150,29 @@ def _fates(
     playbook: Playbook,
     arms: Arms,
 ) -> tuple[Fate, ...]:
-    chance = {(cell.action, cell.channel): cell.probability for cell in cells if not cell.ghost}
+    chance = {(action, channel): probability for action, channel, ghost, probability in cells if not ghost}
     standing = {each.candidate.key: each for each in contenders}
+    winner, silent = (drawn.action, drawn.channel), arms.silent
     fates = []
-    for candidate, verdict in zip(considered, verdicts, strict=True):
-        key, name = candidate.key, candidate.action.name
+    for candidate, (trips, passes_at) in zip(considered, verdicts, strict=True):
+        key = candidate.key
+        name, factors = key[0], valued.get(key)
         stage: Stage
         if name in refused:
             stage, reason = refused[name]
         elif name in taken:
             stage, reason = "taken", "fills another slot of this decision"
-        elif verdict.trips:
-            stage, reason = "guard", "; ".join(trip.text for trip in verdict.trips)
-        elif key not in valued:
+        elif trips:
+            stage, reason = "guard", "; ".join(trip.text for trip in trips)
+        elif factors is None:
             stage, reason = "score", "no model can score it and the policy states no fallback"
-        elif key == (drawn.action, drawn.channel):
+        elif key == winner:
             stage, reason = ("withheld", "withheld to measure") if drawn.ghost else ("chosen", "chosen")
-        elif not arms.may(candidate.action, playbook.policy):
+        elif silent and not arms.may(candidate.action, playbook.policy):
             stage, reason = _kept_from(arms)
         else:
             stage, reason = "arbitration", _lost(standing[key])
-        probability = chance.get(key, 0.0)
-        fates.append(Fate(candidate, stage, reason, verdict.trips, verdict.passes_at, valued.get(key), probability))
+        fates.append(Fate(candidate, stage, reason, trips, passes_at, factors, chance.get(key, 0.0)))
     return tuple(fates)
 
 

@@ -70,7 +70,7 @@ def test_exploration_is_even_among_survivors_and_silence_and_service_is_never_wi
 
 
 def test_a_new_action_takes_part_in_few_draws_and_the_next_best_has_the_rest():
-    found = [replace(one, ramp=ramp) for one, ramp in zip(contenders(3.0, 2.0, 1.0), (0.1, 0.5, 1.0), strict=True)]
+    found = [one._replace(ramp=ramp) for one, ramp in zip(contenders(3.0, 2.0, 1.0), (0.1, 0.5, 1.0), strict=True)]
     cells = {cell.action: cell.probability for cell in distribution(found, policy())}
     assert cells == pytest.approx({"c": 0.1, "b": 0.9 * 0.5, "a": 0.9 * 0.5})
     alone = {cell.action: cell.probability for cell in distribution(found[:1], policy())}

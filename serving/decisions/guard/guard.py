@@ -46,8 +46,8 @@ class Guard:
         self.plan = plan_of(playbook)
         self.outbound = direction == "outbound"
         self.contacts = standing(customer, playbook, now, claiming) if self.outbound else []
-        #: Whether something is known that is about one action alone.
-        self.personal = bool(customer.profile.rejected) or any(each.state == "ghost" for each in customer.contacts)
+        #: Names of actions and groups of which something is known that is about them alone.
+        self.personal = rests.concerned(customer, playbook.actions)
         self._full: Full | None = None
         self._shared: dict[int, Found] = {}
         self._whole: dict[tuple[str, str], Found] = {}
@@ -91,15 +91,16 @@ class Guard:
     # rules
 
     def _of(self, candidate: Candidate) -> Found:
-        key = candidate.action.name, candidate.channel
+        key = candidate.key
         bound = self.plan.bound.get(key) or self._learn(candidate)
         full = self._full or self._fill()
         shared = self._shared.get(bound.shape if full.any else bound.kind) or self._share(bound, full)
-        if not (self.personal or bound.reveals or (full.any and bound.own_caps)):
+        personal = bool(self.personal) and not self.personal.isdisjoint((bound.action.name, bound.action.group))
+        if not (personal or bound.reveals or (full.any and bound.own_caps)):
             return shared
         found = self._whole.get(key)
         if found is None:
-            own = [*self._own(bound), *full.of(bound.own_caps)]
+            own = [*self._own(bound, personal), *full.of(bound.own_caps)]
             found = self._whole[key] = joined([shared, *own]) if own else shared
         return found
 
@@ -121,8 +122,8 @@ class Guard:
         found = self._shared[bound.shape] = joined([found, *capped.values()]) if capped else found
         return found
 
-    def _own(self, bound: Bound) -> Iterator[Found]:
-        if self.personal:
+    def _own(self, bound: Bound, personal: bool) -> Iterator[Found]:
+        if personal:
             profile, actions = self.customer.profile, self.playbook.actions
             for trip in rests.after_rejection(profile, actions, self.policy.cool_down, bound.action, self.now):
                 yield refused(trip)

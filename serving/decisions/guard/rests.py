@@ -46,6 +46,14 @@ def after_rejection(profile: Profile, actions: Actions, rule: CoolDown, action: 
             yield Trip("cool-down after rejection", f"rejected {name} on {day(last.at)}", until)
 
 
+def concerned(customer: Customer, actions: Actions) -> frozenset[str]:
+    """Names that `after_rejection` and `withheld` may be about: of actions, and of the groups of what was rejected."""
+    rejected = customer.profile.rejected
+    groups = [actions.by_name[name].group for name in rejected if name in actions.by_name]
+    ghosts = [contact.action for contact in customer.contacts if contact.state == "ghost"]
+    return frozenset([*rejected, *groups, *ghosts])
+
+
 def withheld(customer: Customer, name: str, now: int) -> Iterator[Trip]:
     """What was withheld to measure its effect stays withheld while the effect is being measured."""
     for contact in customer.contacts:
@@ -54,10 +62,15 @@ def withheld(customer: Customer, name: str, now: int) -> Iterator[Trip]:
             yield Trip("withheld", f"withheld on {day(contact.reserved_at)} to measure its effect", until)
 
 
+def unanswered(at: int, answered: Moment | None) -> bool:
+    """Whether a contact made at `at` was ignored so far: no reaction on its channel came since."""
+    return answered is None or at > answered.at
+
+
 class Ignored:
     """Shut for a rest each time that a contact joins `count` or more in a row which nobody answered.
 
-    A contact is unanswered once its response window is over, and no reaction on the channel came after it was made.
+    It joins them once its response window is over.
     """
 
     __slots__ = ("channel", "closes", "rule")
@@ -67,7 +80,7 @@ class Ignored:
         self.closes = sorted(
             each.respond_by
             for each in contacts
-            if each.held is None and each.channel == channel and (answered is None or each.at > answered.at)
+            if each.held is None and each.channel == channel and unanswered(each.at, answered)
         )
 
     def resting_until(self, t: int) -> int | None:
