@@ -17,6 +17,7 @@ from features.identity import links
 from features.interactions import INSTANT, SCHEMA
 from features.tombstones import alone
 from features.workspace import Workspace
+from serving import silence
 from serving.store.protocol import Log, Store
 
 PIECE = 50_000
@@ -42,8 +43,12 @@ CONTACTS = pa.schema(
 
 
 def sync(workspace: Workspace, store: Store, progress: Callable[[int], None] | None = None) -> dict[str, Receipt]:
-    """What was copied, by log. `progress(rows)` is told after every piece. Nobody is erased meanwhile."""
+    """What was copied, by log. `progress(rows)` is told after every piece. Nobody is erased meanwhile.
+
+    What nobody answered in time is an outcome by then (silence.py).
+    """
     with alone(workspace):
+        silence.settle(store, workspace.clock().now())
         return _sync(workspace, store, progress)
 
 

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from features import clock
-from serving import intake
+from serving import intake, outcomes
 from serving.engine.waiting import Answer, available, done, field
 from serving.problems import Problem, invalid
 from serving.schemas import OutcomeRequest
 
 if TYPE_CHECKING:
     from serving.engine.engine import Engine
-
-#: Outcomes that say nothing about the customer coming to us.
-_OURS = frozenset({"pending", "no_response"})
 
 
 async def record(engine: "Engine", rows: Sequence[Any]) -> Answer:
@@ -89,32 +86,19 @@ async def outcome(engine: "Engine", told: OutcomeRequest) -> Answer:
     problems = intake.misfits(channel, occurred_at, engine.workspace.settings.channels, now)
     if problems:
         raise invalid(problems)
-    which = "" if action == decision["action"] else f":{action}"
-    outcome_id = told.outcome_id or f"outcome:{told.decision_id}:{told.outcome}{which}"
-    row = {
-        "interaction_id": outcome_id,
-        "customer_id": decision["customer_id"],
-        "occurred_at": occurred_at,
-        "channel": channel,
-        "direction": "outbound" if told.outcome in _OURS else "inbound",
-        "type": told.outcome,
-        "value": told.value,
-        "topic": None,
-        "case_id": None,
-        "decision_id": told.decision_id,
-        "action": action,
-        "satisfaction": None,
-        "identified": True,
-        "provenance": "observed",
-        "received_at": now,
-        "attributes": None,
-    }
+    outcome_id = told.outcome_id or outcomes.outcome_id(
+        told.decision_id, told.outcome, action, action == decision["action"]
+    )
+    whom = decision["customer_id"]
+    row = outcomes.interaction(
+        outcome_id, told.outcome, told.decision_id, whom, action, channel, occurred_at, now, told.value
+    )
     receipt = await done(engine.store.record([row]))
-    engine.nudger.arrived([decision["customer_id"]])
+    engine.nudger.arrived([whom])
     return {
         "outcome_id": outcome_id,
         "decision_id": told.decision_id,
-        "customer_id": decision["customer_id"],
+        "customer_id": whom,
         "outcome": told.outcome,
         "accepted": receipt.accepted == 1,
     }

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 NUDGE_HELP = """Look for customers whose actions come up by themselves, and hand contacts to the webhooks.
 
 Triggers are in actions.yaml (`trigger:`). What passes the contact policy is reserved and put in the outbox, for
-channels to fetch (GET /v1/outbox) or to be called (`webhooks` in tactful.yaml).
+channels to fetch (GET /v1/outbox) or to be called (`webhooks` in tactful.yaml). Contacts that were not answered by the
+end of their response window get the outcome `no_response`.
 
 Example: tactful nudge --every 60s"""
 
 app = typer.Typer()
-_ORDER = ("customers", "made", "deferred", "refused", "delivered", "failed", "waiting", "lapsed")
+_ORDER = ("customers", "made", "deferred", "refused", "delivered", "failed", "waiting", "lapsed", "silent")
 
 
 def nudge(
@@ -76,10 +77,12 @@ async def _run(workspace: Workspace, pause: float | None) -> None:
 
 
 async def round_(engine: "Engine", hooks: "list[Receiver]") -> "Counter[str]":
-    """What the timer does each time: what was put off and what waits, then everyone, then what that brought about."""
+    """What the timer does each time: silences, what was put off and what waits, everyone, what that brought about."""
+    from serving import silence
     from serving.nudges import delivery
 
     total: Counter[str] = Counter()
+    total["silent"] += silence.settle(engine.store, engine.clock.now())
     total += await delivery.deliver(engine, engine.nudger, hooks)
     total += await engine.nudger.sweep()
     total += await delivery.deliver(engine, engine.nudger, hooks)

@@ -139,6 +139,10 @@ STEPS: tuple[str, ...] = (
     CREATE TABLE tombstones (hash TEXT PRIMARY KEY, at BIGINT NOT NULL);
     CREATE TABLE salts (salt TEXT PRIMARY KEY);
     """,
+    """
+    ALTER TABLE contacts ADD COLUMN settled_at BIGINT;
+    CREATE INDEX contacts_unsettled ON contacts (respond_by) WHERE settled_at IS NULL AND state IN ('claimed', 'sent');
+    """,
 )
 VERSION = len(STEPS)
 

@@ -122,6 +122,12 @@ class Store(Protocol):
     def read(self, customer_id: str) -> Read:
         """The customer as of the latest commit; a customer nobody has seen reads as version 0 with no state."""
 
+    def read_many(self, customer_ids: Sequence[str]) -> list[Read]:
+        """The same of several, in their order, in one snapshot."""
+
+    def fetch(self, customer_id: str) -> "Future[Read]":
+        """The same without making an event loop wait: where the store is on a server, those of one turn go together."""
+
     def vocabulary(self) -> Vocabulary:
         """Every code that a state returned by `read` so far can contain; the same object grows."""
 
@@ -156,6 +162,15 @@ class Store(Protocol):
 
     def failed(self, contact_id: str, now: int, reason: str = "") -> "Future[Contact]":
         """It did not go out; its slot is given back. Twice is once."""
+
+    def unsettled(self, now: int, limit: int = 200) -> list[Contact]:
+        """Contacts whose response window was over by now and that were not settled, the longest over first."""
+
+    def settle(self, contact_ids: Sequence[str], rows: Sequence[Mapping[str, Any]], now: int) -> "Future[int]":
+        """Records what became of some of these contacts (interactions, as in `record`); all count as settled then.
+
+        How many rows were new.
+        """
 
     def record_attributes(self, rows: Sequence[Mapping[str, Any]]) -> "Future[Receipt]":
         """Appends records of customer attributes (columns of `features.attributes`; instants as micros), folds them."""

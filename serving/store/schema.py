@@ -167,6 +167,10 @@ STEPS: tuple[str, ...] = (
     CREATE TABLE tombstones (hash TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE salts (salt TEXT PRIMARY KEY) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE contacts ADD COLUMN settled_at INTEGER;
+    CREATE INDEX contacts_unsettled ON contacts (respond_by) WHERE settled_at IS NULL AND state IN ('claimed', 'sent');
+    """,
 )
 VERSION = len(STEPS)
 

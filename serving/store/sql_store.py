@@ -27,7 +27,9 @@ from serving.store import (
     privacy,
     quotas,
     reading,
+    silences,
 )
+from serving.store.fetcher import Fetcher
 from serving.store.protocol import Commit, Conflict, Key, Log, Outgoing, Read, Receipt, Recheck, Unavailable, Verdict
 from serving.store.tx import Reader, Tx
 from serving.store.words import Words
@@ -38,6 +40,8 @@ class Database(Protocol):
     """Opened and of the right schema."""
 
     reader: Reader
+    #: Whether each statement is a journey to a server, so that those of several customers had better go together.
+    remote: bool
 
     def session(self) -> Session:
         """What one writer thread writes through."""
@@ -76,6 +80,7 @@ class SqlStore:
         self._read_words = Words()  # committed entries only
         self._written_words = Words()  # the writer's, may run ahead inside a transaction
         self._writer = Writer(database.session, self._written_words.forget)
+        self._fetcher: Fetcher[str, Read] | None = Fetcher(self.read_many) if database.remote else None
         try:
             self._write(identity.adopt, self._kinds).result()
         except BaseException:
@@ -89,6 +94,16 @@ class SqlStore:
 
     def read(self, customer_id: str) -> Read:
         return reading.read(self._reader, self._read_words, customer_id)
+
+    def read_many(self, customer_ids: Sequence[str]) -> list[Read]:
+        return reading.read_many(self._reader, self._read_words, customer_ids)
+
+    def fetch(self, customer_id: str) -> "Future[Read]":
+        if self._fetcher is not None:
+            return self._fetcher.fetch(customer_id)
+        read: Future[Read] = Future()
+        read.set_result(self.read(customer_id))
+        return read
 
     def vocabulary(self) -> Vocabulary:
         return self._read_words.refresh(self._reader)
@@ -181,6 +196,15 @@ class SqlStore:
         kept = list(rows)
         about = {row.get("customer_id", "") for row in kept}
         return self._write(folding.record, self._written_words, kept, self._sensitive, about=about)
+
+    def unsettled(self, now: int, limit: int = 200) -> list[Contact]:
+        return silences.unsettled(self._reader, now, limit)
+
+    def settle(self, contact_ids: Sequence[str], rows: Sequence[Mapping[str, Any]], now: int) -> "Future[int]":
+        about = {row["customer_id"] for row in rows}
+        return self._write(
+            silences.settle, self._written_words, self._sensitive, list(contact_ids), list(rows), now, about=about
+        )
 
     def record_attributes(self, rows: Sequence[Mapping[str, Any]]) -> "Future[Receipt]":
         kept = list(rows)
@@ -320,6 +344,8 @@ class SqlStore:
         return None
 
     def close(self) -> None:
+        if self._fetcher is not None:
+            self._fetcher.close()
         self._writer.close()
         self._database.close()
 
