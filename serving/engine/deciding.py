@@ -61,7 +61,8 @@ async def answered(
             return _loaded(first)
     uniform = engine.random.random()
     for _ in range(RACES):
-        read, playbook = engine.read(request.customer_id), engine.playbook
+        read = await engine.fetch(request.customer_id)
+        playbook = engine.playbook
         decision = _decided(engine, request, read, read.customer.now(engine.clock.now()), uniform)
         if not await engine.volumes.take(decision, playbook):
             continue

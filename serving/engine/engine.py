@@ -20,7 +20,7 @@ from serving.decisions.eligibility import candidates
 from serving.engine import contacts, deciding, recording
 from serving.engine.policies import Policies
 from serving.engine.volumes import Volumes
-from serving.engine.waiting import RETRY, Answer, available
+from serving.engine.waiting import RETRY, Answer, available, done
 from serving.nudges.nudger import Nudger
 from serving.problems import Problem, invalid
 from serving.schemas import DecideRequest, ExplainRequest, OutcomeRequest, ScoreRequest
@@ -133,6 +133,12 @@ class Engine:
     def read(self, customer_id: str) -> Read:
         with available():
             return self.store.read(customer_id)
+
+    async def fetch(self, customer_id: str) -> Read:
+        """The same, beside other decisions."""
+        with available():
+            fetched = self.store.fetch(customer_id)
+        return await done(fetched)
 
     def _keys(self) -> list[Key]:
         with available():

@@ -142,6 +142,8 @@ class PostgresSession:
 class PostgresDatabase:
     """`serving.store.sql_store.Database`: a schema of a database, and connections that are idle between reads."""
 
+    remote = True
+
     def __init__(self, url: str) -> None:
         """Creates the tables where they are missing. Raises Unavailable, schema.WrongFile."""
         self._aim(url)

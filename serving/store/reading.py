@@ -32,6 +32,11 @@ _READ = f"""
     SELECT {_COLUMNS}, (SELECT persons.customer_id FROM persons WHERE raw = ?)
     FROM (SELECT 1 AS one) AS one LEFT JOIN customers ON customers.customer_id = ?
 """
+#: The same of several ids, each before its row.
+_READ_MANY = f"""
+    SELECT value, {_COLUMNS}, (SELECT persons.customer_id FROM persons WHERE raw = value)
+    FROM texts(?) LEFT JOIN customers ON customers.customer_id = value
+"""
 #: The same of a person who is more than one id, one row for each of them.
 _READ_PERSON = f"""
     SELECT {_COLUMNS}, persons.customer_id, raw
@@ -44,10 +49,28 @@ _READ_PERSON = f"""
 def read(reader: Reader, words: Words, customer_id: str) -> Read:
     """The customer as of the latest commit. `words` grows where the state holds codes that it does not know."""
     row = reader.execute(_READ, (customer_id, customer_id)).fetchone()
+    return _one(reader, words, customer_id, row, _stranger(row) and bool(identity.erased(reader, [customer_id])))
+
+
+def read_many(reader: Reader, words: Words, customer_ids: Sequence[str]) -> list[Read]:
+    """Several at once, each as `read` has it."""
+    rows = {row[0]: row[1:] for row in reader.execute(_READ_MANY, (list(dict.fromkeys(customer_ids)),)).fetchall()}
+    strangers = [customer_id for customer_id, row in rows.items() if _stranger(row)]
+    gone = identity.erased(reader, strangers) if strangers else set()
+    found = {each: _one(reader, words, each, row, each in gone) for each, row in rows.items()}
+    return [found[customer_id] for customer_id in customer_ids]
+
+
+def _stranger(row: Sequence[Any]) -> bool:
+    """Nobody's row, nor of a person of several ids: whether they were erased only a tombstone tells."""
+    return not row[0] and row[8] is None
+
+
+def _one(reader: Reader, words: Words, customer_id: str, row: Sequence[Any], erased: bool) -> Read:
     version, seen_to, profile, state, listed, _, restricted, newest_code, person = row
     if person is not None:
         return _person(reader, words, customer_id) if person else _erased(customer_id, version or 0, seen_to or 0)
-    if not version and identity.erased(reader, [customer_id]):
+    if erased:
         return _erased(customer_id, 0, 0)
     _keep_up(reader, words, newest_code)
     told, ours = Profile.from_bytes(profile), _contacts(listed)

@@ -90,6 +90,8 @@ class SqliteSession:
 class SqliteDatabase:
     """`serving.store.sql_store.Database`: a file, a connection for each thread that reads."""
 
+    remote = False
+
     def __init__(self, path: Path) -> None:
         """Creates the file where it is missing. Raises schema.WrongFile where it is something else."""
         self.path = path

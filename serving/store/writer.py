@@ -1,11 +1,9 @@
 """Group commit: one writer thread a process; whatever waits goes to disk in one transaction.
 
 While one transaction is being flushed the next operations gather, so a flush is shared by as many as came meanwhile.
-What an event loop asks for in one turn comes to the thread together, when the turn is over: else the thread would wake
-for the first of sixteen decisions, and make the loop wait for it while it judges the others.
+What an event loop asks for in one turn comes together, too.
 """
 
-import asyncio
 import logging
 import queue
 import random
@@ -17,6 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from serving.store.gathering import Gathering
 from serving.store.protocol import Unavailable
 from serving.store.tx import Tx
 
@@ -60,24 +59,6 @@ class _Raised(Exception):
     """One of the operations raised its cause."""
 
 
-class _Answer(Future[Any]):
-    """Who waits for it on the thread that gathers does not wait for the end of its turn."""
-
-    def __init__(self, hand_over: Callable[[], None]) -> None:
-        super().__init__()
-        self._hand_over = hand_over
-
-    def result(self, timeout: float | None = None) -> Any:
-        if not self.done():
-            self._hand_over()
-        return super().result(timeout)
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        if not self.done():
-            self._hand_over()
-        return super().exception(timeout)
-
-
 @dataclass
 class _Job:
     """An operation; `many` does those that wait together, `work` is one alone."""
@@ -105,7 +86,7 @@ class Writer:
     def __init__(self, connect: Callable[[], Session], forget: Callable[[], None]) -> None:
         self._connect, self._forget = connect, forget
         self._waiting: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
-        self._gathered: list[_Job] = []
+        self._gathering: Gathering[_Job] = Gathering(self._waiting.put)
         self._closed = False
         self._gate = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -123,7 +104,7 @@ class Writer:
 
     def answer(self) -> "Future[Any]":
         """To be resolved by whoever needs several operations for it."""
-        return _Answer(self._hand_over)
+        return self._gathering.answer()
 
     def close(self) -> None:
         """Finishes what was submitted, then stops."""
@@ -131,7 +112,7 @@ class Writer:
             if self._closed:
                 return
             self._closed = True
-        self._hand_over()
+        self._gathering.hand_over()
         self._waiting.put(None)
         self._thread.join()
 
@@ -139,23 +120,11 @@ class Writer:
         return self._thread.is_alive() and not self._closed
 
     def _put(self, job: _Job) -> "Future[Any]":
-        loop = asyncio._get_running_loop()
         with self._gate:
             if self._closed:
                 raise Closed("the store is closed")
-            self._gathered.append(job)
-            first = len(self._gathered) == 1
-        if loop is None:
-            self._hand_over()
-        elif first:
-            loop.call_soon(self._hand_over)
+            self._gathering.put(job)
         return job.future
-
-    def _hand_over(self) -> None:
-        with self._gate:
-            if self._gathered:
-                self._waiting.put(self._gathered)
-                self._gathered = []
 
     def _run(self) -> None:
         session = self._connect()

@@ -1,4 +1,4 @@
-"""Waiting for the store's thread on an event loop: one wake-up for a group, no lost waiter, no deadlock."""
+"""Between an event loop and the store's threads: a turn asks together, a group wakes the loop once, nobody is lost."""
 
 import asyncio
 import threading
@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from serving.store.fetcher import Fetcher
 from serving.store.landing import landed
+from serving.store.protocol import Unavailable
 from serving.store.writer import Writer
 
 
@@ -141,3 +143,27 @@ def _writer(folder: Path, sizes: list[int]) -> tuple[Writer, Any]:
         database.close()
 
     return writer, close
+
+
+def test_readings_of_one_turn_go_together_and_each_gets_its_own() -> None:
+    asked: list[list[str]] = []
+
+    def ask(keys: Any) -> list[str]:
+        asked.append(list(keys))
+        if "lost" in keys:
+            raise OSError("the server is away")
+        return [key.upper() for key in keys]
+
+    fetcher: Fetcher[str, str] = Fetcher(ask)
+
+    async def main() -> None:
+        assert await asyncio.gather(*(landed(fetcher.fetch(key)) for key in "abca")) == ["A", "B", "C", "A"]
+        with pytest.raises(OSError, match="the server is away"):
+            await landed(fetcher.fetch("lost"))
+        assert fetcher.fetch("z").result(timeout=5) == "Z"
+
+    asyncio.run(main())
+    fetcher.close()
+    assert asked == [["a", "b", "c", "a"], ["lost"], ["z"]]
+    with pytest.raises(Unavailable):
+        fetcher.fetch("late")
