@@ -5,6 +5,7 @@ batch, so that both give the same numbers to the last bit.
 """
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,41 +14,12 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
-from numba import njit
 
 from features.workspace import WorkspaceError
-from serving import smooth, trees
+from serving import grid, smooth, trees
 
 FORMAT = 1
-_BOUND = 500.0  # |score| beyond this is 0 or 1 in float64 anyway; keeps exp from overflowing
-
 Action = Mapping[str, Any]
-
-
-@njit(nogil=True)
-def _gather(values, index, table, start, stop, out):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """The model's columns [n, columns] from feature vectors; a category's level is looked up in table[start:stop].
-
-    The last entry of a table stands for null. Columns of the action (index -1) are left alone.
-    """
-    for row in range(values.shape[0]):
-        for k in range(index.shape[0]):
-            if index[k] >= 0:
-                v = values[row, index[k]]
-                if stop[k] > start[k]:
-                    v = table[stop[k] - 1] if np.isnan(v) else table[start[k] + np.int64(v)]
-                out[row, k] = v
-
-
-@njit(nogil=True)
-def _probabilities(raw, smooth, intercept, linear, booster):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """1 / (1 + exp(-score)) into `smooth`, with score = intercept + linear x smooth part + booster x raw score."""
-    for i in range(raw.shape[0]):
-        for j in range(raw.shape[1]):
-            score = intercept + linear * smooth[i, j]
-            score += booster * raw[i, j]
-            bounded = min(max(score, -_BOUND), _BOUND)
-            smooth[i, j] = 1.0 / (1.0 + np.exp(-bounded))
 
 
 @dataclass(frozen=True)
@@ -60,6 +32,30 @@ class Encoded:
     @classmethod
     def stacked(cls, each: Sequence["Encoded"]) -> "Encoded":
         return cls(np.concatenate([one.booster for one in each]), np.concatenate([one.linear for one in each]))
+
+
+class Known:
+    """Actions that a model has encoded before, by whatever names them: rows of two tables that only grow."""
+
+    def __init__(self) -> None:
+        self.table: Encoded | None = None
+        self._rows: dict[Any, tuple[Any, int]] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def row(self, name: Any) -> int | None:
+        """Where in the table; None for a name that was never added."""
+        found = self._rows.get(name)
+        return None if found is None else found[1]
+
+    def add(self, name: Any, kept: Any, encoded: Encoded) -> int:
+        """`kept` is kept as long as the row, so that a name made of its id stays its own."""
+        with self._lock:
+            self.table = encoded if self.table is None else Encoded.stacked([self.table, encoded])
+            self._rows[name] = kept, len(self.table.booster) - 1
+            return self._rows[name][1]
 
 
 @dataclass(frozen=True)
@@ -102,24 +98,29 @@ class Scorer:
         self.trained_at: str = artefact.get("trained_at", "")
         self.base_rate: float = artefact.get("base_rate", float("nan"))
         self.positives: Mapping[str, int] | None = artefact.get("positives")
-        self._link = {name: float(weight) for name, weight in artefact["link"].items()}
-        self._booster = booster if self._link["booster"] != 0.0 else None
-        self._intercept = float(artefact["linear"]["intercept"])
+        link = {name: float(weight) for name, weight in artefact["link"].items()}
+        self._booster = booster if link["booster"] != 0.0 else None
         self.features: list[str] = list(artefact["features"])
         terms = list(artefact["linear"]["terms"])
         self._columns = _columns(artefact, names, levels, terms)
         self._own = [column for column in self._columns if column.index < 0]
         of_action = {k: self._own.index(column) for k, column in enumerate(self._columns) if column.index < 0}
-        self._index = np.array([column.index for column in self._columns], np.int64)
-        self._booster_codes = _tables([column.booster_code for column in self._columns])
-        self._linear_codes = _tables([column.linear_code for column in self._columns])
         categorical = [column.name for column in self._columns if column.labels is not None]
-        self._terms = smooth.read(terms, self.features, categorical, of_action)
         self._check_booster()
-        self._trees = None if self._booster is None else trees.read(self._booster, of_action)
+        found = None if self._booster is None else trees.read(self._booster, of_action)
+        self._asks_lightgbm = self._booster is not None and found is None
         self._of_action = of_action
-        #: Actions encoded before, by whatever names them; kept here so that they go when the model goes.
-        self.known: dict[Any, tuple[Any, Encoded]] = {}
+        self._model = grid.packed(
+            np.array([column.index for column in self._columns], np.int64),
+            _tables([column.booster_code for column in self._columns]),
+            _tables([column.linear_code for column in self._columns]),
+            found,
+            smooth.read(terms, self.features, categorical, of_action),
+            (float(artefact["linear"]["intercept"]), link["intercept"], link["linear"], link["booster"]),
+        )
+        self._nobody = self.encode({})
+        #: Here, so that they go when the model goes.
+        self.known = Known()
 
     @classmethod
     def load(cls, folder: Path, names: Sequence[str], levels: Mapping[str, Sequence[str] | None]) -> "Scorer":
@@ -133,7 +134,7 @@ class Scorer:
 
     def customers(self, values: np.ndarray, action: Action | None = None, threads: int = 1) -> np.ndarray:
         """Probabilities float64[n] for n feature vectors [n, F], all for the same action (None for churn)."""
-        return self.grid(np.atleast_2d(values), self.encode(action or {}), threads)[:, 0]
+        return self.grid(np.atleast_2d(values), self.encode(action) if action else self._nobody, threads)[:, 0]
 
     def actions(self, values: np.ndarray, actions: Sequence[Action]) -> np.ndarray:
         """Probabilities float64[m] for one feature vector [F] and m actions (dicts of the action's inputs)."""
@@ -148,36 +149,31 @@ class Scorer:
 
     def grid(self, values: np.ndarray, actions: Encoded, threads: int = 1) -> np.ndarray:
         """Probabilities float64[n, m] of n feature vectors [n, F] with each of m actions."""
-        n = len(values)
+        n, which = len(values), np.arange(len(actions.booster))
         if threads == 1 or n < 2 * threads:
-            return self._grid(values, actions)
+            return self.picked(values, actions, which)
         edges = [n * k // threads for k in range(threads + 1)]
         with ThreadPoolExecutor(threads) as pool:  # compiled code holds no lock
-            parts = pool.map(lambda k: self._grid(values[edges[k] : edges[k + 1]], actions), range(threads))
+            parts = pool.map(lambda k: self.picked(values[edges[k] : edges[k + 1]], actions, which), range(threads))
             return np.concatenate(list(parts))
 
-    def _grid(self, values: np.ndarray, actions: Encoded) -> np.ndarray:
-        shape = (len(values), len(actions.booster))
-        out, raw = np.full(shape, self._intercept), np.zeros(shape)
+    def picked(self, values: np.ndarray, actions: Encoded, which: np.ndarray) -> np.ndarray:
+        """The same with each of the actions in rows `which` int64[m]."""
+        shape = (len(values), len(which))
+        raw, out = np.zeros(shape), np.empty(shape)
         values = np.ascontiguousarray(values, dtype=np.float64)
-        if self._booster is not None:
-            rows = self._rows(values, self._booster_codes)
-            if self._trees is not None:
-                self._trees.add(rows, actions.booster, raw)
-            else:
-                for j in range(shape[1]):
-                    for column, place in self._of_action.items():
-                        rows[:, column] = actions.booster[j, place]
-                    raw[:, j] = self._booster.predict(rows, raw_score=True, num_threads=1)
-        if len(self._terms.form):
-            self._terms.add(self._rows(values, self._linear_codes), actions.linear, out)
-        _probabilities(raw, out, self._link["intercept"], self._link["linear"], self._link["booster"])
+        if self._asks_lightgbm:
+            self._ask_lightgbm(values, actions, which, raw)
+        grid.probabilities(values, self._model, actions.booster, actions.linear, which, raw, out)
         return out
 
-    def _rows(self, values: np.ndarray, codes: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
-        rows = np.empty((len(values), len(self._index)))
-        _gather(values, self._index, *codes, rows)
-        return rows
+    def _ask_lightgbm(self, values: np.ndarray, actions: Encoded, which: np.ndarray, raw: np.ndarray) -> None:
+        assert self._booster is not None
+        rows = grid.gathered(values, self._model)
+        for j, action in enumerate(which):
+            for column, place in self._of_action.items():
+                rows[:, column] = actions.booster[action, place]
+            raw[:, j] = self._booster.predict(rows, raw_score=True, num_threads=1)
 
     def _check_booster(self) -> None:
         if self._booster is not None and self._booster.feature_name() != self.features:
@@ -242,8 +238,8 @@ def _action_value(column: Column, action: Action) -> tuple[float, float]:
     return column.labels.get(str(value), column.other)
 
 
-def _tables(codes: Sequence[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Look-up tables end to end, and where each column's starts and stops; one without a table has none."""
+def _tables(codes: Sequence[np.ndarray | None]) -> grid.Codes:
+    """A column without a table starts where it stops."""
     lengths = np.array([0 if table is None else len(table) for table in codes], np.int64)
     stop = np.cumsum(lengths)
     found = [table for table in codes if table is not None]

@@ -14,7 +14,7 @@ from features.workspace import Settings
 from serving.champions import Champion, levels
 from serving.decisions.attributes import Inputs, action_inputs
 from serving.decisions.decision import Candidate, Propensity, Scores
-from serving.scorer import Encoded, Scorer
+from serving.scorer import Encoded, Known, Scorer
 
 #: Encoded candidates that a model keeps; the old ones of policies long gone are then forgotten.
 REMEMBERED = 4_096
@@ -75,8 +75,9 @@ class Propensities:
             return [None] * len(candidates)
         if not candidates:
             return []
-        asked = Encoded.stacked([encoded(self.champion.scorer, candidate) for candidate in candidates])
-        chances: list[float | None] = self.champion.scorer.grid(self.values[np.newaxis], asked)[0].tolist()
+        scorer = self.champion.scorer
+        table, rows = placed(scorer, candidates)
+        chances: list[float | None] = scorer.picked(self.values[np.newaxis], table, rows)[0].tolist()
         return chances
 
 
@@ -94,14 +95,27 @@ class Delayed:
 
 
 def encoded(scorer: Scorer, candidate: Candidate) -> Encoded:
-    """A candidate as the model reads it, worked out once: a changed file brings other action objects."""
-    key = id(candidate.action), candidate.channel
-    if key not in scorer.known:
-        if len(scorer.known) >= REMEMBERED:
-            scorer.known.clear()
-        # the action is kept too, so that no other can get its id
-        scorer.known[key] = candidate.action, scorer.encode(inputs_of(candidate))
-    return scorer.known[key][1]
+    """A candidate as the model reads it."""
+    return scorer.encode(inputs_of(candidate))
+
+
+def placed(scorer: Scorer, candidates: Sequence[Candidate]) -> tuple[Encoded, np.ndarray]:
+    """A table of actions as the model reads them, and int64[m] which rows of it the candidates are.
+
+    Each is worked out once: a changed file brings other action objects.
+    """
+    known = scorer.known
+    if len(known) > REMEMBERED:
+        known = scorer.known = Known()
+    rows = []
+    for candidate in candidates:
+        name = id(candidate.action), candidate.channel
+        row = known.row(name)
+        if row is None:
+            row = known.add(name, candidate.action, encoded(scorer, candidate))
+        rows.append(row)
+    assert known.table is not None
+    return known.table, np.array(rows, np.int64)
 
 
 def inputs_of(candidate: Candidate) -> Inputs:

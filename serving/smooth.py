@@ -27,11 +27,9 @@ class Terms:
     values: np.ndarray
     null: np.ndarray
 
-    def add(self, rows: np.ndarray, actions: np.ndarray, out: np.ndarray) -> None:
-        """Adds every term of rows [n, columns] with each of actions [m, own columns] to out [n, m]."""
-        if len(self.form):
-            _linear(rows, actions, self.columns, self.form, self.start, self.stop, self.knots, self.values, self.null,
-                    out)  # fmt: skip
+    def tables(self) -> tuple[np.ndarray, ...]:
+        """What `add_terms` reads, of 64-bit numbers, in its order."""
+        return self.columns, self.form, self.start, self.stop, self.knots, self.values, self.null
 
 
 def read(
@@ -86,40 +84,47 @@ def read(
 
 
 @njit(nogil=True)
-def _linear(rows, actions, columns, form, start, stop, knots, values, null, out):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Adds the sum of the terms to every cell of `out`; a categorical column holds its code.
+def add_terms(row: Any, actions: Any, which: Any, columns: Any, form: Any, start: Any, stop: Any, knots: Any,
+              values: Any, null: Any, out: Any) -> None:  # fmt: skip
+    """Adds the sum of the terms of a row with each of actions[which] to `out`; a categorical column holds its code.
 
     Numeric terms interpolate between knots[start:stop] and are constant beyond them, as np.interp; categorical ones
-    look their code up in values[start:stop]; a habit reads three columns and finds its numbers there.
+    look their code up in values[start:stop]; a habit reads three columns and finds its numbers there. What does not
+    ask about the action is worked out once, and still added in the order of the terms.
     """
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            total = 0.0
-            for term in range(columns.shape[0]):
-                lo, hi = start[term], stop[term]
-                v = _value(rows, actions, i, j, columns[term, 0])
+    terms = columns.shape[0]
+    part, own = np.empty(terms), np.empty(terms, np.bool_)
+    for j in range(which.shape[0]):
+        total = 0.0
+        for term in range(terms):
+            if j == 0:
+                own[term] = columns[term, 0] < 0 or columns[term, 1] < 0 or columns[term, 2] < 0
+            if j == 0 or own[term]:
+                lo, hi, action = start[term], stop[term], which[j]
+                v = _value(row, actions, action, columns[term, 0])
                 if form[term] == HABIT:
-                    recency = _value(rows, actions, i, j, columns[term, 1])
-                    tenure = _value(rows, actions, i, j, columns[term, 2])
-                    total += _habit(v, recency, tenure, values[lo:hi], null[term])
+                    recency = _value(row, actions, action, columns[term, 1])
+                    tenure = _value(row, actions, action, columns[term, 2])
+                    part[term] = _habit(v, recency, tenure, values[lo:hi], null[term])
                 elif np.isnan(v):
-                    total += null[term]
+                    part[term] = null[term]
                 elif form[term] == LEVELS:
-                    total += values[lo + int(v)]
+                    part[term] = values[lo + int(v)]
                 else:
                     if form[term] == LOG1P:
                         v = np.log1p(v) if v >= 0.0 else -np.log1p(-v)
-                    total += _interpolated(v, knots[lo:hi], values[lo:hi])
-            out[i, j] += total
+                    part[term] = _interpolated(v, knots[lo:hi], values[lo:hi])
+            total += part[term]
+        out[j] += total
 
 
 @njit(nogil=True)
-def _value(rows, actions, i, j, column):  # type: ignore[no-untyped-def]  # pragma: no cover
-    return rows[i, column] if column >= 0 else actions[j, ~column]
+def _value(row: Any, actions: Any, action: int, column: int) -> Any:
+    return row[column] if column >= 0 else actions[action, ~column]
 
 
 @njit(nogil=True)
-def _interpolated(v, knots, values):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _interpolated(v: float, knots: Any, values: Any) -> Any:
     last = knots.shape[0] - 1
     if v <= knots[0]:
         return values[0]
@@ -137,7 +142,7 @@ def _interpolated(v, knots, values):  # type: ignore[no-untyped-def]  # pragma: 
 
 
 @njit(nogil=True)
-def _habit(active_days, recency, tenure, numbers, null):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _habit(active_days: float, recency: float, tenure: float, numbers: Any, null: float) -> Any:
     """Weight times the logit that BG/NBD gives to silence over the horizon; formula in training/artefact.py."""
     if np.isnan(active_days) or np.isnan(recency) or np.isnan(tenure):
         return null

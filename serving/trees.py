@@ -9,10 +9,13 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 from numba import njit
+
+from features.kernel.jit import compiled
 
 CATEGORICAL, DEFAULT_LEFT = 1, 2  # bits of decision_type; the two above them say what counts as missing
 MISSING_ZERO, MISSING_NAN = 1, 2
@@ -41,9 +44,15 @@ class Trees:
     bits_at: np.ndarray
     bits: np.ndarray
 
+    def tables(self) -> tuple[np.ndarray, ...]:
+        """What `walk` reads, of 64-bit numbers, in its order."""
+        return (
+            self.root, self.own.astype(np.int64), self.node, self.threshold, self.leaf, self.bits_at, self.bits
+        )  # fmt: skip
+
     def add(self, rows: np.ndarray, actions: np.ndarray, out: np.ndarray) -> None:
         """Adds the raw score of rows [n, columns] with each of actions [m, own columns] to out [n, m]."""
-        _walk(rows, actions, self.root, self.own, self.node, self.threshold, self.leaf, self.bits_at, self.bits, out)
+        _walk_all(rows, actions, out, *self.tables())
 
 
 def read(booster: lgb.Booster, of_action: Mapping[int, int]) -> Trees | None:
@@ -146,39 +155,46 @@ def _probes(trees: Trees, columns: int, of_action: Mapping[int, int]) -> np.ndar
     return rows
 
 
-@njit(nogil=True)
-def _walk(rows, actions, root, own, node, threshold, leaf, bits_at, bits, out):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """In the order of the trees for every cell, as LightGBM adds them."""
-    candidates = out.shape[1]
+@compiled
+def _walk_all(rows: Any, actions: Any, out: Any, root: Any, own: Any, node: Any, threshold: Any, leaf: Any,
+              bits_at: Any, bits: Any) -> None:  # fmt: skip
+    which = np.arange(actions.shape[0])
     for i in range(out.shape[0]):
-        for tree in range(root.shape[0]):
-            times = candidates if own[tree] else min(1, candidates)
-            value = 0.0
-            for j in range(times):
-                at = root[tree]
-                while at >= 0:
-                    column, kind = node[at, COLUMN], node[at, KIND]
-                    v = rows[i, column] if column >= 0 else actions[j, ~column]
-                    if kind == NULL_RIGHT:
-                        to_left = v <= threshold[at]
-                    elif kind == NULL_LEFT:
-                        to_left = not v > threshold[at]
-                    elif kind == SET:
-                        code, first = np.int64(-1), bits_at[node[at, WHICH]]
-                        if -1.0 < v < 2.0**31:  # C cuts the fraction off, towards 0
-                            code = np.int64(v)
-                        word = code >> 5
-                        to_left = False
-                        if 0 <= word < bits_at[node[at, WHICH] + 1] - first:
-                            to_left = bits[first + word] >> (code & 31) & 1 == 1
-                    elif v != v or -ZERO <= v <= ZERO:
-                        to_left = kind == ZERO_LEFT
-                    else:
-                        to_left = v <= threshold[at]
-                    at = node[at, LEFT] if to_left else node[at, RIGHT]
-                value = leaf[~at]
-                if own[tree]:
-                    out[i, j] += value
-            if not own[tree]:
-                for j in range(candidates):
-                    out[i, j] += value
+        walk(rows[i], actions, which, root, own, node, threshold, leaf, bits_at, bits, out[i])
+
+
+@njit(nogil=True)
+def walk(row: Any, actions: Any, which: Any, root: Any, own: Any, node: Any, threshold: Any, leaf: Any, bits_at: Any,
+         bits: Any, out: Any) -> None:  # fmt: skip
+    """Adds the raw score of a row with each of actions[which] to `out`, in the order of the trees, as LightGBM does."""
+    for tree in range(root.shape[0]):
+        times = which.shape[0] if own[tree] else min(1, which.shape[0])
+        value = 0.0
+        for j in range(times):
+            at = root[tree]
+            while at >= 0:
+                column, kind = node[at, COLUMN], node[at, KIND]
+                v = row[column] if column >= 0 else actions[which[j], ~column]
+                if kind == NULL_RIGHT:
+                    to_left = v <= threshold[at]
+                elif kind == NULL_LEFT:
+                    to_left = not v > threshold[at]
+                elif kind == SET:
+                    code, first = np.int64(-1), bits_at[node[at, WHICH]]
+                    if -1.0 < v < 2.0**31:  # C cuts the fraction off, towards 0
+                        code = np.int64(v)
+                    word = code >> 5
+                    to_left = False
+                    if 0 <= word < bits_at[node[at, WHICH] + 1] - first:
+                        to_left = bits[first + word] >> (code & 31) & 1 == 1
+                elif v != v or -ZERO <= v <= ZERO:
+                    to_left = kind == ZERO_LEFT
+                else:
+                    to_left = v <= threshold[at]
+                at = node[at, LEFT] if to_left else node[at, RIGHT]
+            value = leaf[~at]
+            if own[tree]:
+                out[j] += value
+        if not own[tree]:
+            for j in range(which.shape[0]):
+                out[j] += value

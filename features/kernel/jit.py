@@ -49,12 +49,12 @@ inlined: Any = numba.njit(forceinline=True, _nrt=False)  # type: ignore[call-ove
 
 
 @functools.cache
-def source_stamp() -> str:
-    """A hash of all sources that compiled code may come from, and of the processor it was made for."""
+def source_stamp(folder: Path = _PACKAGE) -> str:
+    """A hash of the processor and of all sources that compiled code in a folder may come from."""
     digest = hashlib.sha256(f"{numba.__version__} {llvmlite.binding.get_host_cpu_name()}".encode())
-    for pattern in _SOURCES:
-        for path in sorted(_PACKAGE.glob(pattern)):
-            digest.update(path.name.encode() + path.read_bytes())
+    beside = () if folder in (_PACKAGE, _PACKAGE / "kernel") else sorted(folder.glob("*.py"))
+    for path in (*(path for pattern in _SOURCES for path in sorted(_PACKAGE.glob(pattern))), *beside):
+        digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -75,17 +75,17 @@ class _Locator(_CacheLocator):
     """Where a function's machine code lies, and what it was made from."""
 
     def __init__(self, source: str, module: str) -> None:
-        self._py_file, self._module = source, module
+        self._py_file, self._module, self._stamp = source, module, source_stamp(Path(source).resolve().parent)
 
     def get_cache_path(self) -> str:
         return cache_folder()
 
     def get_source_stamp(self) -> str:
-        return source_stamp()
+        return self._stamp
 
     def get_disambiguator(self) -> str:
         """The module too: one file may be loaded as several, each with other kinds compiled in (see entries.py)."""
-        return hashlib.sha256(f"{source_stamp()} {self._module}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{self._stamp} {self._module}".encode()).hexdigest()[:16]
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], source: str) -> "_Locator":

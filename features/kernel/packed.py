@@ -1,6 +1,7 @@
 """A state and the tables as one array of words each: every array that enters compiled code costs a fifth of a
 microsecond, which is much where all the work takes ten."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ _CODES = 3 * Tables._fields.index("traits") + 1
 _FACT, _REGISTER, HEADER = 5, 4, 2
 
 
-def pack(tables: Tables) -> np.ndarray:
-    """int64: where each table begins and its shape, three words each, then the tables."""
+def pack(tables: Sequence[np.ndarray]) -> np.ndarray:
+    """int64: where each table begins and its shape, three words each, then the tables (of 64-bit numbers)."""
     head, parts, place = [], [], 3 * len(tables)
     for table in tables:
         head += [place, table.shape[0], table.shape[1] if table.ndim > 1 else 1]
@@ -32,13 +33,15 @@ def codes(packed: np.ndarray) -> int:
 
 
 @njit
-def _row(packed: Any, which: int) -> Any:
+def row(packed: Any, which: int) -> Any:
+    """A table with one axis."""
     place = packed[3 * which]
     return packed[place : place + packed[3 * which + 1]]
 
 
 @njit
-def _grid(packed: Any, which: int) -> Any:
+def grid(packed: Any, which: int) -> Any:
+    """A table with two axes."""
     place, rows, columns = packed[3 * which], packed[3 * which + 1], packed[3 * which + 2]
     return packed[place : place + rows * columns].reshape((rows, columns))
 
@@ -47,23 +50,23 @@ def _grid(packed: Any, which: int) -> Any:
 def tables_of(packed: Any) -> Tables:
     """The tables again, in the order of Tables."""
     return Tables(
-        _row(packed, 0),
-        _row(packed, 1),
-        _row(packed, 2),
-        _row(packed, 3),
-        _grid(packed, 4),
-        _row(packed, 5).view(np.float64),
-        _row(packed, 6),
-        _row(packed, 7),
-        _grid(packed, 8).view(np.float64),
-        _row(packed, 9),
-        _row(packed, 10),
-        _grid(packed, 11),
-        _row(packed, 12).view(np.float64),
-        _row(packed, 13),
-        _grid(packed, 14),
-        _row(packed, 15),
-        _grid(packed, 16),
+        row(packed, 0),
+        row(packed, 1),
+        row(packed, 2),
+        row(packed, 3),
+        grid(packed, 4),
+        row(packed, 5).view(np.float64),
+        row(packed, 6),
+        row(packed, 7),
+        grid(packed, 8).view(np.float64),
+        row(packed, 9),
+        row(packed, 10),
+        grid(packed, 11),
+        row(packed, 12).view(np.float64),
+        row(packed, 13),
+        grid(packed, 14),
+        row(packed, 15),
+        grid(packed, 16),
     )
 
 

@@ -60,9 +60,9 @@ class Engine:
             raise
 
     def warm(self) -> None:
-        """Loads the champions and compiles what numba compiles, so that the first decision is like any other."""
+        """Loads the champions, asks the store once and compiles what numba compiles: no decision is a first one."""
         self.champions.poll()
-        values = self.vectors.of(b"", self.clock.now())
+        values = self.vectors.of(self.read("").state, self.clock.now())
         found = scoring.scores(self.vectors, self.champions.current, values)
         if found.propensity is not None:
             found.propensity(candidates(self.playbook.actions, None))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from features.workspace import WorkspaceError
-from serving.scorer import Scorer
+from serving import trees
+from serving.scorer import Encoded, Scorer
 
 NAMES = ["unused", "recency", "money", "last_channel"]
 LEVELS = {"unused": None, "recency": None, "money": None, "last_channel": ("web", "store", "fax")}
@@ -110,6 +111,26 @@ def test_one_row_and_many_give_the_same_to_the_last_bit(booster):
     one = np.array([scorer.actions(row, ACTIONS) for row in values])
     assert (many == one).all()
     assert scorer.actions(values[0], []).shape == (0,)
+
+
+def test_a_model_that_lightgbm_itself_is_asked_about_gives_the_same_to_the_last_bit(booster, monkeypatch):
+    values = rows(50)
+    ours = Scorer(artefact(), booster, NAMES, LEVELS)
+    monkeypatch.setattr(trees, "read", lambda *_: None)
+    theirs = Scorer(artefact(), booster, NAMES, LEVELS)
+    for action in ACTIONS:
+        assert theirs.customers(values, action).tolist() == ours.customers(values, action).tolist()
+
+
+def test_known_actions_are_rows_of_a_table_that_grows(booster):
+    scorer = Scorer(artefact(), booster, NAMES, LEVELS)
+    values = rows(3)
+    for name, action in enumerate(ACTIONS):
+        assert scorer.known.row(name) is None
+        assert scorer.known.add(name, action, scorer.encode(action)) == name == scorer.known.row(name)
+    which = np.array([2, 0, 2])
+    found = scorer.picked(values, scorer.known.table, which)
+    assert found.tolist() == scorer.grid(values, Encoded.stacked([scorer.encode(ACTIONS[k]) for k in which])).tolist()
 
 
 def test_it_is_read_from_a_folder_and_a_booster_without_weight_is_not_asked(booster, tmp_path):
