@@ -184,3 +184,18 @@ def test_a_ghost_holds_no_slot_is_seen_until_its_window_is_over_and_is_never_sen
     store.record([row(7, customer_id="C3", occurred_at=NOW + 2 * DAY, received_at=NOW + 2 * DAY)]).result()
     assert store.read("C3").customer.contacts == ()
     assert decision.contact is not None
+
+
+def test_many_are_read_as_each_of_them_is(store):
+    store.record([row(number, customer_id=f"C{number}") for number in range(1, 7)]).result()
+    store.record_links(MERGE).result()
+    ask(store, playbook(), customer_id="C3")
+    store.restrict("C4", True, NOW).result()
+    store.erase(["C5"], SALT, NOW).result()
+    wanted = ["C6", "a@b", "C1", "C5", "stranger", "C3", "C2", "C4", "C3"]
+    for found, each in zip(store.read_many(wanted), wanted, strict=True):
+        alone = store.read(each)
+        plain = replace(found.customer, sightings=None), found.state
+        assert plain == (replace(alone.customer, sightings=None), alone.state), each
+        assert store.fetch(each).result(timeout=5).state == alone.state
+    assert store.read_many([]) == []
