@@ -96,15 +96,23 @@ _LATER = DECISIONS.names[DECISIONS.names.index("document") + 1 :]
 
 
 def read(
-    history: History, columns: Sequence[str] | None = None, since: int | None = None, until: int | None = None
+    history: History,
+    columns: Sequence[str] | None = None,
+    since: int | None = None,
+    until: int | None = None,
+    batches: Sequence[str] | None = None,
 ) -> pa.Table:
-    """Decisions with since <= decided_at < until (microseconds UTC), in some of the columns of DECISIONS, or in all."""
+    """Decisions with since <= decided_at < until (microseconds UTC), in some of the columns of DECISIONS, or in all.
+
+    `batches` (ids of the log's batches) narrows further.
+    """
     names = list(DECISIONS.names if columns is None else columns)
     later = [name for name in names if name in _LATER]
-    table = history.decisions(since, until, [*names, "slots"])
+    table = history.decisions(since, until, [*names, "slots"], batches)
     if not later or ("slots" in table.column_names and not table["slots"].null_count):
         return _conform(table, names)
-    table = _conform(history.decisions(since, until, [*names, "slots", "document"]), [*names, "slots", "document"])
+    wanted = [*names, "slots", "document"]
+    table = _conform(history.decisions(since, until, wanted, batches), wanted)
     return _completed(table, later).select(names)
 
 

@@ -46,6 +46,7 @@ class Receipt:
 LOGS = {
     "decisions": (("decision_id",), "decided_at"),
     "contacts": (("contact_id", "status"), "changed_at"),
+    "restrictions": (("restriction_id",), "changed_at"),
 }
 
 
@@ -137,7 +138,7 @@ class History:
         return self.identifiers.read(batches=batches)
 
     def append_log(self, kind: str, table: pa.Table, source: str = "store") -> Receipt:
-        """Adds rows to the log `decisions` or `contacts`; see LOGS for the columns that each needs."""
+        """Adds rows to the log `decisions`, `contacts` or `restrictions`; see LOGS for the columns that each needs."""
         key, at = LOGS[kind]
         missing = [name for name in (*key, at) if name not in table.column_names]
         if missing:
@@ -149,10 +150,14 @@ class History:
         return Receipt(table.num_rows, fresh, table.num_rows - fresh)
 
     def decisions(
-        self, since: int | None = None, until: int | None = None, columns: Sequence[str] | None = None
+        self,
+        since: int | None = None,
+        until: int | None = None,
+        columns: Sequence[str] | None = None,
+        batches: Sequence[str] | None = None,
     ) -> pa.Table:
         """Logged decisions by `decided_at`; a table without columns where there are none yet. See decision_log.py."""
-        return self._logs["decisions"].read(columns, since, until)
+        return self._logs["decisions"].read(columns, since, until, batches=batches)
 
     def contacts(self, since: int | None = None, until: int | None = None) -> pa.Table:
         """Every status each contact went through, by `changed_at`; a table without columns where there are none yet."""

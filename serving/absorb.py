@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
-from features import attributes
+import pyarrow as pa
+
+from features import attributes, decision_log
 from features.daylog import Batch
 from features.history import History
 from features.identity import links
 from features.workspace import Workspace
+from serving.privacy import restricting
 from serving.store.protocol import Receipt, Store
 
 #: Told the batch that is being loaded, and again and again how many of its rows are done.
@@ -20,8 +23,7 @@ def absorb(workspace: Workspace, store: Store, progress: Progress | None = None)
     lost and made anew has seen none, and so gets them back; rows it knows already are duplicates.
     """
     history = History(workspace)
-    absorb_links(history, store)  # first: what was erased is not to be loaded
-    absorb_attributes(history, store)
+    absorb_people(history, store)
     total = Receipt(0, 0, 0)
     for batch in pending(history, store):
         done = None if progress is None else _told(progress, batch)
@@ -32,6 +34,26 @@ def absorb(workspace: Workspace, store: Store, progress: Progress | None = None)
             total.duplicates + receipt.duplicates,
         )
     return total
+
+
+def absorb_people(history: History, store: Store) -> None:
+    """What is known of people beside what they did."""
+    absorb_links(history, store)  # first: what was erased is not to be loaded
+    absorb_attributes(history, store)
+    restricting.absorb(history, store)
+    absorb_arms(history, store)
+
+
+def absorb_arms(history: History, store: Store) -> None:
+    """By which ids people were decided about first: their arms are drawn by them."""
+    seen = store.absorbed()
+    for batch in history.logs["decisions"].batches():
+        if (mark := f"arms {batch.id}") not in seen:
+            table = decision_log.read(history, ["arm_id", "decided_at"], batches=[batch.id])
+            first = table.group_by("arm_id").aggregate([("decided_at", "min")])
+            at = first["decided_at_min"].cast(pa.int64()).to_pylist()
+            ids = first["arm_id"].to_pylist()
+            store.load_arms(mark, [each for each in zip(ids, at, strict=True) if each[0] is not None])
 
 
 def absorb_links(history: History, store: Store) -> None:

@@ -173,8 +173,7 @@ def absorb_new(workspace: Workspace, store: Any = None) -> None:
     used = open_store(workspace) if own else store
     try:
         history = History(workspace)
-        absorb.absorb_links(history, used)
-        absorb.absorb_attributes(history, used)
+        absorb.absorb_people(history, used)
         batches = absorb.pending(history, used)
         if not batches:
             return

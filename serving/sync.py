@@ -112,4 +112,4 @@ def _table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
 
 
 _SCHEMAS = {"decisions": DECISIONS, "contacts": CONTACTS}
-assert all({*key, at} <= set(_SCHEMAS[log].names) for log, (key, at) in LOGS.items())
+assert all({*LOGS[log][0], LOGS[log][1]} <= set(schema.names) for log, schema in _SCHEMAS.items())

@@ -4,8 +4,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from serving.engine.waiting import Answer, available, done
-from serving.privacy import erasing, exporting
+from serving.engine.waiting import Answer, available
+from serving.privacy import erasing, exporting, restricting
 
 if TYPE_CHECKING:
     from serving.engine import Engine
@@ -39,7 +39,9 @@ async def erase(engine: "Engine", customer_id: str) -> Answer:
 
 async def restrict(engine: "Engine", customer_id: str, restricted: bool) -> Answer:
     """For the person, from the next decision and the next claim on."""
-    await done(engine.store.restrict(customer_id, restricted, engine.clock.now()))
+    now = engine.clock.now()
+    with available():
+        await asyncio.to_thread(restricting.restrict, engine.workspace, engine.store, customer_id, restricted, now)
     return {"customer_id": customer_id, "restricted": restricted}
 
 

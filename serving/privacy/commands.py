@@ -98,8 +98,10 @@ def restrict(
     off: Annotated[bool, typer.Option("--off", help="Take it back.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
+    from serving.privacy import restricting
+
     with _opened(workspace) as (found, store):
-        store.restrict(customer, not off, found.clock().now()).result()
+        restricting.restrict(found, store, customer, not off, found.clock().now())
     out.print("restricted: nothing is sent or sold" if not off else "no longer restricted", markup=False)
 
 

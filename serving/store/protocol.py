@@ -190,6 +190,9 @@ class Store(Protocol):
     def erased(self, customer_ids: Collection[str]) -> set[str]:
         """Those of some ids that were erased: nothing is recorded of them any more."""
 
+    def load_arms(self, batch_id: str, first: Sequence[tuple[str, int]]) -> None:
+        """Takes in by which ids people were decided about first, and when; the batch is then absorbed."""
+
     def absorbed(self) -> set[str]:
         """Ids of the history batches that are in the states already."""
 

@@ -15,6 +15,7 @@ from features.workspace import Identity
 from serving.decisions.customer import Contact, Customer
 from serving.decisions.decision import Decision
 from serving.store import (
+    arms,
     contacts,
     decisions,
     facts,
@@ -230,6 +231,11 @@ class SqlStore:
         for start in range(0, len(rows), identity.PIECE):
             self._write(identity.record, rows[start : start + identity.PIECE], self._kinds, False).result()
         self._write(loading.absorbed, batch_id, len(rows)).result()
+
+    def load_arms(self, batch_id: str, first: Sequence[tuple[str, int]]) -> None:
+        for start in range(0, len(first), arms.PIECE):
+            self._write(arms.assign, first[start : start + arms.PIECE]).result()
+        self._write(loading.absorbed, batch_id, len(first)).result()
 
     def erased(self, customer_ids: Collection[str]) -> set[str]:
         return identity.erased(self._reader, customer_ids)

@@ -115,7 +115,14 @@ def test_history_forgets_the_ids_in_every_log_and_counts_stay(workspace, tmp_pat
     history = told(workspace, tmp_path)
     before = history.batches()
     gone = forget_history(workspace, {ANN})
-    assert gone == {"interactions": 3, "attributes": 1, "identifiers": 1, "decisions": 1, "contacts": 1}
+    assert gone == {
+        "interactions": 3,
+        "attributes": 1,
+        "identifiers": 1,
+        "decisions": 1,
+        "contacts": 1,
+        "restrictions": 0,
+    }
     assert mentions(workspace.history, ANN) == []
     assert mentions(workspace.history, BOB) != []
     assert history.interactions().column("customer_id").to_pylist() == [BOB] * 3

@@ -9,6 +9,7 @@ import pytest
 from features.history import History
 from serving import absorb, sync
 from serving.engine import Engine
+from serving.privacy import erasing, restricting
 from serving.schemas import DecideRequest, OutcomeRequest
 from serving.store import open_store
 
@@ -103,3 +104,57 @@ def test_the_commands(shop):
     assert "interactions: 0 received" in result.output
     assert "live store: 1,500 interactions taken in" in result.output
     assert "taken in" not in CliRunner().invoke(app, ["sync", "--workspace", str(shop.folder)]).output
+
+
+def lost(shop, engine):
+    """The store's file is gone; another one made from history."""
+    engine.close()
+    for file in shop.store_path.parent.glob(shop.store_path.name + "*"):
+        file.unlink()
+    store = open_store(shop)
+    absorb.absorb(shop, store)
+    return store
+
+
+def test_a_store_made_anew_knows_who_is_restricted_and_who_no_longer_is(shop, engine):
+    for customer, on in (("sam", True), ("kim", True), ("kim", False), ("lee", True)):
+        restricting.restrict(shop, engine.store, customer, on, engine.clock.now())
+    assert absorb.absorb(shop, engine.store).received == 0
+    store = lost(shop, engine)
+    restricted = {who: store.read(who).customer.restricted for who in ("sam", "kim", "lee", "ann")}
+    assert restricted == {"sam": True, "kim": False, "lee": True, "ann": False}
+    absorb.absorb(shop, store)
+    store.restrict("sam", False, 0).result()
+    absorb.absorb(shop, store)
+    assert not store.read("sam").customer.restricted, "what was taken in once is not taken in again"
+    store.close()
+
+
+def test_whoever_was_erased_leaves_no_restriction_behind(shop, engine):
+    erasing.erase(shop, engine.store, ["sam"], engine.clock.now())
+    restricting.restrict(shop, engine.store, "sam", True, engine.clock.now())
+    assert History(shop).logs["restrictions"].batches() == []
+    restricting.restrict(shop, engine.store, "kim", True, engine.clock.now())
+    erasing.erase(shop, engine.store, ["kim"], engine.clock.now())
+    assert History(shop).logs["restrictions"].read().num_rows == 0
+    store = lost(shop, engine)
+    assert store.export_customer(["sam", "kim"])["customers"] == []
+    store.close()
+
+
+def test_a_store_made_anew_keeps_everyone_in_the_arm_that_they_had(shop, engine):
+    """The arm is drawn by the id that was decided about first, whoever is merged with it later."""
+
+    async def live(engine):
+        for who in ("zoe", "amy"):
+            await engine.decide(DecideRequest(customer_id=who, channel="email"))
+
+    asyncio.run(live(engine))
+    link = {"link_id": "l1", "identifier": "zoe", "kind": "customer", "customer_id": "amy",
+            "valid_from": engine.clock.now(), "received_at": engine.clock.now(), "op": "link"}  # fmt: skip
+    engine.store.record_links([link]).result()
+    assert engine.store.read("amy").customer.arm_id == "zoe"
+    sync.sync(shop, engine.store)
+    store = lost(shop, engine)
+    assert [store.read(who).customer.arm_id for who in ("amy", "zoe")] == ["zoe", "zoe"]
+    store.close()
