@@ -1,23 +1,27 @@
-"""A block of customers with everything that can be worked out for all of them at once.
+"""A block of customers with everything that is worked out for all of them at once.
 
 Features come from the store's states, as the service's do; the model scores the whole grid of customers and treatments;
-rules are asked in arrays. What refuses, or cannot be said in arrays, is asked again one by one, for its reason.
+rules, guard and draw are asked in arrays.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from serving import scoring
+from serving.batch_decide.rules import Rules
 from serving.champions import Champion
-from serving.decisions.candidate import Propensity, Scores
-from serving.decisions.eligibility import considered
+from serving.decisions.bench import Live
+from serving.decisions.candidate import Scores
+from serving.decisions.customer import Customer
+from serving.decisions.eligibility import STAGES
+from serving.decisions.many import Board, Crowd, Drawn, decided
+from serving.decisions.many.columns import Columns, Rows
+from serving.decisions.many.draw import RULE
 from serving.decisions.policy import Playbook
-from serving.decisions.policy.playbook import RULES
 from serving.decisions.request import Request
-from serving.decisions.rules import HOLDS, MISSING, Column, compiled, refusals_many
 from serving.scorer import Encoded
 from serving.store.protocol import Read
 
@@ -28,119 +32,119 @@ if TYPE_CHECKING:
 class Frame:
     """What all blocks of one run share: policy and models as they were when it began."""
 
-    def __init__(self, engine: "Engine", channel: str | None, context: Mapping[str, Any]) -> None:
+    def __init__(self, engine: "Engine", channel: str | None, context: Mapping[str, Any], dry_run: bool) -> None:
         self.store, self.clock, self.vectors = engine.store, engine.clock, engine.vectors
         self.playbook: Playbook = engine.playbook
         self.champions: Mapping[str, Champion] = engine.champions.current
-        self.channel, self.context = channel, dict(context)
-        self.treatments = considered(self.playbook, Request("", "", channel), None)
-        self.actions = list({each.action.name: each.action for each in self.treatments}.values())
-        self.place = {candidate.key: i for i, candidate in enumerate(self.treatments)}
+        self.channel, self.context, self.dry_run = channel, dict(context), dry_run
         self.propensity = self.champions.get("propensity")
+        scorer = None if self.propensity is None else self.propensity.scorer
+        self.board = Board.of(self.playbook, channel, None if scorer is None else scorer.positives)
         self.encoded: Encoded | None = None
-        if self.propensity is not None and self.treatments:
-            scorer = self.propensity.scorer
-            self.encoded = Encoded.stacked([scoring.encoded(scorer, candidate) for candidate in self.treatments])
+        if scorer is not None and len(self.board):
+            self.encoded = Encoded.stacked([scoring.encoded(scorer, candidate) for candidate in self.board.candidates])
+        #: Treatments that reveal behaviour: they are scored by what is old enough.
+        self.revealing = np.flatnonzero([bool(candidate.action.reveals) for candidate in self.board.candidates])
+        self.rules = Rules(self.board, self.vectors, channel, self.context)
+        self.said: dict[str, str] = {}  # why, by action, to whoever is told nothing of their own
         models = {kind: champion.describe() for kind, champion in self.champions.items()}
-        self.logged = {"catalogue_version": self.vectors.catalogue.version, "models": models}
+        self.columns = Columns(self.board, {"catalogue_version": self.vectors.catalogue.version, "models": models})
 
-    def block(self, customers: Sequence[str], threads: int = 1) -> "Block":
-        """Reads them, as of now."""
-        reads = [self.store.read(customer) for customer in customers]
+    def block(
+        self,
+        requests: Sequence[Request],
+        uniforms: Sequence[float],
+        spent: Sequence[Collection[str]],
+        threads: int = 1,
+    ) -> "Block":
+        """Reads those asked about as of now, and decides. `spent`: for each, the actions whose volume is given out."""
+        known = self._known(requests, spent, threads)
+        told = known.ask_alone()
+        drawn = decided(self.board, known.crowd, known.chances, np.array(uniforms), known.codes, value_all=self.dry_run)
+        return Block(known, uniforms, drawn, self.columns.block(drawn), told)
+
+    def _known(self, requests: Sequence[Request], spent: Sequence[Collection[str]], threads: int) -> "Known":
+        reads = [self.store.read(request.customer_id) for request in requests]
         at = self.clock.now()
-        now = [read.customer.now(at) for read in reads]
+        customers = [read.customer for read in reads]
+        now = [customer.now(at) for customer in customers]
+        values = self._values(reads, now)
+        leaving = self.champions.get("churn")
+        churn = None if leaving is None else leaving.scorer.customers(values, threads=threads)
+        chances = self._chances(reads, now, values, threads)
+        crowd = Crowd.packed(customers, self.board, now, spent)
+        codes = self.rules.codes(customers, now, values, churn)
+        return Known(self, requests, customers, now, values, churn, chances, crowd, codes, spent)
+
+    def _values(self, reads: Sequence[Read], now: Sequence[int]) -> np.ndarray:
         values = np.empty((len(reads), len(self.vectors.catalogue)))
         for i, read in enumerate(reads):
             values[i] = self.vectors.of(read.state, now[i])
-        churn = self.champions.get("churn")
-        leaving = None if churn is None else churn.scorer.customers(values, threads=threads)
-        chances = None
-        if self.propensity is not None and self.encoded is not None:
-            chances = self.propensity.scorer.grid(values, self.encoded, threads)
-        held = self._held(reads, now, values, leaving)
-        return Block(self, reads, now, values, leaving, chances, held)
+        return values
 
-    def _held(
-        self, reads: Sequence[Read], now: Sequence[int], values: np.ndarray, churn: np.ndarray | None
-    ) -> np.ndarray:
-        """bool[n, actions]: where nothing in the rules stands in the way, as far as arrays can tell."""
-        columns, rows = self._columns(reads, now, values, churn), len(reads)
-        held = np.ones((rows, len(self.actions)), np.bool_)
-        answers: dict[str, np.ndarray] = {}
-        for j, action in enumerate(self.actions):
-            if action.stages or self.playbook.spans[action.name] != (None, None):
-                held[:, j] = False
-                continue
-            for text in filter(None, (getattr(action, rule) for rule in RULES)):
-                if text not in answers:
-                    simple = not compiled(text).needs.whole
-                    answers[text] = refusals_many(text, columns, rows) == HOLDS if simple else np.zeros(rows, np.bool_)
-                held[:, j] &= answers[text]
-        return held
-
-    def _columns(
-        self, reads: Sequence[Read], now: Sequence[int], values: np.ndarray, churn: np.ndarray | None
-    ) -> dict[str, Column]:
-        """What the rules of the playbook ask for, by full name; the same facts as `Live` gives to one customer."""
-        names, levels = self.vectors.catalogue.names, self.vectors.levels
-        place = {name: i for i, name in enumerate(names)}
-
-        def feature(name: str) -> Column:
-            column, labels = values[:, place[name]], levels[name]
-            if labels is None:
-                return np.ascontiguousarray(column)
-            return [None if value != value else labels[int(value)] for value in column.tolist()]
-
-        found: dict[str, Column] = {"request.channel": self.channel, "request.direction": "outbound"}
-        for owner, name in self.playbook.needs.names:
-            key = f"{owner}.{name}"
-            if owner == "features":
-                found[key] = feature(name) if name in place else MISSING
-            elif key == "scores.churn":
-                found[key] = churn
-            elif owner == "context":
-                found[key] = self.context.get(name, MISSING)
-            elif key == "request.customer_id":
-                found[key] = [read.customer.customer_id for read in reads]
-            elif owner == "attributes":
-                stated = (read.customer.attributes(at) for read, at in zip(reads, now, strict=True))
-                found[key] = [attributes.get(name, MISSING) for attributes in stated]
-            elif key == "journey.stage":
-                found[key] = feature("journey_stage") if "journey_stage" in place else None
+    def _chances(
+        self, reads: Sequence[Read], now: Sequence[int], values: np.ndarray, threads: int
+    ) -> np.ndarray | None:
+        """P float64[n, treatments]; what reveals behaviour from what was known a minimum age ago."""
+        if self.propensity is None or self.encoded is None:
+            return None
+        scorer = self.propensity.scorer
+        found = scorer.grid(values, self.encoded, threads)
+        if len(self.revealing):
+            age = self.playbook.policy.signals.age
+            earlier = self._values(reads, [at - age for at in now])
+            some = Encoded(self.encoded.booster[self.revealing], self.encoded.linear[self.revealing])
+            found[:, self.revealing] = scorer.grid(earlier, some, threads)
         return found
 
 
 @dataclass(frozen=True)
-class Block:
-    """Row i is a customer: `values` float64[n, features], `chances` float64[n, treatments], `held` bool[n, actions]."""
+class Known:
+    """What a block is decided from. Row i is a customer: `values` float64[n, features], `chances` [n, treatments],
+    `codes` int8[n, actions] of their rules (see rules.py)."""
 
     frame: Frame
-    reads: Sequence[Read]
+    requests: Sequence[Request]
+    customers: Sequence[Customer]
     now: Sequence[int]
     values: np.ndarray
     churn: np.ndarray | None
     chances: np.ndarray | None
-    held: np.ndarray
+    crowd: Crowd
+    codes: np.ndarray
+    spent: Sequence[Collection[str]]
 
-    def scores(self, i: int) -> Scores:
-        """What `scoring.scores` would give for this customer."""
-        frame, champion = self.frame, self.frame.propensity
-        earlier = self.now[i] - frame.playbook.policy.signals.age
-        return Scores(
-            features=frame.vectors.named(self.values[i]),
-            churn=None if self.churn is None else float(self.churn[i]),
-            propensity=self._propensity(i),
-            logged={"features": self.values[i].tolist(), **frame.logged},
-            delayed=scoring.Delayed(champion, frame.vectors, self.reads[i].state, earlier),
-            positives=None if champion is None else champion.scorer.positives,
-        )
+    def live(self, i: int) -> Live:
+        """One customer as a single decision sees them: for what arrays do not say."""
+        churn = None if self.churn is None else float(self.churn[i])
+        scores = Scores(features=self.frame.vectors.named(self.values[i]), churn=churn)
+        return Live(
+            self.requests[i], self.customers[i], scores, self.frame.playbook, self.now[i], self.crowd.arms[i],
+            self.spent[i],
+        )  # fmt: skip
 
-    def ruled(self, i: int) -> list[str]:
-        """The actions that no rule refuses; the others are to be asked for the reason."""
-        return [action.name for action, held in zip(self.frame.actions, self.held[i].tolist(), strict=True) if held]
+    def ask_alone(self) -> dict[tuple[int, int], str]:
+        """Asks the rules that arrays cannot say, into `codes`; the reasons of those that refuse, by row and action."""
+        board, told = self.frame.board, dict[tuple[int, int], str]()
+        if not (alone := self.frame.rules.alone):
+            return told
+        some = [candidate for candidate in board.candidates if board.actions.index(candidate.action) in alone]
+        for i in range(len(self.requests)):
+            refusals = self.live(i).refusals(some)
+            for k in alone:
+                stage, reason = refusals.get(board.actions[k].name, (None, ""))
+                self.codes[i, k] = 0 if stage is None else RULE + STAGES.index(stage)
+                if stage is not None:
+                    told[i, k] = reason
+        return told
 
-    def _propensity(self, i: int) -> Propensity:
-        if self.chances is None:
-            return lambda candidates: [None] * len(candidates)
-        row, place = self.chances[i], self.frame.place
-        return lambda candidates: [float(row[place[candidate.key]]) for candidate in candidates]
+
+@dataclass(frozen=True)
+class Block:
+    """What was decided, with what its documents need."""
+
+    known: Known
+    uniforms: Sequence[float]
+    drawn: Drawn
+    rows: Rows
+    told: Mapping[tuple[int, int], str]

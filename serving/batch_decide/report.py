@@ -1,9 +1,9 @@
 """The file that an outbound job works from: a line a customer, as it is decided; whole or not at all."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,22 +27,19 @@ SCHEMA = pa.schema(
 )
 
 
-def row(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """A decision as logged, in the report's columns; an action of none is silence."""
-    chosen = (fate for fate in answer["candidates"] if fate["stage"] == "chosen" and "factors" in fate)
-    worth = next((fate["factors"]["expected_value"] for fate in chosen), None)
-    found = {name: answer.get(name) for name in SCHEMA.names}
-    return found | {"channel": answer["treatment_channel"], "expected_value": worth}
+class Answer(Protocol):
+    def row(self) -> dict[str, Any]:
+        """In the columns of SCHEMA; an action of none is silence."""
 
 
-def write(answers: Iterable[list[Mapping[str, Any]]], target: Path) -> None:
+def write(answers: Iterable[Sequence[Answer]], target: Path) -> None:
     """CSV where the name says so, else Parquet. Raises WorkspaceError where it cannot be written."""
     part = target.with_name(f".{target.name}.{os.getpid()}")
     make = csv.CSVWriter if target.suffix.lower() == ".csv" else pq.ParquetWriter
     try:
         with make(str(part), SCHEMA) as writer:
             for piece in answers:
-                writer.write_table(pa.Table.from_pylist([row(answer) for answer in piece], SCHEMA))
+                writer.write_table(pa.Table.from_pylist([answer.row() for answer in piece], SCHEMA))
         part.replace(target)
     except OSError as error:
         raise WorkspaceError(f"{target}: cannot be written: {error.strerror or error}") from None

@@ -1,4 +1,4 @@
-"""Judge block after block, give volumes to the most valuable, commit by compare-and-swap; who lost is judged again."""
+"""Decide block after block, give volumes to the most valuable, commit by compare-and-swap; who lost is judged again."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -7,14 +7,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from serving.batch_decide.allocation import Allocation
 from serving.batch_decide.block import Block, Frame
-from serving.decisions.decide import decide
-from serving.decisions.decision import Decision
+from serving.batch_decide.made import Made, Repeated
 from serving.decisions.request import Request
-from serving.engine.volumes import day_of, limited
+from serving.engine.volumes import day_of
 from serving.engine.waiting import RACES
 from serving.store.protocol import Commit, Unavailable
 
@@ -23,7 +20,10 @@ if TYPE_CHECKING:
 
 #: Customers in one block: arrays of a few megabytes.
 BLOCK = 1_000
-Answer = Mapping[str, Any]
+#: How many are settled at once who need a volume: the most of it that a batch holds, or loses when it is killed.
+LOT = 100
+Answer = Made | Repeated
+Quota = tuple[str, str]  # action, the company's day
 
 
 @dataclass
@@ -49,33 +49,30 @@ class Runner:
         dry_run: bool = False,
         threads: int = 1,
     ) -> None:
-        self.frame, self.job, self.dry_run, self.threads = Frame(engine, channel, context or {}), job, dry_run, threads
-        self.store, self.playbook = engine.store, engine.playbook
-        self.day = day_of(self.playbook, engine.clock.now())
+        self.frame = Frame(engine, channel, context or {}, dry_run)
+        self.job, self.dry_run, self.threads = job, dry_run, threads
+        self.store, self.playbook, self.clock = engine.store, engine.playbook, engine.clock
         self.tally = Tally()
         self._spent: dict[str, frozenset[str]] = defaultdict(frozenset)
-        self._leased: Counter[str] = Counter()
-        self._used: Counter[str] = Counter()
+        self._places: Counter[Quota] = Counter()
 
     def run(
         self, pieces: Iterable[Sequence[str]], progress: Callable[[Tally], None] | None = None
     ) -> Iterator[list[Answer]]:
-        """The answers (decisions as logged), a block at a time; what has a volume comes last, and is then on disk."""
+        """The answers, a block at a time, all on disk; who wants what has a volume comes last."""
         allocation = Allocation(self._room)
         displaced: list[str] = []
         for piece in pieces:
             yield self._free(piece, allocation, displaced)
+            while len(displaced) >= BLOCK:  # so that no more than a block of them waits
+                yield self._free(_taken(displaced), allocation, displaced)
             if progress is not None:
                 progress(self.tally)
         while displaced:
-            piece, displaced[:BLOCK] = displaced[:BLOCK], []
-            yield self._free(piece, allocation, displaced)
-        for action, customers in allocation.winners().items():
-            for start in range(0, len(customers), BLOCK):
-                yield self._settled(action, customers[start : start + BLOCK])
-        for action, leased in self._leased.items():
-            if (left := leased - self._used[action]) > 0:
-                self.store.unlease(action, self.day, left)
+            yield self._free(_taken(displaced), allocation, displaced)
+        for customers in allocation.winners().values():
+            for start in range(0, len(customers), LOT):
+                yield self._settled(customers[start : start + LOT])
         if progress is not None:
             progress(self.tally)
 
@@ -95,104 +92,108 @@ class Runner:
         digest = hashlib.sha256(f"{self.job}\x1funiform\x1f{customer_id}".encode()).digest()
         return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
 
-    # judging
+    # deciding
 
-    def _judge(self, block: Block, i: int, customer_id: str) -> Decision:
-        read = block.reads[i]
-        return decide(
-            self.request(customer_id),
-            read.customer,
-            block.scores(i),
-            self.playbook,
-            block.now[i],
-            self.uniform(customer_id),
-            self._spent.get(customer_id, frozenset()),
-            block.ruled(i),
-        )
+    def _made(self, customers: Sequence[str]) -> list[Made]:
+        """A decision about each, as things are now."""
+        block = self.block(customers)
+        return [Made(block, i) for i in range(len(customers))]
+
+    def block(self, customers: Sequence[str]) -> Block:
+        spent = [self._spent.get(customer, frozenset()) for customer in customers]
+        requests, uniforms = [self.request(each) for each in customers], [self.uniform(each) for each in customers]
+        return self.frame.block(requests, uniforms, spent, self.threads)
 
     def _free(self, customers: Sequence[str], allocation: Allocation, displaced: list[str]) -> list[Answer]:
         """Decides about a piece; commits what needs no volume, and lets the rest propose."""
-        block = self.frame.block(customers, self.threads)
         free = []
-        for i, customer_id in enumerate(customers):
-            decision = self._judge(block, i, customer_id)
-            action, worth = _wanted(decision)
-            if action is None:
-                free.append(decision)
-            elif (loser := allocation.propose(action, customer_id, worth)) is not None:
-                self._spent[loser] |= {action}
+        for made in self._made(customers):
+            if (action := made.limited) is None:
+                free.append(made)
+            elif (loser := allocation.propose(action.name, made.request.customer_id, made.worth)) is not None:
+                self._spent[loser] |= {action.name}
                 displaced.append(loser)
         return self._committed(free)
 
-    def _settled(self, action: str, customers: Sequence[str]) -> list[Answer]:
-        """Those who have a place of an action: decided about again, as things are by now, and committed."""
-        block = self.frame.block(customers, self.threads)
-        return self._committed([self._placed(block, i, each, action) for i, each in enumerate(customers)], action)
+    def _settled(self, customers: Sequence[str]) -> list[Answer]:
+        """Those who were let in by an action, decided about again as things are by now, and committed. Only then is its
+        volume leased, of the day that they are decided on, and what is not used of it is given back at once."""
+        found = self._made(customers)
+        wanted = Counter(quota for made in found if (quota := self._quota(made)) is not None)
+        for (action, day), number in wanted.items():
+            self._lease(action, day, number)
+        try:
+            return self._committed([self._placed(made) for made in found])
+        finally:
+            for (action, day), left in self._places.items():
+                if left and not self.dry_run:
+                    self.store.unlease(action, day, left)
+            if not self.dry_run:
+                self._places.clear()
 
-    def _placed(self, block: Block, i: int, customer_id: str, held: str | None) -> Decision:
-        """A customer who changed meanwhile may be drawn something else than what they have a place of: only where one
-        more of it can be had."""
-        while True:
-            decision = self._judge(block, i, customer_id)
-            action = _wanted(decision)[0]
-            if action is None or action == held or self._has_place(action):
-                return decision
-            self._spent[customer_id] |= {action}
+    def _placed(self, made: Made) -> Made:
+        """Takes a place of what it wants; a customer for whom there is none is decided about again without it."""
+        while (quota := self._quota(made)) is not None:
+            if not self._places[quota] and not self.dry_run:
+                self._lease(*quota, 1)
+            if self._places[quota]:
+                self._places[quota] -= 1
+                break
+            self._spent[made.request.customer_id] |= {quota[0]}
+            (made,) = self._made([made.request.customer_id])
+        return made
+
+    def _quota(self, made: Made) -> Quota | None:
+        if (action := made.limited) is None:
+            return None
+        return action.name, "" if self.dry_run else day_of(self.playbook, made.at)
 
     def _room(self, action: str) -> int:
+        """What is left of an action's volume today, without holding any of it."""
         volume = self.playbook.actions.by_name[action].volume or 0
-        return volume if self.dry_run else self._lease(action, volume)
+        left = max(0, volume - self.store.leased(action, day_of(self.playbook, self.clock.now())))
+        if self.dry_run:
+            self._places[action, ""] = left
+        return left
 
-    def _has_place(self, action: str) -> bool:
-        return not self.dry_run and self._lease(action, 1) == 1
-
-    def _lease(self, action: str, number: int) -> int:
-        volume = self.playbook.actions.by_name[action].volume or 0
-        given = int(self.store.lease(action, self.day, number, volume).result())
-        self._leased[action] += given
-        return given
+    def _lease(self, action: str, day: str, number: int) -> None:
+        if not self.dry_run:
+            volume = self.playbook.actions.by_name[action].volume or 0
+            self._places[action, day] += int(self.store.lease(action, day, number, volume).result())
 
     # committing
 
-    def _committed(self, decisions: Sequence[Decision], held: str | None = None) -> list[Answer]:
-        """Logged together, so that they share their flushes; a lost race is judged again with the same number. `held`
-        is the action that each of these customers has a place of."""
+    def _committed(self, decisions: Sequence[Made]) -> list[Answer]:
+        """Logged together, so that they share their flushes; a lost race is judged again with the same number."""
         if self.dry_run:
-            return [self._told(decision.as_dict()) for decision in decisions]
-        waiting: list[tuple[Decision, Future[Commit]]] = [
-            (decision, self.store.commit_decision(decision)) for decision in decisions
-        ]
-        return [self._told(self._answer(decision, future, held)) for decision, future in waiting]
+            return [self._told(made) for made in decisions]
+        waiting = [(made, self.store.commit_decision(made)) for made in decisions]
+        return [self._told(self._answer(made, future)) for made, future in waiting]
 
-    def _answer(self, decision: Decision, future: "Future[Commit]", held: str | None) -> Answer:
-        customer_id = decision.request.customer_id
+    def _answer(self, made: Made, future: "Future[Commit]") -> Answer:
         for _ in range(RACES):
             commit = future.result()
             if commit.status == "committed":
-                self._used.update(action.name for action in limited(decision))
-                return decision.as_dict()
+                return made
+            if (quota := self._quota(made)) is not None:
+                self._places[quota] += 1
             if commit.first is not None:
                 self.tally.repeated += 1
-                first: Answer = orjson.loads(commit.first)
-                return first
+                return Repeated(commit.first)
             self.tally.judged_again += 1
-            decision = self._placed(self.frame.block([customer_id]), 0, customer_id, held)
-            future = self.store.commit_decision(decision)
+            (made,) = self._made([made.request.customer_id])
+            made = self._placed(made)
+            future = self.store.commit_decision(made)
         raise Unavailable(f"{RACES} races in a row were lost about one customer; run the same job again")
 
     def _told(self, answer: Answer) -> Answer:
+        action, contact = answer.outcome
         self.tally.customers += 1
-        self.tally.contacts += answer["contact_id"] is not None
-        self.tally.actions[answer["action"] or "silence"] += 1
+        self.tally.contacts += contact is not None
+        self.tally.actions[action or "silence"] += 1
         return answer
 
 
-def _wanted(decision: Decision) -> tuple[str | None, float]:
-    """The action with a volume that a decision would use one of, and what that is worth."""
-    for slot in decision.slots:
-        if slot.chosen is None or slot.chosen.action.volume is None:
-            continue
-        for fate in slot.fates:
-            if fate.stage == "chosen" and fate.factors is not None:
-                return slot.chosen.action.name, fate.factors.expected_value
-    return None, 0.0
+def _taken(displaced: list[str]) -> list[str]:
+    piece, displaced[:BLOCK] = displaced[:BLOCK], []
+    return piece

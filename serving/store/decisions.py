@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.decisions.customer import Contact
-from serving.decisions.decision import Decision
+from serving.decisions.many import columns
 from serving.store import contacts, identity, outbox
-from serving.store.protocol import Commit, Outgoing
+from serving.store.protocol import Commit, Loggable, Outgoing
 from serving.store.tx import Tx
 
 _INSERT = (
@@ -37,7 +37,7 @@ class Asked:
     nudge: tuple[str, str, int] | None  # customer, trigger, now
 
     @classmethod
-    def of(cls, decision: Decision) -> "Asked":
+    def of(cls, decision: Loggable) -> "Asked":
         request, at = decision.request, decision.at
         action = decision.chosen.action.name if decision.chosen else None
         row = (decision.decision_id, request.request_id, request.fingerprint, request.customer_id, at, action,
@@ -108,7 +108,7 @@ def _first_answers(tx: Tx, asked: Sequence[Asked]) -> dict[str, tuple[str, bytes
     rows = tx.execute(
         "SELECT request_id, fingerprint, body FROM decisions WHERE request_id IN (SELECT value FROM texts(?))", (ids,)
     )
-    return {request_id: (fingerprint, body) for request_id, fingerprint, body in rows}
+    return {request_id: (fingerprint, columns.plain(body)) for request_id, fingerprint, body in rows}
 
 
 def _log(tx: Tx, asked: Sequence[Asked]) -> list[bool]:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
+from serving.decisions.many import columns
 from serving.decisions.profile import KEPT
 from serving.store.protocol import Log
 from serving.store.tx import Reader, Tx
@@ -24,7 +23,7 @@ def export(reader: Reader, log: Log, after: int, upto: int, limit: int) -> list[
         f"SELECT position, body FROM {TABLES[log]} WHERE position > ? AND position <= ? ORDER BY position LIMIT ?",
         (after, upto, limit),
     )
-    return [{"position": position, **orjson.loads(body)} for position, body in rows]
+    return [{"position": position, **columns.read(body)} for position, body in rows]
 
 
 def changed(reader: Reader, after: int, upto: int, limit: int) -> tuple[int, list[str]]:

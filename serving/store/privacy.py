@@ -7,6 +7,7 @@ import orjson
 
 from features.state import State
 from features.vocabulary import Vocabulary
+from serving.decisions.many import columns
 from serving.decisions.profile import Profile
 from serving.store import contacts, identity
 from serving.store.identity import Kinds
@@ -120,7 +121,7 @@ def restrict(tx: Tx, customer_id: str, on: bool) -> None:
 
 
 def _bodies(reader: Reader, sql: str, parameters: list[Any]) -> list[dict[str, Any]]:
-    return [orjson.loads(row[0]) for row in reader.execute(sql, parameters)]
+    return [columns.read(row[0]) for row in reader.execute(sql, parameters)]
 
 
 def _items(state: bytes | None, vocabulary: Vocabulary) -> list[dict[str, Any]]:

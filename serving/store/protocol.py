@@ -13,8 +13,9 @@ from typing import Any, Literal, Protocol
 import pyarrow as pa
 
 from features.vocabulary import Vocabulary
+from serving.decisions.candidate import Candidate
 from serving.decisions.customer import Contact, Customer
-from serving.decisions.decision import Decision
+from serving.decisions.request import Request
 
 
 class Conflict(Exception):
@@ -116,6 +117,30 @@ Recheck = Callable[[Customer, Contact, int], Verdict | str | None]
 Log = Literal["interactions", "decisions", "contacts", "attributes", "identifiers"]
 
 
+class Loggable(Protocol):
+    """A decision as the store commits it: `serving.decisions.decision.Decision`, or a row of a batch."""
+
+    @property
+    def request(self) -> Request: ...
+    @property
+    def decision_id(self) -> str: ...
+    @property
+    def at(self) -> int: ...
+    @property
+    def chosen(self) -> Candidate | None: ...
+    @property
+    def contacts(self) -> tuple[Contact, ...]: ...
+    @property
+    def judged_customer(self) -> str: ...
+    @property
+    def judged_version(self) -> int: ...
+    @property
+    def arm_id(self) -> str: ...
+    @property
+    def outbox(self) -> Mapping[str, Any] | None: ...
+    def to_bytes(self) -> bytes: ...
+
+
 class Store(Protocol):
     """See the package's docstring for the life of a contact."""
 
@@ -139,7 +164,7 @@ class Store(Protocol):
 
     def contact(self, contact_id: str) -> Contact | None: ...
 
-    def commit_decision(self, decision: Decision) -> "Future[Commit]":
+    def commit_decision(self, decision: Loggable) -> "Future[Commit]":
         """Logs a decision and inserts its contacts by compare-and-swap on the customer and version it was judged at.
 
         The contacts are `decision.contacts`, reservations and ghosts alike. In the same transaction the customer's arm
@@ -216,6 +241,9 @@ class Store(Protocol):
 
         `day` is the company's ('2026-05-04'). What is leased counts as used until it is given back.
         """
+
+    def leased(self, action: str, day: str) -> int:
+        """How much of an action's volume on a day is given out, used or not."""
 
     def unlease(self, action: str, day: str, number: int) -> "Future[None]":
         """Gives back what was leased and not used."""

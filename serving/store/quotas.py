@@ -1,6 +1,6 @@
 """Volume a day that customers share, leased in small pieces."""
 
-from serving.store.tx import Tx
+from serving.store.tx import Reader, Tx
 
 
 def lease(tx: Tx, action: str, day: str, want: int, most: int) -> int:
@@ -12,6 +12,12 @@ def lease(tx: Tx, action: str, day: str, want: int, most: int) -> int:
     if given:
         tx.execute("UPDATE leases SET granted = granted + ? WHERE action = ? AND day = ?", (given, action, day))
     return given
+
+
+def leased(reader: Reader, action: str, day: str) -> int:
+    """How much of it is given out, used or not."""
+    row = reader.execute("SELECT granted FROM leases WHERE action = ? AND day = ?", (action, day)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def unlease(tx: Tx, action: str, day: str, number: int) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from features.vocabulary import Vocabulary
 from features.workspace import Identity
 from serving.decisions.customer import Contact, Customer
-from serving.decisions.decision import Decision
+from serving.decisions.many import columns
 from serving.store import (
     arms,
     contacts,
@@ -31,7 +31,19 @@ from serving.store import (
     silences,
 )
 from serving.store.fetcher import Fetcher
-from serving.store.protocol import Commit, Conflict, Key, Log, Outgoing, Read, Receipt, Recheck, Unavailable, Verdict
+from serving.store.protocol import (
+    Commit,
+    Conflict,
+    Key,
+    Log,
+    Loggable,
+    Outgoing,
+    Read,
+    Receipt,
+    Recheck,
+    Unavailable,
+    Verdict,
+)
 from serving.store.tx import Reader, Tx
 from serving.store.words import Words
 from serving.store.writer import Session, Writer
@@ -112,12 +124,12 @@ class SqlStore:
     def find_decision(self, request_id: str) -> tuple[str, bytes] | None:
         asked = "SELECT fingerprint, body FROM decisions WHERE request_id = ?"
         row = self._reader.execute(asked, (request_id,)).fetchone()
-        return None if row is None else (row[0], row[1])
+        return None if row is None else (row[0], columns.plain(row[1]))
 
     def decision(self, decision_id: str) -> bytes | None:
         asked = "SELECT body FROM decisions WHERE decision_id = ?"
         found = self._reader.execute(asked, (decision_id,)).fetchone()
-        return None if found is None else found[0]
+        return None if found is None else columns.plain(found[0])
 
     def contact(self, contact_id: str) -> Contact | None:
         asked = f"SELECT {contacts.COLUMNS} FROM contacts WHERE contact_id = ?"
@@ -126,7 +138,7 @@ class SqlStore:
 
     # decisions and contacts
 
-    def commit_decision(self, decision: Decision) -> "Future[Commit]":
+    def commit_decision(self, decision: Loggable) -> "Future[Commit]":
         asked = decisions.Asked.of(decision)
         return self._writer.submit_one_of_many(decisions.commit, asked, asked.about)
 
@@ -263,6 +275,9 @@ class SqlStore:
         return self._write(logs.expire, dict(before))
 
     # quotas, outbox, nudges
+
+    def leased(self, action: str, day: str) -> int:
+        return quotas.leased(self._reader, action, day)
 
     def lease(self, action: str, day: str, want: int, most: int) -> "Future[int]":
         return self._write(quotas.lease, action, day, want, most)

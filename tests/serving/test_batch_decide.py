@@ -2,7 +2,6 @@
 
 import asyncio
 from concurrent.futures import Future
-from dataclasses import replace
 
 import market
 import orjson
@@ -20,8 +19,8 @@ from serving.batch_decide.allocation import Allocation
 from serving.commands import app
 from serving.decisions import policy
 from serving.decisions.decide import decide
-from serving.decisions.slots import reserve
 from serving.engine import Engine
+from serving.engine.volumes import day_of
 from serving.store.protocol import Commit
 
 ACTIONS = """
@@ -65,8 +64,12 @@ def pieces(customers, size=17):
 
 
 def answers(runner, customers, size=17):
-    found = [each for piece in runner.run(pieces(customers, size)) for each in piece]
-    return {each["customer_id"]: orjson.loads(orjson.dumps(each)) for each in found}  # null is null, as in the log
+    found = [each.document() for piece in runner.run(pieces(customers, size)) for each in piece]
+    return {each["customer_id"]: each for each in found}
+
+
+def today(engine):
+    return day_of(engine.playbook, engine.clock.now())
 
 
 def alone(engine, runner, customer_id, spent=()):
@@ -165,7 +168,7 @@ def test_volumes_are_leased_and_what_is_left_is_given_back(engine):
     used = {name: sum(each["action"] == name for each in found.values()) for name in ("gold", "voucher")}
     assert used == {"gold": 3, "voucher": 7}
     for name, volume in (("gold", 3), ("voucher", 7)):
-        assert engine.store.lease(name, runner.day, 100, volume).result() == volume - used[name]
+        assert engine.store.lease(name, today(engine), 100, volume).result() == volume - used[name]
     later = answers(Runner(engine, "later", "email"), ["C-new-1", "C-new-2"])
     assert not {"gold", "voucher"} & {each["action"] for each in later.values()}
 
@@ -174,20 +177,20 @@ def test_volumes_are_leased_and_what_is_left_is_given_back(engine):
 def test_who_wants_something_else_by_the_time_they_are_settled_gets_no_more_than_there_is(engine, monkeypatch, lost):
     """Time passes between judging and committing: a customer may be drawn another action with a volume by then."""
     runner = Runner(engine, "moved", "email")
-    judge, settle, commit, turned = runner._judge, runner._settled, engine.store.commit_decision, set[str]()
+    make, settle, commit, turned = runner._made, runner._settled, engine.store.commit_decision, set[str]()
+    gold = next(each for each in runner.frame.board.candidates if each.action.name == "gold")
 
-    def moved(block, i, customer_id):
+    def moved(customers):
         """Whoever is settled would rather have gold now, as long as it is not given out."""
-        decision = judge(block, i, customer_id)
-        if customer_id in turned and "gold" not in runner._spent[customer_id]:
-            gold = next(each.candidate for each in decision.slots[0].fates if each.candidate.action.name == "gold")
-            contact = reserve(decision.request, gold, engine.playbook, decision.at)
-            decision = replace(decision, slots=(replace(decision.slots[0], chosen=gold, ghost=None, contact=contact),))
-        return decision
+        found = make(customers)
+        for each in found:
+            if each.request.customer_id in turned and "gold" not in runner._spent[each.request.customer_id]:
+                each.picked, each.is_ghost = gold, False
+        return found
 
-    def settled(*asked):
-        turned.update(asked[-1])
-        return settle(*asked)
+    def settled(customers):
+        turned.update(customers)
+        return settle(customers)
 
     def once(decision):
         if not lost or decision.request.customer_id in raced:
@@ -198,7 +201,7 @@ def test_who_wants_something_else_by_the_time_they_are_settled_gets_no_more_than
         return future
 
     raced = set[str]()
-    monkeypatch.setattr(runner, "_judge", moved)
+    monkeypatch.setattr(runner, "_made", moved)
     monkeypatch.setattr(runner, "_settled", settled)
     monkeypatch.setattr(engine.store, "commit_decision", once)
     found = answers(runner, market.customers())
@@ -207,7 +210,7 @@ def test_who_wants_something_else_by_the_time_they_are_settled_gets_no_more_than
     assert made["voucher"] <= 7
     assert turned
     for name, volume in (("gold", 3), ("voucher", 7)):
-        assert engine.store.lease(name, runner.day, 100, volume).result() == volume - made[name], "none is lost"
+        assert engine.store.lease(name, today(engine), 100, volume).result() == volume - made[name], "none is lost"
 
 
 def test_a_lost_race_is_judged_again(engine, monkeypatch):

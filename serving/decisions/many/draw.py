@@ -20,6 +20,8 @@ from serving.decisions.many.guard import passes
 
 #: What became of a candidate: `stage[i, j]`. RULE and more are refused by a rule, whoever asked the rules knows which.
 CHOSEN, WITHHELD, GUARD, SCORE, HOLDOUT, EXPERIMENT, WORTH_LESS, TOO_NEW, NOT_DRAWN, RULE = range(10)
+#: Those that nothing refused.
+REMAINED = (HOLDOUT, EXPERIMENT, WORTH_LESS, TOO_NEW, NOT_DRAWN)
 #: Why a slot is filled as it is: `reason[i]`.
 PICKED, GHOST, NOTHING, HELD_OUT, IN_ARM, ALL_REFUSED, SILENCE_PAYS, EXPLORED = range(8)
 #: How an arm of an experiment plays.
@@ -44,9 +46,9 @@ class Drawn:
 
     `pick` is the treatment drawn (-1: silence), `ghost` whether it is withheld. `p`, `u`, `harm` and `worth` (expected
     value) float64[n, m] are NaN where no model can score; `scored` where they are told, `positives` the responses that
-    P was learned from (-1: nobody counted). `passed` is the guard's word, `recent` the contacts in the policy's recent
-    past. `cells` is the distribution drawn from; `meant` what it would have been, for the `silent`: customers in whose
-    arm nothing is sold.
+    P was learned from (-1: nobody counted), `ramps` the share of draws that each takes part in. `passed` is the guard's
+    word, `recent` the contacts in the policy's recent past. `cells` is the distribution drawn from; `meant` what it
+    would have been, for the `silent`: customers in whose arm nothing is sold.
     """
 
     pick: np.ndarray
@@ -57,6 +59,7 @@ class Drawn:
     worth: np.ndarray
     scored: np.ndarray
     positives: np.ndarray
+    ramps: np.ndarray
     passed: np.ndarray
     recent: np.ndarray
     stage: np.ndarray
@@ -125,7 +128,9 @@ def decided(
     scored = ~np.isnan(p) if value_all else contends
     stage = _stages(board, crowd.arms, passed, held, p, by, ramps, pick, ghost, silent)
     reason = _reasons(pick, ghost, stage, np.where(scored, worth, -np.inf))
-    return Drawn(pick, ghost, p, u, harm, worth, scored, positives, passed, recent, stage, reason, silent, cells, meant)
+    return Drawn(
+        pick, ghost, p, u, harm, worth, scored, positives, ramps, passed, recent, stage, reason, silent, cells, meant
+    )
 
 
 def _known(board: Board, chances: np.ndarray | None, n: int) -> tuple[np.ndarray, np.ndarray]:

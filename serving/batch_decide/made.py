@@ -1,0 +1,255 @@
+"""One decision of a batch: what the store commits, what the report tells, and its document where somebody reads it."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import orjson
+
+from features import clock
+from serving.batch_decide.block import Block
+from serving.batch_decide.rules import ASK
+from serving.decisions import explanation
+from serving.decisions.bench import Live, Verdict
+from serving.decisions.candidate import Candidate
+from serving.decisions.customer import Contact
+from serving.decisions.eligibility import STAGES
+from serving.decisions.fate import Trip
+from serving.decisions.many import draw
+from serving.decisions.many.columns import expanded
+from serving.decisions.policy import Action
+from serving.decisions.request import Request
+from serving.decisions.slots import _contact as contact_of
+
+Row = dict[str, Any]
+
+
+class Made:
+    """Row `i` of a block."""
+
+    outbox = None
+
+    def __init__(self, block: Block, i: int) -> None:
+        self._block, self._i, self._known, self._drawn = block, i, block.known, block.drawn
+        self.request: Request = block.known.requests[i]
+        self.at: int = block.known.now[i]
+        pick = int(block.drawn.pick[i])
+        self.picked: Candidate | None = None if pick < 0 else self._known.frame.board.candidates[pick]
+        self.is_ghost = bool(block.drawn.ghost[i])
+
+    # what the store commits
+
+    @property
+    def decision_id(self) -> str:
+        return self.request.decision_id
+
+    @property
+    def chosen(self) -> Candidate | None:
+        return None if self.is_ghost else self.picked
+
+    @property
+    def judged_customer(self) -> str:
+        return self._known.customers[self._i].customer_id
+
+    @property
+    def judged_version(self) -> int:
+        return self._known.customers[self._i].version
+
+    @property
+    def arm_id(self) -> str:
+        return self._known.customers[self._i].arm_id
+
+    @cached_property
+    def contacts(self) -> tuple[Contact, ...]:
+        if self.picked is None or self.request.dry_run:
+            return ()
+        playbook = self._known.frame.playbook
+        ghost = self.picked if self.is_ghost else None
+        found = contact_of(0, self.chosen, ghost, self.request, playbook, self.at)
+        return () if found is None else (found,)
+
+    @property
+    def limited(self) -> Action | None:
+        """The action with a volume that it uses one of."""
+        action = None if self.chosen is None else self.chosen.action
+        return None if action is None or action.volume is None else action
+
+    @property
+    def worth(self) -> float:
+        """The expected value of what was drawn; silence is worth 0."""
+        return 0.0 if self.picked is None else float(self._drawn.worth[self._i, self._drawn.pick[self._i]])
+
+    # what the report tells
+
+    @property
+    def outcome(self) -> tuple[str | None, str | None]:
+        """The action, and the contact that was reserved for it."""
+        reserved = self._reserved
+        return None if self.chosen is None else self.chosen.action.name, reserved and reserved.contact_id
+
+    def row(self) -> Row:
+        """Of the report; see report.SCHEMA."""
+        chosen, reserved = self.chosen, self._reserved
+        return {
+            "customer_id": self.request.customer_id,
+            "decision_id": self.decision_id,
+            "action": None if chosen is None else chosen.action.name,
+            "channel": None if chosen is None else chosen.channel,
+            "contact_id": None if reserved is None else reserved.contact_id,
+            "expires_at": None if reserved is None else clock.isoformat(reserved.expires_at),
+            "expected_value": None if chosen is None else self.worth,
+            "arm": self._known.crowd.arms[self._i].holdout,
+            "deferred_to": self._deferred_to,
+            "reason": self._reason,
+        }
+
+    # its document
+
+    def to_bytes(self) -> bytes:
+        """As logged: candidates as columns (see `serving.decisions.many.columns`)."""
+        known, i, request = self._known, self._i, self.request
+        chosen, reserved, ghost = self.chosen, self._reserved, self.picked if self.is_ghost else None
+        head = {
+            "decision_id": request.decision_id,
+            **request.as_dict(),
+            "at": clock.isoformat(self.at),
+            "action": None if chosen is None else chosen.action.name,
+            "treatment_channel": None if chosen is None else chosen.channel,
+            "ghost": None if ghost is None else ghost.action.name,
+            "ghost_channel": None if ghost is None else ghost.channel,
+            "reason": self._reason,
+            "says": None if chosen is None else self._says(chosen.action),
+            "contact_id": None if reserved is None else reserved.contact_id,
+            "expires_at": None if reserved is None else clock.isoformat(reserved.expires_at),
+            "uniform": self._block.uniforms[i],
+            "arm": known.crowd.arms[i].holdout,
+            "churn": None if known.churn is None else known.churn[i],
+            "policy_version": known.frame.playbook.version,
+            "judged_customer": self.judged_customer,
+            "judged_version": self.judged_version,
+            "arm_id": self.arm_id,
+            "arms": known.crowd.arms[i].as_dict(),
+            "deferred_to": self._deferred_to,
+            "agent": None,
+            "more_slots": (),
+            "features": known.values[i],
+        }
+        return known.frame.columns.document(head, self._block.rows.fates(i, self._told(), self._tripped()))
+
+    def document(self) -> Mapping[str, Any]:
+        """All of it, as a single decision would have logged it."""
+        return expanded(orjson.loads(self.to_bytes()))
+
+    @property
+    def _reserved(self) -> Contact | None:
+        return None if self.is_ghost or not self.contacts else self.contacts[0]
+
+    @property
+    def _reason(self) -> str:
+        if self.chosen is not None:
+            return f"{self.chosen.action.title or self.chosen.action.name} on {self.chosen.channel}"
+        return _REASONS[int(self._drawn.reason[self._i])]
+
+    def _says(self, action: Action) -> str:
+        """Asked once for all who are told the same: the action's own words in the default language."""
+        known, customer = self._known, self._known.customers[self._i]
+        if action.reveals or "language" in customer.profile.facts:
+            return explanation.says(action, customer, known.frame.playbook, self.at)
+        said = known.frame.said
+        if action.name not in said:
+            said[action.name] = explanation.says(action, customer, known.frame.playbook, self.at)
+        return said[action.name]
+
+    @cached_property
+    def _deferred_to(self) -> str | None:
+        """The next allowed moment, where the guard alone stood in the way and the policy defers."""
+        stages = self._drawn.stage[self._i]
+        if self._known.frame.playbook.policy.on_cap != "defer" or self.picked is not None:
+            return None
+        if np.isin(stages, draw.REMAINED).any():
+            return None
+        refused = np.flatnonzero(stages == draw.GUARD).tolist()
+        moments = [at for j in refused if (at := self._verdicts[j].passes_at) is not None]
+        return clock.isoformat(min(moments)) if moments else None
+
+    @cached_property
+    def _verdicts(self) -> dict[int, Verdict]:
+        """Why the guard refuses, and until when, by position of the candidate: asked of the customer alone."""
+        refused = np.flatnonzero(~self._drawn.passed[self._i]).tolist()
+        if not refused:
+            return {}
+        candidates = self._known.frame.board.candidates
+        return dict(zip(refused, self._live.judge([candidates[j] for j in refused]), strict=True))
+
+    @cached_property
+    def _live(self) -> Live:
+        return self._known.live(self._i)
+
+    def _told(self) -> dict[str, str]:
+        """Reasons that are the customer's own, by position of the candidate. What was only known to be refused is now
+        known to be refused by which stage."""
+        i, frame = self._i, self._known.frame
+        board, told, stage = frame.board, dict[str, str](), self._drawn.stage[i]
+        for j in np.flatnonzero(stage >= draw.TOO_NEW).tolist():
+            code, k = int(stage[j]), int(board.action[j])
+            if code == draw.TOO_NEW:
+                told[str(j)] = too_new(self._drawn.ramps[i, j])
+            elif (i, k) in self._block.told:
+                told[str(j)] = self._block.told[i, k]
+            elif code == ASK:
+                name, told[str(j)] = self._live.refusals([board.candidates[j]])[board.actions[k].name]
+                self._block.rows.settle(i, j, draw.RULE + STAGES.index(name))
+            elif code >= draw.RULE:
+                told[str(j)] = frame.rules.reason(code, k)
+        return told
+
+    def _tripped(self) -> tuple[list[Mapping[str, Any]], dict[str, Any]]:
+        """The guard's trips, each once; and by position of the candidate which of them are its own, and until when."""
+        trips: dict[Trip, int] = {}
+        until: dict[int | None, str | None] = {None: None}
+        own: dict[str, Any] = {}
+        for j, (refusals, passes_at) in self._verdicts.items():
+            if passes_at not in until:
+                until[passes_at] = clock.isoformat(passes_at or 0)
+            own[str(j)] = [trips.setdefault(trip, len(trips)) for trip in refusals], until[passes_at]
+        return [trip.as_dict() for trip in trips], own
+
+
+class Repeated:
+    """The first answer to the same question, as it was logged."""
+
+    def __init__(self, body: bytes) -> None:
+        self._document = expanded(orjson.loads(body))
+
+    def document(self) -> Mapping[str, Any]:
+        return self._document
+
+    @property
+    def outcome(self) -> tuple[str | None, str | None]:
+        return self._document["action"], self._document["contact_id"]
+
+    def row(self) -> Row:
+        logged = self._document
+        chosen = (fate for fate in logged["candidates"] if fate["stage"] == "chosen" and "factors" in fate)
+        worth = next((fate["factors"]["expected_value"] for fate in chosen), None)
+        names = ("customer_id", "decision_id", "action", "contact_id", "expires_at", "arm", "deferred_to", "reason")
+        return {name: logged.get(name) for name in names} | {
+            "channel": logged["treatment_channel"],
+            "expected_value": worth,
+        }
+
+
+def too_new(ramp: float) -> str:
+    return f"another answer was drawn; too new to take part in more than {ramp:.0%} of draws"
+
+
+_REASONS = {
+    draw.GHOST: "silence: the chosen action is withheld to measure its effect",
+    draw.NOTHING: "silence: no action is offered on this channel",
+    draw.HELD_OUT: "silence: the customer is held out to measure the total effect",
+    draw.IN_ARM: "silence: the customer is in an arm of an experiment that sells nothing",
+    draw.ALL_REFUSED: "silence: every candidate was refused",
+    draw.SILENCE_PAYS: "silence: it was worth more than any action",
+    draw.EXPLORED: "silence: drawn to explore",
+}
