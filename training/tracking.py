@@ -96,7 +96,7 @@ class Registry:
                 artefact.write(Path(folder), scorer, fitted.pipeline[-1].booster)
                 mlflow.log_artifacts(folder, "scorer")
             logged = _log_model(fitted)
-        return self._register(kind, logged.model_uri, run.info.run_id)
+        return self.register(kind, logged.model_uri, run.info.run_id)
 
     def load(self, kind: str, version: str) -> Pipeline:
         """The logged pipeline of a version."""
@@ -141,7 +141,8 @@ class Registry:
         self.client.set_model_version_tag(kind, version, "reason", reason)
         self.client.set_model_version_tag(kind, version, "since", clock.isoformat(clock.Clock().now()))
 
-    def _register(self, kind: str, model_uri: str, run_id: str) -> "ModelVersion":
+    def register(self, kind: str, model_uri: str, run_id: str) -> "ModelVersion":
+        """A version of a model, whose name is made known first where it is new; without an alias."""
         from mlflow.exceptions import MlflowException
 
         try:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pandas as pd
 
 from features.workspace import WorkspaceError
 from training.reports.statistics import Sample
@@ -48,6 +50,65 @@ class Table:
     treatment: str
     counts: dict[str, int]
     outcomes: tuple[Measured, ...]
+
+
+@dataclass(frozen=True)
+class Customers:
+    """The rows of a table that have a treatment and an outcome; `place` are their 0-based lines among `rows` in all.
+
+    `arm` are labels, `columns` everything else as the file has it (text in a CSV).
+    """
+
+    rows: int
+    unassigned: int
+    unmeasured: int
+    treatment: str
+    outcome: str
+    binary: bool
+    place: np.ndarray
+    arm: np.ndarray
+    value: np.ndarray
+    columns: pd.DataFrame
+
+
+def customers(path: Path, treatment: str, outcome: str) -> Customers:
+    """Every row instead of means by arm; the same errors as `read`."""
+    with duckdb.connect() as database:
+        columns = _open(database, path)
+        arm_column, outcome_column = _column(path, columns, treatment), _column(path, columns, outcome)
+        if arm_column == outcome_column:
+            raise WorkspaceError(f"{path}: column {arm_column!r} is both --treatment and --outcome; name two columns")
+        try:
+            rows, counts = _arms(database, path, arm_column)
+            measured = _measure(database, path, arm_column, outcome_column)
+            told = f"SELECT {_arm(arm_column)} AS arm, {_number(outcome_column)} AS value FROM campaign"
+            both = database.sql(told).df()
+            frame = database.sql("SELECT * FROM campaign").df()
+        except duckdb.Error as error:
+            raise WorkspaceError(f"{path}: cannot be read: {_first_line(error)}") from None
+    kept = np.flatnonzero(both["arm"].notna() & both["value"].notna())
+    return Customers(
+        rows=rows,
+        unassigned=rows - sum(counts.values()),
+        unmeasured=sum(measured.missing.values()),
+        treatment=arm_column,
+        outcome=outcome_column,
+        binary=measured.binary,
+        place=kept,
+        arm=both["arm"].to_numpy(object)[kept],
+        value=both["value"].to_numpy(np.float64)[kept],
+        columns=frame.drop(columns=[arm_column, outcome_column]).iloc[kept].reset_index(drop=True),
+    )
+
+
+def frame(path: Path) -> pd.DataFrame:
+    """All rows and columns as the file has them."""
+    with duckdb.connect() as database:
+        _open(database, path)
+        try:
+            return database.sql("SELECT * FROM campaign").df()
+        except duckdb.Error as error:
+            raise WorkspaceError(f"{path}: cannot be read: {_first_line(error)}") from None
 
 
 def read(path: Path, treatment: str, outcomes: Sequence[str]) -> Table:
@@ -133,6 +194,18 @@ def _arm(name: str) -> str:
     return f"nullif({whole}, '')"
 
 
+def _cell(name: str) -> str:
+    """SQL of an outcome's text."""
+    return f"lower(trim(CAST({_quoted(name)} AS VARCHAR)))"
+
+
+def _number(name: str) -> str:
+    """SQL of an outcome: a number, NULL where there is none or the text is no number."""
+    text = _cell(name)
+    value = f"CASE {text} WHEN 'true' THEN 1.0 WHEN 'false' THEN 0.0 ELSE TRY_CAST({text} AS DOUBLE) END"
+    return f"CASE WHEN {text} IN {_NO_VALUE} THEN NULL ELSE {value} END"
+
+
 def _arms(database: duckdb.DuckDBPyConnection, path: Path, column: str) -> tuple[int, dict[str, int]]:
     """All rows, and customers by arm."""
     found = database.execute(
@@ -158,12 +231,9 @@ def _arms(database: duckdb.DuckDBPyConnection, path: Path, column: str) -> tuple
 
 def _measure(database: duckdb.DuckDBPyConnection, path: Path, arm_column: str, column: str) -> Measured:
     """Count, mean and variance of one outcome by arm; text that is no number is an error, an empty cell is counted."""
-    text = f"lower(trim(CAST({_quoted(column)} AS VARCHAR)))"
-    value = f"CASE {text} WHEN 'true' THEN 1.0 WHEN 'false' THEN 0.0 ELSE TRY_CAST({text} AS DOUBLE) END"
     database.execute(
         f"""CREATE OR REPLACE TEMP TABLE cells AS
-            SELECT {_arm(arm_column)} AS arm, {text} AS raw,
-                   CASE WHEN raw IN {_NO_VALUE} THEN NULL ELSE {value} END AS y
+            SELECT {_arm(arm_column)} AS arm, {_cell(column)} AS raw, {_number(column)} AS y
             FROM campaign WHERE arm IS NOT NULL"""
     )
     wrong, example = database.execute(

@@ -1,0 +1,152 @@
+"""A campaign table's columns as numbers: what kind each is, which are left out and why.
+
+Numbers and dates stay one column (gaps get the median, and a column that says so), texts become one column for each
+label but the commonest. Identifiers and free text say nothing that generalises and are left out.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+#: A label needs so many customers, and so large a share, to get a column; a text column gets at most so many.
+FEWEST, SHARE, MOST = 20, 0.005, 30
+#: Numbers beyond these quantiles are pulled back to them: one outlier must not tilt a line.
+TAIL = 0.001
+_NO_VALUE = {"", "na", "n/a", "nan", "null", "<na>"}
+_ID_NAME = re.compile(r"(.*[ _-])?(id|ids|key|uuid|guid|hash|number|nr|no|row|index|rowid|unnamed.*)", re.IGNORECASE)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([ T].*)?")
+_DAY = 86_400_000_000_000
+
+
+@dataclass(frozen=True)
+class Column:
+    """How one column of the table becomes numbers.
+
+    `number` and `date` (days since 1970): `middle` stands for a gap, `gaps` adds a column that marks them, and values
+    stay within [`low`, `high`]. `label`: one column for each of `labels`.
+    """
+
+    name: str
+    kind: Literal["number", "date", "label"]
+    middle: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    gaps: bool = False
+    labels: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the columns that it becomes."""
+        if self.kind == "label":
+            return [f"{self.name}={label}" for label in self.labels]
+        return [self.name, f"{self.name} is missing"] if self.gaps else [self.name]
+
+    def transform(self, values: pd.Series) -> list[np.ndarray]:
+        """One float64[n] an input."""
+        if self.kind == "label":
+            texts = _texts(values)
+            return [(texts == label).astype(np.float64) for label in self.labels]
+        numbers = _numbers(values) if self.kind == "number" else _days(values)
+        gap = ~np.isfinite(numbers)
+        filled = np.clip(np.where(gap, self.middle, numbers), self.low, self.high)
+        return [filled, gap.astype(np.float64)] if self.gaps else [filled]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """All columns that are used, in order."""
+
+    columns: Sequence[Column]
+
+    @property
+    def inputs(self) -> list[str]:
+        return [name for column in self.columns for name in column.inputs]
+
+    def transform(self, frame: pd.DataFrame) -> np.ndarray:
+        """float64[n, inputs]; the frame must have every column. Unknown labels and gaps are no error."""
+        arrays = [array for column in self.columns for array in column.transform(frame[column.name])]
+        return np.column_stack(arrays) if arrays else np.zeros((len(frame), 0))
+
+    def as_dict(self) -> list[dict[str, Any]]:
+        return [asdict(column) for column in self.columns]
+
+    @classmethod
+    def read(cls, told: Sequence[Mapping[str, Any]]) -> "Encoder":
+        """From `as_dict`."""
+        return cls([Column(**{**one, "labels": tuple(one["labels"])}) for one in told])
+
+
+def column(values: pd.Series) -> Column | str:
+    """How to encode a column, or why it is of no use."""
+    name, rows = str(values.name), len(values)
+    if values.map(lambda one: isinstance(one, list | dict | np.ndarray)).any():
+        return "holds lists or records"
+    kind = _kind(values)
+    if kind == "label":
+        return _labels(values)
+    numbers = _numbers(values) if kind == "number" else _days(values)
+    known = numbers[np.isfinite(numbers)]
+    distinct = len(np.unique(known))
+    if distinct < 2:
+        return "is the same for everyone"
+    whole = kind == "number" and bool(np.all(known == np.round(known)))
+    if whole and distinct == rows and (_ID_NAME.fullmatch(name) or np.ptp(known) == rows - 1):
+        return "looks like an identifier"
+    low, high = np.quantile(known, [TAIL, 1 - TAIL])
+    if low == high:
+        low, high = known.min(), known.max()
+    gaps = rows - len(known) >= max(FEWEST, SHARE * rows)
+    return Column(name, kind, float(np.median(known)), float(low), float(high), gaps)
+
+
+def _kind(values: pd.Series) -> Literal["number", "date", "label"]:
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return "date"
+    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        return "number"
+    texts = _texts(values)
+    said = texts[texts != ""]
+    if len(said) == 0:
+        return "label"
+    if np.isfinite(pd.to_numeric(pd.Series(said), errors="coerce")).all():
+        return "number"
+    return "date" if all(_DATE.fullmatch(text) for text in said) and np.isfinite(_days(values)).any() else "label"
+
+
+def _labels(values: pd.Series) -> Column | str:
+    texts = _texts(values)
+    counts = pd.Series(texts).value_counts()
+    if len(counts) < 2:
+        return "is the same for everyone"
+    frequent = counts[counts >= max(FEWEST, SHARE * len(texts))].index[: MOST + 1]
+    rare = 1 - counts[frequent].sum() / len(texts)
+    if len(frequent) == 0 or rare > 0.9:
+        return "looks like an identifier or free text"
+    # without rare labels, the commonest is what all others are compared with
+    named = list(frequent[1:]) if rare == 0 else list(frequent)
+    return Column(str(values.name), "label", labels=tuple(sorted(named)))
+
+
+def _texts(values: pd.Series) -> np.ndarray:
+    """Object[n] of stripped texts, empty where there is none."""
+    texts = values.astype("string").fillna("").str.strip()
+    return texts.mask(texts.str.lower().isin(_NO_VALUE), "").to_numpy(object)
+
+
+def _numbers(values: pd.Series) -> np.ndarray:
+    if not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
+        values = pd.Series(_texts(values))
+    numbers = pd.to_numeric(values, errors="coerce").astype("Float64").to_numpy(np.float64, na_value=np.nan)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def _days(values: pd.Series) -> np.ndarray:
+    if not pd.api.types.is_datetime64_any_dtype(values):
+        values = pd.Series(_texts(values))
+    instants = pd.to_datetime(values, utc=True, errors="coerce", format=None).astype("datetime64[ns, UTC]")
+    nanoseconds = instants.to_numpy("datetime64[ns]").astype(np.int64)
+    return np.where(instants.isna(), np.nan, nanoseconds / _DAY)

@@ -1,0 +1,150 @@
+"""From a campaign table to a model of effects and an honest report, as one plain function."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from training.evaluate import Interval
+from training.uplift import choose, curves, heterogeneity, wording
+from training.uplift.choose import Choice, CrossFit
+from training.uplift.heterogeneity import Group
+from training.uplift.learners import LEARNERS
+from training.uplift.model import Model
+from training.uplift.prepare import Prepared
+from training.uplift.report import ArmFound, Budget, GroupEffect, LearnerLoss, RuleValue, UpliftFound, Verdict
+from training.uplift.value import SHARES, Rules
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The model, the report, and the out-of-fold effects float64[n, arms - 1] that the report judges."""
+
+    model: Model
+    report: UpliftFound
+    crossed: CrossFit
+    effects: np.ndarray
+
+
+def steps(prepared: Prepared) -> int:
+    """How often `fit` tells of progress."""
+    return len(np.unique(prepared.fold)) * len(LEARNERS) + len(prepared.arms) - 1
+
+
+def fit(prepared: Prepared, cost: float = 0.0, tell: Tell = lambda _: None) -> Fitted:
+    """Chooses a learner by arm, fits it on all customers, and judges what other customers taught.
+
+    `cost` is that of treating one customer, in units of the outcome.
+    """
+    crossed = choose.cross_fit(prepared.sample, prepared.fold, tell=tell)
+    arms = range(1, len(prepared.arms))
+    choices = {arm: choose.choose(crossed, arm) for arm in arms}
+    effects = np.column_stack([crossed.of(choices[arm].name, arm) for arm in arms])
+    found, fitted = [], {}
+    for arm in arms:
+        tell(f"judging {prepared.arms[arm]}")
+        fitted[prepared.arms[arm]] = choose.fit(crossed, choices[arm].name, arm)
+        found.append(_arm(prepared, crossed, choices[arm], arm))
+    names = {prepared.arms[arm]: choices[arm].name for arm in arms}
+    model = Model(prepared.treatment, prepared.outcome, prepared.arms[0], prepared.encoder, names, fitted)
+    return Fitted(model, _report(prepared, crossed, effects, found, cost), crossed, effects)
+
+
+def _arm(prepared: Prepared, crossed: CrossFit, choice: Choice, arm: int) -> ArmFound:
+    sample, fold = crossed.sample, crossed.fold
+    score, effect = sample.effect_score(arm), crossed.of(choice.name, arm)
+    shown = heterogeneity.examine(crossed, arm, choice)
+    slope, _ = heterogeneity.best_linear_predictor(score, effect, fold)
+    pair = (sample.arm == arm) | (sample.arm == 0)
+    ranking = choose.within(effect, fold)
+    ranked = (ranking[pair], sample.outcome[pair], sample.arm[pair] == arm)
+    varies = np.isfinite(slope.low)
+    areas = prepared.randomised and varies
+    told = ArmFound(
+        arm=prepared.arms[arm],
+        customers=int(np.sum(sample.arm == arm)),
+        effect=heterogeneity.mean(score),
+        learner=choice.name,
+        losses=[LearnerLoss(learner=one.name, gain=one.gain, standard_error=one.error) for one in choice.losses],
+        heterogeneity_shown=shown.shown,
+        test_p=shown.p,
+        gain_p=shown.gain_p,
+        calibration_slope=slope if varies else None,
+        fifths=[_group(one) for one in heterogeneity.groups(score, effect, fold, 5)],
+        tenths=[_group(one) for one in heterogeneity.groups(score, effect, fold, 10)],
+        qini=curves.qini_interval(*ranked) if areas else None,
+        auuc=curves.auuc_interval(*ranked) if areas and sample.binary else None,
+        sentence="",
+    )
+    return told.model_copy(update={"sentence": wording.arm(told, prepared.arms[0], prepared.outcome, sample.binary)})
+
+
+def _group(one: Group) -> GroupEffect:
+    return GroupEffect(customers=one.customers, predicted=one.predicted, effect=one.effect)
+
+
+def _report(
+    prepared: Prepared, crossed: CrossFit, effects: np.ndarray, found: Sequence[ArmFound], cost: float
+) -> UpliftFound:
+    sample = crossed.sample
+    rules = Rules.of(sample, effects, cost)
+    targeted = rules.targeted
+    everyone = [
+        RuleValue(rule=f"all get {one.arm}", share=1.0, value=rules.everyone(arm)) for arm, one in enumerate(found, 1)
+    ]
+    best = max(range(len(everyone)), key=lambda k: everyone[k].value.value)
+    rival = np.full(len(sample), best + 1 if everyone[best].value.value > 0 else 0)
+    over_best = rules.against(targeted, rival)
+    share = float(np.mean(targeted > 0))
+    likely = rules.first(rules.responses, share)
+    verdict = _verdict(any(one.heterogeneity_shown for one in found), over_best, everyone[best])
+    report = UpliftFound(
+        source=prepared.source,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        treatment=prepared.treatment,
+        outcome=prepared.outcome,
+        outcome_kind="rate" if sample.binary else "amount",
+        control=prepared.arms[0],
+        customers=len(sample),
+        cost=cost,
+        inputs=[column.name for column in prepared.encoder.columns],
+        left_out=prepared.left_out,
+        randomised=prepared.randomised,
+        assignment_p=prepared.assignment_p,
+        trimmed=prepared.trimmed,
+        arms=list(found),
+        rules=[
+            *everyone,
+            RuleValue(rule="targeted by effect", share=share, value=rules.value(targeted)),
+            RuleValue(rule="as many, likeliest responders first", share=share, value=rules.value(likely)),
+            RuleValue(rule="as many, at random", share=share, value=rules.random(targeted)),
+        ],
+        budgets=[_budget(rules, one) for one in SHARES],
+        targeted_over_best=over_best,
+        targeted_over_propensity_first=rules.against(targeted, likely),
+        verdict=verdict,
+        headline="",
+        notes=prepared.notes,
+        method=wording.METHOD,
+    )
+    return report.model_copy(update={"headline": wording.headline(report)})
+
+
+def _verdict(shown: bool, over_best: Interval, best: RuleValue) -> Verdict:
+    """Target only where effects differ beyond doubt and a rule of other customers' making gains by it."""
+    if shown and over_best.low > 0:
+        return "target"
+    return "treat all" if best.value.low > 0 else "treat none"
+
+
+def _budget(rules: Rules, share: float) -> Budget:
+    by_effect = rules.first(rules.effects, share)
+    return Budget(
+        share=share,
+        uplift=rules.value(by_effect),
+        propensity_first=rules.value(rules.first(rules.responses, share)),
+        random=rules.random(by_effect),
+    )

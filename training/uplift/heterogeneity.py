@@ -1,0 +1,100 @@
+"""Is there heterogeneity at all? A test, a proof of use, and effects by group with honest intervals.
+
+Everything is computed from effect scores of customers and from effects that other customers taught, fold by fold.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from training.evaluate import Interval
+from training.uplift.choose import BLEND, CONSTANT, Choice, CrossFit, within
+
+LEVEL = 0.05
+_Z = float(norm.ppf(1 - LEVEL / 2))
+
+
+@dataclass(frozen=True)
+class Heterogeneity:
+    """The test's slope and p-value, the best learner's gain over one effect for all, and what follows.
+
+    `gain_p` is that of the best learner, times the number of learners tried. `shown` where both are below .05.
+    """
+
+    slope: Interval
+    p: float
+    gain_p: float
+
+    @property
+    def shown(self) -> bool:
+        return self.p < LEVEL and self.gain_p < LEVEL
+
+
+@dataclass(frozen=True)
+class Group:
+    """Customers of alike predicted effect: how many, the mean prediction, and the effect estimated among them."""
+
+    customers: int
+    predicted: float
+    effect: Interval
+
+
+def examine(fitted: CrossFit, arm: int, choice: Choice) -> Heterogeneity:
+    """Whether effects of `arm` differ by customer.
+
+    Two doors, because a rule for whom to contact costs more than treating all alike. The test asks whether the mean of
+    all learners' standardised effects goes with the scores: no learner is picked for it, so its size holds. The gain
+    asks whether the best learner is closer to the scores than one effect for all, Bonferroni over the learners.
+    """
+    score = fitted.sample.effect_score(arm)
+    slope, p = best_linear_predictor(score, _proxy(fitted.effects, arm), fitted.fold)
+    best = choice.loss(choice.best)
+    tried = len(choice.losses) - 1
+    gain_p = min(1.0, tried * float(norm.sf(best.gain / best.error))) if best.error > 0 else 1.0
+    return Heterogeneity(slope, p, gain_p)
+
+
+def _proxy(effects: Mapping[str, np.ndarray], arm: int) -> np.ndarray:
+    """The mean of all learners' effects in units of each one's standard deviation."""
+    columns = [each[:, arm - 1] for name, each in effects.items() if name not in (CONSTANT, BLEND)]
+    varying = [column / column.std() for column in columns if column.std() > 1e-12]
+    return np.mean(varying, axis=0) if varying else np.zeros(len(next(iter(effects.values()))))
+
+
+def best_linear_predictor(score: np.ndarray, effect: np.ndarray, fold: np.ndarray) -> tuple[Interval, float]:
+    """Slope of the scores on the effects within folds, and the one-sided p-value of a slope of zero.
+
+    A slope of 1 says that effects differ as much as predicted, 0 that the prediction says nothing.
+    Source: Chernozhukov, Demirer, Duflo, Fernandez-Val, Econometrica 93 (2025); errors robust to variance.
+    """
+    x, y = within(effect, fold), within(score, fold)
+    spread = float(x @ x)
+    if spread <= 1e-20 * len(x):
+        return Interval(0.0, float("-inf"), float("inf")), 1.0
+    slope = float(x @ y) / spread
+    error = float(np.sqrt(np.sum((x * (y - slope * x)) ** 2))) / spread
+    return Interval(slope, slope - _Z * error, slope + _Z * error), float(norm.sf(slope / error))
+
+
+def groups(score: np.ndarray, effect: np.ndarray, fold: np.ndarray, count: int) -> list[Group]:
+    """Customers cut into `count` equal groups by effect, lowest first, within each fold; none where nothing varies.
+
+    Source: sorted group average treatment effects, ibid.
+    """
+    if within(effect, fold).std() <= 1e-12:
+        return []
+    place = np.zeros(len(effect), np.int64)
+    for k in np.unique(fold):
+        own = np.flatnonzero(fold == k)
+        place[own[np.argsort(effect[own], kind="stable")]] = np.arange(len(own)) * count // len(own)
+    parts = [place == k for k in range(count)]
+    return [Group(int(own.sum()), float(effect[own].mean()), mean(score[own])) for own in parts]
+
+
+def mean(score: np.ndarray) -> Interval:
+    """The mean with its normal 95 % interval."""
+    value = float(score.mean())
+    error = float(score.std(ddof=1) / np.sqrt(len(score))) if len(score) > 1 else float("inf")
+    return Interval(value, value - _Z * error, value + _Z * error)

@@ -1,0 +1,138 @@
+"""From a campaign table to a sample: arms numbered, columns encoded, those that know too much left out, overlap cut."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from features.workspace import WorkspaceError
+from training.reports import campaign, table
+from training.uplift import hindsight, propensity
+from training.uplift.encode import Column, Encoder, column
+from training.uplift.sample import Sample, folds
+
+#: Below these no effect by customer can be told.
+SMALLEST_ARM, FEWEST_RESPONSES = 100, 20
+FOLDS = 5
+Propensity = Literal["auto", "shares", "estimate"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A sample and where it came from. `place` are 0-based data lines; `left_out` says why by column."""
+
+    source: str
+    treatment: str
+    outcome: str
+    arms: Sequence[str]
+    sample: Sample
+    fold: np.ndarray
+    place: np.ndarray
+    encoder: Encoder
+    left_out: dict[str, str]
+    randomised: bool
+    assignment_p: float
+    trimmed: int
+    notes: list[str]
+
+
+def prepare(
+    path: Path,
+    treatment: str,
+    outcome: str,
+    control: str | None = None,
+    inputs: Sequence[str] = (),
+    ignored: Sequence[str] = (),
+    chances: Propensity = "auto",
+    seed: int = 0,
+) -> Prepared:
+    """Reads and encodes; `inputs` names the columns to use, else all that are fit for it. Raises WorkspaceError."""
+    rows = table.customers(path, treatment, outcome)
+    labels, counts = np.unique(rows.arm, return_counts=True)
+    first = campaign.control_of(path, rows.treatment, list(labels), control)
+    notes = _counted(rows)
+    large = [str(label) for label, count in zip(labels, counts, strict=True) if count >= SMALLEST_ARM]
+    if first not in large or len(large) < 2:
+        sizes = ", ".join(f"{label!r} {count:,}" for label, count in zip(labels, counts, strict=True))
+        raise WorkspaceError(
+            f"{path}: effects by customer need control and one other group of at least {SMALLEST_ARM} customers each; "
+            f"{rows.treatment!r} has {sizes}"
+        )
+    if small := [str(label) for label in labels if str(label) not in large]:
+        notes.append(f"{', '.join(small)}: fewer than {SMALLEST_ARM} customers, left out.")
+    arms = [first, *(label for label in large if label != first)]
+    kept = np.isin(rows.arm, arms)
+    arm = np.array([arms.index(label) for label in rows.arm[kept]])
+    value, frame = rows.value[kept], rows.columns[kept].reset_index(drop=True)
+    _check_outcome(path, rows, value)
+    fold = folds(arm, FOLDS, seed)
+    columns, left_out = _columns(path, frame, inputs, ignored)
+    if not inputs:
+        encodings = {one.name: np.column_stack(one.transform(frame[one.name])) for one in columns}
+        left_out |= hindsight.reasons(encodings, arm, value)
+        columns = [one for one in columns if one.name not in left_out]
+    encoder = Encoder(columns)
+    encoded = encoder.transform(frame)
+    assigned = _assigned(encoded, arm, fold, chances)
+    overlap = assigned.overlapping
+    if not overlap.all():
+        notes.append(
+            f"{np.sum(~overlap):,} customers were all but sure to be in one group, so nobody compares with them: they "
+            "were left out, and the figures hold for the others."
+        )
+    if min(np.bincount(arm[overlap], minlength=len(arms))) < SMALLEST_ARM:
+        raise WorkspaceError(
+            f"{path}: the groups of {rows.treatment!r} hardly overlap: too few customers could have been in any of them"
+        )
+    chance = assigned.propensity[overlap]
+    sample = Sample(encoded[overlap], arm[overlap], value[overlap], chance, np.zeros_like(chance), rows.binary)
+    return Prepared(
+        path.name, rows.treatment, rows.outcome, arms, sample, fold[overlap], rows.place[kept][overlap], encoder,
+        left_out, assigned.randomised, assigned.p, int(np.sum(~overlap)), notes,
+    )  # fmt: skip
+
+
+def _assigned(encoded: np.ndarray, arm: np.ndarray, fold: np.ndarray, chances: Propensity) -> propensity.Assignment:
+    if chances == "shares":
+        return propensity.Assignment(propensity.shares(arm), True, 1.0)
+    return propensity.assignment(encoded, arm, fold, always=chances == "estimate")
+
+
+def _counted(rows: table.Customers) -> list[str]:
+    notes = []
+    if rows.unassigned:
+        notes.append(f"{rows.unassigned:,} of {rows.rows:,} rows have no value in {rows.treatment} and were left out.")
+    if rows.unmeasured:
+        notes.append(f"{rows.unmeasured:,} customers have no value in {rows.outcome} and were left out.")
+    return notes
+
+
+def _check_outcome(path: Path, rows: table.Customers, value: np.ndarray) -> None:
+    if rows.binary and min(value.sum(), len(value) - value.sum()) < FEWEST_RESPONSES:
+        raise WorkspaceError(
+            f"{path}: {rows.outcome!r} is {'1' if value.mean() > 0.5 else '0'} for all but "
+            f"{int(min(value.sum(), len(value) - value.sum()))} customers; at least {FEWEST_RESPONSES} are needed"
+        )
+    if value.min() == value.max():
+        raise WorkspaceError(f"{path}: {rows.outcome!r} is {value[0]:g} for every customer; there is nothing to learn")
+
+
+def _columns(
+    path: Path, frame: pd.DataFrame, inputs: Sequence[str], ignored: Sequence[str]
+) -> tuple[list[Column], dict[str, str]]:
+    """Columns that can be encoded, and why others cannot."""
+    for name in (*inputs, *ignored):
+        if name not in frame.columns:
+            raise WorkspaceError(f"{path}: no column {name!r} to use; the columns are: {', '.join(frame.columns)}")
+    found: list[Column] = []
+    left_out: dict[str, str] = {}
+    for name in inputs or frame.columns:
+        told = "was to be ignored" if name in ignored else column(frame[name])
+        if isinstance(told, Column):
+            found.append(told)
+        else:
+            left_out[str(name)] = told
+    return found, left_out

@@ -1,0 +1,53 @@
+"""Regressions that learners and nuisances share: linear, logistic and LightGBM, as plain functions of arrays."""
+
+import lightgbm as lgb
+import numpy as np
+from sklearn.linear_model import LogisticRegression, Ridge
+
+#: Trees are small: the effects looked for are small too, and each model must be fitted dozens of times.
+ROUNDS, RATE = 80, 0.05
+
+
+def linear(inputs: np.ndarray, outcome: np.ndarray, binary: bool, penalty: float = 1.0) -> np.ndarray:
+    """float64[p + 1]: intercept and coefficients, for logits where `binary`; L2 `penalty` on standardised inputs.
+
+    Where the outcome is all alike, it is predicted for everyone.
+    """
+    if outcome.min() == outcome.max():
+        level = float(outcome[0])
+        return np.concatenate([[(60 * level - 30) if binary else level], np.zeros(inputs.shape[1])])
+    mean, scale = inputs.mean(0), inputs.std(0)
+    scale = np.where(scale > 1e-12 * np.maximum(1, np.abs(mean)), scale, np.inf)
+    z = (inputs - mean) / scale
+    if binary:
+        model = LogisticRegression(C=1 / penalty, max_iter=300).fit(z, outcome)
+        slope, level = model.coef_[0] / scale, float(model.intercept_[0])
+    else:
+        ridge = Ridge(alpha=penalty).fit(z, outcome)
+        slope, level = ridge.coef_ / scale, float(ridge.intercept_)
+    return np.concatenate([[level - mean @ slope], slope])
+
+
+def leaves(rows: int) -> int:
+    """How many leaves a tree may have: 4 for a few thousand customers, 31 from a hundred thousand on."""
+    return int(np.clip(rows // 3000, 4, 31))
+
+
+def trees(
+    inputs: np.ndarray, outcome: np.ndarray, binary: bool, most_leaves: int | None = None, rounds: int = ROUNDS
+) -> str:
+    """A LightGBM booster as text; probabilities where `binary`. `most_leaves` of 2 makes it a sum of steps."""
+    rows = len(outcome)
+    parameters = {
+        "objective": "binary" if binary else "regression",
+        "learning_rate": RATE,
+        "num_leaves": leaves(rows) if most_leaves is None else most_leaves,
+        "min_data_in_leaf": int(np.clip(rows // 50, 20, 500)),
+        "max_bin": 63,
+        "num_threads": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "seed": 0,
+        "verbosity": -1,
+    }
+    return lgb.train(parameters, lgb.Dataset(inputs, outcome, params=parameters), rounds).model_to_string()

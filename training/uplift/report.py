@@ -1,0 +1,98 @@
+"""What `uplift fit` found, as data: figures unrounded, sentences included, None where something is not known."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from features.workspace import Section
+from training.evaluate import Interval
+
+Verdict = Literal["treat all", "treat none", "target"]
+
+
+class GroupEffect(Section):
+    """A fifth or tenth of the customers by predicted effect, lowest first."""
+
+    customers: int
+    predicted: float
+    effect: Interval
+
+
+class LearnerLoss(Section):
+    """How much lower a learner's doubly robust loss is than that of one effect for all."""
+
+    learner: str
+    gain: float
+    standard_error: float
+
+
+class ArmFound(Section):
+    """One arm against control. Qini and AUUC are None where assignment was not random: they would mislead."""
+
+    arm: str
+    customers: int
+    effect: Interval
+    learner: str
+    losses: list[LearnerLoss]
+    heterogeneity_shown: bool
+    test_p: float = Field(description="best linear predictor, one-sided")
+    gain_p: float = Field(description="best learner against one effect for all, Bonferroni")
+    calibration_slope: Interval | None = Field(None, description="of the chosen learner; None where it never varies")
+    fifths: list[GroupEffect]
+    tenths: list[GroupEffect]
+    qini: Interval | None = None
+    auuc: Interval | None = None
+    sentence: str
+
+
+class RuleValue(Section):
+    """A rule for whom to contact: the share it contacts and its gain a customer over contacting nobody, costs paid."""
+
+    rule: str
+    share: float
+    value: Interval
+
+
+class Budget(Section):
+    """The gain a customer when a share of them is contacted, by three orders."""
+
+    share: float
+    uplift: Interval
+    propensity_first: Interval
+    random: Interval
+
+
+class UpliftFound(Section):
+    """The whole report."""
+
+    schema_version: Literal[1] = 1
+    kind: Literal["uplift model"] = "uplift model"
+    source: str
+    created_at: str
+    treatment: str
+    outcome: str
+    outcome_kind: Literal["rate", "amount"]
+    control: str
+    customers: int
+    cost: float
+    inputs: list[str]
+    left_out: dict[str, str] = Field(description="column: why")
+    randomised: bool
+    assignment_p: float
+    trimmed: int
+    arms: list[ArmFound]
+    rules: list[RuleValue]
+    budgets: list[Budget]
+    targeted_over_best: Interval = Field(description="gain of targeting over the better of treating all and none")
+    targeted_over_propensity_first: Interval
+    verdict: Verdict
+    headline: str
+    notes: list[str] = Field(default_factory=list)
+    method: list[str] = Field(default_factory=list)
+
+    def write(self, path: Path) -> None:
+        """As JSON, atomically."""
+        own = path.with_name(path.name + ".part")
+        own.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        own.replace(path)

@@ -1,0 +1,92 @@
+"""The report's sentences: what a marketer may conclude, and not more."""
+
+from collections.abc import Iterator
+
+from training.evaluate import Interval
+from training.uplift.report import ArmFound, UpliftFound
+
+METHOD = [
+    "Effects are judged on customers that the models did not see (five folds), by doubly robust scores.",
+    "The learner is the simplest whose cross-validated doubly robust loss is within one standard error of the best.",
+    "Heterogeneity counts as shown where the test of the best linear predictor has p < 0.05 and the best learner's"
+    " loss is below that of one effect for all, p < 0.05 after Bonferroni over the learners.",
+    "Qini and AUUC are scikit-uplift's normalised coefficients, with bootstrap intervals over customers, of"
+    " out-of-fold effects.",
+    "Values of rules are gains a customer over contacting nobody, the stated cost paid; intervals are 95 %.",
+]
+
+
+def amount(interval: Interval, rate: bool) -> str:
+    """`+4.5 (3.9 to 5.2) percentage points`, or `+0.42 (0.15 to 0.70)`."""
+    scale, unit = (100.0, " percentage points") if rate else (1.0, "")
+    parts = [scale * one for one in (interval.value, interval.low, interval.high)]
+    width = max(parts[2] - parts[1], 1e-12)
+    digits = 0
+    while width * 10**digits < 10 and digits < 6:
+        digits += 1
+    return f"{parts[0]:+.{digits}f} ({parts[1]:.{digits}f} to {parts[2]:.{digits}f}){unit}"
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def arm(found: ArmFound, control: str, outcome: str, rate: bool) -> str:
+    """The mean effect, and whether effects differ by customer."""
+    mean = f"{found.arm} against {control} on {outcome}: {amount(found.effect, rate)}."
+    proof = f"test of the best linear predictor {_p(found.test_p)}, gain over one effect for all {_p(found.gain_p)}"
+    if found.heterogeneity_shown:
+        return f"{mean} Effects differ by customer ({proof})."
+    hint = " There is a hint, too weak to act on." if found.test_p < 0.05 else ""
+    return f"{mean} Heterogeneity is not shown ({proof}).{hint}"
+
+
+def headline(report: UpliftFound) -> str:
+    """The verdict in a sentence or two."""
+    rate = report.outcome_kind == "rate"
+    best = max(report.rules[: len(report.arms)], key=lambda one: one.value.value)
+    arm_name = best.rule.removeprefix("all get ")
+    shown = any(one.heterogeneity_shown for one in report.arms)
+    paid = " after costs" if report.cost else ""
+    if report.verdict == "target":
+        targeted = next(one for one in report.rules if one.rule == "targeted by effect")
+        rival = "treating all" if best.value.value > 0 else "treating none"
+        more = f"{amount(report.targeted_over_best, rate)} a customer more{paid} than {rival}"
+        return f"Target: contacting the {targeted.share:.0%} who gain by it brings {more}."
+    if report.verdict == "treat all":
+        said = f"Treat all with {arm_name}: {amount(best.value, rate)} a customer{paid}"
+        if shown:
+            return f"{said}. Effects differ by customer: where contacts are limited, contact by predicted effect."
+        return f"{said}; heterogeneity is not shown, so choosing among customers gains nothing that can be told."
+    why = "treating them costs more than it brings" if best.value.high < 0 else f"no gain{paid} is shown"
+    also = "" if shown else "; heterogeneity is not shown either"
+    return f"Treat none: {why} ({arm_name}: {amount(best.value, rate)} a customer){also}."
+
+
+def lines(report: UpliftFound) -> Iterator[str]:
+    """The report for a terminal."""
+    rate = report.outcome_kind == "rate"
+    yield report.headline
+    for one in report.arms:
+        yield ""
+        yield one.sentence
+        loss = next(loss for loss in one.losses if loss.learner == one.learner)
+        gained = f"loss below one effect for all by {loss.gain:.3g}, error {loss.standard_error:.2g}"
+        yield f"  learner: {one.learner} ({gained})"
+        if one.qini is not None:
+            area = f"; AUUC {one.auuc:.4f}" if one.auuc is not None else ""
+            yield f"  Qini {one.qini:.4f}{area}; calibration slope {one.calibration_slope:.2f}"
+        for k, group in enumerate(one.fifths, 1):
+            predicted = 100 * group.predicted if rate else group.predicted
+            yield f"  fifth {k}: predicted {predicted:+.3g}, found {amount(group.effect, rate)}"
+    yield ""
+    for rule in report.rules:
+        yield f"  {rule.rule} ({rule.share:.0%}): {amount(rule.value, rate)} a customer"
+    yield ""
+    random = "at random, as far as the columns can tell" if report.randomised else "by what the columns tell"
+    yield f"{report.customers:,} customers, assigned {random} ({_p(report.assignment_p)})."
+    if not report.randomised:
+        yield "Effects hold only if the columns hold all that both the choice and the outcome depended on."
+    for name, why in report.left_out.items():
+        yield f"left out: {name}: {why}"
+    yield from report.notes
