@@ -35,27 +35,20 @@ class Encoded:
 
 
 class Known:
-    """Actions that a model has encoded before, by whatever names them: rows of two tables that only grow."""
+    """Actions that a model has encoded before: a table that only grows, and `rows`, by whatever names them."""
 
-    def __init__(self) -> None:
-        self.table: Encoded | None = None
-        self._rows: dict[Any, tuple[Any, int]] = {}
+    def __init__(self, width: int) -> None:
+        self.table = Encoded(np.empty((0, width)), np.empty((0, width)))
+        self.rows: dict[Any, int] = {}
+        self._kept: list[Any] = []
         self._lock = threading.Lock()
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def row(self, name: Any) -> int | None:
-        """Where in the table; None for a name that was never added."""
-        found = self._rows.get(name)
-        return None if found is None else found[1]
-
-    def add(self, name: Any, kept: Any, encoded: Encoded) -> int:
+    def add(self, name: Any, kept: Any, encoded: Encoded) -> None:
         """`kept` is kept as long as the row, so that a name made of its id stays its own."""
         with self._lock:
-            self.table = encoded if self.table is None else Encoded.stacked([self.table, encoded])
-            self._rows[name] = kept, len(self.table.booster) - 1
-            return self._rows[name][1]
+            self._kept.append(kept)
+            self.table = Encoded.stacked([self.table, encoded])
+            self.rows[name] = len(self.table.booster) - 1  # last: others look without the lock
 
 
 @dataclass(frozen=True)
@@ -119,8 +112,7 @@ class Scorer:
             (float(artefact["linear"]["intercept"]), link["intercept"], link["linear"], link["booster"]),
         )
         self._nobody = self.encode({})
-        #: Here, so that they go when the model goes.
-        self.known = Known()
+        self.known = self.forgotten()
 
     @classmethod
     def load(cls, folder: Path, names: Sequence[str], levels: Mapping[str, Sequence[str] | None]) -> "Scorer":
@@ -146,6 +138,10 @@ class Scorer:
         """One action as the model reads it, to be kept by who asks about it again."""
         pairs = np.array([_action_value(column, action) for column in self._own]).reshape(1, len(self._own), 2)
         return Encoded(np.ascontiguousarray(pairs[:, :, 0]), np.ascontiguousarray(pairs[:, :, 1]))
+
+    def forgotten(self) -> Known:
+        """An empty table of actions, kept in `known` so that it goes when the model goes."""
+        return Known(len(self._own))
 
     def grid(self, values: np.ndarray, actions: Encoded, threads: int = 1) -> np.ndarray:
         """Probabilities float64[n, m] of n feature vectors [n, F] with each of m actions."""

@@ -14,7 +14,7 @@ from features.workspace import Settings
 from serving.champions import Champion, levels
 from serving.decisions.attributes import Inputs, action_inputs
 from serving.decisions.decision import Candidate, Propensity, Scores
-from serving.scorer import Encoded, Known, Scorer
+from serving.scorer import Encoded, Scorer
 
 #: Encoded candidates that a model keeps; the old ones of policies long gone are then forgotten.
 REMEMBERED = 4_096
@@ -105,17 +105,16 @@ def placed(scorer: Scorer, candidates: Sequence[Candidate]) -> tuple[Encoded, np
     Each is worked out once: a changed file brings other action objects.
     """
     known = scorer.known
-    if len(known) > REMEMBERED:
-        known = scorer.known = Known()
-    rows = []
-    for candidate in candidates:
-        name = id(candidate.action), candidate.channel
-        row = known.row(name)
-        if row is None:
-            row = known.add(name, candidate.action, encoded(scorer, candidate))
-        rows.append(row)
-    assert known.table is not None
-    return known.table, np.array(rows, np.int64)
+    try:
+        rows = [known.rows[id(each.action), each.channel] for each in candidates]
+    except KeyError:
+        if len(known.rows) > REMEMBERED:
+            known = scorer.known = scorer.forgotten()
+        for each in candidates:
+            if (id(each.action), each.channel) not in known.rows:
+                known.add((id(each.action), each.channel), each.action, encoded(scorer, each))
+        rows = [known.rows[id(each.action), each.channel] for each in candidates]
+    return known.table, np.array(rows)
 
 
 def inputs_of(candidate: Candidate) -> Inputs:

@@ -3,7 +3,7 @@
 Every entry keeps the newest (occurred_at, hash of interaction_id), so late, repeated and shuffled rows end the same.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -252,19 +252,7 @@ class Profile:
         if not content or content == b"{}":
             return cls()
         raw: dict[str, Any] = orjson.loads(content)
-        return cls(
-            consent={key: Said(*said) for key, said in raw.get("consent", {}).items()},
-            rejected=_moments(raw.get("rejected", {})),
-            complained=Moment(*raw["complained"]) if "complained" in raw else None,
-            cases={case: _moments(marks) for case, marks in raw.get("cases", {}).items()},
-            caseless=_moments(raw.get("caseless", {})),
-            outbound={int(order): Known(*known) for order, known in raw.get("outbound", {}).items()},
-            facts={name: [Fact(*fact) for fact in facts] for name, facts in raw.get("facts", {}).items()},
-            answered=_moments(raw.get("answered", {})),
-            less_often=Said(*raw["less_often"]) if "less_often" in raw else None,
-            paused=Paused(*raw["paused"]) if "paused" in raw else None,
-            marks=Marks(*raw["marks"]) if "marks" in raw else NO_MARKS,
-        )
+        return cls(**{name: read(value) for name, value in raw.items() if (read := _READ.get(name)) is not None})
 
 
 def _rank(fact: Fact) -> tuple[int, int, bytes]:
@@ -272,7 +260,23 @@ def _rank(fact: Fact) -> tuple[int, int, bytes]:
 
 
 def _moments(raw: Mapping[str, Any]) -> dict[str, Moment]:
-    return {key: Moment(*value) for key, value in raw.items()}
+    return {key: Moment._make(value) for key, value in raw.items()}
+
+
+#: How each part is read back from JSON; a profile is written without those that say nothing.
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "consent": lambda raw: {key: Said._make(said) for key, said in raw.items()},
+    "rejected": _moments,
+    "complained": Moment._make,
+    "cases": lambda raw: {case: _moments(marks) for case, marks in raw.items()},
+    "caseless": _moments,
+    "outbound": lambda raw: {int(order): Known(*known) for order, known in raw.items()},
+    "facts": lambda raw: {name: [Fact._make(fact) for fact in facts] for name, facts in raw.items()},
+    "answered": _moments,
+    "less_often": Said._make,
+    "paused": Paused._make,
+    "marks": lambda raw: Marks(*raw),
+}
 
 
 def _newest(into: dict[str, Moment], moments: Mapping[str, Moment]) -> None:

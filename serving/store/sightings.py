@@ -38,12 +38,15 @@ class StateSightings:
         return self._seen(self._topical)
 
     def _seen(self, rows: Iterable[Sequence[int]]) -> list[Sighting]:
-        entries, bits, horizon, found = self._codes.entries, self._bits, self._marks.horizon, list[Sighting]()
+        entries, bits, horizon = self._codes.entries, self._bits, self._marks.horizon
+        found: list[Sighting] = []
         for at, code, order in rows:
             where, _, what, about = entries[code]
             unusual = bits.get(order & UNSIGNED, 0) if bits else 0
-            if not unusual and at <= horizon:
-                unusual = UNIDENTIFIED | INFERRED
+            if not unusual and at > horizon:
+                found.append(Sighting(at, what, about, where, True, "observed"))
+                continue
+            unusual = unusual or UNIDENTIFIED | INFERRED
             provenance = "inferred" if unusual & INFERRED else "declared" if unusual & DECLARED else "observed"
             found.append(Sighting(at, what, about, where, not unusual & UNIDENTIFIED, provenance))
         return found

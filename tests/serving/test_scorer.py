@@ -126,8 +126,9 @@ def test_known_actions_are_rows_of_a_table_that_grows(booster):
     scorer = Scorer(artefact(), booster, NAMES, LEVELS)
     values = rows(3)
     for name, action in enumerate(ACTIONS):
-        assert scorer.known.row(name) is None
-        assert scorer.known.add(name, action, scorer.encode(action)) == name == scorer.known.row(name)
+        assert name not in scorer.known.rows
+        scorer.known.add(name, action, scorer.encode(action))
+        assert scorer.known.rows[name] == name
     which = np.array([2, 0, 2])
     found = scorer.picked(values, scorer.known.table, which)
     assert found.tolist() == scorer.grid(values, Encoded.stacked([scorer.encode(ACTIONS[k]) for k in which])).tolist()
