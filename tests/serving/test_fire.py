@@ -1,6 +1,7 @@
 """Caps under fire: eight processes on one store, killed at random, judged from the log alone.
 
-TACTFUL_FIRE=200000 burns the whole of it, on 500 customers; `make test-slow` a tenth, on fewer.
+TACTFUL_FIRE=200000 burns the whole of it, on 500 customers; `make test-slow` a tenth, on fewer. What takes too long in
+one go burns in parts that are as hot, each of another seed: TACTFUL_FIRE=100000 TACTFUL_FIRE_SEED=2.
 """
 
 import json
@@ -21,6 +22,8 @@ from features.clock import DAY, HOUR, parse_instant
 
 HERE = Path(__file__).parent
 REQUESTS = int(os.environ.get("TACTFUL_FIRE", 20_000))
+SEED = int(os.environ.get("TACTFUL_FIRE_SEED", 1))
+LARGE = REQUESTS >= 50_000
 
 
 def spawn(where, folder, worker, seed):
@@ -30,10 +33,10 @@ def spawn(where, folder, worker, seed):
         return subprocess.Popen(words, env=environment, stderr=errors)
 
 
-def burn(where, folder, requests, customers, kills, seed=1):
+def burn(where, folder, requests, customers, kills, seed=SEED):
     """Runs the fire to its end; returns how many processes were killed."""
     # the clock runs on while requests wait: few at once where each of them is a long time
-    plan = {"requests": requests, "customers": customers, "seed": seed, "at_once": 12 if requests >= 200_000 else 2}
+    plan = {"requests": requests, "customers": customers, "seed": seed, "at_once": 12 if LARGE else 2}
     (folder / "plan.json").write_text(json.dumps(plan))
     progress, chance = fire.Progress(folder), random.Random(seed)
     at = sorted(chance.uniform(0.05, 0.95) * requests for _ in range(kills))
@@ -137,7 +140,7 @@ def check(store, folder, customers):
 @pytest.mark.slow
 @pytest.mark.timeout(3_000)
 def test_caps_under_fire(place, tmp_path):
-    customers, kills = (500, 24) if REQUESTS >= 200_000 else (60, 6)
+    customers, kills = (REQUESTS // 400, REQUESTS // 8_000) if LARGE else (60, 6)
     with_store = place.open()
     fire.light(with_store, customers)
     began = time.perf_counter()
@@ -148,7 +151,7 @@ def test_caps_under_fire(place, tmp_path):
     assert killed == kills
     assert figures["asked"] >= 0.95 * REQUESTS
     # a small fire has a thousand grants, and who gets them is chance: the whole of it has nine times as many
-    assert figures["of the clerk's grants"] >= (0.99 if REQUESTS >= 200_000 else 0.97)
+    assert figures["of the clerk's grants"] >= (0.99 if LARGE else 0.97)
     assert figures["races lost"] > 0  # it was hot
     assert figures["breaches"] > 0
 
