@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from features import attributes, decision_log
+from features import attributes, clock, decision_log
 from features.decision_log import DECISIONS
 from features.history import LOGS, History, Receipt, conform
 from features.identity import links
@@ -21,6 +21,8 @@ from serving import silence
 from serving.store.protocol import Log, Store
 
 PIECE = 50_000
+#: So long an entry of the outbox can be looked up after it was done: acknowledged, delivered or given up.
+OUTBOX_KEPT = 30 * clock.DAY
 _ORDER: tuple[Log, ...] = ("decisions", "contacts", "identifiers", "attributes", "interactions")
 
 CONTACTS = pa.schema(
@@ -45,10 +47,12 @@ CONTACTS = pa.schema(
 def sync(workspace: Workspace, store: Store, progress: Callable[[int], None] | None = None) -> dict[str, Receipt]:
     """What was copied, by log. `progress(rows)` is told after every piece. Nobody is erased meanwhile.
 
-    What nobody answered in time is an outcome by then (silence.py).
+    What nobody answered in time is an outcome by then (silence.py). What the outbox was rid of OUTBOX_KEPT ago goes.
     """
     with alone(workspace):
-        silence.settle(store, workspace.clock().now())
+        now = workspace.clock().now()
+        silence.settle(store, now)
+        store.outbox_expire(now - OUTBOX_KEPT).result()
         return _sync(workspace, store, progress)
 
 

@@ -67,6 +67,11 @@ def done(tx: Tx, ids: Collection[str], now: int) -> int:
     return changed.rowcount
 
 
+def expire(tx: Tx, before: int) -> int:
+    """Deletes what was done before an instant; the contacts themselves are in their own log."""
+    return tx.execute("DELETE FROM outbox WHERE done_at < ?", (before,)).rowcount
+
+
 def retry(tx: Tx, outbox_id: str, next_at: int, error: str) -> None:
     tx.execute(
         "UPDATE outbox SET due_at = ?, tries = tries + 1, error = ? WHERE outbox_id = ? AND done_at IS NULL",

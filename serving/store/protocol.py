@@ -262,6 +262,9 @@ class Store(Protocol):
     def outbox_done(self, ids: Collection[str], now: int) -> "Future[int]":
         """Acknowledged, delivered or given up: never offered again. How many were not done before."""
 
+    def outbox_expire(self, before: int) -> "Future[int]":
+        """Deletes what was done before an instant. How many there were."""
+
     def outbox_retry(self, outbox_id: str, next_at: int, error: str) -> "Future[None]":
         """A delivery failed: due again at `next_at`."""
 

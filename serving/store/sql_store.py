@@ -297,6 +297,9 @@ class SqlStore:
     def outbox_done(self, ids: Collection[str], now: int) -> "Future[int]":
         return self._write(outbox.done, list(ids), now)
 
+    def outbox_expire(self, before: int) -> "Future[int]":
+        return self._write(outbox.expire, before)
+
     def outbox_retry(self, outbox_id: str, next_at: int, error: str) -> "Future[None]":
         return self._write(outbox.retry, outbox_id, next_at, error)
 

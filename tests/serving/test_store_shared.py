@@ -95,6 +95,15 @@ def test_the_outbox_by_channel_in_order_until_it_is_done(store):
     assert {entry.customer_id for entry in store.outbox_due(NOW)} == {"C1", "C3"}
 
 
+def test_what_was_done_long_ago_leaves_the_outbox_and_what_waits_stays(place):
+    store = place.open()
+    store.outbox_add([Outgoing(f"n{number}", "C1", None, {}, due_at=NOW) for number in range(3)]).result()
+    store.outbox_done(["n0"], NOW).result()
+    store.outbox_done(["n1"], NOW + DAY).result()
+    assert store.outbox_expire(NOW + DAY).result() == 1
+    assert place.query("SELECT outbox_id FROM outbox ORDER BY 1") == [("n1",), ("n2",)]
+
+
 def test_what_is_put_off_is_due_later_and_retries_are_counted(store):
     later = Outgoing("n1", "C1", None, {"trigger": "basket"}, due_at=NOW + HOUR)
     assert store.outbox_add([later, later]).result() == 1

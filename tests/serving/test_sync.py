@@ -6,12 +6,14 @@ import market
 import orjson
 import pytest
 
+from features import clock
 from features.history import History
 from serving import absorb, sync
 from serving.engine import Engine
 from serving.privacy import erasing, restricting
 from serving.schemas import DecideRequest, OutcomeRequest
 from serving.store import open_store
+from serving.store.protocol import Outgoing
 
 
 @pytest.fixture
@@ -158,3 +160,13 @@ def test_a_store_made_anew_keeps_everyone_in_the_arm_that_they_had(shop, engine)
     store = lost(shop, engine)
     assert [store.read(who).customer.arm_id for who in ("amy", "zoe")] == ["zoe", "zoe"]
     store.close()
+
+
+def test_the_outbox_is_rid_of_what_was_done_a_month_ago(shop, engine):
+    now = engine.clock.now()
+    for name, done in (("old", now - sync.OUTBOX_KEPT - clock.HOUR), ("new", now - sync.OUTBOX_KEPT + clock.HOUR)):
+        engine.store.outbox_add([Outgoing(name, "sam", None, {}, due_at=now)]).result()
+        engine.store.outbox_done([name], done).result()
+    sync.sync(shop, engine.store)
+    assert engine.store.outbox_add([Outgoing("old", "sam", None, {}, due_at=now)]).result() == 1, "it is no more"
+    assert engine.store.outbox_add([Outgoing("new", "sam", None, {}, due_at=now)]).result() == 0
