@@ -52,6 +52,29 @@ def test_a_broken_file_keeps_the_old_policy_and_the_next_good_one_is_taken_up(wo
     assert policies.playbook.policy.caps[0].max == 5
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: &a [x, x, x, x, x, x]\n" + "".join(f"{i}: &{i} [*{p}, *{p}, *{p}, *{p}, *{p}, *{p}]\n"
+                                                  for p, i in zip("abcdefgh", "bcdefghi", strict=True)),
+         "more than 200,000 values once aliases are written out"),
+        ("caps: []\n" + "# no end in sight\n" * 60_000, "longer than 1,000,000 bytes"),
+        ("zone: 2026-13-45", "month must be in 1..12"),
+    ],
+    ids=["aliases", "long", "no date"],
+)  # fmt: skip
+def test_a_file_that_says_too_much_keeps_the_old_policy_too(workspace, text, message):
+    policies = Policies(workspace)
+    before = policies.playbook
+    workspace.policy_file.write_text(text)
+    began = time.process_time()
+    assert policies.poll()
+    assert time.process_time() - began < 1
+    assert policies.playbook is before
+    assert "the old policy stays in use" in str(policies.problem)
+    assert message in str(policies.problem)
+
+
 def test_a_file_that_vanishes_keeps_the_old_policy(workspace):
     policies = Policies(workspace)
     workspace.actions_file.unlink()
