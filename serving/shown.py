@@ -40,11 +40,13 @@ def decision(logged: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _slot(logged: Mapping[str, Any]) -> dict[str, Any]:
-    refusals = sorted({fate["reason"] for fate in logged["candidates"] if fate["stage"] in ("guard", "score")})
+    reasons = [logged["reason"]]
+    if logged["action"] is None:
+        reasons += sorted({fate["reason"] for fate in logged["candidates"] if fate["stage"] in ("guard", "score")})
     return {
         "action": logged["action"],
         "action_channel": logged["treatment_channel"],
-        "reasons": [logged["reason"], *(refusals if logged["action"] is None else [])],
+        "reasons": reasons,
         "says": logged.get("says"),
         "contact_id": logged["contact_id"],
         "expires_at": logged["expires_at"],

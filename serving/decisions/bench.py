@@ -84,10 +84,10 @@ class Live:
         return {name: why for name, why in self.refused.items() if why is not None}
 
     def judge(self, considered: Sequence[Candidate]) -> list[Verdict]:
-        trips, spent = self.guard.trips, self.spent if self.request.direction == "outbound" else ()
+        spent = self.spent if self.request.direction == "outbound" else ()
         return [
-            self._refused(candidate, why) if why or candidate.key[0] in spent else PASSES
-            for candidate, why in zip(considered, map(trips, considered), strict=True)
+            self._refused(candidate, trips) if trips or (spent and candidate.key[0] in spent) else PASSES
+            for candidate, trips in zip(considered, self.guard.all_trips(considered), strict=True)
         ]
 
     def value(self, survivors: Sequence[Candidate]) -> list[Factors | None]:

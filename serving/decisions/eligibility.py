@@ -8,7 +8,7 @@ from serving.decisions.candidate import Candidate
 from serving.decisions.fate import Stage
 from serving.decisions.policy import Action, Actions, Playbook
 from serving.decisions.request import Placement, Request
-from serving.decisions.rules import Facts
+from serving.decisions.rules import Compiled, Facts, Plain, compiled, together
 
 STAGES: tuple[Stage, ...] = ("eligible", "applicable", "suitable")
 
@@ -20,7 +20,8 @@ class Screen(NamedTuple):
     start: int | None
     end: int | None
     stages: tuple[str, ...]
-    checks: tuple[tuple[Stage, str | None], ...]
+    checks: tuple[tuple[Stage, str, Compiled | None], ...]
+    all: Plain | None  # all rules at once, where they can be asked without CEL
 
 
 def candidates(actions: Actions, channel: str | None) -> list[Candidate]:
@@ -73,27 +74,30 @@ def refusals(
 
 
 def _screen(action: Action, playbook: Playbook) -> Screen:
-    checks: list[tuple[Stage, str | None]] = []
+    checks: list[tuple[Stage, str, Compiled | None]] = []
     for name in STAGES:
         if name == "applicable" and action.stages:
-            checks.append((name, None))
-        if (rule := getattr(action, name)) is not None:
-            checks.append((name, rule))
-    return Screen(*playbook.spans[action.name], tuple(action.stages), tuple(checks))
+            checks.append((name, "", None))
+        if (text := getattr(action, name)) is not None:
+            checks.append((name, text, compiled(text)))
+    rules = [rule for _, _, rule in checks if rule is not None]
+    return Screen(*playbook.spans[action.name], tuple(action.stages), tuple(checks), together(rules))
 
 
 def _refusal(screen: Screen, facts: Facts, now: int, stage: str | None) -> tuple[Stage, str] | None:
-    start, end, stages, checks = screen
+    start, end, stages, checks, all_rules = screen
     if start is not None and now < start:
         return "eligible", f"not eligible: it is not offered before {clock.isoformat(start)}"
     if end is not None and now >= end:
         return "eligible", f"not eligible: it was offered until {clock.isoformat(end)}"
-    for name, rule in checks:
+    if all_rules is not None and (not stages or stage in stages) and facts.sure(all_rules):
+        return None
+    for name, text, rule in checks:
         if rule is None:
             if stage not in stages:
                 return name, f"not applicable: the customer is {_in(stage)}, and it fits {', '.join(stages)}"
-        elif (why := facts.refusal(rule)) is not None:
-            return name, f"not {name}: {why}"
+        elif facts.answer(rule) is not True:
+            return name, f"not {name}: {facts.refusal(text)}"
     return None
 
 

@@ -183,10 +183,11 @@ def _kept_from(arms: Arms) -> tuple[Stage, str]:
 
 
 def _lost(one: Contender) -> str:
-    if one.worth <= 0.0 and not one.first:
+    _, gain, fixed, _, _, ramp, first = one
+    if gain - fixed <= 0.0 and not first:
         return "worth less than silence"
-    if one.ramp < 1.0:
-        return f"another answer was drawn; too new to take part in more than {one.ramp:.0%} of draws"
+    if ramp < 1.0:
+        return f"another answer was drawn; too new to take part in more than {ramp:.0%} of draws"
     return "another answer was drawn"
 
 

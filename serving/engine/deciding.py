@@ -95,7 +95,8 @@ async def _claimed(engine: "Engine", answer: Answer) -> Answer:
 
 def _request(engine: "Engine", asked: DecideRequest) -> Request:
     """Raises Problem where it names a channel that is none of the workspace's."""
-    for channel in (asked.channel, *(placement.channel for placement in asked.placements)):
+    placements = tuple(Placement(each.name, each.channel, tuple(each.tags)) for each in asked.placements)
+    for channel in (asked.channel, *(placement.channel for placement in placements)):
         if channel is not None:
             engine.check_channel(channel)
     kind = "x" if asked.dry_run or isinstance(asked, ExplainRequest) else "d"  # no decision of this id is kept
@@ -107,7 +108,7 @@ def _request(engine: "Engine", asked: DecideRequest) -> Request:
         request_id=asked.request_id,
         context=asked.context,
         limit=asked.limit,
-        placements=tuple(Placement(each.name, each.channel, tuple(each.tags)) for each in asked.placements),
+        placements=placements,
         dry_run=asked.dry_run,
     )
 

@@ -65,6 +65,18 @@ class Guard:
         """Every rule that refuses this candidate, each with the earliest instant at which it would pass."""
         return self._of(candidate).trips
 
+    def all_trips(self, candidates: Sequence[Candidate]) -> list[tuple[Trip, ...]]:
+        """The same for each. With no cap full, treatments of a kind are alike but for what concerns their action."""
+        full, bound, shared, personal = self._full or self._fill(), self.plan.bound, self._shared, self.personal
+        if full.any:
+            return [self._of(candidate).trips for candidate in candidates]
+        found = []
+        for candidate in candidates:
+            of = bound.get(candidate.key)
+            alike = None if of is None or of.reveals or of.names & personal else shared.get(of.kind)
+            found.append((alike or self._of(candidate)).trips)
+        return found
+
     def passes_at(self, candidate: Candidate, start: int = 0) -> int | None:
         """The earliest instant, from now and from `start` on, at which every rule passes if nothing else happens.
 
@@ -95,7 +107,7 @@ class Guard:
         bound = self.plan.bound.get(key) or self._learn(candidate)
         full = self._full or self._fill()
         shared = self._shared.get(bound.shape if full.any else bound.kind) or self._share(bound, full)
-        personal = bool(self.personal) and not self.personal.isdisjoint((bound.action.name, bound.action.group))
+        personal = bool(bound.names & self.personal)
         if not (personal or bound.reveals or (full.any and bound.own_caps)):
             return shared
         found = self._whole.get(key)

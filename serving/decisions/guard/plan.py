@@ -19,6 +19,7 @@ class Bound(NamedTuple):
     kind: int
     shape: int
     action: Action
+    names: frozenset[str]  # of the action and its group
     channel: str
     sells: bool
     exempt: bool
@@ -57,8 +58,8 @@ class Plan:
                 (own if cap.scope == "action" else shared).append((i, value))
                 self.counted[i].add(value)
         found = Bound(
-            self._number(kind), self._number((*kind, *shared)), action, channel, sells, exempt, bool(action.reveals),
-            tuple(shared), tuple(own),
+            self._number(kind), self._number((*kind, *shared)), action, frozenset((action.name, action.group)),
+            channel, sells, exempt, bool(action.reveals), tuple(shared), tuple(own),
         )  # fmt: skip
         self.bound[action.name, channel] = found
         return found

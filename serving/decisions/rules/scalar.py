@@ -4,7 +4,7 @@ A rule sees `features`, `scores`, `context`, `request`, `attributes` and `journe
 compared with a number, a name that is missing) is a no: rules fail closed, and the reason says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -49,6 +49,13 @@ def compiled(text: str) -> Compiled:
     return Compiled(program, tree, needed(tree), any(node.macro for node in walk(tree)), plain(tree))
 
 
+def together(rules: Sequence[Compiled]) -> Plain | None:
+    """All of them at once: whether every one holds. None where CEL has to be asked, or there is nothing to ask."""
+    if len(rules) == 1:
+        return rules[0].plain
+    return plain(Node("binary", "&&", tuple(rule.tree for rule in rules))) if rules else None
+
+
 @dataclass(frozen=True)
 class Facts:
     """What rules may ask about, for one customer and one request; converted to CEL once, when first needed.
@@ -80,9 +87,19 @@ class Facts:
     def _oversized(self) -> str | None:
         return oversized(value for name in ("context", "attributes") for value in self._seen[name].values())
 
+    def sure(self, plain: Plain) -> bool:
+        """Whether it holds for sure; if not, the rule is still to be asked."""
+        try:
+            return plain(self._values)
+        except UNSURE:
+            return False
+
     def judged(self, text: str) -> bool | str:
         """Whether the rule holds, or why that cannot be answered."""
-        rule = compiled(text)
+        return self.answer(compiled(text))
+
+    def answer(self, rule: Compiled) -> bool | str:
+        """The same of a compiled rule."""
         if rule.plain is not None:
             try:
                 return rule.plain(self._values)
