@@ -26,7 +26,9 @@ from serving.store.tx import Reader, Rows, arrayed, for_postgres
 from serving.store.writer import Gone
 
 CONNECT_S, STATEMENT_S, IDLE_S = 2, 5, 10  # a database that does not answer is given up after so many seconds
+ANSWER_S = STATEMENT_S + 1  # whether or not the server is there to notice that a statement takes too long
 DOWN_S = 0.5  # and not asked again for so long, lest every request waits for it
+SILENT_S = 5  # the same where it takes connections and says nothing: each try would take CONNECT_S
 KEPT_OPEN = 8  # connections for reading
 
 _LOCK_INSERT = """
@@ -36,6 +38,21 @@ _LOCK = """
     SELECT 1 FROM customers WHERE customer_id IN (SELECT value FROM texts(?)) OR customer_id IN (
         SELECT persons.customer_id FROM persons WHERE raw IN (SELECT value FROM texts(?)))
     ORDER BY customer_id FOR NO KEY UPDATE"""
+
+
+class Silent(psycopg.OperationalError):
+    """The server did not answer: it hangs, or the network swallows what is sent."""
+
+
+class Patient(psycopg.Connection[Any]):
+    """A connection that is given up where a statement is not answered within ANSWER_S: its state is unknown then."""
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        try:
+            return super().wait(gen, interval, ANSWER_S if timeout is None else timeout)
+        except psycopg.errors._WaitTimeout:
+            self.pgconn.finish()
+            raise Silent(f"no answer within {ANSWER_S} s") from None
 
 
 class PostgresTx:
@@ -140,7 +157,12 @@ class PostgresSession:
 
 
 class PostgresDatabase:
-    """`serving.store.sql_store.Database`: a schema of a database, and connections that are idle between reads."""
+    """`serving.store.sql_store.Database`: a schema of a database, and connections that are idle between reads.
+
+    Not psycopg_pool's: it hands out a lost connection unless each is checked, which is a round trip more than the read
+    itself, and it tries to connect behind our back for minutes where we say at once that the database is away. As many
+    connections stay open as read at one time, which the threads that read limit.
+    """
 
     remote = True
 
@@ -182,6 +204,10 @@ class PostgresDatabase:
             connection, is_old = self._take()
             try:
                 rows = _execute(connection, sql, parameters)
+            except Silent as error:
+                while self._idle:  # each of them would be waited for as long
+                    self._idle.pop().close()
+                raise self._gone(error, SILENT_S) from None
             except psycopg.Error as error:
                 if is_old and connection.closed:
                     continue  # others may be lost with it: each is thrown away as it is met
@@ -190,13 +216,13 @@ class PostgresDatabase:
                 self._give_back(connection)
             return rows
 
-    def connect(self) -> "psycopg.Connection[Any]":
+    def connect(self, kind: type[psycopg.Connection[Any]] = Patient) -> "psycopg.Connection[Any]":
         """A new connection in autocommit mode. Raises Unavailable."""
         until, why = self._down
         if time.monotonic() < until:
             raise Unavailable(why)
         try:
-            connection: psycopg.Connection[Any] = psycopg.connect(
+            connection = kind.connect(
                 self._url,
                 autocommit=True,
                 prepare_threshold=2,
@@ -211,12 +237,17 @@ class PostgresDatabase:
                 prepare=False,
             )
         except psycopg.Error as error:
-            failure = unavailable(error)
-            self._down = time.monotonic() + DOWN_S, str(failure)
-            raise failure from None
+            silent = isinstance(error, (Silent, psycopg.errors.ConnectionTimeout))
+            raise self._gone(error, SILENT_S if silent else DOWN_S) from None
         set_json_loads(_as_it_is, connection)
         connection.adapters.register_dumper(int, Int8Dumper)
         return connection
+
+    def _gone(self, error: psycopg.Error, seconds: float) -> Unavailable:
+        """Nobody asks again for some seconds; each would wait as long."""
+        failure = unavailable(error)
+        self._down = time.monotonic() + seconds, str(failure)
+        return failure
 
     def session(self) -> PostgresSession:
         folding.warm()
@@ -247,13 +278,13 @@ class PostgresDatabase:
     def backup(self, target: Path) -> None:
         from serving.store import postgres_copy
 
-        with self.connect() as connection:
+        with self.connect(psycopg.Connection) as connection:  # a copy of a table takes its time
             postgres_copy.write(connection, target)
 
     def scrub(self) -> None:
         """Old versions of rows are removed from the tables; their write-ahead log is the server's to keep."""
         try:
-            with self.connect() as connection:
+            with self.connect(psycopg.Connection) as connection:
                 connection.execute("SET statement_timeout = 0")
                 connection.execute("VACUUM")
         except psycopg.Error as error:
@@ -286,7 +317,7 @@ def restore(source: Path, url: str) -> None:
 
     database = PostgresDatabase.bare(url)
     try:
-        with database.connect() as connection:
+        with database.connect(psycopg.Connection) as connection:
             postgres_copy.read(connection, source, str(database))
     except Unavailable as error:
         raise WorkspaceError(f"{source}: cannot be restored: {error}") from None

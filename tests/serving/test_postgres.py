@@ -1,5 +1,8 @@
 """What is particular to the PostgreSQL store: several writers at once, a schema many may create, a database lost."""
 
+import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +17,7 @@ from test_store import ask, row
 from worlds import playbook
 
 from features.workspace import Workspace, WorkspaceError
-from serving.store import open_store, open_url, postgres_schema
+from serving.store import open_store, open_url, postgres, postgres_schema
 from serving.store.postgres import PostgresStore
 from serving.store.protocol import Unavailable
 from serving.store.schema import WrongFile
@@ -132,6 +135,44 @@ def test_a_lost_connection_is_opened_anew(place):
         store.record([row(1)]).result()
     assert store.record([row(1)]).result().received == 1
     assert store.ready() is None
+
+
+def test_a_server_that_takes_connections_and_says_nothing_is_given_up():
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        before = time.monotonic()
+        with pytest.raises(Unavailable, match="timeout"):
+            PostgresStore(f"postgresql://someone@127.0.0.1:{deaf.getsockname()[1]}/nowhere")
+    assert time.monotonic() - before < 4
+
+
+def test_a_server_that_stops_answering_is_given_up_and_found_again(place, monkeypatch):
+    monkeypatch.setattr(postgres, "ANSWER_S", 0.5)
+    monkeypatch.setattr(postgres, "SILENT_S", 1.0)
+    store = place.open()
+    store.record([row(1)]).result()
+    asked = "SELECT pg_backend_pid()"
+    deaf = [store._reader.execute(asked).fetchone()[0]]
+    deaf.append(store._writer.submit(lambda tx: tx.execute(asked).fetchone()[0]).result())
+    for pid in deaf:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        before = time.monotonic()
+        writing = store.record([row(2)])
+        with pytest.raises(Unavailable, match="no answer within"):
+            store.read("C1")
+        for _ in range(5):  # at once: nobody waits for it again
+            with pytest.raises(Unavailable, match="no answer within"):
+                store.read("C1")
+        with pytest.raises(Unavailable):
+            writing.result(timeout=5)
+        assert time.monotonic() - before < 3
+        time.sleep(1.1)
+        assert store.read("C1").state, "others answer"
+        assert store.record([row(3)]).result().accepted == 1
+        assert store.ready() is None
+    finally:
+        for pid in deaf:
+            os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.slow
