@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from training.offpolicy.estimators import by_cluster
 from training.offpolicy.feedback import Feedback
 
 
@@ -40,7 +41,8 @@ def overlap(feedback: Feedback) -> Overlap:
     square, total = float((weight**2).sum()), float(weight.sum())
     unsupported = np.where(feedback.logging > 0, 0.0, feedback.target).sum(1)
     reached = float(path.mean()) or 1.0
-    error = float(weight.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+    terms = weight if feedback.cluster is None else by_cluster(weight, feedback.cluster)
+    error = float(terms.std(ddof=1) / np.sqrt(len(terms))) if len(terms) > 1 else 0.0
     mean = total / n if n else 0.0
     missing = float((path * unsupported).mean() / reached) if n else 0.0
     return Overlap(

@@ -116,10 +116,12 @@ def _support(
 
 
 def _by_cluster(feedback: Feedback, terms: np.ndarray) -> np.ndarray:
+    return terms if feedback.cluster is None else by_cluster(terms, feedback.cluster)
+
+
+def by_cluster(terms: np.ndarray, cluster: np.ndarray) -> np.ndarray:
     """One term a customer, with the same mean and the variance that customers, not rows, give it (a ratio's)."""
-    if feedback.cluster is None:
-        return terms
-    _, place = np.unique(feedback.cluster, return_inverse=True)
+    _, place = np.unique(cluster, return_inverse=True)
     size, value = np.bincount(place), terms.mean()
     per = len(terms) / len(size)
     return value + (np.bincount(place, terms) - value * size) / per

@@ -1,0 +1,279 @@
+"""`tactful policy simulate` against a market whose truth is known, and where the log cannot say."""
+
+import json
+
+import numpy as np
+import offpolicy_world as world
+import pytest
+from offpolicy_world import ACTIONS, DAY, POLICY, START
+from scipy.stats import binomtest
+from typer.testing import CliRunner
+
+from features.workspace import WorkspaceError
+from tactful import app
+from training.offpolicy import intervals, logbook, whatif
+from training.offpolicy.changes import changes
+from training.offpolicy.rejudging import cells
+from training.offpolicy.weighing import weighed
+from training.offpolicy.whatif import Unsupported, simulate
+
+BEFORE = world.playbook()
+#: Changes that the log can tell of: (actions, policy).
+OTHERS = {
+    "fewer mails": (ACTIONS, POLICY.replace("max: 4", "max: 2")),
+    "three a local week": (ACTIONS, POLICY.replace("caps:", "caps:\n  - {scope: total, limit: 3 per local week}")),
+    "pressure": (ACTIONS, POLICY + "pressure: {limit: 0.6, half_life: 7d}\n"),
+    "a lever": (ACTIONS.replace("value: 6,", "value: 6, lever: 3,"), POLICY),
+    "dear mail": (ACTIONS.replace("email: {cost: 0.1}", "email: {cost: 0.6}"), POLICY),
+    "harm": (
+        ACTIONS,
+        POLICY.replace(
+            "harm: {contact: 0.01, rising: 0.2}", "harm: {contact: 0.2, rising: 1.0, channels: {email: 0.9}}"
+        ),
+    ),
+    "less chance": (ACTIONS, POLICY.replace("epsilon: 0.4", "epsilon: 0.1")),
+    "no ghosts": (ACTIONS, POLICY.replace("withholding: {share: 0.05}", "withholding: {share: 0.0}")),
+    "no tip": (ACTIONS[: ACTIONS.index("  - {name: tip")], POLICY),
+    "no mail of coupons": (ACTIONS.replace("{email: {cost: 0.3}, mobile_app", "{mobile_app"), POLICY),
+    "half the caps for some": (ACTIONS, POLICY + "cap_levels: {levels: [{share: 0.5, factor: 0.5}]}\n"),
+}
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory):
+    """A log in history, read only."""
+    workspace = world.open_workspace(tmp_path_factory.mktemp("market") / "shop")
+    log = world.play(BEFORE, customers=110, days=14, seed=1)
+    log.into(workspace)
+    return workspace, log
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_decision_judged_again_has_the_distribution_that_it_would_have_had(name, tmp_path):
+    other = world.playbook(*OTHERS[name])
+    workspace = world.open_workspace(tmp_path / "shop")
+    log = world.play(BEFORE, customers=12, days=10, seed=2, other=other)
+    log.into(workspace)
+    would = dict(zip((each["decision_id"] for each in log.decisions), log.drawn, strict=True))
+    book = logbook.read(workspace, BEFORE.version)
+    judged = whatif.rejudge(workspace, book, BEFORE, other)
+    assert len(book) == len(log.decisions) > 80
+    moved = 0
+    for document, again in zip(book.documents, judged, strict=True):
+        expected = cells(would[document["decision_id"]])
+        assert again.unknown is None
+        assert again.cells == pytest.approx(expected)
+        moved += expected != cells(document["distribution"])
+    assert moved > 0
+
+
+def test_what_history_tells_of_a_policy_that_did_not_change_is_what_was_logged(market):
+    workspace, _ = market
+    book = logbook.read(workspace, BEFORE.version)
+    same = world.playbook()
+    for document, again in zip(book.documents, whatif.rejudge(workspace, book, BEFORE, same), strict=True):
+        assert again.cells == pytest.approx(cells(document["distribution"]))
+
+
+def test_the_answer_holds_the_truth_where_the_log_stood(tmp_path):
+    other = world.playbook(*OTHERS["a lever"])
+    workspace = world.open_workspace(tmp_path / "shop")
+    log = world.play(BEFORE, customers=120, days=12, seed=4, other=other)
+    log.into(workspace)
+    found = simulate(workspace, BEFORE, other)
+    played, would = 1000 * np.mean(log.truth, axis=0)
+    purchase, money = found.views[0].answers[:2]
+    assert (purchase.outcome, money.outcome) == ("purchase", "USD")
+    assert played in purchase.played
+    assert would in purchase.asked
+    assert would - played in purchase.change
+    gap = purchase.change
+    assert gap.high - gap.low < 0.7 * (purchase.asked.high - purchase.asked.low)  # what both share drops out
+    assert money.asked.value == pytest.approx(10 * purchase.asked.value)  # every purchase is worth 10
+    mailed = {share.channel: share for share in found.views[0].contacts}["email"]
+    assert mailed.played > mailed.asked > 0
+    assert found.changes == ["`actions.tip.lever`: 1.0 -> 3.0"]
+    assert found.decisions == len(log.decisions)
+
+
+def test_contacts_are_those_that_were_made_and_would_be(market, tmp_path):
+    workspace, log = market
+    found = simulate(workspace, BEFORE, world.playbook(*OTHERS["fewer mails"]))
+    shares = {share.channel: share for share in found.views[0].contacts}
+    until = max(at for _, at in log.purchases)
+    known = [each for each in log.decisions if logbook.clock.parse_instant(each["at"]) + DAY <= until + 1]
+    for channel, share in shares.items():
+        drawn = sum(each["treatment_channel"] == channel for each in known) / len(known)
+        assert share.played == pytest.approx(1000 * drawn, rel=0.1)
+    assert shares["email"].asked < 0.7 * shares["email"].played
+
+
+def test_customers_living_under_another_policy_are_told_of_or_refused(market):
+    workspace, log = market
+    found = simulate(workspace, BEFORE, world.playbook(*OTHERS["fewer mails"]))
+    assert found.views[0].refused is None
+    assert "over 7 days the two part too often" in found.views[1].refused
+    assert not found.views[1].answers
+    mild = simulate(workspace, BEFORE, world.playbook(*OTHERS["no ghosts"]))
+    assert mild.views[1].refused is None
+    played = mild.views[1].answers[0].played.value
+    assert played == pytest.approx(1000 * len(log.purchases) / log.days, rel=0.1)  # days from the first decision on
+
+
+@pytest.mark.parametrize(
+    ("actions", "policy", "says"),
+    [
+        (ACTIONS, POLICY.replace("max: 4", "max: 6").replace("max: 5", "max: 9"), "rules can only be tightened"),
+        (ACTIONS + "  - {name: gift, issue: sales, group: news, channels: [email]}\n", POLICY, "log never tried it"),
+        (ACTIONS.replace("mobile_app: {}", "mobile_app: {}, email: {}"), POLICY, "channels.email.*never tried"),
+        (ACTIONS, POLICY.replace("unknown: granted", "unknown: denied, assumed: [email]"), "`consent`.*does not hold"),
+        (ACTIONS.replace('"features.tenure > 1.0"', '"features.tenure > 2.0"'), POLICY, "`actions.tip.applicable`"),
+        (ACTIONS, POLICY.replace("share: 0.05}\nwith", "share: 0.0}\nwith"), "could not have been drawn"),
+        (ACTIONS, POLICY, "is the one that was played"),
+    ],
+)  # fmt: skip
+def test_what_the_log_cannot_tell_is_refused_with_what_is_missing(market, actions, policy, says):
+    workspace, _ = market
+    with pytest.raises(Unsupported, match=says):
+        simulate(workspace, BEFORE, world.playbook(actions, policy))
+
+
+def test_too_few_decisions_are_refused(market):
+    workspace, _ = market
+    with pytest.raises(Unsupported, match=r"tell as much as .* 200 are needed"):
+        simulate(workspace, BEFORE, world.playbook(*OTHERS["a lever"]), until=START + 2 * DAY)
+    with pytest.raises(WorkspaceError, match="holds no decisions in that time"):
+        simulate(workspace, BEFORE, world.playbook(*OTHERS["a lever"]), until=START - DAY)
+
+
+def test_decisions_under_another_policy_are_not_taken_for_this_one(market):
+    workspace, _ = market
+    other = world.playbook(*OTHERS["a lever"])
+    with pytest.raises(WorkspaceError, match=f"none was made under the policy at hand .{other.version}.*--logged"):
+        simulate(workspace, other, BEFORE)
+
+
+def test_contacts_that_history_does_not_explain_are_noticed(tmp_path):
+    """Without the contacts' log the caps of that time would not have refused anything."""
+    workspace = world.open_workspace(tmp_path / "shop")
+    log = world.play(BEFORE, customers=20, days=12, seed=4)
+    log.contacts.clear()
+    log.into(workspace)
+    with pytest.raises(Unsupported, match=r"does not give the refusals that were logged.*cap channel email: 4 per 7d"):
+        simulate(workspace, BEFORE, world.playbook(*OTHERS["fewer mails"]))
+
+
+def test_who_is_left_without_a_good_action_is_found(market):
+    workspace, _ = market
+    dear = ACTIONS.replace("cost: 0.1", "cost: 5").replace("cost: 0.3", "cost: 5").replace("cost: 0.2", "cost: 5")
+    found = simulate(workspace, BEFORE, world.playbook(dear, POLICY)).found
+    assert found.customers == 110
+    assert 20 < found.without < 60  # a third of them have no tenure that the tip fits, and no other action pays
+    assert next(iter(found.why)) == "worth less than silence"
+    group = found.groups[0]
+    assert group.without > 0.8 * found.without
+    assert "<=" in group.text
+
+
+def test_changes_name_the_key_and_both_values():
+    actions, policy = OTHERS["dear mail"][0], OTHERS["fewer mails"][1]
+    assert [str(each) for each in changes(BEFORE, world.playbook(actions, policy))] == [
+        "`caps`: cap channel email: 4 per 7d -> cap channel email: 2 per 7d",
+        "`actions.letter.channels.email.cost`: 0.1 -> 0.6",
+    ]
+    assert changes(BEFORE, world.playbook()) == []
+
+
+# the command
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["policy", "simulate", *map(str, arguments)])
+
+
+def test_the_command_answers_in_words_and_as_json(market, tmp_path):
+    workspace, _ = market
+    file = tmp_path / "other.yaml"
+    file.write_text(OTHERS["fewer mails"][1])
+    told = run("--policy", file, "-w", workspace.folder)
+    assert told.exit_code == 0, told.output
+    assert "cap channel email: 4 per 7d -> cap channel email: 2 per 7d" in told.output
+    assert "contacts on email: " in told.output
+    assert "no answer: " in told.output
+    found = json.loads(run("--policy", file, "--json", "-w", workspace.folder).stdout)
+    assert found["views"][0]["answers"][0]["outcome"] == "purchase"
+    assert found["views"][1]["refused"].startswith("what led to")
+
+
+def test_a_folder_holds_both_files_and_actions_may_be_given_alone(market, tmp_path):
+    workspace, _ = market
+    (tmp_path / "actions.yaml").write_text(OTHERS["a lever"][0])
+    folder = run("--policy", tmp_path, "--json", "-w", workspace.folder)
+    alone = run("--actions", tmp_path / "actions.yaml", "--json", "-w", workspace.folder)
+    assert folder.exit_code == 0, folder.output
+    assert folder.stdout == alone.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("caps: [{scope: channel, name: emial, max: 1, window: 7d}]\n", "'emial' is no known channel"),
+        ("caps: 7\n", "caps"),
+    ],
+)
+def test_a_broken_file_is_one_line(market, tmp_path, text, says):
+    workspace, _ = market
+    file = tmp_path / "other.yaml"
+    file.write_text(text)
+    told = run("--policy", file, "-w", workspace.folder)
+    assert told.exit_code == 2
+    assert told.stderr.count("\n") == 1
+    assert says in told.stderr
+    assert str(file) in told.stderr
+
+
+def test_nothing_asked_is_said(market):
+    workspace, _ = market
+    told = run("-w", workspace.folder)
+    assert told.exit_code == 2
+    assert "nothing to ask about" in told.stderr
+
+
+@pytest.mark.slow
+def test_intervals_of_what_if_hold_the_truth(tmp_path):
+    """40 logs: of decisions where the log stood, as they are drawn, and of what differs."""
+    hits = np.zeros(2, int)
+    for seed in range(40):
+        name = ("a lever", "fewer mails")[seed % 2]
+        other = world.playbook(*OTHERS[name])
+        workspace = world.open_workspace(tmp_path / str(seed))
+        log = world.play(BEFORE, customers=100, days=12, seed=100 + seed, other=other)
+        log.into(workspace)
+        book = logbook.read(workspace, BEFORE.version)
+        whole = weighed(book, whatif.rejudge(workspace, book, BEFORE, other))
+        reward = logbook.total(
+            logbook.events(book, workspace.settings)["purchase"], whole.who, whole.at, whole.at + DAY
+        )
+        change = whole.change(reward)
+        played, would = np.mean(log.truth, axis=0)
+        hits += [would in intervals.interval(change.after), would - played in intervals.interval(change.difference)]
+    print(hits / 40)
+    assert binomtest(int(hits[0]), 40, 0.95, alternative="less").pvalue > 0.01
+    assert binomtest(int(hits[1]), 40, 0.95, alternative="less").pvalue > 0.01
+
+
+@pytest.mark.slow
+def test_customers_living_under_another_policy_earn_what_was_foretold(tmp_path):
+    """Played over a new market, the other policy earns what the log of the first one said it would."""
+    other = world.playbook(*OTHERS["no tip"])
+    workspace = world.open_workspace(tmp_path / "shop")
+    log = world.play(BEFORE, customers=400, days=25, seed=5)
+    log.into(workspace)
+    view = simulate(workspace, BEFORE, other, memory=3).views[1]
+    assert view.refused is None
+    truth = [1000 * world.play(book, customers=1500, days=25, seed=6).rate for book in (BEFORE, other)]
+    purchase = view.answers[0]
+    print(purchase, truth)
+    assert truth[0] in purchase.played
+    assert truth[1] in purchase.asked
+    assert truth[1] - truth[0] in purchase.change

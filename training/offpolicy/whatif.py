@@ -1,0 +1,272 @@
+"""What if the policy were another? Answered from the log where it can tell, else refused, saying what is missing."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from features.clock import DAY
+from features.history import History
+from features.workspace import Workspace, WorkspaceError
+from serving.decisions.policy import Playbook
+from training.offpolicy import changes as differences
+from training.offpolicy import finder, intervals, logbook
+from training.offpolicy.diagnostics import Overlap, overlap
+from training.offpolicy.estimators import Estimate
+from training.offpolicy.intervals import Interval
+from training.offpolicy.logbook import Logbook
+from training.offpolicy.rejudging import Court, Rejudged
+from training.offpolicy.standing import Standing, standing
+from training.offpolicy.weighing import Change, Weighed, weighed
+
+#: Decisions that tell as much as if the new policy itself had drawn them: fewer, and no figure is given.
+FEWEST = 200
+#: Of paths to a decision at least this share, or the few heavy ones that were not drawn are what matters.
+THINNEST = 0.1
+#: At most these shares: of the new policy's answers that the log never tried, of decisions it cannot be asked about.
+UNTRIED, UNKNOWN = 0.01, 0.02
+#: Standard errors by which the mean weight may be off 1.
+UNBALANCED = 4.5
+
+
+class Unsupported(WorkspaceError):
+    """The log does not say; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One outcome per 1,000: as played, under the other policy, and the difference. Money in the workspace's own."""
+
+    outcome: str
+    played: Interval
+    asked: Interval
+    change: Interval
+
+
+@dataclass(frozen=True)
+class Share:
+    """Contacts on a channel per 1,000, as played and under the other policy: known from the probabilities."""
+
+    channel: str
+    played: float
+    asked: float
+
+
+@dataclass(frozen=True)
+class View:
+    """Answers per 1,000 decisions or customer-days. `refused`: why there are none."""
+
+    per: str
+    overlap: Overlap
+    answers: Sequence[Answer] = ()
+    contacts: Sequence[Share] = ()
+    refused: str | None = None
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """`decisions` (the log's), `moved` (the share that would be answered with other probabilities), `left_out` (why,
+    and how many), both views, and whom the other policy leaves without any good action."""
+
+    span: str
+    decisions: int
+    customers: int
+    changes: Sequence[str]
+    moved: float
+    left_out: Mapping[str, int]
+    days: int
+    views: Sequence[View]
+    found: finder.Found
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def simulate(
+    workspace: Workspace,
+    before: Playbook,
+    after: Playbook,
+    days: int | None = None,
+    memory: int | None = None,
+    since: int | None = None,
+    until: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> WhatIf:
+    """What `after` would have brought in place of `before`, from the decisions made under `before`.
+
+    An outcome is what happens within `days` of a decision (default: the propensity horizon). For customer-days,
+    earlier answers are followed back for `memory` days (default: as far as caps of either policy look, or `days`).
+    `progress(number)` is told after some more decisions. Raises Unsupported where the log cannot say.
+    """
+    found = differences.changes(before, after)
+    _check(found)
+    log = logbook.read(workspace, before.version, since, until)
+    judged = rejudge(workspace, log, before, after, progress)
+    left_out = _left_out(log, judged)
+    whole = weighed(log, judged)
+    _tried(whole)
+    days = days or workspace.settings.propensity.horizon_days
+    memory = memory or max(days, *(_reach(book) for book in (before, after)))
+    views = [_by_decision(whole, workspace, days), _by_day(whole, workspace, memory)]
+    if all(view.refused for view in views):
+        raise Unsupported(f"{workspace.history}: {views[0].refused}")
+    moved = float((np.abs(whole.target - whole.logging).sum(1) > 1e-9).mean())
+    return WhatIf(
+        span=logbook.span(log),
+        decisions=len(log),
+        customers=len(np.unique(log.who)),
+        changes=[str(each) for each in found],
+        moved=moved,
+        left_out=left_out,
+        days=days,
+        views=views,
+        found=finder.find(log, judged, workspace),
+    )
+
+
+def rejudge(
+    workspace: Workspace,
+    log: Logbook,
+    before: Playbook,
+    after: Playbook,
+    progress: Callable[[int], None] | None = None,
+) -> list[Rejudged]:
+    """Every decision under `after`."""
+    court = Court(before, after)
+    stood = _standing(workspace, log, before) if court.bounds else None
+    found = []
+    for n, document in enumerate(log.documents):
+        customer = None
+        if stood is not None:
+            customer = stood.customer(int(log.who[n]), document["decision_id"], int(log.at[n]))
+        found.append(court(document, customer))
+        if progress is not None and n % 500 == 499:
+            progress(500)
+    return found
+
+
+def _standing(workspace: Workspace, log: Logbook, before: Playbook) -> Standing:
+    history = History(workspace)
+    return standing(history.contacts(), logbook.bound_rows(log), history.attributes(), log.numbers, before)
+
+
+def _check(found: Sequence[differences.Change]) -> None:
+    if not found:
+        raise Unsupported("the policy asked about is the one that was played; change something in its files")
+    lacking = [f"{each}: {each.why_not}" for each in found if each.why_not is not None]
+    if lacking:
+        raise Unsupported(f"the log cannot say what this would do: {'; '.join(lacking)}; leave it as it was")
+
+
+def _left_out(log: Logbook, judged: Sequence[Rejudged]) -> dict[str, int]:
+    """Decisions that cannot be judged again; raises where they are more than a few."""
+    for kind, means in (
+        ("unscored", "the new policy would allow what was refused then, so the log has no score for it, nor ever tried"
+         " it: caps and rules can only be tightened in a what-if; to learn about looser ones, let a few customers live"
+         " under them (`cap_levels`, or the arm `looser_caps`)"),
+        ("differs", "what history holds of contacts does not give the refusals that were logged; run `tactful sync`,"
+         " and compare from a time on of which all contacts are known (`--since`)"),
+    ):  # fmt: skip
+        which = Counter(each.which for each in judged if each.unknown == kind)
+        number = sum(which.values())
+        if number > UNKNOWN * len(judged):
+            most = ", ".join(f"{what} ({count:,})" for what, count in which.most_common(3))
+            raise Unsupported(f"{means}. It concerns {number:,} of {len(judged):,} decisions: {most}")
+    unknown = Counter(each.unknown for each in judged if each.unknown is not None)
+    words = {"unscored": "allow what was never scored", "differs": "with contacts that history does not explain"}
+    return dict(log.skipped) | {words[str(kind)]: count for kind, count in unknown.items()}
+
+
+def _by_decision(whole: Weighed, workspace: Workspace, days: int) -> View:
+    """Each decision where the log stood: other contacts as they were."""
+    log = whole.log
+    complete = whole.at + days * DAY <= log.known_until
+    some = whole.at_rows(complete)
+    told = overlap(some.feedback(np.zeros(len(some.rows))))
+    per = f"decisions, each with the {days} days after it, where the log stood"
+    why = _thin(told, f"decisions whose {days} days are known")
+    if why is not None:
+        return View(per, told, refused=why)
+    answers = []
+    for name, event in logbook.events(log, workspace.settings).items():
+        reward = logbook.total(event, some.who, some.at, some.at + days * DAY)
+        answers.append(_answer(name, some.change(reward), 1000.0))
+    return View(per, told, answers, _contacts(some, np.ones(len(some.rows)), len(some.rows)))
+
+
+def _by_day(whole: Weighed, workspace: Workspace, memory: int) -> View:
+    """Customers living under the other policy: what led to a decision is weighed as well."""
+    log = whole.log
+    path = whole.paths(memory * DAY)
+    told = overlap(whole.feedback(np.zeros(len(whole.rows)), path))
+    states = whole.states(memory * DAY)
+    per = f"customer-days, under the other policy for {memory} days before"
+    if told.effective < FEWEST or told.share < THINNEST:
+        why = (
+            f"what led to the {told.rows:,} decisions tells as much as {told.effective:,.0f} of the other policy's own"
+            f" would, and {FEWEST} and {THINNEST:.0%} are needed: over {memory} days the two part too often; ask for a"
+            " smaller change, or with `--memory` for fewer days (contacts before those stay as they were)"
+        )
+        return View(per, told, refused=why)
+    end = logbook.after(log)[whole.rows]
+    length = float((end - whole.at).sum() / DAY)
+    answers = []
+    for name, event in logbook.events(log, workspace.settings).items():
+        reward = logbook.total(event, whole.who, whole.at, end)
+        answers.append(_answer(name, whole.life(reward, path, states), 1000.0 * len(whole.rows) / length))
+    return View(per, told, answers, _contacts(whole, path / path.mean(), length))
+
+
+def _tried(whole: Weighed) -> None:
+    """Raises where the new policy would answer what the one that was played could not have."""
+    told = overlap(whole.feedback(np.zeros(len(whole.rows))))
+    if told.unsupported > UNTRIED:
+        raise Unsupported(
+            f"{told.unsupported:.1%} of the new policy's answers could not have been drawn under the one that was"
+            " played, so the log never tried them; explore more (`exploration`), or ask for a smaller change"
+        )
+    if told.unbalanced > UNBALANCED:
+        raise Unsupported(
+            f"the weights' mean is {told.mean_weight:.3f}, {told.unbalanced:.1f} standard errors from 1: answers were"
+            " not drawn with the probabilities that were logged"
+        )
+
+
+def _thin(told: Overlap, what: str) -> str | None:
+    """Why these cannot speak for the new policy; None where they can."""
+    if told.effective >= FEWEST:
+        return None
+    return (
+        f"the {told.rows:,} {what} tell as much as {told.effective:,.0f} of the new policy's own would, and {FEWEST}"
+        " are needed; collect more, explore more (`exploration`), or ask for a smaller change"
+    )
+
+
+def _answer(name: str, change: Change, scale: float) -> Answer:
+    return Answer(name, *(_scaled(each, scale) for each in (change.before, change.after, change.difference)))
+
+
+def _scaled(estimate: Estimate, scale: float) -> Interval:
+    found = intervals.interval(estimate)
+    return Interval(scale * found.value, scale * found.low, scale * found.high)
+
+
+def _contacts(whole: Weighed, path: np.ndarray, number: float) -> list[Share]:
+    outbound = np.array([whole.log.documents[row]["direction"] == "outbound" for row in whole.rows.tolist()])
+    found = []
+    for channel in sorted({channel for _, channel in whole.treatments}):
+        on = [n for n, key in enumerate(whole.treatments, start=1) if key[1] == channel]
+        before, after = (
+            float((weight * table[:, on].sum(1))[outbound].sum()) * 1000 / number
+            for table, weight in ((whole.logging, np.ones(len(path))), (whole.target, path))
+        )
+        if before or after:
+            found.append(Share(channel, before, after))
+    return found
+
+
+def _reach(book: Playbook) -> int:
+    """Days that the longest cap looks back."""
+    return -(-max((cap.length for cap in book.policy.caps), default=0) // DAY)
