@@ -10,6 +10,7 @@ from serving.demo import commands as demo_commands
 from serving.nudges import commands as nudge_commands
 from serving.privacy import commands as privacy_commands
 from training import commands as training_commands
+from training.offpolicy import commands as offpolicy_commands
 from training.reports import commands as report_commands
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ app.add_typer(features, name="features")
 app.add_typer(training_commands.app)
 app.add_typer(serving_commands.app)
 policy_commands.app.command("try", help=policy_try.HELP)(policy_try.try_)
+policy_commands.app.command("simulate", help=offpolicy_commands.SIMULATE_HELP)(offpolicy_commands.simulate)
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(backup_commands.app)
 app.add_typer(report_commands.app, name="report")
