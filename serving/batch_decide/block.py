@@ -6,6 +6,8 @@ rules, guard and draw are asked in arrays.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from serving.decisions.customer import Customer
 from serving.decisions.eligibility import STAGES
 from serving.decisions.many import Board, Crowd, Drawn, decided
 from serving.decisions.many.columns import Columns, Rows
-from serving.decisions.many.draw import RULE
+from serving.decisions.many.draw import RULE, TOO_NEW
 from serving.decisions.policy import Playbook
 from serving.decisions.request import Request
 from serving.scorer import Encoded
@@ -64,7 +66,7 @@ class Frame:
         return Block(known, uniforms, drawn, self.columns.block(drawn), told)
 
     def _known(self, requests: Sequence[Request], spent: Sequence[Collection[str]], threads: int) -> "Known":
-        reads = [self.store.read(request.customer_id) for request in requests]
+        reads = self.store.read_many([request.customer_id for request in requests])
         at = self.clock.now()
         customers = [read.customer for read in reads]
         now = [customer.now(at) for customer in customers]
@@ -148,3 +150,26 @@ class Block:
     drawn: Drawn
     rows: Rows
     told: Mapping[tuple[int, int], str]
+
+    @cached_property
+    def picks(self) -> list[tuple[int, bool, int]]:
+        """By row: the treatment (-1: silence), whether it is withheld, why a slot is silent."""
+        return list(zip(self.drawn.pick.tolist(), self.drawn.ghost.tolist(), self.drawn.reason.tolist(), strict=True))
+
+    @cached_property
+    def guarded(self) -> list[list[int]]:
+        """By row: the candidates that the guard refuses."""
+        return _by_row(~self.drawn.passed)
+
+    @cached_property
+    def worded(self) -> list[list[int]]:
+        """By row: the candidates whose reason is not the same for everyone."""
+        return _by_row((self.drawn.stage == TOO_NEW) | (self.drawn.stage >= RULE))
+
+
+def _by_row(which: np.ndarray) -> list[list[int]]:
+    """The columns of each row that are marked."""
+    rows, columns = np.nonzero(which)
+    edges = np.searchsorted(rows, np.arange(len(which) + 1)).tolist()
+    listed = columns.tolist()
+    return [listed[lo:hi] for lo, hi in pairwise(edges)]

@@ -34,9 +34,8 @@ class Made:
         self._block, self._i, self._known, self._drawn = block, i, block.known, block.drawn
         self.request: Request = block.known.requests[i]
         self.at: int = block.known.now[i]
-        pick = int(block.drawn.pick[i])
+        pick, self.is_ghost, self._why = block.picks[i]
         self.picked: Candidate | None = None if pick < 0 else self._known.frame.board.candidates[pick]
-        self.is_ghost = bool(block.drawn.ghost[i])
 
     # what the store commits
 
@@ -149,7 +148,7 @@ class Made:
     def _reason(self) -> str:
         if self.chosen is not None:
             return f"{self.chosen.action.title or self.chosen.action.name} on {self.chosen.channel}"
-        return _REASONS[int(self._drawn.reason[self._i])]
+        return _REASONS[self._why]
 
     def _says(self, action: Action) -> str:
         """Asked once for all who are told the same: the action's own words in the default language."""
@@ -164,9 +163,9 @@ class Made:
     @cached_property
     def _deferred_to(self) -> str | None:
         """The next allowed moment, where the guard alone stood in the way and the policy defers."""
-        stages = self._drawn.stage[self._i]
-        if self._known.frame.playbook.policy.on_cap != "defer" or self.picked is not None:
+        if self.picked is not None or self._known.frame.playbook.policy.on_cap != "defer":
             return None
+        stages = self._drawn.stage[self._i]
         if np.isin(stages, draw.REMAINED).any():
             return None
         refused = np.flatnonzero(stages == draw.GUARD).tolist()
@@ -176,7 +175,7 @@ class Made:
     @cached_property
     def _verdicts(self) -> dict[int, Verdict]:
         """Why the guard refuses, and until when, by position of the candidate: asked of the customer alone."""
-        refused = np.flatnonzero(~self._drawn.passed[self._i]).tolist()
+        refused = self._block.guarded[self._i]
         if not refused:
             return {}
         candidates = self._known.frame.board.candidates
@@ -190,18 +189,21 @@ class Made:
         """Reasons that are the customer's own, by position of the candidate. What was only known to be refused is now
         known to be refused by which stage."""
         i, frame = self._i, self._known.frame
-        board, told, stage = frame.board, dict[str, str](), self._drawn.stage[i]
-        for j in np.flatnonzero(stage >= draw.TOO_NEW).tolist():
-            code, k = int(stage[j]), int(board.action[j])
+        told: dict[str, str] = {}
+        if not (worded := self._block.worded[i]):
+            return told
+        board, stage = frame.board, self._drawn.stage[i].tolist()
+        for j in worded:
+            code, k = stage[j], board.place[j]
             if code == draw.TOO_NEW:
                 told[str(j)] = too_new(self._drawn.ramps[i, j])
-            elif (i, k) in self._block.told:
+            elif code < ASK and (i, k) not in self._block.told:
+                told[str(j)] = frame.rules.reason(code, k)
+            elif code < ASK:
                 told[str(j)] = self._block.told[i, k]
-            elif code == ASK:
+            else:
                 name, told[str(j)] = self._live.refusals([board.candidates[j]])[board.actions[k].name]
                 self._block.rows.settle(i, j, draw.RULE + STAGES.index(name))
-            elif code >= draw.RULE:
-                told[str(j)] = frame.rules.reason(code, k)
         return told
 
     def _tripped(self) -> tuple[list[Mapping[str, Any]], dict[str, Any]]:

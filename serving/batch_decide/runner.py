@@ -1,5 +1,6 @@
 """Decide block after block, give volumes to the most valuable, commit by compare-and-swap; who lost is judged again."""
 
+import gc
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -63,16 +64,16 @@ class Runner:
         allocation = Allocation(self._room)
         displaced: list[str] = []
         for piece in pieces:
-            yield self._free(piece, allocation, displaced)
+            yield _uncollected(self._free, piece, allocation, displaced)
             while len(displaced) >= BLOCK:  # so that no more than a block of them waits
-                yield self._free(_taken(displaced), allocation, displaced)
+                yield _uncollected(self._free, _taken(displaced), allocation, displaced)
             if progress is not None:
                 progress(self.tally)
         while displaced:
-            yield self._free(_taken(displaced), allocation, displaced)
+            yield _uncollected(self._free, _taken(displaced), allocation, displaced)
         for customers in allocation.winners().values():
             for start in range(0, len(customers), LOT):
-                yield self._settled(customers[start : start + LOT])
+                yield _uncollected(self._settled, customers[start : start + LOT])
         if progress is not None:
             progress(self.tally)
 
@@ -192,6 +193,18 @@ class Runner:
         self.tally.contacts += contact is not None
         self.tally.actions[action or "silence"] += 1
         return answer
+
+
+def _uncollected(work: Callable[..., list[Answer]], *arguments: Any) -> list[Answer]:
+    """Does a block's work without Python looking for cycles: it makes thousands of objects and not one cycle, and each
+    look at all that models and libraries hold costs more than a hundred customers."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        return work(*arguments)
+    finally:
+        if before:
+            gc.enable()
 
 
 def _taken(displaced: list[str]) -> list[str]:

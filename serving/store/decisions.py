@@ -39,15 +39,15 @@ class Asked:
     @classmethod
     def of(cls, decision: Loggable) -> "Asked":
         request, at = decision.request, decision.at
-        action = decision.chosen.action.name if decision.chosen else None
-        row = (decision.decision_id, request.request_id, request.fingerprint, request.customer_id, at, action,
+        action, fingerprint = decision.chosen.action.name if decision.chosen else None, request.fingerprint
+        row = (decision.decision_id, request.request_id, fingerprint, request.customer_id, at, action,
                decision.to_bytes())  # fmt: skip
         body, outgoing, nudge = decision.outbox, tuple[Outgoing, ...](), None
         if body is not None:
             outgoing = tuple(outbox.of_contact(each, body) for each in decision.contacts if each.state == "reserved")
             if (trigger := body.get("trigger")) is not None:
                 nudge = (decision.judged_customer, str(trigger), at)
-        return cls(row, request.request_id, request.fingerprint,
+        return cls(row, request.request_id, fingerprint,
                    (decision.judged_customer, decision.judged_version, at), (decision.arm_id, at),
                    decision.contacts, outgoing, nudge)  # fmt: skip
 

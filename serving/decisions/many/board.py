@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -63,6 +64,12 @@ class Board:
 
     def __len__(self) -> int:
         return len(self.candidates)
+
+    @cached_property
+    def place(self) -> list[int]:
+        """`action` as a list."""
+        found: list[int] = self.action.tolist()
+        return found
 
     @classmethod
     def of(cls, playbook: Playbook, channel: str | None = None, positives: Mapping[str, int] | None = None) -> "Board":
