@@ -152,10 +152,9 @@ class HabitTrees(ClassifierMixin, BaseEstimator):
         return np.column_stack([trees, *habits])
 
     def _sized(self, rows: int) -> dict[str, Any]:
-        """Parameters for so many rows: leaves of 200 are too coarse for few, about a hundred must be possible."""
+        """Parameters for so many rows."""
         parameters = self.settings()
-        least = int(np.clip(rows // 100, 10, parameters["min_child_samples"]))
-        return parameters | {"min_child_samples": least}
+        return parameters | {"min_child_samples": least_child_samples(rows, parameters)}
 
     def _data(
         self, X: pd.DataFrame, parameters: dict[str, Any], y: np.ndarray, reference: lgb.Dataset | None = None
@@ -233,6 +232,11 @@ class HabitTrees(ClassifierMixin, BaseEstimator):
         visits = visits.sample(known)
         by_visits, by_labels = fit_visits(visits), fit_labels(visits, y[known], self.habit["horizon"])
         return [by_visits.tolist(), by_labels.tolist()]
+
+
+def least_child_samples(rows: int, parameters: Mapping[str, Any]) -> int:
+    """Rows in the smallest leaf: leaves of 200 are too coarse for few rows, about a hundred leaves must be possible."""
+    return int(max(min(rows // 100, parameters["min_child_samples"]), min(10, parameters["min_child_samples"])))
 
 
 def habit_logit(X: pd.DataFrame, habit: Mapping[str, Any], parameters: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from features.catalogue import Catalogue
 from features.own_catalogue import LIFE_DAYS, signs_of_life
 from training.artefact import Scorer
-from training.dataset import Dataset
+from training.dataset import Dataset, Part
 from training.model import HABIT, HabitTrees
 
 RARE = "rare"
@@ -43,12 +43,12 @@ def habit_of(catalogue: Catalogue, qualifying: Sequence[str], horizon_days: int)
     return {**dict(zip(HABIT, columns, strict=True)), "span": float(LIFE_DAYS), "horizon": float(horizon_days)}
 
 
-def make(dataset: Dataset, habit: Mapping[str, Any] | None, threads: int = 2) -> Pipeline:
-    """The unfitted pipeline for the columns of a data set. Steps that these data do not allow are left out."""
-    frame = dataset.training.frame
+def selections(part: Part, categories: Sequence[str], habit: Mapping[str, Any] | None) -> Pipeline:
+    """What comes before the model, unfitted, for the columns of training rows. Steps they do not allow are left out."""
+    frame = part.frame
     empty: list[Any] = [name for name in frame.columns if not frame[name].notna().any()]
-    text: list[Any] = [name for name in dataset.categories if name not in empty]
-    moving: list[Any] = _comparable(dataset, [habit[name] for name in HABIT] if habit else [])
+    text: list[Any] = [name for name in categories if name not in empty]
+    moving: list[Any] = _comparable(part, [*categories, *([habit[name] for name in HABIT] if habit else [])])
     steps: list[tuple[str, Any]] = []
     if empty:
         steps.append(("empty", DropFeatures(empty)))
@@ -60,9 +60,21 @@ def make(dataset: Dataset, habit: Mapping[str, Any] | None, threads: int = 2) ->
     steps += [
         ("constant", DropConstantFeatures(tol=CONSTANT, missing_values="ignore")),
         ("duplicate", DropDuplicateFeatures(missing_values="ignore")),
-        ("model", HabitTrees(habit, tuple(text), threads=threads)),
     ]
     return Pipeline(steps)
+
+
+def make(
+    dataset: Dataset,
+    habit: Mapping[str, Any] | None,
+    threads: int = 2,
+    parameters: Mapping[str, Any] | None = None,
+) -> Pipeline:
+    """The unfitted pipeline for the columns of a data set; `parameters` replace some of the trees' defaults."""
+    frame = dataset.training.frame
+    text = tuple(name for name in dataset.categories if frame[name].notna().any())
+    model = HabitTrees(habit, text, threads=threads, parameters=parameters)
+    return Pipeline([*selections(dataset.training, dataset.categories, habit).steps, ("model", model)])
 
 
 def fit(pipeline: Pipeline, dataset: Dataset) -> Pipeline:
@@ -165,14 +177,13 @@ def _codes(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _comparable(dataset: Dataset, kept: Sequence[str]) -> list[str]:
+def _comparable(part: Part, kept: Sequence[str]) -> list[str]:
     """Numbers with several values in the early and in the late half of training: where drift can be measured."""
-    frame, as_of = dataset.training.frame, dataset.training.as_of
-    early = as_of <= np.quantile(as_of, 0.5)
+    frame, early = part.frame, part.as_of <= np.quantile(part.as_of, 0.5)
     return [
         str(name)
         for name in frame.columns
-        if name not in (*kept, *dataset.categories)
+        if name not in kept
         and not str(name).startswith(TIME_ITSELF)
         and min(frame[name][early].nunique(), frame[name][~early].nunique()) > 1
     ]

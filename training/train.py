@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -20,6 +21,7 @@ from training.prebuilt import Prebuilt
 from training.promote import Verdict, settle
 from training.propensity import listed, propensity
 from training.tracking import Fitted, Registry
+from training.tuning import tuned
 
 KINDS = ("churn", "propensity")
 #: What is being done, for a progress bar.
@@ -65,7 +67,10 @@ def train(
     past = read(workspace) if past is None else past
     actions = listed(workspace) if kind == "propensity" else {}
     built = Prebuilt.open(features, workspace, past, catalogue) if features else None
-    fitted = fit(kind, past, workspace.settings, actions, test, catalogue, tell=tell, built=built)
+    parameters = tuned.parameters(workspace, kind)
+    fitted = fit(
+        kind, past, workspace.settings, actions, test, catalogue, tell=tell, built=built, parameters=parameters
+    )
     tell("logging to MLflow")
     registry = Registry(workspace)
     version = registry.log(fitted)
@@ -92,20 +97,38 @@ def fit(
     compute: Compute = batch.compute_at,
     tell: Tell = silent,
     built: Prebuilt | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Fitted:
-    """Everything up to the registry: data set, leakage guard, pipeline, figures on the test window."""
+    """Everything up to the registry: data set, leakage guard, pipeline, figures on the test window.
+
+    `parameters` of the trees are used instead of the defaults.
+    """
     tell("features and labels")
     past = Past.of(past)
     dataset = build(kind, past, settings, actions or {}, test, catalogue, compute, built)
     tell("looking for leaks")
     leakage.check(dataset, past, settings, compute)
     tell("fitting")
-    silence = kind == "churn" and settings.churn.silence
-    habit = pipeline.habit_of(catalogue, settings.churn.qualifying, dataset.horizon_days) if silence else None
-    fitted = pipeline.fit(pipeline.make(dataset, habit), dataset)
+    fitted = pipeline.fit(pipeline.make(dataset, habit_of(dataset, settings), parameters=parameters), dataset)
     tell("evaluating")
     probability = pipeline.probability(fitted, dataset.test.frame)
     return Fitted(dataset, fitted, evaluate(dataset.test.label, probability, dataset.test.customer), probability)
+
+
+def prepared(workspace: Workspace, kind: str) -> tuple[Dataset, Mapping[str, Any] | None]:
+    """The data set that a training would use now, checked for leaks, and the habit of its model."""
+    catalogue, past = catalogues.of(workspace), read(workspace)
+    actions = listed(workspace) if kind == "propensity" else {}
+    dataset = build(kind, past, workspace.settings, actions, None, catalogue)
+    leakage.check(dataset, past, workspace.settings, batch.compute_at)
+    return dataset, habit_of(dataset, workspace.settings)
+
+
+def habit_of(dataset: Dataset, settings: Settings) -> dict[str, Any] | None:
+    """The smooth term's columns, where the model is of silence."""
+    if dataset.kind != "churn" or not settings.churn.silence:
+        return None
+    return pipeline.habit_of(dataset.catalogue, settings.churn.qualifying, dataset.horizon_days)
 
 
 def build(

@@ -1,0 +1,216 @@
+"""A search for LightGBM's parameters with Optuna: bounded in time, resumable after a kill, every trial a run in MLflow.
+
+The study lies in the workspace (`state/tuning.db`) under a name that says on what data it was made, so that another
+call goes on where the last one ended, and other data begin anew.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState
+from scipy.stats import norm
+
+from features import clock
+from features.workspace import Workspace
+from training.dataset import Dataset
+from training.evaluate import LEVEL, Interval
+from training.model import PARAMETERS
+from training.tracking import Registry, code_version
+from training.tuning import tuned
+from training.tuning.folds import Fold, folds, loss_curve, losses
+
+#: Trees at the most, and how many without a gain end a curve.
+ROUNDS, PATIENCE = 600, 30
+STARTUP = 12
+SEARCHED = tuple(tuned.Parameters.model_fields)
+Tell = Callable[[int, float, float], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a search came to: kept or not, and the winner's log loss less the defaults' on rows that decided."""
+
+    kind: str
+    trials: int
+    new_trials: int
+    run_id: str
+    parameters: Mapping[str, Any]
+    difference: Interval
+    kept: bool
+
+
+def tune(
+    workspace: Workspace,
+    dataset: Dataset,
+    habit: Mapping[str, Any] | None,
+    minutes: float,
+    trials: int | None = None,
+    seed: int = 0,
+    tell: Tell = lambda _trials, _best, _defaults: None,
+) -> Result:
+    """Searches until the minutes are over or so many new trials are done, and keeps the winner where it is better.
+
+    `tell` hears, after each trial: trials so far, the best log loss, the defaults' log loss. Raises WorkspaceError
+    where the training window is too short.
+    """
+    search, deciding = folds(dataset, habit)
+    registry = Registry(workspace)
+    study = _study(workspace, dataset, seed)
+    run_id = _parent(registry, study, dataset)
+    known = _done(study)
+    end = time.monotonic() + 60 * minutes
+
+    def objective(trial: optuna.Trial) -> float:
+        return _trial(trial, search, end)
+
+    def finished(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        if trial.state == TrialState.COMPLETE:
+            _log(registry, run_id, trial)
+        if (done := _complete(study)) and done[0].number == 0:
+            tell(len(done), study.best_value, float(done[0].value or np.nan))
+
+    # the first trial, the defaults, is always finished: what a search is worth is said against it
+    if not _complete(study):
+        study.optimize(lambda trial: _trial(trial, search, np.inf), n_trials=1, callbacks=[finished])
+    left = None if trials is None else trials - (_done(study) - known)
+    if left is None or left > 0:
+        timeout = max(end - time.monotonic(), 0.0)
+        study.optimize(objective, n_trials=left, timeout=timeout, callbacks=[finished])
+    return _decide(workspace, registry, study, dataset, deciding, run_id, known)
+
+
+def _study(workspace: Workspace, dataset: Dataset, seed: int) -> optuna.Study:
+    """The study of these data; trials that a kill cut off are told to have failed."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    (workspace.folder / "state").mkdir(exist_ok=True)
+    study = optuna.create_study(
+        storage=f"sqlite:///{workspace.folder / 'state' / 'tuning.db'}",
+        study_name=f"{dataset.kind} {dataset.fingerprint}",
+        load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP, multivariate=False),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=1),
+    )
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+    if not _complete(study):
+        study.enqueue_trial({name: PARAMETERS[name] for name in SEARCHED}, skip_if_exists=False)
+    return study
+
+
+def _trial(trial: optuna.Trial, search: Sequence[Fold], end: float) -> float:
+    """Mean log loss over the folds, at the number of trees that is best for all of them together."""
+    parameters = {
+        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", 3, 64, log=True),
+        "min_child_samples": trial.suggest_int("min_child_samples", 10, 1000, log=True),
+        "feature_fraction": trial.suggest_float("feature_fraction", 0.15, 1.0),
+        "bagging_fraction": trial.suggest_float("bagging_fraction", 0.4, 1.0),
+        "lambda_l2": trial.suggest_float("lambda_l2", 0.1, 200.0, log=True),
+    }
+    curves: list[list[float]] = []
+    for step, fold in enumerate(search):
+        if time.monotonic() > end:
+            raise optuna.TrialPruned("the time is over")
+        curves.append(loss_curve(fold, parameters, ROUNDS, PATIENCE))
+        trial.report(_best(curves)[1], step)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+    trees, loss = _best(curves)
+    trial.set_user_attr("trees", trees)
+    return loss
+
+
+def _best(curves: Sequence[Sequence[float]]) -> tuple[int, float]:
+    """(trees, mean log loss) where the mean of the curves is least."""
+    shortest = min(len(curve) for curve in curves)
+    mean = np.mean([curve[:shortest] for curve in curves], axis=0)
+    return int(np.argmin(mean)) + 1, float(mean.min())
+
+
+def _complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def _done(study: optuna.Study) -> int:
+    """Trials that have ended, those included that were cut short for being poor."""
+    return sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
+
+
+def _decide(
+    workspace: Workspace,
+    registry: Registry,
+    study: optuna.Study,
+    dataset: Dataset,
+    deciding: Sequence[Fold],
+    run_id: str,
+    known: int,
+) -> Result:
+    """The winner against the defaults, on later rows that the search has not seen: kept where it is surely better."""
+    first, best = _complete(study)[0], study.best_trial
+    chosen = tuned.Parameters.model_validate(best.params)
+
+    def later(fold: Fold, trial: optuna.trial.FrozenTrial) -> np.ndarray:
+        return losses(fold, trial.params, trial.user_attrs["trees"])
+
+    pairs = [later(fold, best) - later(fold, first) for fold in deciding]
+    difference = _interval(np.concatenate(pairs), np.concatenate([fold.customer for fold in deciding]))
+    kept = difference.high < 0
+    done = len(_complete(study))
+    found = None
+    if kept:
+        ends = [round(each, 6) for each in (difference.value, difference.low, difference.high)]
+        found = tuned.Found(parameters=chosen, run=run_id, trials=done, against_defaults=ends)
+    tuned.keep(workspace, dataset.kind, found)
+    client = registry.client
+    for name, value in (("difference", difference.value), ("low", difference.low), ("high", difference.high)):
+        client.log_metric(run_id, f"deciding_log_loss_{name}", value)
+    client.log_metric(run_id, "trials", done)
+    client.log_dict(run_id, chosen.model_dump(), "best.json")
+    client.set_tag(run_id, "kept", str(kept).lower())
+    client.set_terminated(run_id)
+    return Result(dataset.kind, done, _done(study) - known, run_id, chosen.model_dump(), difference, kept)
+
+
+def _interval(difference: np.ndarray, customer: np.ndarray) -> Interval:
+    """Mean over rows with a 95 % interval: customers are drawn, rows of one stay together (ratio of means, normal)."""
+    place = np.unique(customer, return_inverse=True)[1]
+    count = np.bincount(place)
+    mean = float(difference.mean())
+    off = np.bincount(place, difference) - mean * count
+    wide = float(norm.ppf((1 + LEVEL) / 2)) * float(np.sqrt((off**2).sum())) / len(difference)
+    return Interval(mean, mean - wide, mean + wide)
+
+
+def _parent(registry: Registry, study: optuna.Study, dataset: Dataset) -> str:
+    """The run that holds the trials'; the same one for a study that is gone on with."""
+    if (run_id := study.user_attrs.get("run_id")) is not None:
+        registry.client.update_run(run_id, status="RUNNING")
+        return str(run_id)
+    tags = {
+        "kind": dataset.kind,
+        "data_fingerprint": dataset.fingerprint,
+        "catalogue_version": dataset.catalogue.version,
+        "code_version": code_version(),
+    }
+    name = f"tune {dataset.kind} {clock.isoformat(clock.Clock().now())[:19]}"
+    run = registry.client.create_run(registry.experiment(), tags=tags, run_name=name)
+    study.set_user_attr("run_id", run.info.run_id)
+    return str(run.info.run_id)
+
+
+def _log(registry: Registry, parent: str, trial: optuna.trial.FrozenTrial) -> None:
+    """A trial as a run below the search's."""
+    run = registry.client.create_run(
+        registry.experiment(), tags={"mlflow.parentRunId": parent}, run_name=f"trial {trial.number}"
+    )
+    for name, value in trial.params.items():
+        registry.client.log_param(run.info.run_id, name, value)
+    registry.client.log_metric(run.info.run_id, "log_loss", float(trial.value or np.nan))
+    registry.client.log_metric(run.info.run_id, "trees", trial.user_attrs["trees"])
+    registry.client.set_terminated(run.info.run_id)
