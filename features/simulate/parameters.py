@@ -32,6 +32,8 @@ from typing import NamedTuple
 from features.interactions import CHANNELS, PRESSURE
 from features.workspace import WorkspaceError
 
+_LOAD = tuple(PRESSURE[channel] for channel in CHANNELS)
+
 
 class Parameters(NamedTuple):
     """Rates are per day, money is in the workspace's currency. Tuples of eight go by channel, in CHANNELS' order."""
@@ -95,7 +97,7 @@ class Parameters(NamedTuple):
     # for phone and e-mail, the contract's assumption for the rest). Loads fade with a mean life of a quarter, so that
     # the ideal number a quarter, evenly spaced, holds a load of 1. Channels in use together weigh `mixing` times their
     # products more. Tolerance is lognormal with this spread, 1 on average.
-    load: tuple[float, ...] = tuple(PRESSURE[channel] for channel in CHANNELS)
+    load: tuple[float, ...] = _LOAD
     memory: float = 91.3
     mixing: float = 0.5
     tolerance: float = 0.35

@@ -1,0 +1,137 @@
+"""What a decision policy sees and answers: only what a company could know."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from features import clock
+from features.simulate.actions import CHANNEL_OF, TREATMENTS
+from features.simulate.events import Events
+from features.simulate.log import interactions
+from features.workspace import WorkspaceError
+
+SILENCE = -1
+
+
+@dataclass(frozen=True)
+class View:
+    """The morning of `day` (from 0; midnight UTC is `at`, microseconds), for n customers, in the same order every day.
+
+    known: bool[n], has been seen before today. profile: uint8[n, len(PROFILE)], what they said of themselves when they
+    signed up (traits.py). reachable: bool[n, treatments], known and not opted out of the channel.
+    news: what was recorded since yesterday morning, contacts and answers to them too, sorted by customer; `customer`
+    there is a position among the n, whose ids are `log.customer_ids(customer)`. `table()` is the news as interactions.
+    """
+
+    day: int
+    at: int
+    known: np.ndarray
+    closed: np.ndarray
+    profile: np.ndarray
+    news: Events
+
+    @property
+    def customers(self) -> int:
+        return len(self.known)
+
+    @cached_property
+    def reachable(self) -> np.ndarray:
+        return self.known[:, None] & (self.closed[:, None] >> CHANNEL_OF & 1 == 0)
+
+    def table(self) -> pa.Table:
+        """The news as interactions."""
+        return interactions(self.news, self.at - self.day * clock.DAY)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A policy's answer for n customers: `treatment` int16[n], a position in TREATMENTS or SILENCE.
+
+    probability: float32[n], with which this very answer was drawn. distribution: float32[n, treatments + 1], of every
+    answer, silence last; None where the policy does not say. considered: bool[n], whom it was about; None is everybody.
+    """
+
+    treatment: np.ndarray
+    probability: np.ndarray
+    distribution: np.ndarray | None = None
+    considered: np.ndarray | None = None
+
+
+class Policy(Protocol):
+    """Anything with a name that decides. A treatment that cannot reach the customer is refused, and is silence."""
+
+    name: str
+
+    def decide(self, view: View) -> Choice:
+        """Called once a day, in order."""
+
+
+class Silent:
+    """Contacts nobody."""
+
+    name = "none"
+
+    def decide(self, view: View) -> Choice:
+        n = view.customers
+        return Choice(np.full(n, SILENCE, np.int16), np.ones(n, np.float32))
+
+
+class Uniform:
+    """Considers customers every so many days: with probability `rate` a contact, by any reachable treatment alike."""
+
+    name = "random"
+
+    def __init__(self, rate: float, every: int = 1, seed: int = 0) -> None:
+        if not 0.0 <= rate <= 1.0:
+            raise WorkspaceError(f"the share {rate!r} of decisions that are contacts is not in 0 to 1")
+        if every < 1:
+            raise WorkspaceError(f"customers are considered every 1, 2 ... days, not every {every}")
+        self.rate, self.every, self.seed = rate, every, seed
+
+    def decide(self, view: View) -> Choice:
+        reachable = view.reachable
+        number = reachable.sum(axis=1)
+        considered = view.known & ((np.arange(view.customers) + view.day) % self.every == 0)
+        rate = np.where(considered & (number > 0), self.rate, 0.0)
+        distribution = np.zeros((view.customers, len(TREATMENTS) + 1), np.float32)
+        np.divide(rate[:, None], number[:, None], out=distribution[:, :-1], where=reachable)
+        distribution[:, -1] = 1.0 - rate
+        uniform = np.random.default_rng((self.seed, view.day)).random(view.customers)
+        return replace(drawn(distribution, uniform), considered=considered)
+
+
+class Scored:
+    """Contacts where a score (worth, propensity ... of each treatment, float[n, treatments]) is above a threshold.
+
+    The best score wins; with probability `explore` a day the answer is drawn evenly among reachable treatments and
+    silence instead.
+    """
+
+    def __init__(
+        self, name: str, score: Callable[[View], np.ndarray], above: float = 0.0, explore: float = 0.0, seed: int = 0
+    ) -> None:
+        self.name, self.score, self.above, self.explore, self.seed = name, score, above, explore, seed
+
+    def decide(self, view: View) -> Choice:
+        reachable = view.reachable
+        scores = np.where(reachable, self.score(view), -np.inf)
+        n = view.customers
+        best = scores.argmax(axis=1)
+        even = self.explore / (reachable.sum(axis=1) + 1)
+        distribution = np.zeros((n, len(TREATMENTS) + 1), np.float32)
+        distribution[:, :-1] = reachable * even[:, None]
+        distribution[:, -1] = even
+        distribution[np.arange(n), np.where(scores.max(axis=1) > self.above, best, -1)] += 1.0 - self.explore
+        return drawn(distribution, np.random.default_rng((self.seed, view.day)).random(n))
+
+
+def drawn(distribution: np.ndarray, uniform: np.ndarray) -> Choice:
+    """A draw from each row's distribution [n, treatments + 1], by a number in [0, 1) each."""
+    edges = np.cumsum(distribution, axis=1, dtype=np.float64)
+    picked = (uniform[:, None] * edges[:, -1:] >= edges).sum(axis=1)
+    treatment = np.where(picked == distribution.shape[1] - 1, SILENCE, picked).astype(np.int16)
+    return Choice(treatment, distribution[np.arange(len(picked)), picked], distribution)

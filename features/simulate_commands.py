@@ -1,0 +1,59 @@
+"""`tactful simulate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.console import command, out, progress
+
+
+@command
+def simulate(
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="A folder that is not there yet.")],
+    customers: Annotated[int, typer.Option("--customers", metavar="N", help="How many customers.")] = 10_000,
+    days: Annotated[int, typer.Option("--days", metavar="D", help="How many days, from 1 January 2025 on.")] = 365,
+    setting: Annotated[
+        str, typer.Option("--setting", help="How far behaviour shows what customers are like: plain, usual, barely.")
+    ] = "usual",
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same market.")] = 0,
+    policy: Annotated[str, typer.Option("--policy", help="Who contacts customers: none, random, oracle.")] = "none",
+    rate: Annotated[float, typer.Option("--rate", help="random: the share of decisions that are contacts.")] = 0.02,
+    every: Annotated[int, typer.Option("--every", metavar="DAYS", help="random: days between decisions.")] = 1,
+    silent: Annotated[int, typer.Option("--silent", metavar="DAYS", help="The first days without contacts.")] = 0,
+) -> None:
+    """Simulate a market whose causal effects are known, and write its log.
+
+    Example: tactful simulate market --customers 10000 --days 240 --policy random --every 7 --rate 0.2 --silent 180
+
+    OUT gets interactions/ (the contract's columns), profiles.parquet (customer attributes), actions.yaml,
+    decisions.parquet where a policy decided, with its distributions, truth.parquet (what no company knows) and
+    summary.json. To use it:
+
+    \b
+    tactful init shop
+    cp market/actions.yaml shop/
+    tactful ingest market/interactions/*.parquet --workspace shop
+    tactful ingest --attributes market/profiles.parquet --workspace shop
+    """
+    from features.simulate.market import Market
+    from features.simulate.output import policy_named, write
+
+    market = Market(customers, setting, seed)
+    playing = policy_named(policy, market, rate, every, seed)
+    with progress() as bar:
+        task = bar.add_task("living", total=days)
+        told = write(
+            target,
+            market,
+            days,
+            playing,
+            silent,
+            lambda rows: bar.update(task, advance=1, description=f"{rows:,} rows"),
+        )
+    out.print(
+        f"{told['customers']:,} customers, {days} days: {told['interactions']:,} interactions, {told['decisions']:,}"
+        f" decisions, {told['contacts']:,} contacts, {told['opted_out']:,} opt-outs, {told['complained']:,} complaints,"
+        f" {told['left']:,} left. In {target}.",
+        markup=False,
+    )
