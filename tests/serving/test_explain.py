@@ -48,7 +48,7 @@ def test_explaining_and_dry_runs_leave_the_store_as_it_was(engine, shop):
 class ReadOnly:
     """A store that refuses whatever is not reading."""
 
-    MAY = frozenset({"read", "vocabulary", "decision", "find_decision", "ready", "close"})
+    MAY = frozenset({"read", "fetch", "vocabulary", "decision", "find_decision", "ready", "close"})
 
     def __init__(self, store: Store) -> None:
         self.store = store
