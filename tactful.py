@@ -3,6 +3,7 @@
 import typer
 
 from features import commands as features_commands
+from features import simulate_commands
 from features.engine.command import build_features
 from serving import backup_commands, policy_commands, policy_try
 from serving import commands as serving_commands
@@ -12,6 +13,8 @@ from serving.privacy import commands as privacy_commands
 from training import commands as training_commands
 from training.offpolicy import commands as offpolicy_commands
 from training.reports import commands as report_commands
+from training.tuning import commands as tuning_commands
+from training.uplift import commands as uplift_commands
 
 app = typer.Typer(
     name="tactful",
@@ -33,13 +36,16 @@ features.command("list")(features_commands.list_features)
 features.command("build")(build_features)
 features.command("fit")(features_commands.fit_features)
 app.add_typer(features, name="features")
+app.command()(simulate_commands.simulate)
 app.add_typer(training_commands.app)
+app.command(help=tuning_commands.HELP)(tuning_commands.tune)
 app.add_typer(serving_commands.app)
 policy_commands.app.command("try", help=policy_try.HELP)(policy_try.try_)
 policy_commands.app.command("simulate", help=offpolicy_commands.SIMULATE_HELP)(offpolicy_commands.simulate)
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(backup_commands.app)
 app.add_typer(report_commands.app, name="report")
+app.add_typer(uplift_commands.app, name="uplift")
 app.add_typer(nudge_commands.app)
 app.add_typer(privacy_commands.app, name="privacy")
 app.add_typer(demo_commands.app)
