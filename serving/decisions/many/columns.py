@@ -40,7 +40,7 @@ class Columns:
 
     def __init__(self, board: Board, logged: Mapping[str, Any]) -> None:
         counted = [None if number < 0 else number for number in board.positives.tolist()]
-        columns = {
+        columns: dict[str, list[Any]] = {
             "action": [candidate.action.name for candidate in board.candidates],
             "channel": [candidate.channel for candidate in board.candidates],
             "share": board.share.tolist(),
@@ -52,7 +52,7 @@ class Columns:
             "withheld": board.withheld.tolist(),
             "positives": counted,
         }
-        self._columns = orjson.Fragment(orjson.dumps(columns))
+        self._columns = orjson.Fragment(orjson.dumps({name: _short(column) for name, column in columns.items()}))
         self._logged = {key: orjson.Fragment(orjson.dumps(value)) for key, value in logged.items()}
         self._rising = board.playbook.policy.harm.rising
 
@@ -66,6 +66,11 @@ class Columns:
     def document(self, own: Mapping[str, Any], fates: Mapping[str, Any]) -> bytes:
         whole = {"columns": self._columns, **own, **fates, **self._logged}
         return orjson.dumps(whole, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _short(column: list[Any]) -> Any:
+    """What all have alike is said once; names are told apart from it by being a list."""
+    return column[0] if len(column) > 1 and all(value == column[0] for value in column) else column
 
 
 def any_counted(found: Drawn) -> bool:
@@ -127,6 +132,9 @@ def expanded(logged: Mapping[str, Any]) -> dict[str, Any]:
     if (columns := document.pop("columns", None)) is None:
         return document
     own = {key: document.pop(key) for key in ("fates", "p", "rise", "stated", "told", "tripped", "drawn", "meant")}
+    columns = {
+        name: column if isinstance(column, list) else [column] * len(own["fates"]) for name, column in columns.items()
+    }
     keys = list(zip(columns["action"], columns["channel"], strict=True))
     document["distribution"] = _distribution(keys, columns["withheld"], own["drawn"])
     document["intended"] = None if own["meant"] is None else _distribution(keys, columns["withheld"], own["meant"])
