@@ -4,7 +4,7 @@ Rows are copied in the order of the store's logs and told apart by their ids, so
 run again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -20,7 +20,9 @@ from features.workspace import Workspace
 from serving import silence
 from serving.store.protocol import Log, Store
 
-PIECE = 50_000
+PIECE, PIECE_BYTES = 50_000, 128 << 20
+#: As Python has it a decision with forty candidates is a hundred kilobytes, and as columns a tenth of that.
+DECISIONS_AT_ONCE = 1_000
 #: So long an entry of the outbox can be looked up after it was done: acknowledged, delivered or given up.
 OUTBOX_KEPT = 30 * clock.DAY
 _ORDER: tuple[Log, ...] = ("decisions", "contacts", "identifiers", "attributes", "interactions")
@@ -61,23 +63,45 @@ def _sync(workspace: Workspace, store: Store, progress: Callable[[int], None] | 
     done: dict[str, Receipt] = {}
     for log in _ORDER:
         total = Receipt()
-        while rows := store.export(log, store.synced(log), PIECE):
-            total += _append(history, store, log, rows)
-            store.mark_synced(log, rows[-1]["position"]).result()
+        for table, position in _pieces(store, log):
+            total += _append(history, store, log, table)
+            store.mark_synced(log, position).result()
             if progress is not None:
-                progress(len(rows))
+                progress(table.num_rows)
         done[log] = total
     return done
 
 
-def _append(history: History, store: Store, log: Log, rows: Sequence[Mapping[str, Any]]) -> Receipt:
+def _pieces(store: Store, log: Log) -> Iterator[tuple[pa.Table, int]]:
+    """What is not in history yet, and the position reached, in bounded memory."""
+    position, held = store.synced(log), list[pa.Table]()
+    while rows := store.export(log, position, DECISIONS_AT_ONCE if log == "decisions" else PIECE):
+        position = rows[-1]["position"]
+        held.append(_columns(log, rows))
+        if sum(each.num_rows for each in held) >= PIECE or sum(each.nbytes for each in held) >= PIECE_BYTES:
+            yield pa.concat_tables(held), position
+            held.clear()
+    if held:
+        yield pa.concat_tables(held), position
+
+
+def _columns(log: Log, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     if log == "attributes":
-        return history.append_attributes(attributes.from_rows(rows), "live store", live=True)
+        return attributes.from_rows(rows)
     if log == "identifiers":
-        return history.append_links(links.from_rows(rows), "live store", live=True)
+        return links.from_rows(rows)
     if log == "interactions":
-        return _interactions(history, store, conform(_table([_plain(row) for row in rows], SCHEMA)))
-    table = _table([_decision(row) if log == "decisions" else _contact(row) for row in rows], _SCHEMAS[log])
+        return conform(_table([_plain(row) for row in rows], SCHEMA))
+    return _table([_decision(row) if log == "decisions" else _contact(row) for row in rows], _SCHEMAS[log])
+
+
+def _append(history: History, store: Store, log: Log, table: pa.Table) -> Receipt:
+    if log == "attributes":
+        return history.append_attributes(table, "live store", live=True)
+    if log == "identifiers":
+        return history.append_links(table, "live store", live=True)
+    if log == "interactions":
+        return _interactions(history, store, table)
     return history.append_log(log, table)
 
 

@@ -6,7 +6,7 @@ import market
 import orjson
 import pytest
 
-from features import clock
+from features import clock, decision_log
 from features.history import History
 from serving import absorb, sync
 from serving.engine import Engine
@@ -170,3 +170,27 @@ def test_the_outbox_is_rid_of_what_was_done_a_month_ago(shop, engine):
     sync.sync(shop, engine.store)
     assert engine.store.outbox_add([Outgoing("old", "sam", None, {}, due_at=now)]).result() == 1, "it is no more"
     assert engine.store.outbox_add([Outgoing("new", "sam", None, {}, due_at=now)]).result() == 0
+
+
+def test_many_decisions_are_read_in_pieces_and_written_together(shop, engine, monkeypatch):
+    async def live():
+        for i in range(23):
+            await engine.decide(DecideRequest(customer_id=f"c{i}", channel="email"))
+
+    asyncio.run(live())
+    monkeypatch.setattr(sync, "DECISIONS_AT_ONCE", 4)
+    monkeypatch.setattr(sync, "PIECE", 8)
+    told = []
+    assert sync.sync(shop, engine.store, told.append)["decisions"].accepted == 23
+    assert told[:3] == [8, 8, 7]
+    log = decision_log.read(History(shop))
+    assert sorted(log["customer_id"].to_pylist()) == sorted(f"c{i}" for i in range(23))
+    for entry in log.to_pylist():
+        logged = orjson.loads(entry["document"])
+        assert entry["distribution"] == logged["distribution"]
+        assert [each["expected_value"] for each in entry["candidates"]] == [
+            each.get("factors", {}).get("expected_value") for each in logged["candidates"]
+        ]
+        assert [each["stage"] for each in entry["candidates"]] == [each["stage"] for each in logged["candidates"]]
+        assert entry["features"] == logged["features"]
+        assert entry["probability"] == max(cell["probability"] for cell in entry["distribution"])
