@@ -91,8 +91,8 @@ class Trees:
     control: str | None = None
 
     def effect(self, inputs: np.ndarray) -> np.ndarray:
-        high = _booster(self.treated).predict(inputs, num_threads=1)
-        return high if self.control is None else high - _booster(self.control).predict(inputs, num_threads=1)
+        high = _predicted(self.treated, inputs)
+        return high if self.control is None else high - _predicted(self.control, inputs)
 
     def standard_error(self, inputs: np.ndarray) -> np.ndarray | None:  # noqa: ARG002
         return None
@@ -162,6 +162,10 @@ class Blend:
 @lru_cache(maxsize=64)
 def _booster(text: str) -> lgb.Booster:
     return lgb.Booster(model_str=text)
+
+
+def _predicted(text: str, inputs: np.ndarray) -> np.ndarray:
+    return np.asarray(_booster(text).predict(inputs, num_threads=1))
 
 
 def read(told: Mapping[str, Any]) -> Effects:

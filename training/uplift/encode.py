@@ -147,6 +147,6 @@ def _numbers(values: pd.Series) -> np.ndarray:
 def _days(values: pd.Series) -> np.ndarray:
     if not pd.api.types.is_datetime64_any_dtype(values):
         values = pd.Series(_texts(values))
-    instants = pd.to_datetime(values, utc=True, errors="coerce", format=None).astype("datetime64[ns, UTC]")
+    instants = pd.to_datetime(values, utc=True, errors="coerce", format="ISO8601").astype("datetime64[ns, UTC]")
     nanoseconds = instants.to_numpy("datetime64[ns]").astype(np.int64)
     return np.where(instants.isna(), np.nan, nanoseconds / _DAY)

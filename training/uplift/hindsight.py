@@ -1,40 +1,36 @@
 """Columns that know what happened after the assignment, and so must not be inputs: other outcomes, copies of the arm.
 
-Assignment comes first in a campaign: what differs by arm where assignment was random, or settles the outcome, was
-recorded later. Each rule gives its reason in words, and the caller can keep the column by naming the inputs.
+Assignment comes first in a campaign: what settles the outcome, or happens in one group only, was recorded later. Each
+rule gives its reason in words, and naming the inputs overrules all.
 """
-
-from collections.abc import Mapping
 
 import numpy as np
 import scipy.stats
 
-#: Chance of a false alarm by column for what alone is no proof, and where it is the only evidence.
-DIFFERS, DIFFERS_ALONE = 0.01, 1e-6
+#: Where a column's p-value of "alike in every group" is below this, it differs.
+DIFFERS = 0.01
 #: So many exceptions must have been expected before none is called a rule.
 EXPECTED = 15
 
 
-def reasons(columns: Mapping[str, np.ndarray], arm: np.ndarray, outcome: np.ndarray) -> dict[str, str]:
-    """Why columns (float64[n, inputs] each, as encoded) cannot be inputs; those not named have nothing against them.
+def reason(values: np.ndarray, arm: np.ndarray, outcome: np.ndarray, label: bool) -> str | None:
+    """Why a column (float64[n, inputs], as encoded) cannot be an input; None where nothing speaks against it.
 
-    A column that merely differs by group is suspect only where nearly all others do not: elsewhere the groups were
-    chosen, and what differs is what an honest comparison needs most.
+    That a column differs by group is no reason: where customers were chosen, such columns are what an honest
+    comparison needs most. The report names them instead.
     """
-    found = {name: why for name, values in columns.items() if (why := _reason(values, arm, outcome))}
-    chance = {name: differs(values, arm) for name, values in columns.items() if name not in found}
-    unlike = sum(p < DIFFERS for p in chance.values())
-    for name, p in chance.items():
-        if p < DIFFERS_ALONE and unlike <= max(1, len(chance) // 5) and len(chance) > 2:
-            found[name] = "differs by group where nearly nothing else does, so it was recorded afterwards"
-    return found
-
-
-def _reason(values: np.ndarray, arm: np.ndarray, outcome: np.ndarray) -> str | None:
     if _names_the_arm(values, arm):
         return "says which group the customer was in"
+    if label and values.shape[1] > 1:
+        return None  # several labels have no "nothing happened"
     there, responded = np.any(values != _usual(values), axis=1), outcome != 0
-    if there.all() or responded.all():
+    if there.all() or not there.any():
+        return None
+    counts = np.bincount(arm[there], minlength=arm.max() + 1)
+    absent = there.mean() * np.bincount(arm)[counts == 0]
+    if len(absent) == len(counts) - 1 and absent.min() >= EXPECTED:
+        return "is there in one group only"
+    if responded.all():
         return None
     expected = there.sum() * (1 - responded.mean())
     if expected >= EXPECTED and not np.any(there & ~responded):

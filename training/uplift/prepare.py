@@ -71,12 +71,16 @@ def prepare(
     fold = folds(arm, FOLDS, seed)
     columns, left_out = _columns(path, frame, inputs, ignored)
     if not inputs:
-        encodings = {one.name: np.column_stack(one.transform(frame[one.name])) for one in columns}
-        left_out |= hindsight.reasons(encodings, arm, value)
+        for one in columns:
+            values = np.column_stack(one.transform(frame[one.name]))
+            if why := hindsight.reason(values, arm, value, one.kind == "label"):
+                left_out[one.name] = why
         columns = [one for one in columns if one.name not in left_out]
     encoder = Encoder(columns)
     encoded = encoder.transform(frame)
     assigned = _assigned(encoded, arm, fold, chances)
+    if not assigned.randomised and chances == "auto":
+        notes.append(_unlike(frame, columns, arm))
     overlap = assigned.overlapping
     if not overlap.all():
         notes.append(
@@ -99,6 +103,16 @@ def _assigned(encoded: np.ndarray, arm: np.ndarray, fold: np.ndarray, chances: P
     if chances == "shares":
         return propensity.Assignment(propensity.shares(arm), True, 1.0)
     return propensity.assignment(encoded, arm, fold, always=chances == "estimate")
+
+
+def _unlike(frame: pd.DataFrame, columns: Sequence[Column], arm: np.ndarray) -> str:
+    """Which columns tell the groups apart, the plainest first."""
+    chance = {one.name: hindsight.differs(np.column_stack(one.transform(frame[one.name])), arm) for one in columns}
+    found = sorted((name for name, p in chance.items() if p < hindsight.DIFFERS), key=chance.__getitem__)
+    return (
+        f"The groups differ in {', '.join(found[:5]) or 'how columns go together'}. What was recorded after the "
+        "assignment is no ground to compare on: leave it out with --ignore."
+    )
 
 
 def _counted(rows: table.Customers) -> list[str]:

@@ -1,0 +1,242 @@
+"""Any campaign table through `uplift fit`: what is read, what is concluded, what is refused, what is kept."""
+
+import gzip
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+from uplift_tables import table
+
+from features.workspace import Workspace, WorkspaceError
+from training.tracking import Registry
+from training.uplift import fit as fitting
+from training.uplift.commands import app
+from training.uplift.learners import LEARNERS
+from training.uplift.model import Model
+from training.uplift.prepare import prepare
+from training.uplift.register import register
+
+SIMPLE = ("constant", "linear T", "doubly robust, linear", "additive T")
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Without the learners that take longest: what is tested here holds for any list of learners."""
+    for name in set(LEARNERS) - set(SIMPLE):
+        monkeypatch.delitem(LEARNERS, name)
+
+
+def run(made, path, cost=0.0, **options):
+    return fitting.fit(prepare(made.write(path), "arm", "bought", **options), cost)
+
+
+def test_strong_heterogeneity_is_found_and_targeting_pays(tmp_path, quick):
+    """A third of the customers are harmed by the mail: targeting leaves them out."""
+    made = table(3000, "strong", 1)
+    fitted = run(made, tmp_path / "a.csv")
+    report = fitted.report
+    assert (report.verdict, report.randomised) == ("target", True)
+    assert report.headline.startswith("Target: contacting the ")
+    assert report.targeted_over_best.low > 0
+    mail = report.arms[0]
+    assert mail.heterogeneity_shown
+    assert mail.qini.low > 0
+    assert 0.5 < mail.calibration_slope.value < 1.6
+    assert mail.fifths[0].effect.value < 0 < mail.fifths[-1].effect.value
+    assert report.left_out == {"customer_id": "looks like an identifier or free text"}
+    assert report.inputs == ["age", "city", "joined", "visits"]
+    assert np.corrcoef(fitted.model.effect(made.frame)["mail"], made.effect[:, 0])[0, 1] > 0.8
+    assert report.budgets[-1].uplift.value == pytest.approx(mail.effect.value)
+    assert report.budgets[4].uplift.value > report.budgets[4].random.value
+
+
+def test_without_heterogeneity_all_or_none_are_treated(tmp_path, quick):
+    made = table(2500, "none", 2)
+    everyone = run(made, tmp_path / "a.csv").report
+    assert everyone.verdict == "treat all"
+    assert "heterogeneity is not shown" in everyone.headline
+    assert not everyone.arms[0].heterogeneity_shown
+    dear = run(made, tmp_path / "a.csv", cost=0.3).report
+    assert dear.verdict == "treat none"
+    assert "treating them costs more than it brings" in dear.headline
+
+
+def test_several_arms_and_money(tmp_path, quick):
+    made = table(4500, "strong", 3, arms=2, money=True)
+    fitted = run(made, tmp_path / "a.csv")
+    report = fitted.report
+    assert report.outcome_kind == "amount"
+    assert [one.arm for one in report.arms] == ["call", "mail"]
+    assert report.arms[0].auuc is None  # defined for yes/no outcomes
+    found = fitted.model.effect(made.frame)
+    truth = {"mail": made.effect[:, 0], "call": made.effect[:, 1]}
+    for one in report.arms:
+        assert one.effect.low < truth[one.arm].mean() < one.effect.high
+    # the effects of the two go opposite ways with age; money this heavy-tailed hides less than all of it
+    assert np.corrcoef(found["mail"] - found["call"], truth["mail"] - truth["call"])[0, 1] > 0.5
+    assert [one.rule for one in report.rules][:2] == ["all get call", "all get mail"]
+
+
+def test_chosen_customers_are_noticed_and_corrected_for(tmp_path, quick):
+    """Frequent visitors were mailed, and buy more anyway: the plain difference is far off, the scores are not."""
+    made = table(4000, "none", 4, chosen=True)
+    report = run(made, tmp_path / "a.csv").report
+    frame = made.frame
+    naive = frame.bought[frame.arm == "mail"].mean() - frame.bought[frame.arm == "none"].mean()
+    assert naive > 0.095
+    assert not report.randomised
+    assert abs(report.arms[0].effect.value - 0.08) < abs(naive - 0.08)
+    assert report.arms[0].effect.low < 0.08 < report.arms[0].effect.high
+    assert report.arms[0].qini is None
+    assert "visits" in report.inputs
+
+
+def test_customers_who_could_only_be_in_one_group_are_left_out(tmp_path):
+    made = table(3000, "none", 5, chosen=True)
+    frame = made.frame
+    sure = frame["age"] > 70
+    frame.loc[sure, "arm"] = "mail"
+    frame.loc[sure, "city"] = "Graz"
+    frame.loc[~sure & (frame["city"] == "Graz"), "city"] = "Lyon"
+    prepared = prepare(made.write(tmp_path / "a.csv"), "arm", "bought", inputs=["age", "visits", "city"])
+    assert prepared.trimmed >= sure.sum() * 0.9
+    assert sure[prepared.place].mean() < 0.2 * sure.mean()
+    assert "all but sure to be in one group" in " ".join(prepared.notes)
+
+
+def test_what_was_recorded_afterwards_is_left_out_and_confounders_are_not(tmp_path):
+    made = table(3000, "strong", 6)
+    frame = made.frame
+    rng = np.random.default_rng(0)
+    frame["spent"] = frame["bought"] * rng.gamma(2, 10, len(frame))
+    frame["arm_code"] = frame["arm"].map({"none": 7, "mail": 9})
+    frame["opened"] = np.where(frame["arm"] == "mail", rng.random(len(frame)) < 0.3, False)
+    prepared = prepare(made.write(tmp_path / "a.csv"), "arm", "bought")
+    assert prepared.left_out["spent"] == "is there only where the outcome is"
+    assert prepared.left_out["arm_code"] == "says which group the customer was in"
+    assert prepared.left_out["opened"] == "is there in one group only"
+    assert [column.name for column in prepared.encoder.columns] == ["age", "city", "joined", "visits"]
+    named = prepare(tmp_path / "a.csv", "arm", "bought", inputs=["age", "opened"], ignored=["age"])
+    assert [column.name for column in named.encoder.columns] == ["opened"]
+    confounded = prepare(table(3000, "none", 7, chosen=True).write(tmp_path / "b.csv"), "arm", "bought")
+    assert "visits" not in confounded.left_out
+    assert any(note.startswith("The groups differ in visits") for note in confounded.notes)
+
+
+def test_parquet_gaps_labels_never_seen_and_odd_columns(tmp_path):
+    made = table(1500, "strong", 8)
+    frame = made.frame.assign(
+        flag=made.frame["age"] > 40,
+        same=1,
+        tags=[["a", "b"]] * 1500,
+        row=np.arange(1500),
+        empty=None,
+        note=[f"said {k}" for k in range(1500)],
+    )
+    frame.to_parquet(tmp_path / "a.parquet")
+    prepared = prepare(tmp_path / "a.parquet", "arm", "bought")
+    assert set(prepared.left_out) == {"same", "tags", "row", "empty", "note", "customer_id"}
+    assert "visits is missing" in prepared.encoder.inputs
+    later = frame.head(3).assign(
+        city=["Oslo", None, "Turin"], visits=[None, "", "4"], joined="soon", flag=[True, None, 0]
+    )
+    encoded = prepared.encoder.transform(later)
+    assert np.isfinite(encoded).all()
+    cities = [k for k, name in enumerate(prepared.encoder.inputs) if name.startswith("city=")]
+    assert encoded[0, cities].sum() == encoded[1, cities].sum() == 0
+    assert encoded[2, prepared.encoder.inputs.index("city=Turin")] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda f: f.head(150), "at least 100 customers each; 'arm' has 'mail'"),
+        (lambda f: f.assign(bought=0), "'bought' is 0 for all but 0 customers"),
+        (lambda f: f.assign(bought=3.5), "'bought' is 3.5 for every customer"),
+        (lambda f: f.assign(arm="mail"), "just one value"),
+        (lambda f: f.assign(bought="lots"), "not a number"),
+        (lambda f: f.assign(arm=f.arm.map({"none": "A", "mail": "B"})), "Say it with --control"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(tmp_path, change, says):
+    change(table(400).frame).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(WorkspaceError, match=says) as caught:
+        prepare(tmp_path / "a.csv", "arm", "bought")
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(str(tmp_path / "a.csv"))
+
+
+def test_columns_that_are_not_there_are_named(tmp_path):
+    path = table(400).write(tmp_path / "a.csv")
+    with pytest.raises(WorkspaceError, match="no column 'colour' to use; the columns are: customer_id, age"):
+        prepare(path, "arm", "bought", inputs=["colour"])
+
+
+def test_the_commands_write_a_model_that_scores(tmp_path, quick):
+    made = table(1000, "strong", 9)
+    path, out = made.write(tmp_path / "a.csv"), tmp_path / "out"
+    asked = ["fit", "--data", str(path), "--treatment", "arm", "--outcome", "bought", "--out", str(out)]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    assert json.loads((out / "report.json").read_text())["headline"] in done.output
+    with gzip.open(tmp_path / "new.csv.gz", "wt") as file:
+        made.frame.drop(columns=["arm", "bought"]).to_csv(file, index=False)
+    scores = tmp_path / "scores.csv"
+    asked = ["score", "--model", str(out), "--data", str(tmp_path / "new.csv.gz"), "--out", str(scores)]
+    scored = CliRunner().invoke(app, asked)
+    assert scored.exit_code == 0, scored.output
+    expected = Model.read(out).effect(made.frame)["mail"]
+    assert pd.read_csv(scores)["mail"].to_numpy() == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.slow
+def test_a_registered_model_can_be_fetched_by_its_version(tmp_path, empty_workspace, quick):
+    import mlflow
+
+    folder = tmp_path / "shop"
+    shutil.copytree(empty_workspace.folder, folder)
+    workspace, made = Workspace.open(folder), table(1000, "strong", 9)
+    fitted = run(made, tmp_path / "a.csv")
+    assert register(workspace, "spring", fitted) == "1"
+    assert register(workspace, "spring", fitted) == "2"
+    registry = Registry(workspace)
+    figures = registry.metrics(registry.versions("uplift-spring")[-1])
+    assert figures["effect_1"] == pytest.approx(fitted.report.arms[0].effect.value)
+    local = mlflow.artifacts.download_artifacts("models:/uplift-spring/2", tracking_uri=registry.uri)
+    found = Model.read(tmp_path / local).effect(made.frame)["mail"]
+    assert found == pytest.approx(fitted.model.effect(made.frame)["mail"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (["fit", "--data", "no.csv", "--treatment", "a", "--outcome", "b"], "no such file"),
+        (["fit", "--data", "a.csv", "--treatment", "arm", "--outcome", "bought", "--propensity", "x"], "choose auto"),
+        (["fit", "--data", "a.csv", "--treatment", "arm", "--outcome", "bought", "--out", "a.csv"], "name a folder"),
+        (["score", "--model", "nowhere", "--data", "a.csv", "--out", "s.csv"], "`tactful uplift fit` writes it"),
+        (["score", "--model", "a.csv", "--data", "a.csv", "--out", "s.csv"], "is no model of effects"),
+    ],
+)
+def test_a_wrong_call_gets_one_line_and_exit_code_2(tmp_path, monkeypatch, asked, says):
+    monkeypatch.chdir(tmp_path)
+    table(300).write(tmp_path / "a.csv")
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 2
+    assert says in done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_table_without_the_models_columns_is_refused(tmp_path, quick):
+    made = table(600, "strong")
+    model = run(made, tmp_path / "a.csv").model
+    with pytest.raises(WorkspaceError, match="the table lacks 'age'"):
+        model.effect(made.frame.drop(columns=["age"]))
+
+
+def test_the_same_data_give_the_same_report(tmp_path, quick):
+    made = table(500, "weak", 10)
+    first, second = (run(made, tmp_path / "a.csv").report for _ in range(2))
+    assert first.model_copy(update={"created_at": ""}) == second.model_copy(update={"created_at": ""})
