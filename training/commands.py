@@ -34,7 +34,12 @@ Example: tactful models"""
 
 PROMOTE_HELP = """Make a version the champion by hand; without --version, the challenger.
 
-Example: tactful promote churn --version 3"""
+\b
+Example: tactful promote churn --version 3
+         tactful promote churn --rollback
+
+--rollback makes the champion before the present one champion again. A running service switches by itself, without
+losing a request."""
 
 
 @command
@@ -101,14 +106,21 @@ def models(workspace: WorkspaceOption = None) -> None:
 def promote(
     model: Annotated[str, typer.Argument(metavar="churn|propensity", help="Which model.")],
     version: Annotated[int | None, typer.Option("--version", min=1, help="Default: the challenger.")] = None,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Back to the champion before this one.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     opened = locate(workspace)
     if model not in MODELS:
         raise WorkspaceError(f"there is no model `{model}`; choose one of {', '.join(MODELS)}")
+    if rollback and version is not None:
+        raise WorkspaceError("--rollback goes to the champion before, --version to the one named: give one of them")
     from training import promote as promotion
     from training.tracking import Registry
 
+    if rollback:
+        chosen, left = promotion.roll_back(Registry(opened), model)
+        out.print(f"{model} version {chosen} is champion again instead of {left}", markup=False)
+        return
     chosen = promotion.promote(Registry(opened), model, None if version is None else str(version))
     out.print(f"{model} version {chosen} is champion; a running service takes it up by itself", markup=False)
 

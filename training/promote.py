@@ -75,3 +75,19 @@ def promote(registry: Registry, kind: str, version: str | None = None) -> str:
         version = str(challenger.version)
     registry.appoint(kind, version, CHAMPION, "promoted by hand")
     return version
+
+
+def roll_back(registry: Registry, kind: str) -> tuple[str, str]:
+    """Makes whoever was champion before the present one champion again. Returns (version, the one it replaces).
+
+    WorkspaceError where there is no champion, or it is the first one.
+    """
+    champion = registry.holder(kind, CHAMPION)
+    if champion is None:
+        raise WorkspaceError(f"`{kind}` has no champion; run `tactful train {kind}`")
+    left = str(champion.version)
+    if len(registry.champions(kind)) < 2:
+        raise WorkspaceError(
+            f"no other version of `{kind}` was champion before {left}; name one with --version (see `tactful models`)"
+        )
+    return registry.roll_back(kind, f"rolled back from version {left}"), left

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+#: Tag of a registered model: versions in the order in which they became champion, and how many are remembered.
+LINE, REMEMBERED = "champions", 100
 #: What a process needs to load the logged model; stated, because finding out takes MLflow eight seconds.
 REQUIREMENTS = ("scikit-learn", "lightgbm", "feature-engine", "pandas", "numpy", "scipy", "skops")
 
@@ -135,11 +137,27 @@ class Registry:
             raise WorkspaceError(f"there is no version {version} of `{kind}`; see `tactful models`")
         other = CHALLENGER if alias == CHAMPION else CHAMPION
         held = self.holder(kind, other)
+        if alias == CHAMPION and (line := self.champions(kind))[-1:] != [version]:
+            self._line(kind, [*line, version])
         self.client.set_registered_model_alias(kind, alias, version)
         if held is not None and str(held.version) == version:
             self.client.delete_registered_model_alias(kind, other)
         self.client.set_model_version_tag(kind, version, "reason", reason)
         self.client.set_model_version_tag(kind, version, "since", clock.isoformat(clock.Clock().now()))
+
+    def champions(self, kind: str) -> list[str]:
+        """Versions in the order in which they became champion, the present one last; what was rolled back is gone."""
+        return str(self.client.get_registered_model(kind).tags.get(LINE, "")).split()
+
+    def roll_back(self, kind: str, reason: str) -> str:
+        """Makes the champion before the present one champion again; there must be one. Returns its version."""
+        line = self.champions(kind)[:-1]
+        self._line(kind, line)
+        self.appoint(kind, line[-1], CHAMPION, reason)
+        return line[-1]
+
+    def _line(self, kind: str, versions: Sequence[str]) -> None:
+        self.client.set_registered_model_tag(kind, LINE, " ".join(versions[-REMEMBERED:]))
 
     def register(self, kind: str, model_uri: str, run_id: str) -> "ModelVersion":
         """A version of a model, whose name is made known first where it is new; without an alias."""

@@ -75,7 +75,8 @@ def _actions(workspace):
 
 def stunted(*arguments, **options):
     """Hardly a tree, on hardly a feature."""
-    return HabitTrees(None, *arguments[1:], **options, rounds=1, parameters={"feature_fraction": 0.03, "num_leaves": 2})
+    few = {"feature_fraction": 0.03, "num_leaves": 2}
+    return HabitTrees(None, *arguments[1:], **(options | {"rounds": 1, "parameters": few}))
 
 
 def test_a_new_model_takes_over_only_if_it_is_not_worse(untrained, monkeypatch):
@@ -106,6 +107,20 @@ def test_a_new_model_takes_over_only_if_it_is_not_worse(untrained, monkeypatch):
     assert registry.holder("churn", CHALLENGER) is None
     assert promote.promote(registry, "churn", str(first.version)) == str(first.version)
     assert str(registry.holder("churn", CHAMPION).version) == first.version
+
+    # 1, 2, the worse one by hand and 1 by hand were champions: back one by one, to the first and no further
+    line = [first.version, again.version, worse.version, first.version]
+    assert registry.champions("churn") == line
+    registry.client.set_registered_model_alias("churn", CHALLENGER, again.version)
+    for left, back in zip(reversed(line[1:]), reversed(line[:-1]), strict=True):
+        rolled = run("promote", "churn", "--rollback", "-w", str(untrained.folder))
+        assert f"churn version {back} is champion again instead of {left}" in rolled.output
+        assert str(registry.holder("churn", CHAMPION).version) == back
+    assert registry.holder("churn", CHALLENGER) is None  # what is champion again is no challenger any more
+    last = run("promote", "churn", "--rollback", "-w", str(untrained.folder))
+    assert last.exit_code == 2
+    assert "no other version of `churn` was champion before 1" in last.output
+    assert run("promote", "churn", "--rollback", "--version", "1", "-w", str(untrained.folder)).exit_code == 2
 
     # a champion that reads what the catalogue no longer has cannot serve: anyone replaces it
     few = Catalogue(tuple(f for f in DEFAULT if f.name != "recency_purchase"))
