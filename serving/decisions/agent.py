@@ -5,6 +5,7 @@ from typing import Any
 
 from features import clock
 from serving.decisions.customer import Customer, Sighting
+from serving.decisions.guard.gates import day
 from serving.decisions.policy import ContactPolicy, micros
 
 #: How far back something is still a likely reason to get in touch.
@@ -30,14 +31,15 @@ def view(customer: Customer, policy: ContactPolicy, now: int) -> Mapping[str, An
 
 def _open(customer: Customer, policy: ContactPolicy, now: int) -> list[dict[str, Any]]:
     """The newest first; a complaint without a case counts as open for as long as the policy says."""
-    found: list[tuple[int, str, str | None]] = [
-        (since.at, kind, case_id) for kind, case_id, since in customer.profile.open_cases(KINDS)
-    ]
+    profile = customer.profile
+    if not profile.cases and not profile.caseless:  # as with most
+        return []
     length = micros(policy.open_case.without_case)
+    found: list[tuple[int, str, str | None]] = [
+        (since.at, kind, case_id) for kind, case_id, since in profile.open_cases(KINDS)
+    ]
     found += [
-        (since.at, kind, None)
-        for kind, since in customer.profile.caseless.items()
-        if kind in KINDS and now < since.at + length
+        (since.at, kind, None) for kind, since in profile.caseless.items() if kind in KINDS and now < since.at + length
     ]
     opened = customer.sightings.of if found and customer.sightings is not None else lambda *_: []
     return [
@@ -61,8 +63,8 @@ def _probably(
         return {"topic": newest["topic"], "why": why}
     for sighting in latest[:1]:
         if now - LIKELY <= sighting.at:
-            day = clock.isoformat(sighting.at)[:10]
-            return {"topic": sighting.topic, "why": f"{_words(sighting.type)} on {sighting.channel} on {day}"}
+            why = f"{_words(sighting.type)} on {sighting.channel} on {day(sighting.at)}"
+            return {"topic": sighting.topic, "why": why}
     touched = [
         (contact.touched_at, contact)
         for contact in customer.contacts
@@ -71,7 +73,7 @@ def _probably(
     newest_sent = max(touched, key=lambda pair: pair[0], default=None)
     if newest_sent is not None and now - ANSWERED <= newest_sent[0] <= now:
         at, contact = newest_sent
-        return {"topic": None, "why": f"we sent {contact.action} on {contact.channel} on {clock.isoformat(at)[:10]}"}
+        return {"topic": None, "why": f"we sent {contact.action} on {contact.channel} on {day(at)}"}
     return None
 
 

@@ -120,9 +120,10 @@ class Live:
     def _ask(self, candidates: Sequence[Candidate]) -> None:
         """P and learned U of these, each model asked once; what reveals behaviour is scored by what is old enough."""
         scores = self.scores
-        late = scores.delayed is not None
-        now = [each for each in candidates if not (late and each.action.reveals)]
-        old = [each for each in candidates if late and each.action.reveals]
+        now, old = candidates, list[Candidate]()
+        if scores.delayed is not None and any(each.action.reveals for each in candidates):
+            now = [each for each in candidates if not each.action.reveals]
+            old = [each for each in candidates if each.action.reveals]
         for model, asked in ((scores.propensity, now), (scores.delayed, old)):
             chances = model(asked) if model is not None and asked else [None] * len(asked)
             learned = scores.uplift(asked) if scores.uplift is not None and asked else [None] * len(asked)

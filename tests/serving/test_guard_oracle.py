@@ -15,10 +15,12 @@ FACTORS = st.sampled_from([1.0, 0.5, 1.5])
 def same_verdicts(moment: Moment, inbound: bool, factor: float, claiming: bool) -> None:
     world, now = moment.world, moment.now
     direction = "inbound" if inbound else "outbound"
-    guard = Guard(customer_of(world, now), world.playbook, now, direction, factor, claiming)
-    for candidate in EVERY:
+    guard, again = (Guard(customer_of(world, now), world.playbook, now, direction, factor, claiming) for _ in range(2))
+    at_once = guard.all_trips(EVERY)
+    for candidate, trips in zip(EVERY, at_once, strict=True):
         expected = oracle.tripped(world, candidate, now, inbound, factor, not claiming)
-        assert {trip.rule for trip in guard.trips(candidate)} == expected
+        assert {trip.rule for trip in trips} == expected
+        assert again.trips(candidate) == trips
 
 
 def earliest_moments(moment: Moment, factor: float, between: list[float]) -> None:

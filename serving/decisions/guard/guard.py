@@ -241,8 +241,7 @@ def judge(
     factor: float = 1.0,
 ) -> list[tuple[Trip, ...]]:
     """For each candidate, every rule that refuses it; an empty tuple is a pass. Caps bind outbound only."""
-    guard = Guard(customer, playbook, now, direction, factor)
-    return [guard.trips(candidate) for candidate in candidates]
+    return Guard(customer, playbook, now, direction, factor).all_trips(candidates)
 
 
 def judge_claim(customer: Customer, contact: Contact, playbook: Playbook, now: int) -> tuple[Trip, ...]:
