@@ -10,7 +10,7 @@ import orjson
 from features import clock
 from serving.batch_decide.block import Block
 from serving.batch_decide.rules import ASK
-from serving.decisions import explanation
+from serving.decisions import explanation, phrases
 from serving.decisions.bench import Live, Verdict
 from serving.decisions.candidate import Candidate
 from serving.decisions.customer import Contact
@@ -20,7 +20,7 @@ from serving.decisions.many import draw
 from serving.decisions.many.columns import expanded
 from serving.decisions.policy import Action
 from serving.decisions.request import Request
-from serving.decisions.slots import _contact as contact_of
+from serving.decisions.slots import contact_of
 
 Row = dict[str, Any]
 
@@ -196,7 +196,7 @@ class Made:
         for j in worded:
             code, k = stage[j], board.place[j]
             if code == draw.TOO_NEW:
-                told[str(j)] = too_new(self._drawn.ramps[i, j])
+                told[str(j)] = phrases.too_new(self._drawn.ramps[i, j])
             elif code < ASK and (i, k) not in self._block.told:
                 told[str(j)] = frame.rules.reason(code, k)
             elif code < ASK:
@@ -242,16 +242,12 @@ class Repeated:
         }
 
 
-def too_new(ramp: float) -> str:
-    return f"another answer was drawn; too new to take part in more than {ramp:.0%} of draws"
-
-
 _REASONS = {
-    draw.GHOST: "silence: the chosen action is withheld to measure its effect",
-    draw.NOTHING: "silence: no action is offered on this channel",
-    draw.HELD_OUT: "silence: the customer is held out to measure the total effect",
-    draw.IN_ARM: "silence: the customer is in an arm of an experiment that sells nothing",
-    draw.ALL_REFUSED: "silence: every candidate was refused",
-    draw.SILENCE_PAYS: "silence: it was worth more than any action",
-    draw.EXPLORED: "silence: drawn to explore",
+    draw.GHOST: phrases.GHOST,
+    draw.NOTHING: phrases.NOTHING,
+    draw.HELD_OUT: phrases.HOLDOUT,
+    draw.IN_ARM: phrases.IN_ARM,
+    draw.ALL_REFUSED: phrases.ALL_REFUSED,
+    draw.SILENCE_PAYS: phrases.SILENCE_PAYS,
+    draw.EXPLORED: phrases.EXPLORED,
 }

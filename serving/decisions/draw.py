@@ -92,7 +92,7 @@ def _chances(contenders: Sequence[Contender], policy: ContactPolicy, arm: Arm | 
     epsilon = policy.exploration.epsilon
     each = epsilon / (len(contenders) + 1)
     thompson = policy.exploration.method == "thompson" and any(one.shape is not None for one in contenders)
-    wins, silence = _doubtful(contenders) if thompson else _certain(contenders)
+    wins, silence = doubtful(contenders) if thompson else _certain(contenders)
     return [each + (1.0 - epsilon) * win for win in wins], each + (1.0 - epsilon) * silence
 
 
@@ -106,7 +106,7 @@ def _certain(contenders: Sequence[Contender]) -> tuple[list[float], float]:
     return wins, left
 
 
-def _doubtful(contenders: Sequence[Contender], values: np.ndarray | None = None) -> tuple[list[float], float]:
+def doubtful(contenders: Sequence[Contender], values: np.ndarray | None = None) -> tuple[list[float], float]:
     """Thompson sampling, without sampling: the probability that each is the best of those that take part.
 
     Each contender's worth has a number of equally likely `values` [n, number], so the distribution is a finite sum and
@@ -116,8 +116,8 @@ def _doubtful(contenders: Sequence[Contender], values: np.ndarray | None = None)
         values = np.array([_values(one) for one in contenders])
     before = sum(one.first for one in contenders)
     if 0 < before < len(contenders):
-        wins, left = _doubtful(contenders[:before], values[:before])
-        others, silence = _doubtful(contenders[before:], values[before:])
+        wins, left = doubtful(contenders[:before], values[:before])
+        others, silence = doubtful(contenders[before:], values[before:])
         return [*wins, *(left * win for win in others)], left * silence
     number, points = values.shape
     ramp = np.array([one.ramp for one in contenders])

@@ -7,7 +7,7 @@ import hashlib
 import struct
 from collections.abc import Mapping, Sequence
 
-from serving.decisions import arbitration, eligibility
+from serving.decisions import arbitration, eligibility, phrases
 from serving.decisions.arms import Arms
 from serving.decisions.bench import Bench, Verdict
 from serving.decisions.candidate import Candidate
@@ -96,12 +96,12 @@ def _fill(
         distribution=cells,
         intended=intended,
         fates=fates,
-        contact=_contact(number, chosen, ghost, request, playbook, now),
+        contact=contact_of(number, chosen, ghost, request, playbook, now),
         says=None if chosen is None else bench.says(chosen),
     )
 
 
-def _contact(
+def contact_of(
     number: int, chosen: Candidate | None, ghost: Candidate | None, request: Request, playbook: Playbook, now: int
 ) -> Contact | None:
     """What the store is asked to insert: a reservation, or a ghost, so that what was withheld once stays withheld."""
@@ -161,13 +161,13 @@ def _fates(
         if name in refused:
             stage, reason = refused[name]
         elif name in taken:
-            stage, reason = "taken", "fills another slot of this decision"
+            stage, reason = "taken", phrases.TAKEN
         elif trips:
             stage, reason = "guard", "; ".join(trip.text for trip in trips)
         elif factors is None:
-            stage, reason = "score", "no model can score it and the policy states no fallback"
+            stage, reason = "score", phrases.NO_SCORE
         elif key == winner:
-            stage, reason = ("withheld", "withheld to measure") if drawn.ghost else ("chosen", "chosen")
+            stage, reason = ("withheld", phrases.WITHHELD) if drawn.ghost else ("chosen", phrases.CHOSEN)
         elif silent and not arms.may(candidate.action, playbook.policy):
             stage, reason = _kept_from(arms)
         else:
@@ -178,17 +178,17 @@ def _fates(
 
 def _kept_from(arms: Arms) -> tuple[Stage, str]:
     if arms.holdout == "holdout" or arms.experiment is None:
-        return "holdout", "the customer is in the holdout"
-    return "experiment", f"the customer is in the experiment's arm {arms.experiment.name}"
+        return "holdout", phrases.HELD_OUT
+    return "experiment", phrases.in_arm(arms.experiment.name)
 
 
 def _lost(one: Contender) -> str:
     _, gain, fixed, _, _, ramp, first = one
     if gain - fixed <= 0.0 and not first:
-        return "worth less than silence"
+        return phrases.WORTH_LESS
     if ramp < 1.0:
-        return f"another answer was drawn; too new to take part in more than {ramp:.0%} of draws"
-    return "another answer was drawn"
+        return phrases.too_new(ramp)
+    return phrases.NOT_DRAWN
 
 
 def _reason(chosen: Candidate | None, ghost: Candidate | None, fates: Sequence[Fate]) -> str:
@@ -196,15 +196,15 @@ def _reason(chosen: Candidate | None, ghost: Candidate | None, fates: Sequence[F
     if chosen is not None:
         return f"{chosen.action.title or chosen.action.name} on {chosen.channel}"
     if ghost is not None:
-        return "silence: the chosen action is withheld to measure its effect"
+        return phrases.GHOST
     if not fates:
-        return "silence: no action is offered on this channel"
+        return phrases.NOTHING
     stages = {fate.stage for fate in fates}
     if "holdout" in stages:
-        return "silence: the customer is held out to measure the total effect"
+        return phrases.HOLDOUT
     if "experiment" in stages:
-        return "silence: the customer is in an arm of an experiment that sells nothing"
+        return phrases.IN_ARM
     if "arbitration" not in stages:
-        return "silence: every candidate was refused"
+        return phrases.ALL_REFUSED
     none_pays = all(fate.factors is None or fate.factors.expected_value <= 0.0 for fate in fates)
-    return "silence: it was worth more than any action" if none_pays else "silence: drawn to explore"
+    return phrases.SILENCE_PAYS if none_pays else phrases.EXPLORED

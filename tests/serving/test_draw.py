@@ -17,7 +17,7 @@ from serving.decisions import holdout
 from serving.decisions.customer import Customer
 from serving.decisions.decide import decide
 from serving.decisions.decision import Candidate, Decision
-from serving.decisions.draw import Contender, _doubtful, _values, distribution, draw, ranked
+from serving.decisions.draw import Contender, _values, distribution, doubtful, draw, ranked
 from serving.decisions.profile import Told
 
 RANDOM = {"exploration": {"epsilon": 0.3}, "withholding": {"share": 0.2}}
@@ -88,7 +88,7 @@ def test_maturity_follows_the_responses_that_the_model_learned_from():
 
 
 THOMPSON = {"exploration": {"method": "thompson", "epsilon": 0.0}}
-doubtful = st.lists(
+crowded = st.lists(
     st.builds(
         Contender,
         st.just(Candidate(ACTIONS.by_name["c"], "email")),
@@ -104,13 +104,13 @@ doubtful = st.lists(
 ).map(ranked)
 
 
-@given(doubtful)
+@given(crowded)
 def test_thompson_states_the_chance_that_each_is_best_as_counting_every_case_does(found):
     """By brute force: every value of every contender, taking part or not, one winner in each case."""
-    wins, silence = _doubtful(found)
+    wins, silence = doubtful(found)
     values = [_values(one)[::8] for one in found]  # every eighth value, so that all cases can be counted
     few, few_silence = _by_hand(found, values)
-    coarse_wins, coarse_silence = _doubtful(found, values=np.array(values))
+    coarse_wins, coarse_silence = doubtful(found, values=np.array(values))
     assert [*coarse_wins, coarse_silence] == pytest.approx([*few, few_silence], abs=1e-9)
     assert sum(wins) + silence == pytest.approx(1.0, abs=1e-9)
     assert all(-1e-12 <= chance <= 1 + 1e-12 for chance in [*wins, silence])

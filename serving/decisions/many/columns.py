@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from serving.decisions import phrases
 from serving.decisions.many import draw
 from serving.decisions.many.board import Board
 from serving.decisions.many.draw import Cells, Drawn
@@ -19,15 +20,15 @@ from serving.decisions.many.draw import Cells, Drawn
 MARK = b'{"columns":'
 #: By letter: the stage, and the reason where it is the same for everyone.
 _STAGES: tuple[tuple[str, str | None], ...] = (
-    ("chosen", "chosen"),
-    ("withheld", "withheld to measure"),
+    ("chosen", phrases.CHOSEN),
+    ("withheld", phrases.WITHHELD),
     ("guard", None),
-    ("score", "no model can score it and the policy states no fallback"),
-    ("holdout", "the customer is in the holdout"),
+    ("score", phrases.NO_SCORE),
+    ("holdout", phrases.HELD_OUT),
     ("experiment", None),
-    ("arbitration", "worth less than silence"),
+    ("arbitration", phrases.WORTH_LESS),
     ("arbitration", None),
-    ("arbitration", "another answer was drawn"),
+    ("arbitration", phrases.NOT_DRAWN),
     ("eligible", None),
     ("applicable", None),
     ("suitable", None),
@@ -143,8 +144,7 @@ def expanded(logged: Mapping[str, Any]) -> dict[str, Any]:
     }
     arm = document["arms"]["experiment"]
     document["candidates"] = [
-        _fate(j, key, columns, own, chance.get(key, 0.0), f"the customer is in the experiment's arm {arm}")
-        for j, key in enumerate(keys)
+        _fate(j, key, columns, own, chance.get(key, 0.0), phrases.in_arm(arm)) for j, key in enumerate(keys)
     ]
     return document
 

@@ -12,7 +12,7 @@ from numba import njit
 
 from serving.decisions import arbitration
 from serving.decisions.arms import Arms
-from serving.decisions.draw import _doubtful as doubtful
+from serving.decisions.draw import doubtful
 from serving.decisions.fate import Factors
 from serving.decisions.many.board import Board
 from serving.decisions.many.crowd import Crowd
