@@ -78,7 +78,7 @@ def insert(tx: Tx, fresh: Sequence[Contact]) -> None:
     """
     now = {contact.customer_id: contact.reserved_at for contact in fresh}
     waiting = tx.execute(
-        f"SELECT {COLUMNS} FROM contacts WHERE customer_id IN (SELECT value FROM texts(?)) "
+        f"SELECT {COLUMNS} FROM contacts INDEXED BY contacts_holding WHERE customer_id IN (SELECT value FROM texts(?)) "
         f"AND {OPEN} AND state = 'reserved' AND expires_at <= ?",
         (list(now), max(now.values())),
     )

@@ -22,7 +22,7 @@ from serving.store.words import Words
 _CONTACTS = f"""
     (SELECT json_group_array(json_array({
     contacts.COLUMNS.replace("customer_id", "theirs.customer_id").replace(" state,", " theirs.state,")
-})) FROM contacts AS theirs
+})) FROM contacts AS theirs INDEXED BY contacts_holding
         WHERE theirs.customer_id = customers.customer_id AND theirs.{contacts.OPEN}
             AND (touched_at IS NULL OR touched_at >= seen_to - {KEPT + clock.DAY})
             AND (theirs.state <> 'ghost' OR respond_by > seen_to))"""
