@@ -108,6 +108,31 @@ def fit(fitted: CrossFit, name: str, arm: int, learners: Mapping[str, Learner] =
     return Blend([Constant(level, 0.0), *parts], [1.0, *weights.values()])
 
 
+def in_turn(
+    fitted: CrossFit, name: str, arm: int, learners: Mapping[str, Learner] = LEARNERS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Effects of the later three fifths of the customers, each fold's learned from the folds before it alone.
+
+    Returns bool[n], who they are, and their effects. Where every fold is grouped by effects that all others taught,
+    chance in one fold picks the groups of another and the errors add up: intervals of extreme groups then hold the
+    truth in 91 % of samples, not 95. Learned in turn, the errors are uncorrelated.
+    Source: Luedtke and van der Laan, Annals of Statistics 44 (2016).
+    """
+    later = np.unique(fitted.fold)[-(-2 * len(np.unique(fitted.fold)) // 5) :]
+    effects = fitted.of(name, arm).copy()  # the last fold's were learned from all before it already
+    for k in later[:-1]:
+        before = fitted.fold < k
+        learn = fitted.sample.rows(before)
+        learn = nuisance.complete(learn, folds(learn.arm, INNER, seed=1))
+        known = {one: found[before] for one, found in fitted.effects.items()}
+        own = fitted.fold == k
+        effects[own] = fit(CrossFit(learn, fitted.fold[before], known), name, arm, learners).effect(
+            fitted.sample.inputs[own]
+        )
+    judged = np.isin(fitted.fold, later)
+    return judged, effects[judged]
+
+
 def _blended(fitted: CrossFit, arm: int) -> np.ndarray:
     """The blend's effects of each fold, by weights that the other folds chose."""
     found = fitted.of(CONSTANT, arm).copy()

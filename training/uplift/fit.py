@@ -58,6 +58,8 @@ def _arm(prepared: Prepared, crossed: CrossFit, choice: Choice, arm: int) -> Arm
     score, effect = sample.effect_score(arm), crossed.of(choice.name, arm)
     shown = heterogeneity.examine(crossed, arm, choice)
     slope, _ = heterogeneity.best_linear_predictor(score, effect, fold)
+    judged, in_turn = choose.in_turn(crossed, choice.name, arm)
+    told_by = (score[judged], in_turn, fold[judged])
     pair = (sample.arm == arm) | (sample.arm == 0)
     ranking = choose.within(effect, fold)
     ranked = (ranking[pair], sample.outcome[pair], sample.arm[pair] == arm)
@@ -73,8 +75,8 @@ def _arm(prepared: Prepared, crossed: CrossFit, choice: Choice, arm: int) -> Arm
         test_p=shown.p,
         gain_p=shown.gain_p,
         calibration_slope=slope if varies else None,
-        fifths=[_group(one) for one in heterogeneity.groups(score, effect, fold, 5)],
-        tenths=[_group(one) for one in heterogeneity.groups(score, effect, fold, 10)],
+        fifths=[_group(one) for one in heterogeneity.groups(*told_by, 5)],
+        tenths=[_group(one) for one in heterogeneity.groups(*told_by, 10)],
         qini=curves.qini_interval(*ranked) if areas else None,
         auuc=curves.auuc_interval(*ranked) if areas and sample.binary else None,
         sentence="",

@@ -81,7 +81,7 @@ def best_linear_predictor(score: np.ndarray, effect: np.ndarray, fold: np.ndarra
 def groups(score: np.ndarray, effect: np.ndarray, fold: np.ndarray, count: int) -> list[Group]:
     """Customers cut into `count` equal groups by effect, lowest first, within each fold; none where nothing varies.
 
-    Source: sorted group average treatment effects, ibid.
+    Intervals are honest for effects learned in turn (`choose.in_turn`). Source: sorted group effects, ibid.
     """
     if within(effect, fold).std() <= 1e-12:
         return []

@@ -10,6 +10,8 @@ METHOD = [
     "The learner is the simplest whose cross-validated doubly robust loss is within one standard error of the best.",
     "Heterogeneity counts as shown where the test of the best linear predictor has p < 0.05 and the best learner's"
     " loss is below that of one effect for all, p < 0.05 after Bonferroni over the learners.",
+    "Fifths and tenths hold the later three fifths of the customers, by effects learned from those before them alone,"
+    " so that their intervals are honest.",
     "Qini and AUUC are scikit-uplift's normalised coefficients, with bootstrap intervals over customers, of"
     " out-of-fold effects.",
     "Values of rules are gains a customer over contacting nobody, the stated cost paid; intervals are 95 %.",
