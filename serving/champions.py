@@ -1,6 +1,8 @@
 """The champion models of a workspace: found by their MLflow alias, compiled, exchanged as a whole while serving."""
 
 import logging
+import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,10 @@ from serving.scorer import Scorer
 
 KINDS = ("churn", "propensity")
 ALIAS = "champion"
+#: A file's times are no finer than this on any file system that a registry lies on.
+STEP_NS = 2_000_000_000
+#: Time of the last change in nanoseconds and size, of each file of a local registry.
+Stamp = tuple[tuple[int, int], ...]
 log = logging.getLogger("tactful.champions")
 
 
@@ -53,13 +59,18 @@ class Champions:
         self.current: Mapping[str, Champion] = {}
         self.problems: Mapping[str, str] = {}
         self.untrained: frozenset[str] = frozenset()
+        self._looked: Stamp | None = None  # at what state of the registry everything was well
 
     def poll(self) -> bool:
         """Looks at the registry and loads what is new; True where `current` changed.
 
         A champion that cannot be read leaves the one in use where it is, and says so in `problems`; kinds that have
-        none at all are also in `untrained`.
+        none at all are also in `untrained`. A local registry that nobody wrote to is not asked: that takes some
+        milliseconds of Python, for which decisions would wait.
         """
+        stamp = _stamp(self._workspace.tracking_uri)
+        if stamp is not None and stamp == self._looked:
+            return False
         found: dict[str, Champion] = {}
         problems: dict[str, str] = {}
         untrained: set[str] = set()
@@ -78,6 +89,7 @@ class Champions:
             if self.problems.get(kind) != text:
                 log.warning(text)
         self.problems, self.untrained = problems, frozenset(untrained)
+        self._looked = None if problems else stamp
         changed = {k: c.version for k, c in found.items()} != {k: c.version for k, c in self.current.items()}
         if changed:
             self.current = found
@@ -130,6 +142,25 @@ class Champions:
                 run_id=run_id, artifact_path="scorer", dst_path=str(local), tracking_uri=uri
             )
         )
+
+
+def _stamp(uri: str) -> Stamp | None:
+    """When a local registry was last written to; None where it is elsewhere, or was written to a moment ago: a file's
+    time moves in steps, and two writes may share one.
+    """
+    if not uri.startswith("sqlite:///"):
+        return None
+    file = Path(uri.removeprefix("sqlite:///"))
+    found = tuple((at.st_mtime_ns, at.st_size) for path in (file, Path(f"{file}-wal")) if (at := _stat(path)))
+    newest = max((changed for changed, _ in found), default=0)
+    return found if newest and time.time_ns() - newest > STEP_NS else None
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
 
 
 def levels(catalogue: Catalogue, settings: Settings) -> dict[str, tuple[str, ...] | None]:

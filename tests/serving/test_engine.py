@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import market
 import numpy as np
@@ -123,6 +125,26 @@ def test_a_champion_that_cannot_be_read_leaves_the_old_one_in_use(engine, shop):
     assert "cannot be read" in report["notes"][0]
     assert report["versions"]["models"]["churn"]["version"] == "1"
     assert engine.score(ScoreRequest(customer_id="C1"))["churn"] > 0
+
+
+def test_a_local_registry_is_asked_only_where_it_was_written_to(shop, monkeypatch):
+    file = Path(shop.tracking_uri.removeprefix("sqlite:///"))
+    long_ago = time.time_ns() - 60_000_000_000
+    os.utime(file, ns=(long_ago, long_ago))
+    champions = Champions(shop, DEFAULT)
+    assert champions.poll() is True
+    asked = []
+    find = champions._find
+    monkeypatch.setattr(champions, "_find", lambda kind, used: asked.append(kind) or find(kind, used))
+    assert champions.poll() is False
+    assert asked == []
+    os.utime(file, ns=(long_ago + 1, long_ago + 1))
+    champions.poll()
+    assert asked == ["churn", "propensity"]
+    os.utime(file)  # just now: more may come in the same tick of the clock
+    champions.poll()
+    champions.poll()
+    assert len(asked) == 6
 
 
 def test_without_models_it_is_not_ready_and_batch_scoring_says_what_to_run(tmp_path):
