@@ -73,11 +73,6 @@ def estimate(feedback: Feedback, method: Method, clip: float | None = None, swit
     return Estimate(method, terms, _support(feedback, base, stands, clip, scale), bias)
 
 
-def difference(one: Estimate, other: Estimate) -> Estimate:
-    """`one` minus `other`, of the same rows: what both share drops out of the interval."""
-    return Estimate(one.method, one.terms - other.terms, bias=one.bias + other.bias)
-
-
 def played(feedback: Feedback) -> Estimate:
     """What the policy that was played earned: the plain mean, no weights."""
     return Estimate("ips", _by_cluster(feedback, feedback.reward))

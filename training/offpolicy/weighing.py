@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 
 from training.offpolicy import outcomes
-from training.offpolicy.estimators import Estimate, by_cluster, difference, estimate, played
+from training.offpolicy.estimators import Estimate, by_cluster, estimate, played
 from training.offpolicy.feedback import Feedback
 from training.offpolicy.logbook import Logbook
 from training.offpolicy.rejudging import Cell, Rejudged, Treatment, cells, made
 
 #: Features that say next to nothing are left out: below this many different rows.
 _LEAST_VARIED = 20
-#: Fewer rows of one state are no ground to weigh it by.
-_LEAST_ALIKE = 50
 
 
 @dataclass(frozen=True)
@@ -83,63 +81,33 @@ class Weighed:
         here, first = np.arange(len(weight)), self._reach(memory)
         return np.where(zeros[here] > zeros[first], 0.0, np.exp(logs[here] - logs[first]))
 
-    def states(self, memory: int) -> np.ndarray:
-        """int[n]: rows alike in how many contacts were made on each channel in (at - memory, at).
-
-        Rare ones go by the number of all, and the rarest of those together.
-        """
-        channels = sorted({channel for _, channel in self.treatments})
-        on = np.array([-1, *(channels.index(channel) for _, channel in self.treatments)])[self.action]
-        first, here = self._reach(memory), np.arange(len(self.rows))
-        counts = np.zeros((len(here), len(channels)), np.int64)
-        for n in range(len(channels)):
-            sums = np.concatenate([[0], np.cumsum(on == n)])
-            counts[:, n] = sums[here] - sums[first]
-        _, cell, size = np.unique(counts, axis=0, return_inverse=True, return_counts=True)
-        total = counts.sum(1)
-        rare = size[cell] < _LEAST_ALIKE
-        few = np.bincount(total, minlength=total.max(initial=0) + 1)[total] < _LEAST_ALIKE
-        return np.where(rare, -1 - np.where(few, 0, total), cell)
-
     def _reach(self, memory: int) -> np.ndarray:
         """int[n]: the first row of the same person in (at - memory, at]."""
         _, number = np.unique(self.who, return_inverse=True)
         keys = number * (int(np.ptp(self.at)) + memory + 2) + (self.at - self.at.min())
         return np.maximum(np.searchsorted(keys, keys - memory, side="right"), np.searchsorted(number, number))
 
-    def life(self, reward: np.ndarray, path: np.ndarray, states: np.ndarray) -> Change:
-        """The same under the other policy for as long as `path` goes back, by the states that it leads to.
+    def change(self, reward: np.ndarray, path: np.ndarray | None = None) -> Change:
+        """Doubly robust, and of what differs alone: where both policies draw alike, the log itself is the answer.
 
-        A state counts by the mean weight of the paths to it (Xie, Ma and Wang, NeurIPS 2019), which is right where what
-        an answer brings depends on earlier ones through the state alone, and far steadier than each path's own weight.
+        With a `path`, states count by how much likelier the other policy was to lead to them: per-decision importance
+        sampling (Precup, Sutton and Singh, ICML 2000) with a finite memory, the paths' weights made to average 1.
         """
-        _, cell = np.unique(states, return_inverse=True)
         whole, same = self._both(reward)
-        size = np.bincount(cell)
-        heavy = path / path.mean()
-        weight = (np.bincount(cell, heavy) / size)[cell]
-        terms = estimate(replace(whole, cluster=None), "doubly_robust").terms
-        mean = (np.bincount(cell, terms) / size)[cell]
-        value = float((weight * mean).mean())
-        found = value + heavy * (mean - value) + weight * (terms - mean)  # with what is uncertain of the weights
-        plain = estimate(replace(same, cluster=None), "doubly_robust").terms
-        before = played(same)
-        gap = by_cluster(found - plain, self.who)
+        after, plain = (estimate(each, "doubly_robust").terms for each in (whole, same))
+        if path is not None:
+            share = path / path.mean()
+            value = float((share * after).mean())
+            after = value + share * (after - value)
+        before, gap = played(replace(same, cluster=self.who)), by_cluster(after - plain, self.who)
         return Change(before, Estimate("doubly_robust", before.terms + gap), Estimate("doubly_robust", gap))
-
-    def change(self, reward: np.ndarray) -> Change:
-        """Doubly robust, and of what differs alone: where both policies draw alike, the log itself is the answer."""
-        whole, same = self._both(reward)
-        gap = difference(estimate(whole, "doubly_robust"), estimate(same, "doubly_robust"))
-        before = played(same)
-        return Change(before, Estimate("doubly_robust", before.terms + gap.terms), gap)
 
     def _both(self, reward: np.ndarray) -> tuple[Feedback, Feedback]:
         """For the other policy, and for the one that was played, with the same predictions."""
         found = np.zeros_like(self.logging)
         if reward.any():
             found = outcomes.predicted(self.inputs, self.action, reward, len(self.treatments) + 1, cluster=self.who)
-        whole = self.feedback(reward).with_reward(reward, found)
+        whole = Feedback(self.logging, self.target, self.action, reward, found)
         return whole, replace(whole, target=self.logging)
 
 

@@ -201,7 +201,6 @@ def _by_day(whole: Weighed, workspace: Workspace, memory: int) -> View:
     log = whole.log
     path = whole.paths(memory * DAY)
     told = overlap(whole.feedback(np.zeros(len(whole.rows)), path))
-    states = whole.states(memory * DAY)
     per = f"customer-days, under the other policy for {memory} days before"
     if told.effective < FEWEST or told.share < THINNEST:
         why = (
@@ -215,7 +214,7 @@ def _by_day(whole: Weighed, workspace: Workspace, memory: int) -> View:
     answers = []
     for name, event in logbook.events(log, workspace.settings).items():
         reward = logbook.total(event, whole.who, whole.at, end)
-        answers.append(_answer(name, whole.life(reward, path, states), 1000.0 * len(whole.rows) / length))
+        answers.append(_answer(name, whole.change(reward, path), 1000.0 * len(whole.rows) / length))
     return View(per, told, answers, _contacts(whole, path / path.mean(), length))
 
 
