@@ -22,9 +22,9 @@ Sources, and what they say:
 - Ascarza, Iyengar and Schleicher (Journal of Marketing Research 2016): encouraging customers can wake those who would
   have stayed: churn rose from 6 to 10 %. About an eighth here are such sleeping dogs.
 
-The settings were placed by their ceilings, before anything learned: an observer who reads every x without error and
-knows all equations and each customer's rate, but neither the traits nor who has left, comes to .94 of the oracle's gain
-at `plain`, .90 at `usual` and .21 at `barely`. Nobody who learns can hope for more.
+The settings were placed before anything learned: an observer who reads every x without error, knows all equations and
+each customer's rate, and takes each trait at its mean given x, without knowing who has left, comes to .93 of the
+oracle's gain at `plain`, .91 at `usual` and .04 at `barely`.
 """
 
 from typing import NamedTuple
@@ -104,7 +104,7 @@ class Parameters(NamedTuple):
 
     # What a contact does: it adds purchases that would not have been made (see actions.py), spread over days that halve
     # every `wears_off`; scaled by the channel's reach and one's preference for it, by the chance not to buy within
-    # `soon` days anyway, and by 1 - load / tolerance, never below 0.
+    # `soon` days anyway, and by 1 - load / (2 tolerance), never below 0.
     wears_off: float = 3.0
     reach: tuple[float, ...] = (0.5, 0.5, 0.5, 1.6, 0.9, 1.0, 1.2, 0.15)
     soon: float = 14.0
@@ -115,16 +115,17 @@ class Parameters(NamedTuple):
     voucher: float = 14.0
 
     # What it costs: sleeping dogs (this share; the edge is blurred) resent every contact by `resented`, anybody what is
-    # beyond their tolerance, by channel.
+    # beyond `bears` times the load that they tolerate, by channel.
     dogs: float = 0.12
     blur: float = 0.25
     resented: float = 0.15
     annoyed: float = 0.25
+    bears: float = 1.5
     intrusive: tuple[float, ...] = (0.5, 1.0, 0.4, 2.0, 1.0, 1.0, 1.2, 0.1)
     # Opting out of the channel at no load; times (1 + 2 for a dog) x (1 + steep x (load / tolerance)^2). Complaining:
     # a share of that, which adds dissatisfaction and closes the channel too.
     opts_out: tuple[float, ...] = (0.0005, 0.002, 0.001, 0.006, 0.003, 0.0012, 0.003, 0.0003)
-    steep: float = 4.0
+    steep: float = 1.5
     complains: float = 0.125
     complaint: float = 0.5
 

@@ -2,8 +2,9 @@
 
 Godfrey, Seiders and Voss (2011) found repurchase to rise and then fall with the number of contacts on a channel, as a
 quadratic with its top at an ideal level, and channels to aggravate each other. A quadratic's slope falls in a straight
-line: the next contact is worth (1 - load / tolerance) of the first. With v_c the contacts on channel c in shares of its
-ideal,
+line: with n contacts in a quarter, n (1 - n / (2 ideal)) is highest at n = ideal. So the next contact is worth
+1 - load / (2 tolerance) of the first, where the load is 1 at the ideal number. With v_c the contacts on channel c in
+shares of its ideal,
 
     load = sum_c v_c + mixing * sum_{c != d} v_c v_d,      v_c fades by exp(-1 / memory) a day.
 """

@@ -3,8 +3,8 @@
 With x = load / tolerance before the contact and y after it, w the customer's preference for the channel and L their
 rate of buying, a contact
 
-    adds       base * fit * w * reach * exp(-soon L) * max(0, 1 - x)                    purchases, over some days
-    upsets by  intrusive * (resented * dog + annoyed * max(0, y - 1))                   dissatisfaction
+    adds       base * fit * w * reach * exp(-soon L) * max(0, 1 - x / 2)                purchases, over some days
+    upsets by  intrusive * (resented * dog + annoyed * max(0, y - bears))                 dissatisfaction
     opts out   with probability opts_out * (1 + 2 dog) * (1 + steep x^2)
     complains  with probability `complains` times that
     is clicked with probability clicks * w * (1/2 + fit) * exp(-x)
@@ -40,13 +40,13 @@ def fitting(kind: int, price: float, service: float, store: float, due: float) -
 @inlined
 def added(base: float, fit: float, affinity: float, reach: float, rate: float, soon: float, x: float) -> float:
     """Purchases that would not have been made."""
-    return base * fit * affinity * reach * exp(-soon * rate) * max(0.0, 1.0 - x)
+    return base * fit * affinity * reach * exp(-soon * rate) * max(0.0, 1.0 - 0.5 * x)
 
 
 @inlined
 def upset(p: Any, channel: int, dog: float, y: float) -> float:
     """Dissatisfaction from being contacted."""
-    return p.intrusive[channel] * (p.resented * dog + p.annoyed * max(0.0, y - 1.0))
+    return p.intrusive[channel] * (p.resented * dog + p.annoyed * max(0.0, y - p.bears))
 
 
 @inlined

@@ -9,8 +9,8 @@ rho^(t-1), and g = exp(-rate of discount a day),
     G(j)  = 1 - nu + nu exp(-J (b rho^j + m s S_j))
 
 a finite sum, exact up to four purchases a day at most. Permission: contacts of one kind at a rate r hold the load at
-r v M (M the memory), each worth e (1 - load / tolerance) - k, so the best rate is worth tolerance (e - k)^2 / (4 e v M)
-a day, and a load that is there already costs (e - k) / (2 v) a unit: the price of load.
+r v M (M the memory), each worth e (1 - load / (2 tolerance)) - k, so the best rate is worth
+tolerance (e - k)^2 / (2 e v M) a day, and a load that is there already costs (e - k) / (2 v) a unit: the price of load.
 """
 
 from math import exp
@@ -130,10 +130,9 @@ def _plans(
                 e = purchases * (money * boosted[i, 0] - redeemed)
                 k = treated.cost[t] + redeemed * anyway + slope * rs.upset(p, c, dog, 0.0)
                 if c == best:
-                    half = rs.opting_out(p, c, dog, 0.5)
-                    k += half * (1.0 + p.complains) * loses * days[i]
+                    k += rs.opting_out(p, c, dog, 1.0) * (1.0 + p.complains) * loses * days[i]
                 if e > k:
-                    value = traits.tolerance[i] * (e - k) ** 2 / (4.0 * e * p.load[c] * p.memory)
+                    value = traits.tolerance[i] * (e - k) ** 2 / (2.0 * e * p.load[c] * p.memory)
                     if value > permit[i, c]:
                         permit[i, c], price[i, c] = value, (e - k) / (2.0 * p.load[c])
             best = int(np.argmax(permit[i]))
