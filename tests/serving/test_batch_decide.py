@@ -1,6 +1,7 @@
 """A batch decides what the service would decide, customer by customer, and gives volumes to the most valuable first."""
 
 import asyncio
+from collections import Counter
 from concurrent.futures import Future
 
 import market
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from features.clock import DAY
 from features.workspace import WorkspaceError
 from serving import scoring
 from serving.batch_decide import Runner, audience, report
@@ -19,6 +21,8 @@ from serving.batch_decide.allocation import Allocation
 from serving.commands import app
 from serving.decisions import policy
 from serving.decisions.decide import decide
+from serving.decisions.many.columns import MARK
+from serving.decisions.replay import replay
 from serving.engine import Engine
 from serving.engine.volumes import day_of
 from serving.store.protocol import Commit
@@ -229,6 +233,119 @@ def test_a_lost_race_is_judged_again(engine, monkeypatch):
     found = answers(runner, market.customers())
     assert runner.tally.judged_again == 5
     assert len(found) == len(engine.store.export("decisions", 0)) == 60
+
+
+def test_its_log_is_read_as_any_other(engine):
+    """Candidates are logged as columns, and whoever reads the log gets the document that a single decision has."""
+    runner = Runner(engine, "spring", "email")
+    found = answers(runner, market.customers())
+    assert all(made.to_bytes().startswith(MARK) for made in runner._made(market.customers()))
+    exported = {line.pop("decision_id"): line for line in engine.store.export("decisions", 0)}
+    for customer_id, document in found.items():
+        again = orjson.loads(engine.store.decision(document["decision_id"]))
+        assert again == document
+        assert orjson.loads(engine.store.find_decision(f"spring/{customer_id}")[1]) == document
+        assert exported[document["decision_id"]]["candidates"] == document["candidates"]
+        assert orjson.loads(replay(again, engine.playbook).to_bytes()) == document
+    (line,) = engine.store.export_customer(["C1"])["decisions"]
+    assert line == found["C1"]
+    assert {cell["ghost"] for each in found.values() for cell in each["distribution"]} == {True, False}
+
+
+ODD = """
+  - {name: looks, issue: sales, group: winback, channels: [email], value: 9,
+     eligible: "features.exists(name, name == 'tenure_purchase')"}
+  - {name: late, issue: sales, group: winback, channels: [email], value: 70, reveals: [{type: purchase}]}
+  - {name: stage, issue: sales, group: winback, channels: [email], value: 20, stages: [nowhere]}
+"""
+
+
+@pytest.mark.parametrize("method", ["epsilon", "thompson"])
+def test_what_arrays_cannot_say_is_asked_of_each_alone(engine, method):
+    """Rules over all features, signals and what may be scored of them, stages, arms, deferring, Thompson's draw."""
+    (engine.workspace.folder / "actions.yaml").write_text(ACTIONS + ODD)
+    file = engine.workspace.folder / "contact_policy.yaml"
+    arm = (
+        "experiment: {arms: [{name: none, share: 0.2, play: nothing}, {name: any, share: 0.2, play: random_eligible}]}"
+    )
+    text = file.read_text().replace("epsilon: 0.2", f"epsilon: 0.2, method: {method}")
+    file.write_text(f"{text}\n{arm}\nmaturity: {{positives: 50}}\non_cap: defer\ncap_levels: {{}}\n"
+                    "quiet: {hours: '11:00-13:00'}\npressure: {limit: 0.3}\n")  # fmt: skip
+    engine.playbook = policy.load(engine.workspace)
+    scorer = engine.champions.current["propensity"].scorer
+    scorer.positives = {"winback": 3, "voucher": 60}
+    stated = [
+        {"customer_id": f"C{i}", "valid_from": "2026-05-01",
+         "attributes": {"time_zone": "Europe/Berlin" if i % 3 else "Asia/Tokyo", "country": "AT"}}
+        for i in range(40)
+    ]  # fmt: skip
+    assert asyncio.run(engine.record_attributes(stated))["accepted"] == 40
+    runner = Runner(engine, method, None, dry_run=True)
+    found, stages = answers(runner, market.customers()), Counter()
+    for customer_id, document in found.items():
+        one = alone(engine, runner, customer_id)
+        plain = {name for name, action in engine.playbook.actions.by_name.items() if action.volume is None}
+        if (one.chosen is None or one.chosen.action.name in plain) and not runner._spent.get(customer_id):
+            assert document == orjson.loads(one.to_bytes())
+            stages.update((fate.candidate.action.name, fate.stage) for fate in one.fates)
+    assert stages["looks", "guard"] + stages["looks", "arbitration"] > 0
+    assert stages["stage", "applicable"] > 5
+    assert {stage for _, stage in stages} >= {"guard", "arbitration", "experiment", "holdout", "chosen"}
+
+
+def test_a_killed_batch_loses_no_more_of_a_volume_than_what_it_was_settling(engine, monkeypatch):
+    runner = Runner(engine, "killed", "email")
+    leased = []
+
+    def killed(decision):
+        if decision.limited is not None:
+            leased.append(engine.store.leased("gold", today(engine)) + engine.store.leased("voucher", today(engine)))
+            raise KeyboardInterrupt
+        return commit(decision)
+
+    commit = engine.store.commit_decision
+    monkeypatch.setattr(engine.store, "commit_decision", killed)
+    monkeypatch.setattr("serving.batch_decide.runner.LOT", 2)
+    for piece in pieces(market.customers()):
+        runner.block(piece)
+    assert engine.store.leased("gold", today(engine)) == 0, "deciding holds nothing"
+    with pytest.raises(KeyboardInterrupt):
+        answers(runner, market.customers())
+    assert leased == [2], "no more than a lot"
+
+
+def test_a_batch_across_midnight_uses_the_volume_of_the_day_it_decides_on(engine, monkeypatch):
+    runner = Runner(engine, "midnight", "email")
+    before, settle = today(engine), runner._settled
+
+    def later(customers):
+        engine.clock.at = engine.clock.at + DAY if today(engine) == before else engine.clock.at
+        return settle(customers)
+
+    monkeypatch.setattr(runner, "_settled", later)
+    found = answers(runner, market.customers())
+    used = Counter(each["action"] for each in found.values())
+    assert used["gold"] == 3
+    assert engine.store.leased("gold", before) == 0
+    assert today(engine) != before
+    assert engine.store.leased("gold", today(engine)) == used["gold"]
+
+
+def test_what_others_were_given_meanwhile_is_not_given_again(engine, monkeypatch):
+    """The room is looked up, not held: whoever is let in first may find it taken when they are settled."""
+    runner = Runner(engine, "meanwhile", "email")
+    settle, first = runner._settled, []
+
+    def raced(customers):
+        if not first:
+            first.append(engine.store.lease("gold", today(engine), 2, 3).result())
+        return settle(customers)
+
+    monkeypatch.setattr(runner, "_settled", raced)
+    used = Counter(each["action"] for each in answers(runner, market.customers()).values())
+    assert first == [2]
+    assert used["gold"] == 1
+    assert engine.store.leased("gold", today(engine)) == 3
 
 
 worths = st.lists(st.integers(0, 30).map(float), max_size=25)
