@@ -54,7 +54,7 @@ def test_strong_heterogeneity_is_found_and_targeting_pays(tmp_path, quick):
 
 
 def test_without_heterogeneity_all_or_none_are_treated(tmp_path, quick):
-    made = table(2500, "none", 2)
+    made = table(1500, "none", 2)
     everyone = run(made, tmp_path / "a.csv").report
     assert everyone.verdict == "treat all"
     assert "heterogeneity is not shown" in everyone.headline
@@ -230,13 +230,13 @@ def test_a_wrong_call_gets_one_line_and_exit_code_2(tmp_path, monkeypatch, asked
 
 
 def test_a_table_without_the_models_columns_is_refused(tmp_path, quick):
-    made = table(600, "strong")
+    made = table(400, "strong")
     model = run(made, tmp_path / "a.csv").model
     with pytest.raises(WorkspaceError, match="the table lacks 'age'"):
         model.effect(made.frame.drop(columns=["age"]))
 
 
 def test_the_same_data_give_the_same_report(tmp_path, quick):
-    made = table(500, "weak", 10)
+    made = table(400, "weak", 10)
     first, second = (run(made, tmp_path / "a.csv").report for _ in range(2))
     assert first.model_copy(update={"created_at": ""}) == second.model_copy(update={"created_at": ""})
