@@ -146,6 +146,13 @@ def test_too_few_decisions_are_refused(market):
         simulate(workspace, BEFORE, world.playbook(*OTHERS["a lever"]), until=START - DAY)
 
 
+def test_decisions_whose_days_are_not_over_are_waited_for(market):
+    workspace, _ = market
+    found = simulate(workspace, BEFORE, world.playbook(*OTHERS["no ghosts"]), days=200, memory=1)
+    assert found.views[0].refused.startswith("the 0 decisions whose 200 days are known tell as much as 0")
+    assert found.views[1].refused is None
+
+
 def test_decisions_under_another_policy_are_not_taken_for_this_one(market):
     workspace, _ = market
     other = world.playbook(*OTHERS["a lever"])

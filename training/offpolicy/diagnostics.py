@@ -36,6 +36,8 @@ class Overlap:
 def overlap(feedback: Feedback) -> Overlap:
     """Of the whole log; weights as they are, nothing clipped."""
     n = len(feedback)
+    if n == 0:
+        return Overlap(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     path = np.ones(n) if feedback.path is None else feedback.path
     weight = path * feedback.weight
     square, total = float((weight**2).sum()), float(weight.sum())
@@ -43,15 +45,15 @@ def overlap(feedback: Feedback) -> Overlap:
     reached = float(path.mean()) or 1.0
     terms = weight if feedback.cluster is None else by_cluster(weight, feedback.cluster)
     error = float(terms.std(ddof=1) / np.sqrt(len(terms))) if len(terms) > 1 else 0.0
-    mean = total / n if n else 0.0
-    missing = float((path * unsupported).mean() / reached) if n else 0.0
+    mean = total / n
+    missing = float((path * unsupported).mean() / reached)
     return Overlap(
         rows=n,
         clusters=n if feedback.cluster is None else len(np.unique(feedback.cluster)),
         effective=total**2 / square if square > 0 else 0.0,
         unsupported=missing,
-        heaviest=float(weight.max(initial=0.0)),
+        heaviest=float(weight.max()),
         mean_weight=mean,
         unbalanced=abs(mean + missing - 1.0) / error if error > 1e-12 else 0.0,
-        same=float((np.abs(feedback.target - feedback.logging).sum(1) < 1e-9).mean()) if n else 0.0,
+        same=float((np.abs(feedback.target - feedback.logging).sum(1) < 1e-9).mean()),
     )
