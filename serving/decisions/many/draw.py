@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from features.kernel.jit import compiled
 from serving.decisions import arbitration
 from serving.decisions.arms import Arms
 from serving.decisions.draw import doubtful
@@ -213,7 +213,7 @@ def _doubt(board: Board, crowd: Crowd, found: Mapping[str, np.ndarray], arms: bo
         to.chance[i, : len(among)], to.silence[i] = doubtful(contenders)
 
 
-@njit(nogil=True)
+@compiled
 def _rank(by, among, order, number):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Best first, equals in the order of the file: an insertion, for there are few."""
     for i in range(by.shape[0]):
@@ -229,7 +229,7 @@ def _rank(by, among, order, number):  # type: ignore[no-untyped-def]  # pragma: 
         number[i] = k
 
 
-@njit(nogil=True)
+@compiled
 def _certain(by, ramps, order, number, chance, silence):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Down the ranking: each takes the share of draws that it takes part in, of what those before it left."""
     for i in range(by.shape[0]):
@@ -242,7 +242,7 @@ def _certain(by, ramps, order, number, chance, silence):  # type: ignore[no-unty
         silence[i] = left
 
 
-@njit(nogil=True)
+@compiled
 def _explore(epsilon, playing, number, chance, silence):  # type: ignore[no-untyped-def]  # pragma: no cover
     """With probability epsilon the answer is uniform among all and silence; in one arm always, silence left out."""
     for i in range(number.shape[0]):
@@ -259,7 +259,7 @@ def _explore(epsilon, playing, number, chance, silence):  # type: ignore[no-unty
             silence[i] = each + (1.0 - epsilon) * silence[i]
 
 
-@njit(nogil=True)
+@compiled
 def _pick(order, number, chance, silence, withheld, uniforms, pick, ghost):  # type: ignore[no-untyped-def]  # pragma: no cover
     """The cell of the distribution that each uniform falls into; the last one catches the last rounding error."""
     for i in range(uniforms.shape[0]):

@@ -6,6 +6,7 @@ Why, and until when, is asked of that one where somebody wants to know.
 import numpy as np
 from numba import njit
 
+from features.kernel.jit import compiled
 from serving.decisions.many.board import ROLLING, TAG, TOTAL, Board
 from serving.decisions.many.crowd import ALL, NO_CALENDAR, PAUSED, QUIET, SALES, Crowd
 from serving.decisions.policy import LONGEST
@@ -23,18 +24,18 @@ def passes(board: Board, crowd: Crowd) -> tuple[np.ndarray, np.ndarray]:
         board.action, board.channel, board.asks, board.sells, board.exempt, board.quiet, board.pressure, *board.slots,
         policy.harm.length,
         0 if ignored is None else ignored.count, 0 if ignored is None else ignored.length,
-        -1.0 if pressure is None else pressure.limit, 1 if pressure is None else pressure.half,
+        -1.0 if pressure is None else pressure.limit, 1 if pressure is None else pressure.half, LONGEST,
         found, recent,
     )  # fmt: skip
     return found, recent
 
 
-@njit(nogil=True)
+@compiled
 def _judge(  # type: ignore[no-untyped-def]  # pragma: no cover
     now, shut, factor, open_, barred, answered, today,
     start, at, held, respond_by, names, tag_start, tags, where, weight, days,
     action, channel, asks, sells, exempt, quiet, adds, limits, slot_start, slot_of,
-    harm_length, ignored, rest, limit, half, found, recent,
+    harm_length, ignored, rest, limit, half, longest, found, recent,
 ):  # fmt: skip
     m, channels = action.shape[0], answered.shape[1]
     full, deaf = np.empty(limits.shape[0], np.bool_), np.empty(channels, np.bool_)
@@ -47,7 +48,7 @@ def _judge(  # type: ignore[no-untyped-def]  # pragma: no cover
             full[s] = _full(limits[s], t, lo, hi, scale, bits, at, held, names, tag_start, tags, days, today[i])
         for j in range(channels):
             deaf[j] = ignored > 0 and _unheard(j, t, lo, hi, at, held, respond_by, where, answered[i, j], ignored, rest)
-        stands = _pressure(t, lo, hi, at, held, weight, half) if limit >= 0.0 else 0.0
+        stands = _pressure(t, lo, hi, at, held, weight, half, longest) if limit >= 0.0 else 0.0
         for j in range(m):
             passed = not bits & ALL and open_[i, asks[j]] and not barred[i, action[j]]
             passed = passed and not (sells[j] and bits & SALES) and not (quiet[j] and bits & QUIET)
@@ -98,11 +99,11 @@ def _unheard(j, t, lo, hi, at, held, respond_by, where, answered, count, rest): 
 
 
 @njit(nogil=True, inline="always")
-def _pressure(t, lo, hi, at, held, weight, half):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _pressure(t, lo, hi, at, held, weight, half, longest):  # type: ignore[no-untyped-def]  # pragma: no cover
     """In the order in which the guard of one customer adds, so that the sums agree to the last bit."""
     total = 0.0
     for k in range(lo, hi):
-        if not held[k] and t - at[k] <= LONGEST:
+        if not held[k] and t - at[k] <= longest:
             total += weight[k] * 0.5 ** ((t - at[k]) / half)
     for k in range(lo, hi):
         if held[k]:
