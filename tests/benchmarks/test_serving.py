@@ -131,11 +131,13 @@ def stored(forty, request, tmp_path):
 
     folder = tmp_path / "shop"
     shutil.copytree(forty.folder, folder)
-    if request.param == "postgres":
-        url = stores.start(tmp_path / "pg").get_uri()
+    server = stores.start(tmp_path / "pg") if request.param == "postgres" else None
+    if server is not None:
         with (folder / "tactful.yaml").open("a") as file:
-            file.write(f"store: {{url: '{url}'}}\n")
-    return Workspace.open(folder)
+            file.write(f"store: {{url: '{server.get_uri()}'}}\n")
+    yield Workspace.open(folder)
+    if server is not None:
+        server.stop()  # not when pytest is done: its folder is closed to the server by then
 
 
 def test_decisions_over_http(stored, tmp_path):
@@ -177,8 +179,11 @@ def test_headline(stored, number):
     service = Running(stored, workers=number)
     try:
         service.wait()
-        while len(workers(service.process)) < number:
-            time.sleep(0.3)
+        ready = 0
+        while ready < 20 * number:  # in a row, each over a connection of its own: whichever worker takes it
+            found = service.readiness()
+            ready = ready + 1 if found is not None and found.status_code == 200 else 0
+            time.sleep(0.02 if ready else 0.3)
         before = on_disk(stored)
         rate, p50, p99, cpu = measured(service.port, service.key, service.process, HEADLINE)
         kept = on_disk(stored) - before
