@@ -64,6 +64,7 @@ def test_without_heterogeneity_all_or_none_are_treated(tmp_path, quick):
     assert "treating them costs more than it brings" in dear.headline
 
 
+@pytest.mark.slow
 def test_several_arms_and_money(tmp_path, quick):
     made = table(4500, "strong", 3, arms=2, money=True)
     fitted = run(made, tmp_path / "a.csv")
@@ -236,6 +237,7 @@ def test_a_table_without_the_models_columns_is_refused(tmp_path, quick):
         model.effect(made.frame.drop(columns=["age"]))
 
 
+@pytest.mark.slow
 def test_the_same_data_give_the_same_report(tmp_path, quick):
     made = table(400, "weak", 10)
     first, second = (run(made, tmp_path / "a.csv").report for _ in range(2))

@@ -60,6 +60,7 @@ def test_the_forest_in_arrays_is_econmls():
     assert ours == pytest.approx(theirs.predict(data.inputs).ravel(), abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
 def test_errors_of_constant_and_linear_are_near_the_truth(binary):
     """In 40 samples the mean squared error over the stated variance is about 1."""
@@ -114,6 +115,7 @@ def test_no_fold_knows_its_own_outcomes():
     assert (first.sample.means[own] == second.sample.means[own]).all()
 
 
+@pytest.mark.slow
 def test_one_effect_for_all_is_chosen_where_there_is_one():
     data, _ = sample(2500, 0.0, seed=2)
     crossed = cross_fit(data, folds(data.arm, 4), SIMPLE)
