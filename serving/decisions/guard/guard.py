@@ -158,7 +158,7 @@ class Guard:
         if not self.outbound:
             return
         if policy.quiet is not None and policy.quiet.binds(channel):
-            yield self._quiet()
+            yield self.quiet()
         if bound.exempt:
             return
         if profile.paused is not None and self.now < profile.paused.until:
@@ -182,7 +182,7 @@ class Guard:
             self._selling = [refused(trip) for trip in trips]
         return self._selling
 
-    def _quiet(self) -> Found:
+    def quiet(self) -> Found:
         """One for all channels."""
         if self._rest is None:
             self._rest = self._quiet_time()

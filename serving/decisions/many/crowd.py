@@ -226,7 +226,7 @@ class _Packer:
         where = (None if fact is None else str(fact.value) for fact in stated)
         key = (None if calendar is None else calendar.zone.key, *where, now)
         if key not in self.rested:
-            self.rested[key] = bool(Guard(customer, self.playbook, now, "outbound")._quiet().trips)
+            self.rested[key] = bool(Guard(customer, self.playbook, now, "outbound").quiet().trips)
         return self.rested[key]
 
 
