@@ -60,7 +60,7 @@ def test_the_guard_in_arrays(found, factors):
 
 
 @pytest.mark.slow
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=1_500, deadline=None)
 @given(st.lists(moments(), min_size=1, max_size=2), st.tuples(FACTORS, FACTORS, FACTORS))
 def test_the_guard_in_arrays_in_thousands_of_worlds(found, factors):
     guarded_alike(found, factors)
@@ -174,7 +174,7 @@ def test_the_decision_in_arrays(question, dry_run):
 
 
 @pytest.mark.slow
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=1_100, deadline=None)
 @given(asked(), st.booleans())
 def test_the_decision_in_arrays_in_thousands_of_worlds(question, dry_run):
     decided_alike(question, dry_run)
