@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from rule_worlds import ROWS, texts, worlds
 
-from serving.decisions.rules import MISSING, compiled, facts_of
+from serving.decisions.rules import MISSING, compiled, facts_of, trees
 
 
 @settings(max_examples=500, deadline=None)
@@ -76,3 +76,21 @@ def test_a_rule_looks_up_what_it_needs_and_no_more():
     from serving.decisions.rules import Facts
 
     assert Facts(Wary(a=1.0, b=2.0), {}, {}, {}).judged("features.a > 0.0 || features.b > 0.0") is True
+
+
+def test_a_tree_that_python_trips_over_is_made_again():
+    """CPython 3.11 may refuse a good tree while another thread makes one."""
+    stumbles = iter([SystemError("AST constructor recursion depth mismatch")] * 3)
+
+    def make():
+        for error in stumbles:
+            raise error
+        return "made"
+
+    assert trees.steady(make) == "made"
+
+    def never():
+        raise SystemError("broken")
+
+    with pytest.raises(SystemError, match="broken"):
+        trees.steady(never)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
+from serving.decisions.rules.trees import steady
+
 Kind = Literal["literal", "name", "select", "index", "call", "method", "unary", "binary", "choice", "list", "map"]
 
 TOKEN = re.compile(
@@ -218,6 +220,6 @@ def _text(text: str) -> str | Odd:
     quote = min(text.find(mark) for mark in "\"'" if mark in text)
     prefix = text[:quote].lower()
     try:
-        return Odd.LITERAL if "b" in prefix else str(ast.literal_eval(text))
+        return Odd.LITERAL if "b" in prefix else str(steady(lambda: ast.literal_eval(text)))
     except (ValueError, SyntaxError):
         return Odd.LITERAL  # an escape that Python spells otherwise

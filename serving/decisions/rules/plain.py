@@ -10,6 +10,7 @@ from typing import Any
 
 from serving.decisions.rules.grammar import Node
 from serving.decisions.rules.names import asked
+from serving.decisions.rules.trees import steady
 
 #: What asking raises where it is not sure.
 UNSURE = (KeyError, TypeError, ArithmeticError)
@@ -74,7 +75,8 @@ def plain(tree: Node) -> Plain | None:
         return None
     names = ast.arguments(posonlyargs=[], args=[ast.arg("values")], kwonlyargs=[], kw_defaults=[], defaults=[])
     whole = ast.fix_missing_locations(ast.Expression(ast.Lambda(names, body)))
-    found: Plain = eval(compile(whole, "<rule>", "eval"), {"__builtins__": {}, **ARITHMETIC})
+    code = steady(lambda: compile(whole, "<rule>", "eval"))
+    found: Plain = eval(code, {"__builtins__": {}, **ARITHMETIC})
     return found
 
 
