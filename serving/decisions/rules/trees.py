@@ -1,7 +1,7 @@
 """Python's syntax trees, asked for again where Python trips over itself.
 
-CPython 3.11 counts how deep it is in one place for all threads (gh-106905): where two make trees at once, one may be told
-"SystemError: AST constructor recursion depth mismatch" about a tree that is fine.
+CPython 3.11 counts how deep it is in one place for all threads (gh-106905): where two make trees at once, one may see
+"SystemError: AST constructor recursion depth mismatch" for a tree that is fine.
 """
 
 from collections.abc import Callable
