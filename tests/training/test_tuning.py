@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 from typer.testing import CliRunner
 
 from features.clock import DAY
+from features.daylog import held
 from features.workspace import WorkspaceError
 from training.model import PARAMETERS
 from training.tracking import Registry
@@ -78,6 +79,34 @@ def test_a_search_goes_on_where_it_ended_and_every_trial_is_a_run_below_its_own(
     }
     assert parent.data.tags["kept"] == str(again.kept).lower()
     assert (tuned.parameters(untrained, "churn") is not None) == again.kept == (again.difference.high < 0)
+
+
+@pytest.mark.slow
+def test_one_search_at_a_time_that_draws_nothing_twice_and_keeps_what_it_cannot_judge(untrained, data, monkeypatch):
+    monkeypatch.setattr(study, "ROUNDS", 5)
+    parts = folds.folds(*data)
+    monkeypatch.setattr(study, "folds", lambda *_: (parts[0][:2], parts[1][:1]))
+    monkeypatch.setattr("training.train.prepared", lambda _workspace, _kind: data)
+    (untrained.folder / "state").mkdir(exist_ok=True)
+    with held(untrained.folder / "state" / "tuning-churn.lock", ""), pytest.raises(WorkspaceError, match="another"):
+        tune(untrained, *data, minutes=5, trials=1)
+    parameters = {
+        "learning_rate": 0.11, "num_leaves": 5, "min_child_samples": 33, "feature_fraction": 0.6,
+        "bagging_fraction": 0.8, "lambda_l2": 2.0,
+    }  # fmt: skip
+    earlier = tuned.Found.model_validate(
+        {"parameters": parameters, "run": "r", "trials": 3, "against_defaults": [-0.002, -0.003, -0.001]}
+    )
+    tuned.keep(untrained, "churn", earlier)
+    done = CliRunner().invoke(app, ["churn", "--minutes", "0", "-w", str(untrained.folder)], env={"COLUMNS": "200"})
+    assert "what tuned.yaml holds stays" in done.output
+    assert tuned.parameters(untrained, "churn") == parameters
+    for _ in range(2):
+        tune(untrained, *data, minutes=5, trials=2)
+    tried = [trial.params for trial in _study(untrained.folder / "state" / "tuning.db").get_trials(deepcopy=False)]
+    assert len(tried) == 5
+    assert parameters in tried
+    assert len({each["learning_rate"] for each in tried}) == 5
 
 
 def test_what_is_kept_is_what_training_uses(untrained, data, monkeypatch):

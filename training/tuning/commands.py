@@ -23,7 +23,7 @@ def tune(
     model: Annotated[str, typer.Argument(metavar="churn|propensity", help="Which model.")],
     minutes: Annotated[float, typer.Option("--minutes", min=0, help="How long to search.")] = 10.0,
     trials: Annotated[int | None, typer.Option("--trials", min=1, help="End after so many new ones.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the search.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the search.")] = 0,
     workspace: WorkspaceOption = None,
 ) -> None:
     opened = locate(workspace)
@@ -32,8 +32,10 @@ def tune(
     if model not in KINDS:
         raise WorkspaceError(f"there is no model `{model}`; choose one of {', '.join(KINDS)}")
     from training.train import prepared
+    from training.tuning import tuned
     from training.tuning.study import tune as run
 
+    earlier = tuned.parameters(opened, model)
     with progress() as bar:
         task = bar.add_task(f"{model}: features and labels", total=None)
         dataset, habit = prepared(opened, model)
@@ -46,6 +48,13 @@ def tune(
     shown = ", ".join(f"{name} {value:.4g}" for name, value in result.parameters.items())
     out.print(f"{model}: {result.trials} trials ({result.new_trials} now); best: {shown}", markup=False)
     out.print(f"  log loss on later rows, less the defaults': {result.difference:+.5f}", markup=False)
-    kept = "kept in tuned.yaml; now `tactful train` uses it" if result.kept else "not surely better: the defaults stay"
-    out.print(f"  {kept}", markup=False)
+    if result.kept:
+        told = "kept in tuned.yaml; now `tactful train` uses it"
+    elif earlier is None:
+        told = "not surely better: the defaults stay"
+    elif tuned.parameters(opened, model) is None:
+        told = "not surely better: what tuned.yaml held of it is taken out, the defaults are back"
+    else:
+        told = "nothing but the defaults was tried: what tuned.yaml holds stays"
+    out.print(f"  {told}", markup=False)
     out.print(f"  MLflow run {result.run_id}", markup=False)

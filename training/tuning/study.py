@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from scipy.stats import norm
 
 from features import clock
+from features.daylog import held
 from features.workspace import Workspace
 from training.dataset import Dataset
 from training.evaluate import LEVEL, Interval
@@ -56,8 +57,24 @@ def tune(
     """Searches until the minutes are over or so many new trials are done, and keeps the winner where it is better.
 
     `tell` hears, after each trial: trials so far, the best log loss, the defaults' log loss. Raises WorkspaceError
-    where the training window is too short.
+    where the training window is too short, or another search of the same kind is under way.
     """
+    state = workspace.folder / "state"
+    state.mkdir(exist_ok=True)
+    busy = f"another `tactful tune {dataset.kind}` is searching in {workspace.folder}; wait for it to end"
+    with held(state / f"tuning-{dataset.kind}.lock", busy):  # a search takes unfinished trials for those of a kill
+        return _searched(workspace, dataset, habit, minutes, trials, seed, tell)
+
+
+def _searched(
+    workspace: Workspace,
+    dataset: Dataset,
+    habit: Mapping[str, Any] | None,
+    minutes: float,
+    trials: int | None,
+    seed: int,
+    tell: Tell,
+) -> Result:
     search, deciding = folds(dataset, habit)
     registry = Registry(workspace)
     study = _study(workspace, dataset, seed)
@@ -71,12 +88,14 @@ def tune(
     def finished(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
         if trial.state == TrialState.COMPLETE:
             _log(registry, run_id, trial)
-        if (done := _complete(study)) and done[0].number == 0:
+        if done := _complete(study):
             tell(len(done), study.best_value, float(done[0].value or np.nan))
 
     # the first trial, the defaults, is always finished: what a search is worth is said against it
     if not _complete(study):
         study.optimize(lambda trial: _trial(trial, search, np.inf), n_trials=1, callbacks=[finished])
+    if (earlier := tuned.parameters(workspace, dataset.kind)) is not None:
+        study.enqueue_trial(dict(earlier), skip_if_exists=True)  # what is in use has its chance on the new data
     left = None if trials is None else trials - (_done(study) - known)
     if left is None or left > 0:
         timeout = max(end - time.monotonic(), 0.0)
@@ -88,17 +107,18 @@ def _study(workspace: Workspace, dataset: Dataset, seed: int) -> optuna.Study:
     """The study of these data; trials that a kill cut off are told to have failed."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    (workspace.folder / "state").mkdir(exist_ok=True)
     study = optuna.create_study(
         storage=f"sqlite:///{workspace.folder / 'state' / 'tuning.db'}",
         study_name=f"{dataset.kind} {dataset.fingerprint}",
         load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP, multivariate=False),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=1),
     )
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
-    if not _complete(study):
+    # with the same seed again, a search that goes on would draw its first trials once more
+    own = np.random.SeedSequence([seed, len(study.get_trials(deepcopy=False))]).generate_state(1)
+    study.sampler = optuna.samplers.TPESampler(seed=int(own[0]), n_startup_trials=STARTUP, multivariate=False)
+    if not _complete(study) and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
         study.enqueue_trial({name: PARAMETERS[name] for name in SEARCHED}, skip_if_exists=False)
     return study
 
@@ -166,7 +186,8 @@ def _decide(
     if kept:
         ends = [round(each, 6) for each in (difference.value, difference.low, difference.high)]
         found = tuned.Found(parameters=chosen, run=run_id, trials=done, against_defaults=ends)
-    tuned.keep(workspace, dataset.kind, found)
+    if kept or done > 1:  # who tried nothing but the defaults says nothing against what is in use
+        tuned.keep(workspace, dataset.kind, found)
     client = registry.client
     for name, value in (("difference", difference.value), ("low", difference.low), ("high", difference.high)):
         client.log_metric(run_id, f"deciding_log_loss_{name}", value)

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from features.daylog import locked
 from features.workspace import Workspace, read_yaml
 
 HEAD = "# Written by `tactful tune`, read by `tactful train`. Delete a section to go back to the defaults.\n"
@@ -67,11 +68,14 @@ def parameters(workspace: Workspace, kind: str) -> Mapping[str, Any] | None:
 
 def keep(workspace: Workspace, kind: str, found: Found | None) -> None:
     """Writes one section, or takes it out; the file changes whole or not at all."""
-    content = read(workspace).model_copy(update={kind: found}).model_dump(exclude_none=True)
-    path = place(workspace)
-    if not content:
-        path.unlink(missing_ok=True)
-        return
-    own = path.with_suffix(f".{os.getpid()}")
-    own.write_text(HEAD + yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    own.replace(path)
+    state = workspace.folder / "state"
+    state.mkdir(exist_ok=True)
+    with locked(state / "tuned.lock"):  # searches of two kinds may end at the same time
+        content = read(workspace).model_copy(update={kind: found}).model_dump(exclude_none=True)
+        path = place(workspace)
+        if not content:
+            path.unlink(missing_ok=True)
+            return
+        own = path.with_suffix(f".{os.getpid()}")
+        own.write_text(HEAD + yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        own.replace(path)
