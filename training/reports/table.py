@@ -4,6 +4,7 @@ import codecs
 import csv
 import difflib
 import gzip
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,8 @@ _READERS = {
     **dict.fromkeys((".parquet", ".pq"), "read_parquet(?)"),
     **dict.fromkeys((".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz"), "read_json_auto(?)"),
 }
-#: An empty treatment may be spelled so; a treatment called "None" is a treatment.
+#: An outcome that is not there may be spelled so, and so may a treatment; but a treatment called "None" is one.
+_NO_TREATMENT = "('', 'na', 'n/a', 'nan', 'null', '<na>')"
 _NO_VALUE = "('', 'na', 'n/a', 'nan', 'null', 'none', '<na>')"
 
 
@@ -143,20 +145,20 @@ def _open(database: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
         relation = database.sql(f"SELECT * FROM {_dialect(path) if reader is _CSV else reader}", params=[str(path)])
         relation.create_view("campaign")
         return list(relation.columns)
-    except (duckdb.Error, OSError, EOFError) as error:
+    except (duckdb.Error, OSError, EOFError, zlib.error) as error:
         raise WorkspaceError(f"{path}: cannot be read as a table: {_first_line(error)}") from None
 
 
 def _dialect(path: Path) -> str:
     """The CSV reader's call: the header line says which sign separates columns, the first megabyte which encoding."""
-    with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
         start = file.read(1 << 20)
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start)
         encoding = "utf-8"
     except UnicodeDecodeError:
         encoding = "latin-1"
-    header = start.decode(encoding, errors="ignore").lstrip("\ufeff").splitlines()[0]
+    header = next(iter(start.decode(encoding, errors="ignore").lstrip("\ufeff").splitlines()), "")
     if not header.strip():
         raise WorkspaceError(f"{path}: the first line is blank; it must name the columns")
     delimiter = max(",;\t|", key=header.count)
@@ -164,7 +166,13 @@ def _dialect(path: Path) -> str:
     lower = [name.lower() for name in names]  # DuckDB's names differ in more than case
     distinct = [name if name and lower[i] not in lower[:i] else f"column {i + 1}" for i, name in enumerate(names)]
     columns = "{" + ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in distinct) + "}"
-    return _CSV.format(columns=columns, delimiter=_literal(delimiter), encoding=_literal(encoding))
+    compression = "gzip" if path.name.lower().endswith(".gz") else "none"
+    return _CSV.format(
+        columns=columns,
+        delimiter=_literal(delimiter),
+        encoding=_literal(encoding),
+        compression=_literal(compression),
+    )
 
 
 def _literal(text: str) -> str:
@@ -191,7 +199,7 @@ def _arm(name: str) -> str:
     """SQL of a treatment's label: text without surrounding blanks, 1.0 as 1, NULL where there is none."""
     text = f"trim(CAST({_quoted(name)} AS VARCHAR))"
     whole = f"CASE WHEN regexp_full_match({text}, '-?[0-9]+\\.0+') THEN split_part({text}, '.', 1) ELSE {text} END"
-    return f"nullif({whole}, '')"
+    return f"CASE WHEN lower({text}) NOT IN {_NO_TREATMENT} THEN {whole} END"
 
 
 def _cell(name: str) -> str:
@@ -202,7 +210,8 @@ def _cell(name: str) -> str:
 def _number(name: str) -> str:
     """SQL of an outcome: a number, NULL where there is none or the text is no number."""
     text = _cell(name)
-    value = f"CASE {text} WHEN 'true' THEN 1.0 WHEN 'false' THEN 0.0 ELSE TRY_CAST({text} AS DOUBLE) END"
+    words = "WHEN 'true' THEN 1.0 WHEN 'false' THEN 0.0 WHEN 'yes' THEN 1.0 WHEN 'no' THEN 0.0"
+    value = f"CASE {text} {words} ELSE TRY_CAST({text} AS DOUBLE) END"
     return f"CASE WHEN {text} IN {_NO_VALUE} THEN NULL ELSE {value} END"
 
 
@@ -234,7 +243,7 @@ def _measure(database: duckdb.DuckDBPyConnection, path: Path, arm_column: str, c
     database.execute(
         f"""CREATE OR REPLACE TEMP TABLE cells AS
             SELECT {_arm(arm_column)} AS arm, {_cell(column)} AS raw, {_number(column)} AS y
-            FROM campaign WHERE arm IS NOT NULL"""
+            FROM campaign WHERE {_arm(arm_column)} IS NOT NULL"""
     )
     wrong, example = database.execute(
         f"SELECT count(*), min(raw) FROM cells WHERE raw NOT IN {_NO_VALUE} AND (y IS NULL OR NOT isfinite(y))"
@@ -242,7 +251,7 @@ def _measure(database: duckdb.DuckDBPyConnection, path: Path, arm_column: str, c
     if wrong:
         raise WorkspaceError(
             f"{path}: column {column!r} is not a number in {wrong:,} row{'s' * (wrong > 1)} (for example {example!r}); "
-            "an outcome is 0 or 1, true or false, or an amount"
+            "an outcome is 0 or 1, true or false, yes or no, or an amount"
         )
     found = database.execute(
         """SELECT arm, count(*), count(y), avg(y), var_samp(y), coalesce(bool_and(y IN (0, 1)), true)

@@ -19,7 +19,8 @@ TAIL = 0.001
 _NO_VALUE = {"", "na", "n/a", "nan", "null", "<na>"}
 _ID_NAME = re.compile(r"(.*[ _-])?(id|ids|key|uuid|guid|hash|number|nr|no|row|index|rowid|unnamed.*)", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([ T].*)?")
-_DAY = 86_400_000_000_000
+#: Microseconds of a day, and numbers that stand for "unknown" or overflow when squared.
+_DAY, _ABSURD = 86_400_000_000, 1e100
 
 
 @dataclass(frozen=True)
@@ -141,12 +142,13 @@ def _numbers(values: pd.Series) -> np.ndarray:
     if not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
         values = pd.Series(_texts(values))
     numbers = pd.to_numeric(values, errors="coerce").astype("Float64").to_numpy(np.float64, na_value=np.nan)
-    return np.where(np.isfinite(numbers), numbers, np.nan)
+    return np.where(np.abs(numbers) < _ABSURD, numbers, np.nan)
 
 
 def _days(values: pd.Series) -> np.ndarray:
     if not pd.api.types.is_datetime64_any_dtype(values):
         values = pd.Series(_texts(values))
-    instants = pd.to_datetime(values, utc=True, errors="coerce", format="ISO8601").astype("datetime64[ns, UTC]")
-    nanoseconds = instants.to_numpy("datetime64[ns]").astype(np.int64)
-    return np.where(instants.isna(), np.nan, nanoseconds / _DAY)
+    # in microseconds: nanoseconds end in 2262, and "for ever" is often 9999-12-31
+    instants = pd.to_datetime(values, utc=True, errors="coerce", format="ISO8601")
+    microseconds = instants.astype("datetime64[us, UTC]").to_numpy("datetime64[us]").astype(np.int64)
+    return np.where(instants.isna(), np.nan, microseconds / _DAY)

@@ -47,9 +47,11 @@ def test_every_format_gives_the_same_figures(tmp_path):
     frame.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
     frame.to_csv(tmp_path / "a.tsv", sep="\t", index=False)
     frame.to_csv(tmp_path / "semi.csv", sep=";", index=False)
-    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(csv.read_bytes()))
+    for name in ("a.csv.gz", "A.CSV.GZ"):
+        (tmp_path / name).write_bytes(gzip.compress(csv.read_bytes()))
+    frame.assign(bought=frame["bought"].map({1: "Yes", 0: "No"})).to_csv(tmp_path / "words.csv", index=False)
     expected = campaign.report(csv, "group", ["bought"]).outcomes
-    for name in ("a.parquet", "a.jsonl", "a.tsv", "semi.csv", "a.csv.gz"):
+    for name in ("a.parquet", "a.jsonl", "a.tsv", "semi.csv", "a.csv.gz", "A.CSV.GZ", "words.csv"):
         assert campaign.report(tmp_path / name, "group", ["bought"]).outcomes == expected, name
 
 
@@ -69,6 +71,32 @@ def test_odd_csv_dialects_lose_no_row(tmp_path):
         assert found[0].comparisons[0].sample == expected[0].comparisons[0].sample, name
     (tmp_path / "latin.csv").write_bytes(text.replace("mail", "Prämie").encode("latin-1"))
     assert campaign.report(tmp_path / "latin.csv", "group", ["bought"]).outcomes[0].comparisons[0].arm == "Prämie"
+
+
+def test_a_column_called_arm_and_treatments_spelled_na_change_no_figure(tmp_path):
+    path = table(tmp_path / "a.csv", {"control": (400, 40), "mail": (400, 80)})
+    expected = campaign.report(path, "group", ["bought"])
+    frame = pd.read_csv(path)
+    lacking = pd.DataFrame({"group": ["NA", "nan", "", " "] * 30, "bought": 1})
+    both = pd.concat([frame, lacking]).assign(arm=np.where(np.arange(920) % 2, "A", None))
+    both.to_csv(tmp_path / "b.csv", index=False)
+    found = campaign.report(tmp_path / "b.csv", "group", ["bought"])
+    assert found.outcomes == expected.outcomes
+    assert any("120 of 920 rows have no value in group" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\x1f\x8b\x08\x00" + bytes(30), "cannot be read as a table"),
+        (gzip.compress(b"\xef\xbb\xbf"), "first line is blank"),
+    ],
+)
+def test_a_damaged_archive_is_one_line(tmp_path, content, says):
+    (tmp_path / "a.csv.gz").write_bytes(content)
+    with pytest.raises(WorkspaceError, match=says) as raised:
+        campaign.report(tmp_path / "a.csv.gz", "group", ["bought"])
+    assert "\n" not in str(raised.value)
 
 
 def test_money_yes_no_and_true_false_outcomes(tmp_path):
