@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from uplift_tables import table
 
 from features.workspace import Workspace, WorkspaceError
+from training.evaluate import Interval
 from training.tracking import Registry
 from training.uplift import fit as fitting
 from training.uplift.commands import app
@@ -18,6 +19,7 @@ from training.uplift.learners import LEARNERS
 from training.uplift.model import Model
 from training.uplift.prepare import prepare
 from training.uplift.register import register
+from training.uplift.report import RuleValue
 
 SIMPLE = ("constant", "linear T", "doubly robust, linear", "additive T")
 
@@ -62,6 +64,12 @@ def test_without_heterogeneity_all_or_none_are_treated(tmp_path, quick):
     dear = run(made, tmp_path / "a.csv", cost=0.3).report
     assert dear.verdict == "treat none"
     assert "treating them costs more than it brings" in dear.headline
+
+
+def test_the_best_of_many_groups_needs_more_than_its_own_interval_to_be_called_a_gain():
+    no_more, best = Interval(0.0, -1.0, 1.0), RuleValue(rule="all get mail", share=1.0, value=Interval(1.0, 0.1, 1.9))
+    assert fitting._verdict(False, no_more, best, 1) == "treat all"
+    assert fitting._verdict(False, no_more, best, 10) == "treat none"
 
 
 @pytest.mark.slow
@@ -136,6 +144,8 @@ def test_parquet_gaps_labels_never_seen_and_odd_columns(tmp_path):
         row=np.arange(1500),
         empty=None,
         note=[f"said {k}" for k in range(1500)],
+        until=["9999-12-31", "2024-05-01", "2024-06-01"] * 500,  # for ever, as databases put it
+        limit=[1.7e308, 1.0, 2.0] * 500,
     )
     frame.to_parquet(tmp_path / "a.parquet")
     prepared = prepare(tmp_path / "a.parquet", "arm", "bought")
@@ -144,6 +154,7 @@ def test_parquet_gaps_labels_never_seen_and_odd_columns(tmp_path):
     later = frame.head(3).assign(
         city=["Oslo", None, "Turin"], visits=[None, "", "4"], joined="soon", flag=[True, None, 0]
     )
+    assert {"until", "limit", "limit is missing"} <= set(prepared.encoder.inputs)
     encoded = prepared.encoder.transform(later)
     assert np.isfinite(encoded).all()
     cities = [k for k, name in enumerate(prepared.encoder.inputs) if name.startswith("city=")]
@@ -217,6 +228,12 @@ def test_a_registered_model_can_be_fetched_by_its_version(tmp_path, empty_worksp
         (["fit", "--data", "no.csv", "--treatment", "a", "--outcome", "b"], "no such file"),
         (["fit", "--data", "a.csv", "--treatment", "arm", "--outcome", "bought", "--propensity", "x"], "choose auto"),
         (["fit", "--data", "a.csv", "--treatment", "arm", "--outcome", "bought", "--out", "a.csv"], "name a folder"),
+        (["fit", "--data", "a.csv", "--treatment", "arm", "--outcome", "bought", "--cost", "nan"], "a finite amount"),
+        (
+            ["fit", "--data", "a.csv", "--treatment", "arm", "--outcome", "bought", "--register", "a/b"],
+            "letters, digits",
+        ),
+        (["score", "--model", "nowhere", "--data", "a.csv", "--out", "a.csv"], "is the table itself"),
         (["score", "--model", "nowhere", "--data", "a.csv", "--out", "s.csv"], "`tactful uplift fit` writes it"),
         (["score", "--model", "a.csv", "--data", "a.csv", "--out", "s.csv"], "is no model of effects"),
     ],

@@ -1,5 +1,7 @@
 """`tactful uplift`: who responds because of a contact, from any campaign table."""
 
+import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -52,6 +54,10 @@ def fit(
 ) -> None:
     if propensity not in ("auto", "shares", "estimate"):
         raise WorkspaceError(f"--propensity {propensity}: choose auto, shares or estimate")
+    if not math.isfinite(cost):
+        raise WorkspaceError(f"--cost {cost}: give a finite amount, in units of the outcome")
+    if register is not None and not re.fullmatch(r"[\w.-]+", register):
+        raise WorkspaceError(f"--register {register!r}: use letters, digits, dots, dashes and underscores")
     opened = locate(workspace) if register is not None else None
     if out_folder is not None and out_folder.exists() and not out_folder.is_dir():
         raise WorkspaceError(f"--out {out_folder}: is a file; name a folder")
@@ -97,6 +103,8 @@ def score(
     from training.reports import table
     from training.uplift.model import Model
 
+    if out_file.resolve() == data.resolve():
+        raise WorkspaceError(f"--out {out_file}: is the table itself; name another file")
     effects = Model.read(model).effect(table.frame(data))
     scored = pd.DataFrame(effects).rename_axis("row")
     part = out_file.with_name(out_file.name + ".part")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+from scipy.stats import norm
 
 from training.evaluate import Interval
 from training.uplift import choose, curves, heterogeneity, wording
@@ -102,7 +103,7 @@ def _report(
     over_best = rules.against(targeted, rival)
     share = float(np.mean(targeted > 0))
     likely = rules.first(rules.responses, share)
-    verdict = _verdict(any(one.heterogeneity_shown for one in found), over_best, everyone[best])
+    verdict = _verdict(any(one.heterogeneity_shown for one in found), over_best, everyone[best], len(found))
     report = UpliftFound(
         source=prepared.source,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -135,11 +136,15 @@ def _report(
     return report.model_copy(update={"headline": wording.headline(report)})
 
 
-def _verdict(shown: bool, over_best: Interval, best: RuleValue) -> Verdict:
-    """Target only where effects differ beyond doubt and a rule of other customers' making gains by it."""
+def _verdict(shown: bool, over_best: Interval, best: RuleValue, arms: int) -> Verdict:
+    """Target only where effects differ beyond doubt and a rule of other customers' making gains by it.
+
+    The best of many arms gains by luck alone: its interval has to hold for all of them (Bonferroni).
+    """
     if shown and over_best.low > 0:
         return "target"
-    return "treat all" if best.value.low > 0 else "treat none"
+    wider = norm.isf(heterogeneity.LEVEL / 2 / arms) / norm.isf(heterogeneity.LEVEL / 2)
+    return "treat all" if best.value.value > wider * (best.value.value - best.value.low) else "treat none"
 
 
 def _budget(rules: Rules, share: float) -> Budget:

@@ -14,6 +14,7 @@ METHOD = [
     " so that their intervals are honest.",
     "Qini and AUUC are scikit-uplift's normalised coefficients, with bootstrap intervals over customers, of"
     " out-of-fold effects.",
+    "Treating all is advised where the best group's gain is above 0 in an interval that holds for all groups together.",
     "Values of rules are gains a customer over contacting nobody, the stated cost paid; intervals are 95 %.",
 ]
 
@@ -61,6 +62,8 @@ def headline(report: UpliftFound) -> str:
             return f"{said}. Effects differ by customer: where contacts are limited, contact by predicted effect."
         return f"{said}; heterogeneity is not shown, so choosing among customers gains nothing that can be told."
     why = "treating them costs more than it brings" if best.value.high < 0 else f"no gain{paid} is shown"
+    if best.value.low > 0:
+        why += f" beyond the luck of the best of {len(report.arms)} groups"
     also = "" if shown else "; heterogeneity is not shown either"
     return f"Treat none: {why} ({arm_name}: {amount(best.value, rate)} a customer){also}."
 
