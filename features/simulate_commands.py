@@ -16,7 +16,7 @@ def simulate(
     setting: Annotated[
         str, typer.Option("--setting", help="How far behaviour shows what customers are like: plain, usual, barely.")
     ] = "usual",
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same market.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The same seed gives the same market.")] = 0,
     policy: Annotated[str, typer.Option("--policy", help="Who contacts customers: none, random, oracle.")] = "none",
     rate: Annotated[float, typer.Option("--rate", help="random: the share of decisions that are contacts.")] = 0.02,
     every: Annotated[int, typer.Option("--every", metavar="DAYS", help="random: days between decisions.")] = 1,

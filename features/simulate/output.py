@@ -25,6 +25,8 @@ from features.simulate.traits import PROFILE
 from features.workspace import WorkspaceError
 
 POLICIES = ("none", "random", "oracle")
+#: Ids hold a day in four digits.
+MOST_DAYS = 9_999
 
 
 def policy_named(name: str, market: Market, rate: float, every: int, seed: int) -> Policy:
@@ -47,12 +49,15 @@ def write(
     where there were any, in the columns of history's log; truth.parquet: each customer's traits, the day they left, and
     their true value. Returns what summary.json says. `tick(rows)` is told after every day.
     """
+    if days > MOST_DAYS:
+        raise WorkspaceError(f"{days:,} days do not fit the ids; play {MOST_DAYS:,} at the most")
     if days < 1 or not 0 <= silent <= days:
         raise WorkspaceError(
             f"{days} days, {silent} of them without contacts: play 1 day or more, and no more silent ones"
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise WorkspaceError(f"{out} is there already and not empty; name a new folder")
+    out = out.resolve()  # `.` has a name of its own
     partial = out.parent / f".{out.name}.partial"
     try:
         shutil.rmtree(partial, ignore_errors=True)

@@ -113,6 +113,8 @@ def test_what_is_wrong_is_said_in_a_line_and_leaves_nothing(tmp_path):
         ([tmp_path / "x", "--policy", "greedy"], "the policies are none, random, oracle"),
         ([tmp_path / "x", "--customers", 0], "1 to 10,000,000"),
         ([tmp_path / "x", "--days", 5, "--silent", 6], "5 days, 6 of them"),
+        ([tmp_path / "x", "--days", 10_000, "--customers", 1], "9,999 at the most"),
+        ([tmp_path / "x", "--seed", -1, "--policy", "random"], "--seed"),
         ([tmp_path / "x", "--policy", "random", "--rate", 2], "not in 0 to 1"),
     ]
     for arguments, why in wrong:
@@ -120,6 +122,14 @@ def test_what_is_wrong_is_said_in_a_line_and_leaves_nothing(tmp_path):
         assert result.exit_code == 2
         assert why in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
+
+
+def test_an_empty_folder_that_one_stands_in_is_filled(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert run(".", "--customers", 5, "--days", 2).exit_code == 0
+    assert (tmp_path / "here" / "summary.json").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
 
 
 def test_a_run_that_fails_leaves_nothing(tmp_path):
