@@ -146,8 +146,15 @@ class Registry:
         self.client.set_model_version_tag(kind, version, "since", clock.isoformat(clock.Clock().now()))
 
     def champions(self, kind: str) -> list[str]:
-        """Versions in the order in which they became champion, the present one last; what was rolled back is gone."""
-        return str(self.client.get_registered_model(kind).tags.get(LINE, "")).split()
+        """Versions in the order in which they became champion, the present one last.
+
+        What was rolled back or deleted is gone; a champion from before there was a line begins it.
+        """
+        line = str(self.client.get_registered_model(kind).tags.get(LINE, "")).split()
+        if not line and (champion := self.holder(kind, CHAMPION)) is not None:
+            return [str(champion.version)]
+        known = {str(one.version) for one in self.versions(kind)}
+        return [version for version in line if version in known]
 
     def roll_back(self, kind: str, reason: str) -> str:
         """Makes the champion before the present one champion again; there must be one. Returns its version."""

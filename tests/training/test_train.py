@@ -14,7 +14,7 @@ from features.workspace import Workspace
 from training import commands, promote
 from training.dataset import read
 from training.model import HabitTrees
-from training.tracking import CHALLENGER, CHAMPION, Registry
+from training.tracking import CHALLENGER, CHAMPION, LINE, Registry
 from training.train import build, train
 
 app = typer.Typer()
@@ -110,6 +110,11 @@ def test_a_new_model_takes_over_only_if_it_is_not_worse(untrained, monkeypatch):
 
     # 1, 2, the worse one by hand and 1 by hand were champions: back one by one, to the first and no further
     line = [first.version, again.version, worse.version, first.version]
+    assert registry.champions("churn") == line
+    # one that reigned before there was a line is in it, and one that is deleted is not
+    registry.client.delete_registered_model_tag("churn", LINE)
+    assert registry.champions("churn") == [first.version]
+    registry._line("churn", [*line[:-1], "99", line[-1]])
     assert registry.champions("churn") == line
     registry.client.set_registered_model_alias("churn", CHALLENGER, again.version)
     for left, back in zip(reversed(line[1:]), reversed(line[:-1]), strict=True):
