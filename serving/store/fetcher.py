@@ -45,12 +45,21 @@ class Fetcher(Generic[Key, Found]):
     def _run(self) -> None:
         while (asked := self._waiting.get()) is not None:
             wanted = [(key, future) for key, future in asked if future.set_running_or_notify_cancel()]
-            try:
-                found = self._ask([key for key, _ in wanted])
-            except BaseException as error:
-                for _, future in wanted:
-                    future.set_exception(error)
-            else:
-                for (_, future), answer in zip(wanted, found, strict=True):
-                    future.set_result(answer)
+            if wanted:
+                self._answer(wanted)
             asked = wanted = []  # an idle thread keeps nobody's rows
+
+    def _answer(self, wanted: list[tuple[Key, Future[Found]]]) -> None:
+        """Together; where one of them cannot be read, each alone, so that the others are."""
+        try:
+            found = self._ask([key for key, _ in wanted])
+        except BaseException as error:
+            if len(wanted) > 1 and not isinstance(error, Unavailable):
+                for each in wanted:
+                    self._answer([each])
+                return
+            for _, future in wanted:
+                future.set_exception(error)
+        else:
+            for (_, future), answer in zip(wanted, found, strict=True):
+                future.set_result(answer)

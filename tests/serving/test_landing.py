@@ -167,3 +167,21 @@ def test_readings_of_one_turn_go_together_and_each_gets_its_own() -> None:
     assert asked == [["a", "b", "c", "a"], ["lost"], ["z"]]
     with pytest.raises(Unavailable):
         fetcher.fetch("late")
+
+
+def test_who_cannot_be_read_spoils_nobody_elses_reading() -> None:
+    def ask(keys: Any) -> list[str]:
+        if "damaged" in keys:
+            raise ValueError("the state holds code 9, the vocabulary ends at 3")
+        return [key.upper() for key in keys]
+
+    fetcher: Fetcher[str, str] = Fetcher(ask)
+
+    async def main() -> list[Any]:
+        asked = [landed(fetcher.fetch(key)) for key in ("a", "damaged", "b")]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    first, damaged, last = asyncio.run(main())
+    fetcher.close()
+    assert (first, last) == ("A", "B")
+    assert isinstance(damaged, ValueError)
