@@ -83,10 +83,13 @@ class Runner:
             customer_id=customer_id,
             decision_id=f"d-{digest[:32]}",
             channel=self.frame.channel,
-            request_id=None if self.dry_run else f"{self.job}/{customer_id}",
+            request_id=None if self.dry_run else self._named(customer_id),
             context=self.frame.context,
             dry_run=self.dry_run,
         )
+
+    def _named(self, customer_id: str) -> str:
+        return f"{self.job}/{customer_id}"
 
     def uniform(self, customer_id: str) -> float:
         """The random number of a customer's decision: the job's and theirs alone, so that a repeat draws the same."""
@@ -106,15 +109,19 @@ class Runner:
         return self.frame.block(requests, uniforms, spent, self.threads)
 
     def _free(self, customers: Sequence[str], allocation: Allocation, displaced: list[str]) -> list[Answer]:
-        """Decides about a piece; commits what needs no volume, and lets the rest propose."""
+        """Decides about a piece; commits what needs no volume, and lets the rest propose. Whoever an earlier run of
+        the job answered proposes nothing: they would keep others from what is left of a volume, and not use it."""
+        before = {} if self.dry_run else self.store.find_decisions([self._named(each) for each in customers])
+        known = [self._repeated(body) for body in before.values()]
+        fresh = [each for each in customers if self._named(each) not in before] if before else customers
         free = []
-        for made in self._made(customers):
+        for made in self._made(fresh) if fresh else ():
             if (action := made.limited) is None:
                 free.append(made)
             elif (loser := allocation.propose(action.name, made.request.customer_id, made.worth)) is not None:
                 self._spent[loser] |= {action.name}
                 displaced.append(loser)
-        return self._committed(free)
+        return [self._told(each) for each in known] + self._committed(free)
 
     def _settled(self, customers: Sequence[str]) -> list[Answer]:
         """Those who were let in by an action, decided about again as things are by now, and committed. Only then is its
@@ -179,13 +186,16 @@ class Runner:
             if (quota := self._quota(made)) is not None:
                 self._places[quota] += 1
             if commit.first is not None:
-                self.tally.repeated += 1
-                return Repeated(commit.first)
+                return self._repeated(commit.first)
             self.tally.judged_again += 1
             (made,) = self._made([made.request.customer_id])
             made = self._placed(made)
             future = self.store.commit_decision(made)
         raise Unavailable(f"{RACES} races in a row were lost about one customer; run the same job again")
+
+    def _repeated(self, first: bytes) -> Repeated:
+        self.tally.repeated += 1
+        return Repeated(first)
 
     def _told(self, answer: Answer) -> Answer:
         action, contact = answer.outcome

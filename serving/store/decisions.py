@@ -11,7 +11,7 @@ from serving.decisions.customer import Contact
 from serving.decisions.many import columns
 from serving.store import contacts, identity, outbox
 from serving.store.protocol import Commit, Loggable, Outgoing
-from serving.store.tx import Tx
+from serving.store.tx import Reader, Tx
 
 _INSERT = (
     "INSERT INTO decisions (decision_id, request_id, fingerprint, customer_id, at, action, body) "
@@ -64,7 +64,7 @@ class Asked:
 
 def commit(tx: Tx, asked: Sequence[Asked]) -> list[Commit]:
     """One answer each. Of two that would reserve for one customer the later is lost: it was judged before the first."""
-    found = _first_answers(tx, asked)
+    found = first_answers(tx, [each.request_id for each in asked if each.request_id is not None])
     answers: list[Commit | None] = []
     reserving: dict[str, int] = {}
     new_ids: set[str] = set()
@@ -100,13 +100,13 @@ def commit(tx: Tx, asked: Sequence[Asked]) -> list[Commit]:
     return [Commit("committed") if answer is None else answer for answer in answers]
 
 
-def _first_answers(tx: Tx, asked: Sequence[Asked]) -> dict[str, tuple[str, bytes]]:
+def first_answers(reader: Reader, request_ids: Sequence[str]) -> dict[str, tuple[str, bytes]]:
     """(fingerprint, logged decision) by request_id, of those that were answered before."""
-    ids = [each.request_id for each in asked if each.request_id is not None]
-    if not ids:
+    if not request_ids:
         return {}
-    rows = tx.execute(
-        "SELECT request_id, fingerprint, body FROM decisions WHERE request_id IN (SELECT value FROM texts(?))", (ids,)
+    rows = reader.execute(
+        "SELECT request_id, fingerprint, body FROM decisions WHERE request_id IN (SELECT value FROM texts(?))",
+        (list(request_ids),),
     )
     return {request_id: (fingerprint, columns.plain(body)) for request_id, fingerprint, body in rows}
 

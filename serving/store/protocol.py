@@ -159,6 +159,9 @@ class Store(Protocol):
     def find_decision(self, request_id: str) -> tuple[str, bytes] | None:
         """(fingerprint, logged decision) of the first answer to a request_id."""
 
+    def find_decisions(self, request_ids: Sequence[str]) -> Mapping[str, bytes]:
+        """The logged decisions of those that were answered before."""
+
     def decision(self, decision_id: str) -> bytes | None:
         """A decision as logged, by its own id."""
 

@@ -126,6 +126,9 @@ class SqlStore:
         row = self._reader.execute(asked, (request_id,)).fetchone()
         return None if row is None else (row[0], columns.plain(row[1]))
 
+    def find_decisions(self, request_ids: Sequence[str]) -> dict[str, bytes]:
+        return {name: body for name, (_, body) in decisions.first_answers(self._reader, request_ids).items()}
+
     def decision(self, decision_id: str) -> bytes | None:
         asked = "SELECT body FROM decisions WHERE decision_id = ?"
         found = self._reader.execute(asked, (decision_id,)).fetchone()

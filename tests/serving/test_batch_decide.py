@@ -9,6 +9,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -312,6 +313,33 @@ def test_a_killed_batch_loses_no_more_of_a_volume_than_what_it_was_settling(engi
     with pytest.raises(KeyboardInterrupt):
         answers(runner, market.customers())
     assert leased == [2], "no more than a lot"
+
+
+def test_a_killed_batch_that_is_run_again_gives_out_what_is_left(engine, monkeypatch):
+    """Who has their answer already wants no more of a volume, though no cap keeps them from it."""
+    file = engine.workspace.folder / "contact_policy.yaml"
+    policies = yaml.safe_load(file.read_text()) | {"caps": [], "withholding": {"share": 0.0}, "holdout": {"share": 0.0}}
+    file.write_text(yaml.safe_dump(policies))
+    engine.playbook = policy.load(engine.workspace)
+    commit, settled = engine.store.commit_decision, []
+
+    def killed(decision):
+        settled.append(decision.limited)
+        if sum(each is not None for each in settled) == 5:
+            raise KeyboardInterrupt
+        return commit(decision)
+
+    monkeypatch.setattr("serving.batch_decide.runner.LOT", 1)
+    monkeypatch.setattr(engine.store, "commit_decision", killed)
+    with pytest.raises(KeyboardInterrupt):
+        answers(Runner(engine, "again", "email"), market.customers())
+    monkeypatch.setattr(engine.store, "commit_decision", commit)
+    again = Runner(engine, "again", "email")
+    found = answers(again, market.customers())
+    assert len(found) == again.tally.customers == 60
+    used = Counter(each["action"] for each in found.values())
+    assert again.tally.repeated == 54
+    assert (used["gold"], used["voucher"]) == (3, 7 - 1), "all but what was being settled"
 
 
 def test_a_batch_across_midnight_uses_the_volume_of_the_day_it_decides_on(engine, monkeypatch):
