@@ -17,6 +17,8 @@ from training.uplift.sample import Sample, folds
 #: Below these no effect by customer can be told.
 SMALLEST_ARM, FEWEST_RESPONSES = 100, 20
 FOLDS = 5
+#: Outcomes beyond this overflow when squared.
+LARGEST = 1e100
 Propensity = Literal["auto", "shares", "estimate"]
 
 
@@ -76,6 +78,12 @@ def prepare(
             if why := hindsight.reason(values, arm, value, one.kind == "label"):
                 left_out[one.name] = why
         columns = [one for one in columns if one.name not in left_out]
+    if not columns:
+        why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items()) or "it has no other column"
+        raise WorkspaceError(
+            f"{path}: no column says anything about customers ({why}), so their effects cannot differ; "
+            "`tactful report uplift` tells the effect on all"
+        )
     encoder = Encoder(columns)
     encoded = encoder.transform(frame)
     assigned = _assigned(encoded, arm, fold, chances)
@@ -129,6 +137,10 @@ def _check_outcome(path: Path, rows: table.Customers, value: np.ndarray) -> None
         raise WorkspaceError(
             f"{path}: {rows.outcome!r} is {'1' if value.mean() > 0.5 else '0'} for all but "
             f"{int(min(value.sum(), len(value) - value.sum()))} customers; at least {FEWEST_RESPONSES} are needed"
+        )
+    if np.abs(value).max() > LARGEST:
+        raise WorkspaceError(
+            f"{path}: {rows.outcome!r} reaches {np.abs(value).max():g}, which is no amount of anything"
         )
     if value.min() == value.max():
         raise WorkspaceError(f"{path}: {rows.outcome!r} is {value[0]:g} for every customer; there is nothing to learn")
