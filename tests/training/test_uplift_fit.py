@@ -162,6 +162,18 @@ def test_parquet_gaps_labels_never_seen_and_odd_columns(tmp_path):
     assert encoded[2, prepared.encoder.inputs.index("city=Turin")] == 1
 
 
+@pytest.mark.parametrize("digits", [str, int])
+def test_customers_who_are_there_twice_are_warned_of_and_their_number_is_no_input(tmp_path, digits):
+    made = table(400).frame
+    twice = pd.concat([made, made]).assign(customer_id=[digits(k + 10**6) for k in range(400)] * 2)
+    twice.to_parquet(tmp_path / "a.parquet")
+    prepared = prepare(tmp_path / "a.parquet", "arm", "bought")
+    assert prepared.left_out["customer_id"].startswith("looks like an identifier")
+    assert any("customer_id has 400 different values in 800 rows" in note for note in prepared.notes)
+    made.to_parquet(tmp_path / "b.parquet")
+    assert prepare(tmp_path / "b.parquet", "arm", "bought").notes == []
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

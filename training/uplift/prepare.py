@@ -1,6 +1,7 @@
 """From a campaign table to a sample: arms numbered, columns encoded, those that know too much left out, overlap cut."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,10 @@ SMALLEST_ARM, FEWEST_RESPONSES = 100, 20
 FOLDS = 5
 #: Outcomes beyond this overflow when squared.
 LARGEST = 1e100
+_CUSTOMER = re.compile(
+    r"(customer|client|consumer|user|person|member|household|account|contact)?[ _-]?(id|key|number|nr|no)?",
+    re.IGNORECASE,
+)
 Propensity = Literal["auto", "shares", "estimate"]
 
 
@@ -84,6 +89,7 @@ def prepare(
             f"{path}: no column says anything about customers ({why}), so their effects cannot differ; "
             "`tactful report uplift` tells the effect on all"
         )
+    notes += _repeated(frame, left_out)
     encoder = Encoder(columns)
     encoded = encoder.transform(frame)
     assigned = _assigned(encoded, arm, fold, chances)
@@ -121,6 +127,17 @@ def _unlike(frame: pd.DataFrame, columns: Sequence[Column], arm: np.ndarray) -> 
         f"The groups differ in {', '.join(found[:5]) or 'how columns go together'}. What was recorded after the "
         "assignment is no ground to compare on: leave it out with --ignore."
     )
+
+
+def _repeated(frame: pd.DataFrame, left_out: Iterable[str]) -> Iterator[str]:
+    """A warning where rows are not customers, as far as a name of a column tells."""
+    for name in left_out:
+        known = frame[name].dropna()
+        if _CUSTOMER.fullmatch(name) and known.nunique() > len(known) / 10 and known.duplicated().any():
+            yield (
+                f"Beware: {name} has {known.nunique():,} different values in {len(known):,} rows. Every row counts as "
+                "a customer of its own, so intervals are too narrow and tests too sure; give one row a customer."
+            )
 
 
 def _counted(rows: table.Customers) -> list[str]:
