@@ -6,6 +6,7 @@ The store is told first, for it is what binds; then history, so that a store tha
 import secrets
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.daylog import DayLog
 from features.history import History
@@ -35,13 +36,20 @@ def restrict(workspace: Workspace, store: Store, customer_id: str, on: bool, now
 
 
 def absorb(history: History, store: Store) -> None:
-    """What a store has not been told, in the order in which it was asked for."""
+    """What a store has not been told, and all that was asked for later: the last word about each id, in that order."""
     log, seen = _log(history), store.absorbed()
-    for batch in log.batches():
-        if (mark := _mark(batch.id)) not in seen:
-            for row in log.read(batches=[batch.id]).sort_by("changed_at").to_pylist():
-                store.restrict(row["customer_id"], row["restricted"], 0).result()
-            store.bulk_load(mark, [])
+    fresh = [batch.id for batch in log.batches() if _mark(batch.id) not in seen]
+    if not fresh:
+        return
+    since = pc.min(log.read(["changed_at"], batches=fresh)["changed_at"].cast(pa.int64())).as_py()
+    last: dict[str, bool] = {}
+    for row in log.read(since=since).sort_by("changed_at").to_pylist():
+        last.pop(row["customer_id"], None)
+        last[row["customer_id"]] = row["restricted"]
+    for customer_id, on in last.items():
+        store.restrict(customer_id, on, 0).result()
+    for batch_id in fresh:
+        store.bulk_load(_mark(batch_id), [])
 
 
 def _log(history: History) -> DayLog:

@@ -148,7 +148,7 @@ class Store(Protocol):
         """The customer as of the latest commit; a customer nobody has seen reads as version 0 with no state."""
 
     def read_many(self, customer_ids: Sequence[str]) -> list[Read]:
-        """The same of several, in their order, in one snapshot."""
+        """The same of several, in their order; each as of one moment, not all as of the same."""
 
     def fetch(self, customer_id: str) -> "Future[Read]":
         """The same without making an event loop wait: where the store is on a server, those of one turn go together."""

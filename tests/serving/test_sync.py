@@ -132,6 +132,23 @@ def test_a_store_made_anew_knows_who_is_restricted_and_who_no_longer_is(shop, en
     store.close()
 
 
+def test_a_restriction_lifted_and_asked_for_again_stands_though_the_lifting_was_killed(shop, engine, monkeypatch):
+    """Killed between history and the store's note of it, a row is taken in anew: nothing later is undone by it."""
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    now = engine.clock.now()
+    restricting.restrict(shop, engine.store, "kim", True, now)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.store, "bulk_load", killed)
+        with pytest.raises(KeyboardInterrupt):
+            restricting.restrict(shop, engine.store, "kim", False, now + 1)
+    restricting.restrict(shop, engine.store, "kim", True, now + 2)
+    restricting.absorb(History(shop), engine.store)
+    assert engine.store.read("kim").customer.restricted
+
+
 def test_whoever_was_erased_leaves_no_restriction_behind(shop, engine):
     erasing.erase(shop, engine.store, ["sam"], engine.clock.now())
     restricting.restrict(shop, engine.store, "sam", True, engine.clock.now())
