@@ -162,6 +162,20 @@ def test_parquet_gaps_labels_never_seen_and_odd_columns(tmp_path):
     assert encoded[2, prepared.encoder.inputs.index("city=Turin")] == 1
 
 
+def test_chosen_customers_are_told_of_though_chance_was_said_and_lost_outcomes_that_differ_by_group(tmp_path):
+    made = table(1500, chosen=True)
+    said = prepare(made.write(tmp_path / "a.csv"), "arm", "bought", chances="shares")
+    assert said.randomised
+    assert said.assignment_p < 0.001
+    assert any(note.startswith("Beware") and "visits" in note for note in said.notes)
+    even = table(1500)
+    lost = np.random.default_rng(0).random(1500) < 0.1 * (even.frame["arm"] == "mail")
+    even.frame["bought"] = even.frame["bought"].mask(lost)
+    note = prepare(even.write(tmp_path / "b.csv"), "arm", "bought").notes[0]
+    assert note.startswith(f"Beware: {lost.sum()} customers have no value in bought")
+    assert "none 0.0%" in note
+
+
 @pytest.mark.parametrize("digits", [str, int])
 def test_customers_who_are_there_twice_are_warned_of_and_their_number_is_no_input(tmp_path, digits):
     made = table(400).frame

@@ -58,12 +58,14 @@ class Table:
 class Customers:
     """The rows of a table that have a treatment and an outcome; `place` are their 0-based lines among `rows` in all.
 
-    `arm` are labels, `columns` everything else as the file has it (text in a CSV).
+    `counts` and `missing`: rows of each arm, and how many of them lack the outcome. `arm` are labels, `columns`
+    everything else as the file has it (text in a CSV).
     """
 
     rows: int
     unassigned: int
-    unmeasured: int
+    counts: dict[str, int]
+    missing: dict[str, int]
     treatment: str
     outcome: str
     binary: bool
@@ -92,7 +94,8 @@ def customers(path: Path, treatment: str, outcome: str) -> Customers:
     return Customers(
         rows=rows,
         unassigned=rows - sum(counts.values()),
-        unmeasured=sum(measured.missing.values()),
+        counts=counts,
+        missing=measured.missing,
         treatment=arm_column,
         outcome=outcome_column,
         binary=measured.binary,

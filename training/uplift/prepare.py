@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from features.workspace import WorkspaceError
-from training.reports import campaign, table
+from training.reports import campaign, statistics, table
 from training.uplift import hindsight, propensity
 from training.uplift.encode import Column, Encoder, column
 from training.uplift.sample import Sample, folds
@@ -93,8 +93,9 @@ def prepare(
     encoder = Encoder(columns)
     encoded = encoder.transform(frame)
     assigned = _assigned(encoded, arm, fold, chances)
-    if not assigned.randomised and chances == "auto":
-        notes.append(_unlike(frame, columns, arm))
+    if assigned.p < propensity.ALARM and chances != "estimate":
+        said = "Beware: chance was said to have chosen. " if assigned.randomised else ""
+        notes.append(said + _unlike(frame, columns, arm))
     overlap = assigned.overlapping
     if not overlap.all():
         notes.append(
@@ -114,9 +115,10 @@ def prepare(
 
 
 def _assigned(encoded: np.ndarray, arm: np.ndarray, fold: np.ndarray, chances: Propensity) -> propensity.Assignment:
+    tested = propensity.assignment(encoded, arm, fold, always=chances == "estimate")
     if chances == "shares":
-        return propensity.Assignment(propensity.shares(arm), True, 1.0)
-    return propensity.assignment(encoded, arm, fold, always=chances == "estimate")
+        return propensity.Assignment(propensity.shares(arm), True, tested.p)
+    return tested
 
 
 def _unlike(frame: pd.DataFrame, columns: Sequence[Column], arm: np.ndarray) -> str:
@@ -144,8 +146,15 @@ def _counted(rows: table.Customers) -> list[str]:
     notes = []
     if rows.unassigned:
         notes.append(f"{rows.unassigned:,} of {rows.rows:,} rows have no value in {rows.treatment} and were left out.")
-    if rows.unmeasured:
-        notes.append(f"{rows.unmeasured:,} customers have no value in {rows.outcome} and were left out.")
+    if absent := sum(rows.missing.values()):
+        said = f"{absent:,} customers have no value in {rows.outcome} and were left out"
+        if (
+            statistics.same_share(list(rows.missing.values()), [rows.counts[arm] for arm in rows.missing])
+            < statistics.RATIO_ALARM
+        ):
+            parts = [f"{arm} {absent / rows.counts[arm]:.1%}" for arm, absent in rows.missing.items()]
+            said = f"Beware: {said}, and not alike in every group ({', '.join(parts)}): those that are left may differ"
+        notes.append(f"{said}.")
     return notes
 
 

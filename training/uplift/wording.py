@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from training.evaluate import Interval
+from training.uplift import propensity
 from training.uplift.report import ArmFound, UpliftFound
 
 METHOD = [
@@ -89,6 +90,8 @@ def lines(report: UpliftFound) -> Iterator[str]:
         yield f"  {rule.rule} ({rule.share:.0%}): {amount(rule.value, rate)} a customer"
     yield ""
     random = "at random, as far as the columns can tell" if report.randomised else "by what the columns tell"
+    if report.randomised and report.assignment_p < propensity.ALARM:
+        random = "at random, it was said, but not by what the columns tell"
     yield f"{report.customers:,} customers, assigned {random} ({_p(report.assignment_p)})."
     if not report.randomised:
         yield "Effects hold only if the columns hold all that both the choice and the outcome depended on."
