@@ -155,6 +155,9 @@ def test_parquet_gaps_labels_never_seen_and_odd_columns(tmp_path):
         city=["Oslo", None, "Turin"], visits=[None, "", "4"], joined="soon", flag=[True, None, 0]
     )
     assert {"until", "limit", "limit is missing"} <= set(prepared.encoder.inputs)
+    frame.to_csv(tmp_path / "a.csv", index=False)  # the same customers as text
+    read = pd.read_csv(tmp_path / "a.csv", dtype=str)
+    np.testing.assert_allclose(prepared.encoder.transform(read), prepared.encoder.transform(frame))
     encoded = prepared.encoder.transform(later)
     assert np.isfinite(encoded).all()
     cities = [k for k, name in enumerate(prepared.encoder.inputs) if name.startswith("city=")]

@@ -17,6 +17,8 @@ FEWEST, SHARE, MOST = 20, 0.005, 30
 #: Numbers beyond these quantiles are pulled back to them: one outlier must not tilt a line.
 TAIL = 0.001
 _NO_VALUE = {"", "na", "n/a", "nan", "null", "<na>"}
+#: A yes/no that was fitted as such is text in a CSV to be scored.
+_WORDS = {"true": "1", "false": "0"}
 _ID_NAME = re.compile(r"(.*[ _-])?(id|ids|key|uuid|guid|hash|number|nr|no|row|index|rowid|unnamed.*)", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([ T].*)?")
 #: Microseconds of a day, and numbers that stand for "unknown" or overflow when squared.
@@ -141,7 +143,8 @@ def _texts(values: pd.Series) -> np.ndarray:
 
 def _numbers(values: pd.Series) -> np.ndarray:
     if not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
-        values = pd.Series(_texts(values))
+        texts = pd.Series(_texts(values))
+        values = texts.map(lambda text: _WORDS.get(text.lower(), text))
     numbers = pd.to_numeric(values, errors="coerce").astype("Float64").to_numpy(np.float64, na_value=np.nan)
     return np.where(np.abs(numbers) < _ABSURD, numbers, np.nan)
 

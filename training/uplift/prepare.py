@@ -148,10 +148,8 @@ def _counted(rows: table.Customers) -> list[str]:
         notes.append(f"{rows.unassigned:,} of {rows.rows:,} rows have no value in {rows.treatment} and were left out.")
     if absent := sum(rows.missing.values()):
         said = f"{absent:,} customers have no value in {rows.outcome} and were left out"
-        if (
-            statistics.same_share(list(rows.missing.values()), [rows.counts[arm] for arm in rows.missing])
-            < statistics.RATIO_ALARM
-        ):
+        p = statistics.same_share(list(rows.missing.values()), [rows.counts[arm] for arm in rows.missing])
+        if p < statistics.RATIO_ALARM:
             parts = [f"{arm} {absent / rows.counts[arm]:.1%}" for arm, absent in rows.missing.items()]
             said = f"Beware: {said}, and not alike in every group ({', '.join(parts)}): those that are left may differ"
         notes.append(f"{said}.")
