@@ -45,7 +45,8 @@ def examine(fitted: CrossFit, arm: int, choice: Choice) -> Heterogeneity:
     """Whether effects of `arm` differ by customer.
 
     Two doors, because a rule for whom to contact costs more than treating all alike. The test asks whether the mean of
-    all learners' standardised effects goes with the scores: no learner is picked for it, so its size holds. The gain
+    all learners' standardised effects goes with the scores: no learner is picked for it. Folds teach each other, so it
+    alone is a little too sure (8 % below .05 in 113 small campaigns without any effect, none of them shown). The gain
     asks whether the best learner is closer to the scores than one effect for all, Bonferroni over the learners.
     """
     score = fitted.sample.effect_score(arm)
