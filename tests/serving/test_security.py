@@ -7,11 +7,11 @@ import json
 import logging
 import re
 import sqlite3
-import time
 
 import market
 import pytest
 from mounted import KEY, mounted
+from quickness import quick
 from starlette.testclient import TestClient
 
 from serving import pages
@@ -117,9 +117,8 @@ BODIES = [
 @pytest.mark.parametrize(("method", "path", "call"), [each for each in CALLS if "requestBody" in each.values[2]])
 @pytest.mark.parametrize(("what", "body", "status"), BODIES, ids=[each[0] for each in BODIES])
 def test_a_body_made_to_hurt_is_refused_quickly(client, method, path, call, what, body, status):
-    start = time.process_time()
-    answer = ask(client, method, filled(path), KEY, content=body, headers={"Content-Type": "application/json"})
-    assert time.process_time() - start < 1
+    headers = {"Content-Type": "application/json"}
+    answer = quick(lambda: ask(client, method, filled(path), KEY, content=body, headers=headers), 1)
     assert answer.status_code == status, answer.text[:200]
     assert len(answer.content) < 50_000, "what was sent is not sent back"
     assert answer.headers["content-type"] == "application/problem+json"
@@ -135,9 +134,8 @@ def test_refused_bodies_are_logged(client, lines):
 def test_rows_with_too_many_fields_are_kept_in_quarantine_quickly(client):
     row = {f"k{n}": 1 for n in range(500)}
     for path, batch in (("interactions",) * 2, ("attributes", "records"), ("identifiers",) * 2):
-        start = time.process_time()
-        answer = ask(client, "POST", f"/v1/{path}", KEY, json={batch: [row] * 600}).json()
-        assert time.process_time() - start < 1.5
+        body = {batch: [row] * 600}
+        answer = quick(lambda path=path, body=body: ask(client, "POST", f"/v1/{path}", KEY, json=body), 1.5).json()
         assert answer["quarantined"] == 600
         assert answer["quarantine"][0]["errors"][0]["what"] == "has 500 fields"
 
@@ -221,10 +219,12 @@ def test_rules_and_contexts_made_to_hurt(shop):
         engine.warm()
         before = engine.playbook.version
         for bomb in BOMBS:
-            file.write_text(ruled(bomb))
-            start = time.process_time()
-            engine.refresh()
-            assert time.process_time() - start < 1
+
+            def taken_up(bomb=bomb):
+                file.write_text(ruled(bomb))
+                engine.refresh()
+
+            quick(taken_up, 1)
             assert engine.playbook.version == before, "the old policy stays in use"
             assert "eligible" in str(engine.policy_problem)
         file.write_text(ruled("context.a.exists(x, x == context.b) || size(context.c) < 0"))
@@ -237,12 +237,10 @@ def test_rules_and_contexts_made_to_hurt(shop):
         ]
         with TestClient(mounted(engine)) as client:
             for context in contexts:
-                start = time.process_time()
                 body = {"customer_id": "C1", "channel": "email", "context": context}
-                answer = ask(client, "POST", "/v1/decide", KEY, json=body)
+                answer = quick(lambda body=body: ask(client, "POST", "/v1/decide", KEY, json=body), 0.5)
                 assert answer.status_code == 200
                 assert answer.json()["action"] is None
-                assert time.process_time() - start < 0.5
     finally:
         engine.close()
 
