@@ -51,6 +51,7 @@ def test_later_rows_of_other_customers(data):
     assert sum(len(fold.label) for fold in [*search, *deciding]) == (part.as_of >= starts[0]).sum()
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_where_it_ended_and_every_trial_is_a_run_below_its_own(untrained, data, monkeypatch):
     monkeypatch.setattr(study, "ROUNDS", 30)
     monkeypatch.setattr("training.train.prepared", lambda _workspace, _kind: data)
