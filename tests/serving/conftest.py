@@ -4,6 +4,8 @@ import market
 import pytest
 import stores
 
+from serving.engine import Engine
+
 
 @pytest.fixture(scope="session")
 def shop_template(tmp_path_factory):
@@ -37,3 +39,12 @@ def store(opened):
 def shop(shop_template, tmp_path):
     """A workspace of the test's own."""
     return market.copy(shop_template, tmp_path / "shop")
+
+
+@pytest.fixture
+def engine(shop):
+    """The shop being served, warm."""
+    found = Engine.open(shop)
+    found.warm()
+    yield found
+    found.close()

@@ -14,7 +14,6 @@ from features.workspace import WorkspaceError
 from serving import batch_score, sync
 from serving.champions import Champions, Untrained
 from serving.commands import app
-from serving.engine import Engine
 from serving.schemas import ScoreRequest
 
 
@@ -26,14 +25,6 @@ class FrozenClock:
 
     def now(self):
         return self.at
-
-
-@pytest.fixture
-def engine(shop):
-    found = Engine.open(shop)
-    found.warm()
-    yield found
-    found.close()
 
 
 def test_batch_equals_the_service_for_every_customer_and_treatment(shop, engine):

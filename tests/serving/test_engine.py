@@ -22,14 +22,6 @@ from serving.schemas import DecideRequest, OutcomeRequest, ScoreRequest
 from serving.store.protocol import Commit, Unavailable
 
 
-@pytest.fixture
-def engine(shop):
-    found = Engine.open(shop)
-    found.warm()
-    yield found
-    found.close()
-
-
 def decide(engine, customer="a", **more):
     return asyncio.run(engine.decide(DecideRequest(customer_id=customer, channel="email", **more)))
 

@@ -15,14 +15,6 @@ from serving.schemas import DecideRequest, ExplainRequest
 from serving.store.protocol import Store
 
 
-@pytest.fixture
-def engine(shop):
-    found = Engine.open(shop)
-    found.warm()
-    yield found
-    found.close()
-
-
 def explain(engine, customer="C1", **more):
     return engine.explain(ExplainRequest(customer_id=customer, **more))
 

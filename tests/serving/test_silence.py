@@ -15,7 +15,6 @@ from serving import silence, sync
 from serving.decisions.guard.rests import Ignored
 from serving.decisions.guard.standing import standing
 from serving.decisions.policy import AfterIgnored
-from serving.engine import Engine
 from serving.nudges import commands
 from serving.schemas import DecideRequest, OutcomeRequest
 
@@ -145,14 +144,6 @@ def closed(store, customer_id, now):
 
 def recorded(store, customer_id):
     return {line["occurred_at"] for line in outcomes(store) if line["customer_id"] == customer_id}
-
-
-@pytest.fixture
-def engine(shop):
-    found = Engine.open(shop)
-    found.warm()
-    yield found
-    found.close()
 
 
 async def reached(engine):

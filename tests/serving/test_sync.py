@@ -9,19 +9,10 @@ import pytest
 from features import clock, decision_log
 from features.history import History
 from serving import absorb, sync
-from serving.engine import Engine
 from serving.privacy import erasing, restricting
 from serving.schemas import DecideRequest, OutcomeRequest
 from serving.store import open_store
 from serving.store.protocol import Outgoing
-
-
-@pytest.fixture
-def engine(shop):
-    found = Engine.open(shop)
-    found.warm()
-    yield found
-    found.close()
 
 
 async def live(engine):
