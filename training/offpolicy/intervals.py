@@ -11,6 +11,7 @@ import numpy as np
 import scipy.optimize
 import scipy.stats
 
+from training import evaluate
 from training.offpolicy.estimators import Estimate
 
 Kind = Literal["likelihood", "normal", "bootstrap", "bernstein"]
@@ -20,12 +21,8 @@ _STEPS = 50
 
 
 @dataclass(frozen=True)
-class Interval:
+class Interval(evaluate.Interval):
     """A value and where it likely lies. An end is infinite where the terms do not bound it."""
-
-    value: float
-    low: float
-    high: float
 
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
