@@ -108,9 +108,9 @@ def _passes(at: str | None) -> str:
 
 def _around(answer: Mapping[str, Any]) -> Iterable[str]:
     """What else there is to know, a line each."""
-    arms = {name: arm for name, arm in answer["arms"].items() if arm not in (None, "treated")}
-    if arms:
-        yield "arms: " + ", ".join(f"{name} {arm}" for name, arm in arms.items())
+    told = {name: arm for name, arm in answer["arms"].items() if arm not in (None, "treated") and arm is not False}
+    if told:
+        yield "arms: " + ", ".join(name if arm is True else f"{name} {arm}" for name, arm in told.items())
     if answer["churn"] is not None:
         yield f"churn {answer['churn']:.3f}"
     if answer["deferred_to"] is not None:

@@ -6,6 +6,9 @@ from typing import Any
 from features import clock
 from serving.decisions.customer import Contact
 
+#: Of a decision from before there were these arms.
+NO_ARMS = {"experiment": None, "cap_level": None, "challenger": False}
+
 
 def decision(logged: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to a client, from a decision as logged: all but the random draw and the feature vector.
@@ -26,7 +29,7 @@ def decision(logged: Mapping[str, Any]) -> dict[str, Any]:
         "deferred_to": logged.get("deferred_to"),
         "agent": logged.get("agent"),
         "arm": logged["arm"],
-        "arms": logged.get("arms") or {"holdout": logged["arm"], "experiment": None, "cap_level": None},
+        "arms": NO_ARMS | {"holdout": logged["arm"]} | (logged.get("arms") or {}),
         "churn": logged["churn"],
         "candidates": logged["candidates"],
         "distribution": logged["distribution"],

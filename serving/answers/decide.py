@@ -118,6 +118,7 @@ class ArmsShown(BaseModel):
     holdout: Literal["treated", "holdout"]
     experiment: str | None
     cap_level: float | None
+    challenger: bool
 
 
 class Decided(Answer):

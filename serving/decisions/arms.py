@@ -1,6 +1,6 @@
-"""Which arms a customer is in: held out, in an impact experiment, under other caps. Sticky, by salted hashes.
+"""Which arms a customer is in: held out, in an impact experiment, under other caps, the challenger models'. Sticky.
 
-All are drawn by `arm_id`, the id that was decided about first, so that merging identities moves nobody to another arm.
+All are drawn by salted hashes of `arm_id`, the id that was decided about first, so that merging identities moves nobody to another arm.
 """
 
 from collections.abc import Iterable
@@ -15,11 +15,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Arms:
-    """One customer's. An experiment's arm is for those not held out, another cap level for those in no such arm."""
+    """One customer's. An experiment's arm is for those not held out, another cap level for those in no such arm,
+    challenger models for those in neither."""
 
     holdout: holdout.Arm
     experiment: Arm | None
     cap_level: float | None
+    challenger: bool = False
 
     @property
     def factor(self) -> float:
@@ -39,7 +41,12 @@ class Arms:
 
     def as_dict(self) -> dict[str, Any]:
         experiment = None if self.experiment is None else self.experiment.name
-        return {"holdout": self.holdout, "experiment": experiment, "cap_level": self.cap_level}
+        return {
+            "holdout": self.holdout,
+            "experiment": experiment,
+            "cap_level": self.cap_level,
+            "challenger": self.challenger,
+        }
 
 
 def arms(arm_id: str, policy: ContactPolicy) -> Arms:
@@ -51,10 +58,12 @@ def arms(arm_id: str, policy: ContactPolicy) -> Arms:
         shares = ((arm, arm.share) for arm in policy.experiment.arms)
         if (arm := _drawn(arm_id, policy.experiment.salt, shares)) is not None:
             return Arms(held, arm, None)
-    if policy.cap_levels is None:
-        return Arms(held, None, None)
-    levels = ((level.factor, level.share) for level in policy.cap_levels.levels)
-    return Arms(held, None, _drawn(arm_id, policy.cap_levels.salt, levels))
+    if policy.cap_levels is not None:
+        levels = ((level.factor, level.share) for level in policy.cap_levels.levels)
+        if (factor := _drawn(arm_id, policy.cap_levels.salt, levels)) is not None:
+            return Arms(held, None, factor)
+    rival = policy.challenger
+    return Arms(held, None, None, rival is not None and holdout.position(arm_id, rival.salt) < rival.share)
 
 
 def _drawn(arm_id: str, salt: str, shares: Iterable[tuple[T, float]]) -> T | None:

@@ -78,7 +78,8 @@ class Decision:
     """One answered request: a slot for each thing that was asked for, mostly one; `chosen` and the like are its own.
 
     `judged_customer` is the id that whoever was asked for goes by, `arm_id` the one that their arms are drawn by.
-    `arms`: holdout (treated or holdout), experiment (the arm's name or None), cap_level (its factor or None).
+    `arms`: holdout (treated or holdout), experiment (the arm's name or None), cap_level (its factor or None),
+    challenger (whether the challenger models are to decide).
     `deferred_to` is the next allowed moment, where only rules that pass by themselves stood in the way and the policy
     defers. `agent` is what someone who talks to the customer should know. `outbox` is for the store (see its protocol).
     """

@@ -91,6 +91,7 @@ experiment:
     - {name: loose, share: 0.02, play: looser_caps, factor: 2}
     - {name: nothing, share: 0.01, play: nothing}
 cap_levels: {salt: levels, levels: [{share: 0.05, factor: 0.5}]}
+challenger: {share: 0.2, salt: rivals}
 increment: {default: 0.3, groups: {gifts: 0.4}}
 harm: {contact: 0.03, channels: {phone: 0.6}, rising: 0.4, recent: 14d}
 reservation: {expires: 12h}

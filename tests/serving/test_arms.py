@@ -23,7 +23,7 @@ EXPERIMENT = {
     ]
 }
 LEVELS = {"levels": [{"share": 0.25, "factor": 0.5}, {"share": 0.25, "factor": 2.0}]}
-WHOLE = {"holdout": {"share": 0.1}, "experiment": EXPERIMENT, "cap_levels": LEVELS}
+WHOLE = {"holdout": {"share": 0.1}, "experiment": EXPERIMENT, "cap_levels": LEVELS, "challenger": {"share": 0.4}}
 
 
 def only(play: str, **more: object) -> dict[str, object]:
@@ -45,12 +45,15 @@ def test_shares_are_as_stated_and_arms_exclude_each_other():
     counted = Counter(
         "holdout" if one.holdout == "holdout" else one.experiment.name if one.experiment is not None else one.cap_level
         for one in found
+        if not one.challenger
     )
     assert counted["holdout"] / 20_000 == pytest.approx(0.1, abs=0.01)
     assert counted["random"] / 20_000 == pytest.approx(0.9 * 0.2, abs=0.01)
     assert counted["quiet"] / 20_000 == pytest.approx(0.9 * 0.1, abs=0.01)
     assert counted[0.5] / 20_000 == pytest.approx(0.9 * 0.7 * 0.25, abs=0.01)
     assert counted[2.0] / 20_000 == pytest.approx(0.9 * 0.7 * 0.25, abs=0.01)
+    assert counted[None] / 20_000 == pytest.approx(0.9 * 0.7 * 0.5 * 0.6, abs=0.01)
+    assert sum(counted.values()) / 20_000 == pytest.approx(1 - 0.9 * 0.7 * 0.5 * 0.4, abs=0.01)
 
 
 def test_salts_make_arms_that_know_nothing_of_each_other():

@@ -10,6 +10,7 @@ from serving.decisions.policy.durations import LONGEST, Attributes, Duration, Na
 from serving.decisions.policy.load import content, load, misfits
 from serving.decisions.policy.measuring import (
     Arm,
+    Challenger,
     Experiment,
     Exploration,
     Fallback,
@@ -46,6 +47,7 @@ __all__ = [
     "Cap",
     "CapLevel",
     "CapLevels",
+    "Challenger",
     "ComingUp",
     "Consent",
     "ContactPolicy",

@@ -13,6 +13,7 @@ from serving.decisions.policy.caps import Cap, CapLevels, Pressure
 from serving.decisions.policy.durations import LONGEST, Name
 from serving.decisions.policy.hashing import fingerprint
 from serving.decisions.policy.measuring import (
+    Challenger,
     Experiment,
     Exploration,
     Fallback,
@@ -23,6 +24,9 @@ from serving.decisions.policy.measuring import (
     Withholding,
 )
 from serving.decisions.policy.rests import Consent, CoolDown, ExemptClass, OpenCase, Quiet, Reservation, Signals
+
+#: Sections that came later: a file without them keeps the version that its logged decisions carry.
+LATER = ("challenger",)
 
 
 class ContactPolicy(Section):
@@ -52,6 +56,7 @@ class ContactPolicy(Section):
     maturity: Maturity | None = Field(None, description="how new actions are ramped up; none: at once")
     experiment: Experiment | None = Field(None, description="impact experiments")
     cap_levels: CapLevels | None = Field(None, description="a few customers under other caps")
+    challenger: Challenger | None = Field(None, description="challenger models decide for a share of customers")
     increment: Increment = Increment()
     harm: Harm = Harm()
     reservation: Reservation = Reservation()
@@ -67,7 +72,7 @@ class ContactPolicy(Section):
 
     @cached_property
     def version(self) -> str:
-        return fingerprint(self)
+        return fingerprint(self, LATER)
 
     @cached_property
     def company_zone(self) -> ZoneInfo:

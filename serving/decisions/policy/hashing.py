@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 
 from pydantic import BaseModel
 
 
-def fingerprint(model: BaseModel) -> str:
-    """Twelve hexadecimal digits."""
-    text = json.dumps(model.model_dump(mode="json", by_alias=True), sort_keys=True)
+def fingerprint(model: BaseModel, later: Collection[str] = ()) -> str:
+    """Twelve hexadecimal digits. Fields in `later` count only where they say something."""
+    said = model.model_dump(mode="json", by_alias=True)
+    text = json.dumps(
+        {key: value for key, value in said.items() if key not in later or value is not None}, sort_keys=True
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:12]

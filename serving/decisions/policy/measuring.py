@@ -69,6 +69,17 @@ class Experiment(Section):
         return self
 
 
+class Challenger(Section):
+    """A share of customers for whom the models with the alias `challenger` decide, where there are such.
+
+    Sticky, and drawn among those who are in no other arm: the champion decides for the rest of them, who are the
+    control.
+    """
+
+    share: Share = 0.1
+    salt: str = Field("challenger", min_length=1)
+
+
 class Increment(Section):
     """U = P x this share of the responses that would not have come by themselves: stated, until it is learned."""
 
