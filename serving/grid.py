@@ -12,8 +12,8 @@ from numba import njit
 from features.kernel.jit import compiled
 from features.kernel.packed import grid as table
 from features.kernel.packed import pack, row
+from serving.decisions.effects.nodes import Nodes, walk
 from serving.smooth import Terms, add_terms
-from serving.trees import Trees, walk
 
 _BOUND = 500.0  # |score| beyond this is 0 or 1 in float64 anyway; keeps exp from overflowing
 _BOOSTER, _LINEAR, _TREES, _TERMS, _LINK = 1, 4, 7, 14, 21  # where each part's tables begin
@@ -23,7 +23,7 @@ Codes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def packed(
-    index: np.ndarray, booster: Codes, linear: Codes, trees: Trees | None, terms: Terms, link: Sequence[float]
+    index: np.ndarray, booster: Codes, linear: Codes, trees: Nodes | None, terms: Terms, link: Sequence[float]
 ) -> np.ndarray:
     """A model as `probabilities` reads it. `index` says which feature each of its columns is, -1 where the action's.
 

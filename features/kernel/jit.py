@@ -3,8 +3,8 @@
 Numba's own `cache=True` has gaps that matter here. It watches only the file of the function itself, so an edited
 read-off in another file would go unnoticed. It names new machine code before it is written, so a process that starts at
 that instant may load the old one. And where neither the package nor the home folder can be written (a read-only
-container), it refuses to import. This cache carries a hash of every source that holds compiled code in the file's name,
-and falls back to a private temporary folder.
+container), it refuses to import. This cache carries a hash of every source that holds compiled code (whatever lies
+beside the function, or beside one that it calls) in the file's name, and falls back to a private temporary folder.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import functools
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,10 +49,11 @@ inlined: Any = numba.njit(forceinline=True, _nrt=False)  # type: ignore[call-ove
 
 
 @functools.cache
-def source_stamp(folder: Path = _PACKAGE) -> str:
-    """A hash of the processor and of all sources that compiled code in a folder may come from."""
+def source_stamp(folders: tuple[Path, ...] = ()) -> str:
+    """A hash of the processor and of all sources that compiled code of these folders may come from."""
     digest = hashlib.sha256(f"{numba.__version__} {llvmlite.binding.get_host_cpu_name()}".encode())
-    beside = () if folder in (_PACKAGE, _PACKAGE / "kernel") else sorted(folder.glob("*.py"))
+    others = [folder for folder in folders if folder not in (_PACKAGE, _PACKAGE / "kernel")]
+    beside = [path for folder in others for path in sorted(folder.glob("*.py"))]
     for path in (*(path for pattern in _SOURCES for path in sorted(_PACKAGE.glob(pattern))), *beside):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -74,8 +75,9 @@ def cache_folder() -> str:
 class _Locator(_CacheLocator):
     """Where a function's machine code lies, and what it was made from."""
 
-    def __init__(self, source: str, module: str) -> None:
-        self._py_file, self._module, self._stamp = source, module, source_stamp(Path(source).resolve().parent)
+    def __init__(self, source: str, module: str, called: Sequence[str]) -> None:
+        folders = {Path(file).resolve().parent for file in (source, *called)}
+        self._py_file, self._module, self._stamp = source, module, source_stamp(tuple(sorted(folders)))
 
     def get_cache_path(self) -> str:
         return cache_folder()
@@ -89,11 +91,13 @@ class _Locator(_CacheLocator):
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], source: str) -> "_Locator":
-        return cls(source, py_func.__module__)
+        named: list[Any] = [py_func.__globals__.get(name) for name in py_func.__code__.co_names]
+        called = [each.py_func.__code__.co_filename for each in named if hasattr(each, "py_func")]
+        return cls(source, py_func.__module__, called)
 
 
 class _Implementation(CompileResultCacheImpl):
-    _locator_classes = [_Locator]  # noqa: RUF012
+    _locator_classes: list[Any] = [_Locator]  # noqa: RUF012
 
 
 class _Cache(FunctionCache):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from serving import trees
+from serving.decisions.effects import nodes
 
 COLUMNS = 6
 OWN = {4: 0, 2: 1}  # two columns come from the action: a number and a category
@@ -29,7 +30,7 @@ def strange(n, seed=1):
     random = np.random.default_rng(seed)
     x = random.normal(scale=2, size=(n, COLUMNS)).round(1)
     x[:, 2:4] = random.integers(-2, 100, (n, 2))
-    pool = np.array([np.nan, 0.0, -0.0, 0.5, -0.5, 1e300, -1e300, 1e-40, -trees.ZERO, 4e9, np.inf, -np.inf])
+    pool = np.array([np.nan, 0.0, -0.0, 0.5, -0.5, 1e300, -1e300, 1e-40, -nodes.ZERO, 4e9, np.inf, -np.inf])
     return np.where(random.random(x.shape) < 0.4, random.choice(pool, x.shape), x)
 
 
@@ -47,8 +48,8 @@ def test_every_kind_of_split_to_the_last_bit(missing):
     booster = learned(missing=missing)
     table = trees.read(booster, OWN)
     assert table is not None
-    assert trees.SET in table.node[:, trees.KIND]
-    assert len(set(table.node[:, trees.KIND].tolist())) > 1
+    assert nodes.SET in table.node[:, nodes.KIND]
+    assert len(set(table.node[:, nodes.KIND].tolist())) > 1
     assert 0 < table.own.sum() < len(table.own)  # trees with and without a question about the action
     rows = strange(2_000)
     np.testing.assert_array_equal(ours(table, rows), booster.predict(rows, raw_score=True))
@@ -84,12 +85,12 @@ def test_what_it_cannot_read_is_left_to_lightgbm():
 
 
 def test_a_table_that_differs_from_lightgbm_is_not_used(monkeypatch):
-    honest = trees._read
+    honest = trees.parse
 
     def wrong(text, of_action):
         found = honest(text, of_action)
         found.leaf[:] = np.nextafter(found.leaf, np.inf)
         return found
 
-    monkeypatch.setattr(trees, "_read", wrong)
+    monkeypatch.setattr(trees, "parse", wrong)
     assert trees.read(learned(), OWN) is None

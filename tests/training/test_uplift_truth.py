@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import scipy.stats
 
+from serving.decisions.effects.forms import Linear
 from training.reports import table
 from training.uplift import choose, curves, fit, heterogeneity, nuisance, regress
-from training.uplift.effects import Linear
 from training.uplift.learners import LEARNERS
 from training.uplift.prepare import prepare
 from training.uplift.sample import Sample, folds

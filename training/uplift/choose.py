@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import nnls
 
+from serving.decisions.effects.forms import Blend, Constant, Effects
 from training.uplift import nuisance
-from training.uplift.effects import Blend, Constant, Effects
 from training.uplift.learners import LEARNERS, Learner
 from training.uplift.sample import Sample, folds
 

@@ -9,8 +9,9 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.linear_model import LassoCV
 
+from serving.decisions.effects.forms import Blend, Constant, Effects, Linear, Trees
 from training.uplift import regress
-from training.uplift.effects import Blend, Constant, Effects, Forest, Linear, Trees
+from training.uplift.effects import Forest
 from training.uplift.sample import Sample
 
 #: From a sample (its `means` filled) and an arm to the arm's effects.

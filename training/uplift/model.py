@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from features.workspace import WorkspaceError
+from serving.decisions.effects.forms import Effects
 from training.uplift import effects
-from training.uplift.effects import Effects
 from training.uplift.encode import Encoder
 
 FORMAT, FILE = 1, "effects.json"

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from serving.decisions.effects.forms import Trees
 from training.artefact import sigmoid
 from training.uplift import regress
-from training.uplift.effects import Trees
 from training.uplift.sample import Sample
 
 FOLDS = 5
