@@ -184,6 +184,26 @@ class Retention(Section):
         return None if text is None else int(text[:-1])
 
 
+class Monitor(Section):
+    """When `tactful monitor` rings; each check must also be more than chance would bring about once in 1,000 looks."""
+
+    psi: float = Field(0.25, gt=0, le=10, description="population stability index above which a feature has drifted")
+    gain: float = Field(0.1, ge=0, le=1, description="share of the trees' gain that drifted features must hold")
+    auc_drop: float = Field(0.03, gt=0, lt=1, description="AUC lower than when the model was trained")
+    slope: tuple[float, float] = Field((0.8, 1.25), description="calibration slopes that are well; 1 is right")
+    ece: float = Field(0.05, gt=0, lt=1, description="expected calibration error")
+    response_drop: float = Field(0.2, gt=0, lt=1, description="relative fall of the response rate in a week")
+    response_days: int = Field(3, ge=1, le=60, description="days in which an answer to a contact counts here")
+    silent_days: float = Field(2.0, gt=0, le=60, description="days without any data")
+
+    @field_validator("slope")
+    @classmethod
+    def _around_one(cls, slope: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < slope[0] < 1 < slope[1]:
+            raise ValueError("write a slope below 1 and one above, e.g. [0.8, 1.25]")
+        return slope
+
+
 class Mlflow(Section):
     """Where models are tracked and registered; relative SQLite URLs start at the workspace."""
 
@@ -212,6 +232,7 @@ class Settings(Section):
     identity: Identity = Identity()
     store: Store = Store()
     mlflow: Mlflow = Mlflow()
+    monitor: Monitor = Monitor()
     webhooks: list[Webhook] = Field([], max_length=64)
     retention: Retention = Retention()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -22,6 +22,8 @@ from features.workspace import Workspace, WorkspaceError
 from training import artefact, pipeline
 from training.dataset import Dataset
 from training.evaluate import Interval
+from training.monitor.reference import FILE as REFERENCE
+from training.monitor.reference import Reference
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -92,6 +94,7 @@ class Registry:
             mlflow.log_metrics(_figures(fitted.metrics))
             mlflow.log_metrics({f"rows_{name}": len(part) for name, part in fitted.dataset.parts.items()})
             self._log_pictures(fitted)
+            mlflow.log_text(Reference.of(fitted).text(), REFERENCE)
             with tempfile.TemporaryDirectory() as folder:
                 said = meaning(self.workspace.settings)
                 scorer = pipeline.scorer(fitted.pipeline, fitted.dataset, run.info.run_id, now, said)
