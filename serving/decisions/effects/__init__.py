@@ -27,6 +27,8 @@ batch, the same compiled code and so the same bits. Keys:
           how many contacts stand that were made in the last d days, on a channel or (null) on any
       {"contacts": channel or null, "half_life_days": h, "low": ..., "high": ..., "transform": ...}
           the same, each counted by 0.5 ** (age / h)
+      {"contacts": {channel: weight, ...}, "other": weight, "days": d or "half_life_days": h, ...}
+          the same, each counted by its channel's weight as well
 
   `f` is a feature of the catalogue, as of the decision. Contacts are as the guard counts them (sent, claimed, reserved;
   other tools' touches; not ghosts; a reservation has age 0; an exempt message where the policy counts it), before the

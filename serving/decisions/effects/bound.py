@@ -81,7 +81,7 @@ class Bound:
     def counted(self, standing: Standing, now: np.ndarray) -> np.ndarray:
         """float64[n, k]: the contacts that stand at `now` int64[n], as each input of contacts counts them."""
         out = np.empty((len(now), len(self._plan.counted)))
-        _count(*standing, now, self._plan.counted, out)
+        _count(*standing, now, self._plan.counted, self._plan.weight, out)
         return out
 
     def _given(self, values: np.ndarray, counts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -141,17 +141,16 @@ def _gather(vector: Any, counts: Any, packed: Any, x: Any) -> None:
 
 
 @compiled
-def _count(start: Any, at: Any, channel: Any, now: Any, counted: Any, out: Any) -> None:
+def _count(start: Any, at: Any, channel: Any, now: Any, counted: Any, weight: Any, out: Any) -> None:
     """In the order in which the contacts lie: the sums of one and of many agree to the last bit."""
     for i in range(now.shape[0]):
         for k in range(counted.shape[0]):
             total = 0.0
             for c in range(start[i], start[i + 1]):
                 age = max(now[i] - at[c], 0)
-                if counted[k, 0] >= 0 and channel[c] != counted[k, 0]:
-                    continue
-                if counted[k, 2]:
-                    total += 0.5 ** (age / counted[k, 1])
-                elif age <= counted[k, 1]:
-                    total += 1.0
+                # a channel that is not named is -1: the last weight
+                if counted[k, 1]:
+                    total += weight[k, channel[c]] * 0.5 ** (age / counted[k, 0])
+                elif age <= counted[k, 0]:
+                    total += weight[k, channel[c]]
             out[i, k] = total
