@@ -67,6 +67,10 @@ def ingest(
         list[Path] | None,
         typer.Option("--identifiers", metavar="FILE", help="Who is who, in the formats that FILE may have."),
     ] = None,
+    decisions: Annotated[
+        list[Path] | None,
+        typer.Option("--decisions", metavar="FILE", help="Decisions that were logged elsewhere, as Parquet."),
+    ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Read interactions into the workspace's history.
@@ -108,8 +112,15 @@ def ingest(
 
     With --identifiers, a row says whose an identifier is since when: identifier, kind, customer_id, valid_from; where
     there are any op (link, unlink, erase), received_at, link_id. `identity` in tactful.yaml lists the kinds.
+
+    With --decisions, a row is a decision with the whole distribution that it was drawn from: decision_id, decided_at,
+    customer_id, distribution, action, ... (features/decision_log.py); what `tactful simulate` writes, for one.
     """
     opened = locate(workspace)
+    if decisions:
+        if files or name or map_path or attributes or identifiers:
+            raise WorkspaceError("--decisions FILE stands alone: ingest anything else in a call of its own")
+        return _ingest_decisions(opened, decisions)
     if identifiers:
         if files or name or map_path or attributes:
             raise WorkspaceError("--identifiers FILE stands alone: ingest anything else in a call of its own")
@@ -153,6 +164,19 @@ def _ingest_identifiers(workspace: Workspace, files: list[Path]) -> None:
     if done.total.accepted:
         for hook in after_ingest:
             hook(workspace)
+
+
+def _ingest_decisions(workspace: Workspace, files: list[Path]) -> None:
+    from features.ingest_decisions import ingest_decisions
+
+    with progress() as bar:
+        task = bar.add_task("reading", total=None)
+
+        def tick(source: str, rows: int) -> None:
+            bar.update(task, advance=rows, description=f"reading {Path(source).name}")
+
+        done = ingest_decisions(workspace, files, tick)
+    out.print(f"{', '.join(path.name for path in files)}: {done}", markup=False)
 
 
 def _ingest_attributes(workspace: Workspace, files: list[Path]) -> None:

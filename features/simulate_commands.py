@@ -20,11 +20,16 @@ def simulate(
     policy: Annotated[str, typer.Option("--policy", help="Who contacts customers: none, random, oracle.")] = "none",
     rate: Annotated[float, typer.Option("--rate", help="random: the share of decisions that are contacts.")] = 0.02,
     every: Annotated[int, typer.Option("--every", metavar="DAYS", help="random: days between decisions.")] = 1,
+    withhold: Annotated[
+        float, typer.Option("--withhold", metavar="SHARE", help="The share of contacts drawn and not made: ghosts.")
+    ] = 0.0,
     silent: Annotated[int, typer.Option("--silent", metavar="DAYS", help="The first days without contacts.")] = 0,
 ) -> None:
     """Simulate a market whose causal effects are known, and write its log.
 
     Example: tactful simulate market --customers 10000 --days 240 --policy random --every 7 --rate 0.2 --silent 180
+
+    With --withhold 0.1, every tenth contact is drawn and not made, as the service does to tell effects apart.
 
     OUT gets interactions/ (the contract's columns), profiles.parquet (customer attributes), actions.yaml,
     decisions.parquet where a policy decided, with its distributions, truth.parquet (what no company knows) and
@@ -35,12 +40,16 @@ def simulate(
     cp market/actions.yaml shop/
     tactful ingest market/interactions/*.parquet --workspace shop
     tactful ingest --attributes market/profiles.parquet --workspace shop
+    tactful ingest --decisions market/decisions.parquet --workspace shop
     """
     from features.simulate.market import Market
     from features.simulate.output import policy_named, write
+    from features.simulate.withholding import Withholding
 
     market = Market(customers, setting, seed)
     playing = policy_named(policy, market, rate, every, seed)
+    if withhold:
+        playing = Withholding(playing, withhold, seed)
     with progress() as bar:
         task = bar.add_task("living", total=days)
         told = write(

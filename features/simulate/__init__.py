@@ -7,5 +7,7 @@ spontaneous               buying, visits, incidents, leaving                  da
 pressure, response        what a contact does, as load builds up              contacting: a contact happens
 worth, truth, oracle      the long run in closed form; each treatment's true effect; who knows them all
 policy, market, outcome   what a policy sees and answers; playing it; what it was worth
+withholding               a policy some of whose contacts are drawn and not made
+capped                    contacts at random under caps whose size is drawn by chance
 events, log, decided      what is written down: interactions and decisions    output: a folder of them
 """

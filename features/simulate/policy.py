@@ -53,12 +53,18 @@ class Choice:
 
     probability: float32[n], with which this very answer was drawn. distribution: float32[n, treatments + 1], of every
     answer, silence last; None where the policy does not say. considered: bool[n], whom it was about; None is everybody.
+    ghost: int16[n], the treatment that was drawn and withheld, which is silence; ghosts: float32[n, treatments], how
+    probable that was of each, a part of silence; None where nothing is withheld (withholding.py).
+    level: float32[n], the factor on caps that chance gave each customer (capped.py); None where there are no levels.
     """
 
     treatment: np.ndarray
     probability: np.ndarray
     distribution: np.ndarray | None = None
     considered: np.ndarray | None = None
+    ghost: np.ndarray | None = None
+    ghosts: np.ndarray | None = None
+    level: np.ndarray | None = None
 
 
 class Policy(Protocol):
