@@ -15,6 +15,8 @@ from serving.scorer import Scorer
 
 KINDS = ("churn", "propensity")
 ALIAS = "champion"
+#: Tag of a version that the rule of promotion refused (training/promote.py); its alias alone lets it play no part.
+REFUSED = "refused"
 #: A file's times are no finer than this on any file system that a registry lies on.
 STEP_NS = 2_000_000_000
 #: Time of the last change in nanoseconds and size, of each file of a local registry.
@@ -24,16 +26,18 @@ log = logging.getLogger("tactful.champions")
 
 @dataclass(frozen=True)
 class Champion:
-    """A registered model's version with its compiled scorer."""
+    """A registered model's version with its compiled scorer, and the alias that it was found by."""
 
     kind: str
     version: str
     scorer: Scorer
+    alias: str = ALIAS
 
     def describe(self) -> dict[str, object]:
         """What answers and the decision log say of it."""
         return {
             "version": self.version,
+            **({} if self.alias == ALIAS else {"alias": self.alias}),
             "run_id": self.scorer.run_id,
             "horizon_days": self.scorer.horizon_days,
             "trained_at": self.scorer.trained_at,
@@ -50,8 +54,8 @@ class Untrained(WorkspaceError):
 class Champions:
     """The champions in use. `current` is replaced as a whole, so a reader that took it once sees one set."""
 
-    def __init__(self, workspace: Workspace, catalogue: Catalogue) -> None:
-        self._workspace = workspace
+    def __init__(self, workspace: Workspace, catalogue: Catalogue, alias: str = ALIAS) -> None:
+        self._workspace, self._alias = workspace, alias
         self._names = catalogue.names
         self._levels = levels(catalogue, workspace.settings)
         self._catalogue_version = catalogue.version
@@ -76,24 +80,27 @@ class Champions:
         untrained: set[str] = set()
         for kind in KINDS:
             used = self.current.get(kind)
+            champion: Champion | None
             try:
-                champion: Champion | None = self._find(kind, used)
+                champion = self._find(kind, used)
+            except Untrained as error:
+                untrained.add(kind)
+                champion = None
+                if self._alias == ALIAS:  # nobody needs another one, which may also be taken away again
+                    problems[kind], champion = f"{kind}: {error}", used
             except Exception as error:  # the registry may be a remote server: whatever it throws, keep serving
-                problems[kind] = f"{kind}: {one_line(error)}"
-                if isinstance(error, Untrained):
-                    untrained.add(kind)
-                champion = used
+                problems[kind], champion = f"{kind}: {one_line(error)}", used
             if champion is not None:
                 found[kind] = champion
         for kind, text in problems.items():
             if self.problems.get(kind) != text:
                 log.warning(text)
         self.problems, self.untrained = problems, frozenset(untrained)
-        self._looked = None if problems else stamp
+        self._looked = stamp if problems.keys() <= untrained else None
         changed = {k: c.version for k, c in found.items()} != {k: c.version for k, c in self.current.items()}
         if changed:
             self.current = found
-            log.info("champions in use: %s", {kind: champion.version for kind, champion in found.items()})
+            log.info("%ss in use: %s", self._alias, {kind: champion.version for kind, champion in found.items()})
         return changed
 
     def _find(self, kind: str, used: Champion | None) -> Champion:
@@ -105,11 +112,13 @@ class Champions:
             raise Untrained(kind)  # asking would create an empty database
         client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         try:
-            version = client.get_model_version_by_alias(kind, ALIAS)
+            version = client.get_model_version_by_alias(kind, self._alias)
         except MlflowException as error:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise Untrained(kind) from None
             raise
+        if self._alias != ALIAS and REFUSED in version.tags:
+            raise Untrained(kind)  # refused for what it does: it waits for somebody who wants it all the same
         if used is not None and used.version == str(version.version):
             return used
         scorer = Scorer.load(self._artefact(client, str(version.run_id)), self._names, self._levels)
@@ -125,7 +134,7 @@ class Champions:
                 f"the {kind} champion was trained under another `{others[0]}` than tactful.yaml has now: "
                 f"retrain it with `tactful train {kind}`"
             )
-        return Champion(kind, str(version.version), scorer)
+        return Champion(kind, str(version.version), scorer, self._alias)
 
     def _artefact(self, client: object, run_id: str) -> Path:
         """The folder `scorer/` of a run: where it lies when it is local, else a downloaded copy."""

@@ -1,6 +1,7 @@
 """Which arms a customer is in: held out, in an impact experiment, under other caps, the challenger models'. Sticky.
 
-All are drawn by salted hashes of `arm_id`, the id that was decided about first, so that merging identities moves nobody to another arm.
+All are drawn by salted hashes of `arm_id`, the id that was decided about first, so that merging identities moves nobody
+to another arm.
 """
 
 from collections.abc import Iterable
