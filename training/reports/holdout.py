@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +20,7 @@ from features.workspace import Settings, Workspace, WorkspaceError
 from serving.decisions import policy
 from training.reports import experiment, other_contacts, wording
 from training.reports.artefact import Assignment, Outcome, UpliftReport
+from training.reports.database import connect
 from training.reports.statistics import Sample
 from training.reports.wording import Words
 
@@ -98,8 +98,7 @@ def entries(decisions: pa.Table, helping: Sequence[str] = ()) -> Entries:
     """
     if decisions.num_rows == 0:
         return Entries([], np.zeros(0, np.int64), np.zeros(0, bool))
-    with duckdb.connect() as database:
-        database.execute("SET enable_progress_bar = false")
+    with connect() as database:
         database.register("decisions", decisions)
         found = database.execute(
             """WITH drawn AS (  -- `intended` is logged where the holdout changed the distribution, and only there
@@ -174,8 +173,7 @@ def _successes(customers: Sequence[str], at: np.ndarray, goals: pa.Table, days: 
     entered = pa.table(
         {"place": np.arange(len(customers)), "customer_id": pa.array(customers, pa.string()), "entry": at}
     )
-    with duckdb.connect() as database:
-        database.execute("SET enable_progress_bar = false")
+    with connect() as database:
         database.register("entered", entered)
         database.register("goals", goals)
         found: pa.Table = database.sql(

@@ -14,6 +14,7 @@ import pyarrow as pa
 from features.clock import DAY
 from training.reports import statistics, wording
 from training.reports.artefact import Balance, Campaign, OtherContacts
+from training.reports.database import connect
 from training.reports.statistics import Sample
 from training.reports.wording import Words
 
@@ -71,8 +72,7 @@ def describe(
     """
     if contacts.num_rows == 0:
         return None
-    with duckdb.connect() as database:
-        database.execute("SET enable_progress_bar = false")
+    with connect() as database:
         database.register("contacts", contacts)
         database.register("goals", goals)
         for statement in _WAVES.split(";"):

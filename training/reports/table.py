@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from features.workspace import WorkspaceError
+from training.reports.database import connect
 from training.reports.statistics import Sample
 
 MOST_ARMS = 20
@@ -77,7 +78,7 @@ class Customers:
 
 def customers(path: Path, treatment: str, outcome: str) -> Customers:
     """Every row instead of means by arm; the same errors as `read`."""
-    with duckdb.connect() as database:
+    with connect() as database:
         columns = _open(database, path)
         arm_column, outcome_column = _column(path, columns, treatment), _column(path, columns, outcome)
         if arm_column == outcome_column:
@@ -108,7 +109,7 @@ def customers(path: Path, treatment: str, outcome: str) -> Customers:
 
 def frame(path: Path) -> pd.DataFrame:
     """All rows and columns as the file has them."""
-    with duckdb.connect() as database:
+    with connect() as database:
         _open(database, path)
         try:
             return database.sql("SELECT * FROM campaign").df()
@@ -118,7 +119,7 @@ def frame(path: Path) -> pd.DataFrame:
 
 def read(path: Path, treatment: str, outcomes: Sequence[str]) -> Table:
     """Raises WorkspaceError, in one line, for anything that is no table of at least two arms and numeric outcomes."""
-    with duckdb.connect() as database:
+    with connect() as database:
         columns = _open(database, path)
         arm_column = _column(path, columns, treatment)
         outcome_columns = [_column(path, columns, name) for name in dict.fromkeys(outcomes)]
@@ -143,7 +144,6 @@ def _open(database: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
     if reader is None:
         raise WorkspaceError(f"{path}: not a kind of table that is read here; save it as .csv, .csv.gz or .parquet")
     try:
-        database.execute("SET enable_progress_bar = false")
         # Views take no parameters; a relation by that name does the same and keeps the path out of the SQL text.
         relation = database.sql(f"SELECT * FROM {_dialect(path) if reader is _CSV else reader}", params=[str(path)])
         relation.create_view("campaign")
