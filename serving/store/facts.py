@@ -19,6 +19,7 @@ from features.online import learn
 from features.state import State
 from features.vocabulary import factorise
 from serving.decisions.profile import Profile
+from serving.store import states
 from serving.store.identity import locked
 from serving.store.protocol import Receipt
 from serving.store.tx import Tx
@@ -99,8 +100,7 @@ def fold_piece(tx: Tx, piece: Sequence[Told]) -> None:
 
 
 def _fold(tx: Tx, customer_id: str, facts: np.ndarray, statements: Sequence[Statement]) -> None:
-    found = tx.execute("SELECT state, profile FROM customers WHERE customer_id = ?", (customer_id,)).fetchone()
-    packed, content = found if found is not None else (None, None)
+    packed, content = states.find(tx, customer_id)
     state = packed
     if len(facts):
         state = learn(State.from_bytes(packed) if packed else State(), facts).to_bytes()
@@ -110,12 +110,7 @@ def _fold(tx: Tx, customer_id: str, facts: np.ndarray, statements: Sequence[Stat
     told = profile.to_bytes()
     if state == packed and told == (content or Profile().to_bytes()):
         return
-    tx.execute(
-        "INSERT INTO customers (customer_id, version, seen_to, profile, state) VALUES (?, 1, 0, ?, ?) "
-        "ON CONFLICT (customer_id) DO UPDATE SET version = customers.version + 1, profile = excluded.profile, "
-        "state = excluded.state",
-        (customer_id, told, state),
-    )
+    states.write(tx, customer_id, 0, told, state if state != packed else None)
 
 
 def _is_new(tx: Tx, row: Row) -> bool:

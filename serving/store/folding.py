@@ -20,7 +20,7 @@ from features.vocabulary import Entry
 from serving.decisions.customer import Contact
 from serving.decisions.marks import Mark
 from serving.decisions.profile import KEPT, NO_CONTACT, Known, Profile, Told
-from serving.store import contacts, telling
+from serving.store import contacts, states, telling
 from serving.store.identity import locked
 from serving.store.protocol import Conflict, Receipt
 from serving.store.tx import Tx
@@ -83,13 +83,13 @@ def record(tx: Tx, words: Words, rows: Sequence[Row], sensitive: Collection[str]
 
 def fold(tx: Tx, words: Words, customer_id: str, sheet: Sheet) -> None:
     """Into the row of a customer that is locked, bumping its version."""
-    found = tx.execute("SELECT state, profile FROM customers WHERE customer_id = ?", (customer_id,)).fetchone()
-    packed, content = found if found is not None else (None, None)
+    packed, content = states.find(tx, customer_id)
+    changed: bytes | None = None
     crowded: dict[int, Known] = {}
     if sheet.items is not None:
         before = State.from_bytes(packed) if packed else State()
         state, _ = update(before, sheet.items)
-        packed = state.to_bytes()
+        changed = state.to_bytes()
         held = before.items
         if len(held) + len(sheet.items) > len(state.items):
             crowded = _crowded_out(words, (held, sheet.items), state.items)
@@ -103,12 +103,7 @@ def fold(tx: Tx, words: Words, customer_id: str, sheet: Sheet) -> None:
             profile.outbound[order] = known._replace(action=told_of.action, contact=told_of.contact)
         profile.forget(sheet.newest - KEPT)
         content = profile.to_bytes()
-    tx.execute(
-        "INSERT INTO customers (customer_id, version, seen_to, profile, state) VALUES (?, 1, ?, ?, ?) "
-        "ON CONFLICT (customer_id) DO UPDATE SET version = customers.version + 1, "
-        "seen_to = greatest(customers.seen_to, excluded.seen_to), profile = excluded.profile, state = excluded.state",
-        (customer_id, sheet.newest, content, packed),
-    )
+    states.write(tx, customer_id, sheet.newest, content, changed)
 
 
 def _crowded_out(words: Words, parts: Sequence[Items], kept: Items) -> dict[int, Known]:

@@ -301,10 +301,8 @@ def erase(tx: Tx, text: str, at: int) -> set[str]:
     before = tx.execute("SELECT customer_id FROM persons WHERE raw = ?", (text,)).fetchone()
     _bump(tx, dict.fromkeys({text, *(before or ())}, 0))
     _name(tx, text, ERASED)
-    tx.execute(
-        "UPDATE customers SET state = NULL, profile = NULL, seen_to = greatest(seen_to, ?) WHERE customer_id = ?",
-        (at, text),
-    )
+    tx.execute("UPDATE customers SET profile = NULL, seen_to = greatest(seen_to, ?) WHERE customer_id = ?", (at, text))
+    tx.execute("DELETE FROM states WHERE customer_id = ?", (text,))
     return touched
 
 

@@ -171,7 +171,9 @@ class PostgresDatabase:
         self._aim(url)
         with self.connect() as first:
             try:
-                postgres_schema.migrate(first, self._name)
+                if not postgres_schema.is_current(first):
+                    with self.connect(psycopg.Connection) as upgrading:  # which may take its time
+                        postgres_schema.migrate(upgrading, self._name)
             except psycopg.Error as error:
                 raise unavailable(error) from None
             found = first.execute("SELECT hashtextextended('tactful ' || current_schema(), 0)").fetchone()

@@ -32,8 +32,9 @@ def everything(reader: Reader, ids: Collection[str], vocabulary: Vocabulary) -> 
     named = persons_ids(reader, ids)
     found: dict[str, list[dict[str, Any]]] = {"customers": []}
     rows = reader.execute(
-        "SELECT customer_id, version, seen_to, assigned_at, restricted, profile, state FROM customers "
-        "WHERE customer_id IN (SELECT value FROM texts(?)) ORDER BY customer_id",
+        "SELECT customers.customer_id, version, seen_to, assigned_at, restricted, profile, state FROM customers "
+        "LEFT JOIN states ON states.customer_id = customers.customer_id "
+        "WHERE customers.customer_id IN (SELECT value FROM texts(?)) ORDER BY customers.customer_id",
         (named,),
     )
     for customer_id, version, seen_to, assigned_at, restricted, profile, state in rows:
@@ -92,7 +93,7 @@ def erase(tx: Tx, ids: Collection[str], salt: bytes, now: int, kinds: Kinds) -> 
     theirs = "customer_id IN (SELECT value FROM texts(?))"
     lines = f"DELETE FROM contact_log WHERE contact_id IN (SELECT contact_id FROM contacts WHERE {theirs})"
     gone["contact_log"] = tx.execute(lines, named).rowcount
-    for table in (*_LOGS, "contacts", "outbox", "nudges", "customers"):
+    for table in (*_LOGS, "contacts", "outbox", "nudges", "states", "customers"):
         gone[table] = tx.execute(f"DELETE FROM {table} WHERE {theirs}", named).rowcount
     gone["identifiers"] = tx.execute(
         f"DELETE FROM links WHERE {theirs} OR identifier IN (SELECT value FROM texts(?))", named * 2

@@ -26,21 +26,24 @@ _CONTACTS = f"""
         WHERE theirs.customer_id = customers.customer_id AND theirs.{contacts.OPEN}
             AND (touched_at IS NULL OR touched_at >= seen_to - {KEPT + clock.DAY})
             AND (theirs.state <> 'ghost' OR respond_by > seen_to))"""
-_COLUMNS = f"""version, seen_to, profile, customers.state, {_CONTACTS}, assigned_at, restricted,
+_COLUMNS = f"""version, seen_to, profile, states.state, {_CONTACTS}, assigned_at, restricted,
     (SELECT max(code) FROM vocabulary)"""
 _READ = f"""
     SELECT {_COLUMNS}, (SELECT persons.customer_id FROM persons WHERE raw = ?)
     FROM (SELECT 1 AS one) AS one LEFT JOIN customers ON customers.customer_id = ?
+    LEFT JOIN states ON states.customer_id = customers.customer_id
 """
 #: The same of several ids, each before its row.
 _READ_MANY = f"""
     SELECT value, {_COLUMNS}, (SELECT persons.customer_id FROM persons WHERE raw = value)
     FROM texts(?) LEFT JOIN customers ON customers.customer_id = value
+    LEFT JOIN states ON states.customer_id = customers.customer_id
 """
 #: The same of a person who is more than one id, one row for each of them.
 _READ_PERSON = f"""
     SELECT {_COLUMNS}, persons.customer_id, raw
     FROM persons JOIN customers ON customers.customer_id = raw
+    LEFT JOIN states ON states.customer_id = raw
     WHERE persons.customer_id = (SELECT customer_id FROM persons WHERE raw = ?) AND persons.customer_id <> ''
     ORDER BY raw
 """

@@ -171,6 +171,11 @@ STEPS: tuple[str, ...] = (
     ALTER TABLE contacts ADD COLUMN settled_at INTEGER;
     CREATE INDEX contacts_unsettled ON contacts (respond_by) WHERE settled_at IS NULL AND state IN ('claimed', 'sent');
     """,
+    """
+    CREATE TABLE states (customer_id TEXT PRIMARY KEY, state BLOB NOT NULL);
+    INSERT INTO states (customer_id, state) SELECT customer_id, state FROM customers WHERE state IS NOT NULL;
+    ALTER TABLE customers DROP COLUMN state;
+    """,
 )
 VERSION = len(STEPS)
 

@@ -50,13 +50,13 @@ def engine(request, tmp_path_factory):
 def multiplied(file):
     """AUDIENCE customers called A0, A1 ..., each with the state of one of the known."""
     with sqlite3.connect(file) as connection:
-        connection.execute(
-            "WITH RECURSIVE number(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM number WHERE i + 1 < ?) "
-            "INSERT INTO customers (customer_id, version, seen_to, profile, state) "
-            "SELECT 'A' || i, version, seen_to, profile, state FROM number "
-            "JOIN customers ON customer_id = 'C' || (i % ?)",
-            (AUDIENCE, KNOWN),
-        )
+        for table, rest in (("customers", "version, seen_to, profile"), ("states", "state")):
+            connection.execute(
+                "WITH RECURSIVE number(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM number WHERE i + 1 < ?) "
+                f"INSERT INTO {table} (customer_id, {rest}) SELECT 'A' || i, {rest} FROM number "
+                f"JOIN {table} ON customer_id = 'C' || (i % ?)",
+                (AUDIENCE, KNOWN),
+            )
     connection.close()
 
 

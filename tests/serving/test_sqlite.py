@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from features.kernel.notable import OUTBOUND, PLAIN
+from features.state import State
 from features.vocabulary import Vocabulary
 from features.workspace import Workspace, WorkspaceError
 from serving.store import SqliteStore, open_store, reading, schema
@@ -126,7 +127,7 @@ def test_an_older_store_keeps_its_rows(tmp_path):
                 plain.execute(statement)
         plain.execute("PRAGMA user_version = 3")
         plain.execute(f"PRAGMA application_id = {schema.APPLICATION}")
-        plain.execute("INSERT INTO customers VALUES ('C1', 7, 5, NULL, NULL)")
+        plain.execute("INSERT INTO customers VALUES ('C1', 7, 5, NULL, ?)", (State().to_bytes(),))
         plain.execute(
             "INSERT INTO contacts VALUES ('k1', 'C1', 'd1', 'a', 'grow', 'g', 'email', 1, 'sent', 1, 2, 1, 2, 0)"
         )
@@ -137,6 +138,7 @@ def test_an_older_store_keeps_its_rows(tmp_path):
         (kept,) = store.read("C1").customer.contacts
         assert (kept.contact_id, kept.state, kept.tags, kept.purpose) == ("k1", "sent", (), "marketing")
         assert store.read("C1").version == 7
+        assert store.read("C1").state == State().to_bytes()
         assert store._reader.execute("SELECT at FROM interactions").fetchall() == [(123,)]
         assert store._reader.execute("SELECT at, identifier, customer_id FROM links").fetchall() == [(4, "x", None)]
 
@@ -171,7 +173,7 @@ def test_a_store_that_cannot_write_says_so_and_recovers(tmp_path):
 
 
 def put_blob(tx: sqlite3.Connection) -> int:
-    sql = "INSERT INTO customers (customer_id, version, seen_to, state) VALUES ('x', 1, 0, zeroblob(1000000))"
+    sql = "INSERT INTO states (customer_id, state) VALUES ('x', zeroblob(1000000))"
     return tx.execute(sql).rowcount
 
 
