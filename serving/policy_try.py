@@ -63,6 +63,7 @@ def explained(workspace: Workspace, request: Request, at: int | None) -> dict[st
     try:
         engine = Engine(workspace, store)
         engine.champions.poll()
+        engine.rivals.poll()
         decision = deciding.explained(engine, request, at)
         answer: dict[str, Any] = orjson.loads(orjson.dumps(shown.decision(decision.as_dict())))
     except Problem as problem:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from features.vocabulary import Vocabulary
 from features.workspace import Settings
 from serving.champions import Champion, levels
 from serving.decisions.attributes import Inputs, action_inputs
-from serving.decisions.decision import Candidate, Propensity, Scores
+from serving.decisions.decision import Candidate, Scores
+from serving.decisions.guard.standing import Standing
 from serving.scorer import Encoded, Scorer
 
 #: Encoded candidates that a model keeps; the old ones of policies long gone are then forgotten.
@@ -90,8 +92,57 @@ class Delayed:
     state: bytes
     as_of: int
 
+    @cached_property
+    def values(self) -> np.ndarray:
+        """The feature vector of that instant."""
+        return self.vectors.of(self.state, self.as_of)
+
     def __call__(self, candidates: Sequence[Candidate], /) -> Sequence[float | None]:
-        return Propensities(self.champion, self.vectors.of(self.state, self.as_of))(candidates)
+        return Propensities(self.champion, self.values)(candidates)
+
+
+@dataclass(frozen=True)
+class Uplifts:
+    """Learned U of each candidate for one feature vector (one of earlier where it is `Delayed`), None where the model
+    does not know it."""
+
+    champion: Champion
+    of: np.ndarray | Delayed
+
+    def __call__(self, candidates: Sequence[Candidate], /) -> Sequence[float | None]:
+        values = self.of.values if isinstance(self.of, Delayed) else self.of
+        return _known(self.champion.effects.uplift(values[np.newaxis], candidates))
+
+
+@dataclass(frozen=True)
+class Harms:
+    """Learned harm of one more contact for each candidate, given what stands; None where the model does not know."""
+
+    champion: Champion
+    values: np.ndarray
+
+    def __call__(
+        self, candidates: Sequence[Candidate], standing: Sequence[Standing], now: int, /
+    ) -> Sequence[float | None]:
+        model = self.champion.effects
+        at = np.array([now], np.int64)
+        return _known(model.harm(self.values[np.newaxis], candidates, model.counted(standing, now), at))
+
+
+def _known(found: np.ndarray) -> list[float | None]:
+    return [None if value != value else value for value in found[0].tolist()]
+
+
+def uplifts(champions: Mapping[str, Champion], of: np.ndarray | Delayed | None) -> Uplifts | None:
+    """None without a champion, or without anything to ask it about."""
+    champion = champions.get("uplift")
+    return None if champion is None or of is None else Uplifts(champion, of)
+
+
+def harms(champions: Mapping[str, Champion], values: np.ndarray) -> Harms | None:
+    """None without a champion."""
+    champion = champions.get("fatigue")
+    return None if champion is None else Harms(champion, values)
 
 
 def encoded(scorer: Scorer, candidate: Candidate) -> Encoded:
@@ -129,7 +180,7 @@ def churn(champions: Mapping[str, Champion], values: np.ndarray) -> float | None
 
 
 def scores(
-    vectors: Vectors, champions: Mapping[str, Champion], values: np.ndarray, delayed: Propensity | None = None
+    vectors: Vectors, champions: Mapping[str, Champion], values: np.ndarray, delayed: Delayed | None = None
 ) -> Scores:
     """What a decision is given of one customer, and what it logs so that it can be replayed."""
     logged = {
@@ -137,12 +188,20 @@ def scores(
         "catalogue_version": vectors.catalogue.version,
         "models": {kind: champion.describe() for kind, champion in champions.items()},
     }
-    champion = champions.get("propensity")
     return Scores(
         features=vectors.named(values),
         churn=churn(champions, values),
-        propensity=Propensities(champion, values),
+        propensity=Propensities(champions.get("propensity"), values),
         logged=logged,
         delayed=delayed,
-        positives=None if champion is None else champion.scorer.positives,
+        uplift=uplifts(champions, values),
+        delayed_uplift=uplifts(champions, delayed),
+        harm=harms(champions, values),
+        positives=positives(champions),
     )
+
+
+def positives(champions: Mapping[str, Champion]) -> Mapping[str, int] | None:
+    """How many responses to each action the propensity model learned from; None where nobody counted."""
+    champion = champions.get("propensity")
+    return None if champion is None else champion.scorer.positives

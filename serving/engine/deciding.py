@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from features import clock
-from serving import metrics, scoring, shown
+from serving import metrics, scoring, shadow, shown
+from serving.decisions.arms import arms
 from serving.decisions.decide import decide as decided
 from serving.decisions.decision import Decision, Placement, Request
 from serving.decisions.eligibility import candidates
@@ -115,11 +116,17 @@ def _request(engine: "Engine", asked: DecideRequest) -> Request:
 
 def _decided(engine: "Engine", request: Request, read: Read, now: int, uniform: float) -> Decision:
     """One judgement, by what is in use at this moment."""
-    playbook, champions = engine.playbook, engine.champions.current
+    playbook, champions, rivals = engine.playbook, engine.champions.current, engine.rivals
+    challenged = bool(rivals.challengers) and arms(read.customer.arm_id, playbook.policy).challenger
+    models = rivals.playing(champions, challenged)
     values = engine.vectors.of(read.state, now)
     earlier = now - playbook.policy.signals.age
-    delayed = scoring.Delayed(champions.get("propensity"), engine.vectors, read.state, earlier)
-    scores = scoring.scores(engine.vectors, champions, values, delayed)
+    delayed = scoring.Delayed(models.get("propensity"), engine.vectors, read.state, earlier)
+    scores = scoring.scores(engine.vectors, models, values, delayed)
+    if challenged:
+        scores = replace(scores, positives=scoring.positives(champions))
+    if rivals.shadows and not request.dry_run:
+        scores = shadow.beside(scores, rivals.shadows, values, delayed)
     return decided(request, read.customer, scores, playbook, now, uniform, engine.volumes.spent(playbook, now))
 
 

@@ -15,6 +15,7 @@ from features.tombstones import Graveyard
 from features.workspace import Workspace
 from serving import absorb, intake, scoring
 from serving.auth import Keyring
+from serving.challengers import Rivals
 from serving.champions import KINDS, Champions
 from serving.decisions.eligibility import candidates
 from serving.engine import contacts, deciding, recording
@@ -41,6 +42,7 @@ class Engine:
         self.playbook = self.policies.playbook
         self.vectors = scoring.Vectors(catalogue, workspace.settings, store.vocabulary())
         self.champions = Champions(workspace, catalogue)
+        self.rivals = Rivals(workspace, catalogue)
         self.keyring = Keyring(self._keys)
         self.policy_problem: str | None = None
         self._warm = False
@@ -62,6 +64,7 @@ class Engine:
     def warm(self) -> None:
         """Loads the champions, asks the store once and compiles what numba compiles: no decision is a first one."""
         self.champions.poll()
+        self.rivals.poll()
         values = self.vectors.of(self.read("").state, self.clock.now())
         found = scoring.scores(self.vectors, self.champions.current, values)
         if found.propensity is not None:
@@ -75,7 +78,10 @@ class Engine:
         """
         changed = self.policies.poll()
         self.playbook, self.policy_problem = self.policies.playbook, self.policies.problem
-        return (models and self.champions.poll()) or changed
+        if models:
+            changed = self.champions.poll() or changed
+            changed = self.rivals.poll() or changed
+        return changed
 
     def readiness(self) -> Answer:
         """What is there and what is missing; `ready` where a decision would be answered now."""
@@ -85,6 +91,7 @@ class Engine:
         if (broken := self.store.ready()) is not None:
             missing.append(f"the store: {broken}")
         notes = [text for kind, text in self.champions.problems.items() if kind in self.champions.current]
+        notes += self.rivals.problems()
         if self.policy_problem is not None:
             notes.append(self.policy_problem)
         return {
