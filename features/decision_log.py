@@ -53,8 +53,22 @@ CANDIDATE = pa.struct(
         ("positives", pa.int64()),
     ]
 )
+#: A model that took part, `alias` champion or challenger: the version whose scores the decision was made by.
+MODEL = pa.struct([("kind", pa.string()), ("version", pa.string()), ("alias", pa.string())])
+#: What a shadow model said beside, and nothing was decided by: P of a treatment (propensity), U (uplift), harm
+#: (fatigue), or the probability that the customer leaves (churn: no action).
+SHADOW = pa.struct(
+    [
+        ("kind", pa.string()),
+        ("version", pa.string()),
+        ("action", pa.string()),
+        ("channel", pa.string()),
+        ("score", pa.float64()),
+    ]
+)
 #: `channel` and `placement` are those asked for, `treatment_channel` the answer's. `arm` is treated or holdout,
-#: `experiment` the arm of an impact experiment, `cap_level` the factor on caps (null: none). `probability` is that of
+#: `experiment` the arm of an impact experiment, `cap_level` the factor on caps (null: none), `challenger` whether the
+#: customer is in the challenger models' arm. `probability` is that of
 #: the cell drawn, ghost or not; `intended`, for a customer in whose arm nothing is sold, what it would have been drawn
 #: from. `features` are the catalogue's, in its order (null: missing). `judged_customer` is the id that the person went
 #: by, `arm_id` the one that their arms are drawn by.
@@ -89,6 +103,9 @@ DECISIONS = pa.schema(
         ("candidates", pa.list_(CANDIDATE)),
         ("catalogue_version", pa.string()),
         ("features", pa.list_(pa.float64())),
+        ("challenger", pa.bool_()),
+        ("models", pa.list_(MODEL)),
+        ("shadow", pa.list_(SHADOW)),
     ]
 )
 #: Read off the document, where a row is from before they existed; `slots` is null there, and only there.
@@ -141,11 +158,28 @@ def row(logged: Mapping[str, Any]) -> dict[str, Any]:
         "decided_at": clock.parse_instant(logged["at"]),
         "experiment": arms.get("experiment"),
         "cap_level": arms.get("cap_level"),
+        "challenger": arms.get("challenger"),
         "slots": 1 + len(logged.get("more_slots") or ()),
         "placement": first.get("name") if isinstance(first, Mapping) else first,
         "probability": _probability(logged),
         "candidates": [_candidate(fate) for fate in logged.get("candidates") or ()],
+        "models": [
+            {"kind": kind, "version": of.get("version"), "alias": of.get("alias", "champion")}
+            for kind, of in (logged.get("models") or {}).items()
+        ],
+        "shadow": [line for kind, said in (logged.get("shadow") or {}).items() for line in _shadow(kind, said)],
     }
+
+
+def _shadow(kind: str, said: Mapping[str, Any]) -> list[dict[str, Any]]:
+    first = {"kind": kind, "version": said["version"]}
+    if "scores" not in said:
+        return [first | {"action": None, "channel": None, "score": said["score"]}]
+    return [
+        first | {"action": action, "channel": channel, "score": score}
+        for action, channels in said["scores"].items()
+        for channel, score in channels.items()
+    ]
 
 
 def _candidate(fate: Mapping[str, Any]) -> dict[str, Any]:

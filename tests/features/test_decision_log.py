@@ -76,6 +76,28 @@ def test_a_document_from_before_a_key_existed_makes_a_row():
     assert (row["experiment"], row["arm_id"], row["slots"], row["candidates"]) == (None, None, 1, [])
 
 
+def test_models_and_shadows_stand_in_columns():
+    told = {
+        "arms": {"holdout": "treated", "challenger": True},
+        "models": {"churn": {"version": "2"}, "propensity": {"version": "4", "alias": "challenger"}},
+        "shadow": {
+            "churn": {"version": "3", "score": 0.5},
+            "uplift": {"version": "1", "scores": {"a": {"email": 0.1, "sms": None}}},
+        },
+    }
+    row = pa.Table.from_pylist([decision_log.row(logged(**told))], DECISIONS).to_pylist()[0]
+    assert row["challenger"] is True
+    assert [tuple(model.values()) for model in row["models"]] == [
+        ("churn", "2", "champion"),
+        ("propensity", "4", "challenger"),
+    ]
+    assert [tuple(said.values()) for said in row["shadow"]] == [
+        ("churn", "3", None, None, 0.5),
+        ("uplift", "1", "a", "email", 0.1),
+        ("uplift", "1", "a", "sms", None),
+    ]
+
+
 def test_several_slots_are_counted_and_a_placement_is_named():
     two = logged(placements=[{"name": "hero", "channel": "web", "tags": []}, {"name": "side"}], more_slots=[{}])
     assert {name: decision_log.row(two)[name] for name in ("slots", "placement")} == {"slots": 2, "placement": "hero"}
