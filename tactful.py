@@ -11,6 +11,7 @@ from serving.demo import commands as demo_commands
 from serving.nudges import commands as nudge_commands
 from serving.privacy import commands as privacy_commands
 from training import commands as training_commands
+from training.monitor import commands as monitor_commands
 from training.offpolicy import commands as offpolicy_commands
 from training.reports import commands as report_commands
 from training.tuning import commands as tuning_commands
@@ -39,6 +40,7 @@ app.add_typer(features, name="features")
 app.command()(simulate_commands.simulate)
 app.add_typer(training_commands.app)
 app.command(help=tuning_commands.HELP)(tuning_commands.tune)
+app.command(help=monitor_commands.HELP)(monitor_commands.monitor)
 app.add_typer(serving_commands.app)
 policy_commands.app.command("try", help=policy_try.HELP)(policy_try.try_)
 policy_commands.app.command("simulate", help=offpolicy_commands.SIMULATE_HELP)(offpolicy_commands.simulate)

@@ -26,6 +26,7 @@ from training.monitor.reference import FILE as REFERENCE
 from training.monitor.reference import Reference
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

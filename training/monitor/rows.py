@@ -91,13 +91,13 @@ class Source:
         """The latest midnight whose labels are known."""
         return latest(self.last, self.horizon)
 
-    def pairs(self, cutoff: int) -> "Chosen":
-        """Customers alive at a cutoff, or the offers of OFFERED before it."""
+    def pairs(self, cutoff: int, after: int = 0) -> "Chosen":
+        """Customers alive at a cutoff, or the offers of OFFERED before it, of those made `after` an instant."""
         if self.kind == "churn":
             who = self.life.population(cutoff)
             label = self.life.churned(cutoff)[who] if cutoff <= self.matured else np.zeros(len(who))
             return Chosen(Pairs(self.life.customers[who], np.full(len(who), cutoff, np.int64), label))
-        rows = np.flatnonzero((self.offers.at >= cutoff - OFFERED) & (self.offers.at < cutoff))
+        rows = np.flatnonzero((self.offers.at >= max(cutoff - OFFERED, after + 1)) & (self.offers.at < cutoff))
         return Chosen(self.offers.rows(rows).pairs, rows)
 
     def rows(self, chosen: "Chosen", seed: int = 0) -> Rows:

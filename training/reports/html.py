@@ -21,35 +21,49 @@ VERDICTS = {
 _DASH = "–"
 
 
-def render(report: UpliftReport) -> str:
-    """The page; every name is escaped, and the page's own policy forbids scripts and connections."""
-    environment = Environment(
-        loader=FunctionLoader(_template),
+def environment() -> Environment:
+    """Of the templates: every name is escaped, and a page's own policy forbids scripts and connections."""
+    found = Environment(
+        loader=FunctionLoader(template),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(share=wording.percent, data_uri=_data_uri)
+    found.filters.update(share=wording.percent, data_uri=_data_uri)
+    return found
+
+
+def render(report: UpliftReport) -> str:
+    """The page."""
     others, control = report.other_contacts, report.assignment.control if report.assignment else ""
-    return environment.get_template("uplift.html").render(
-        report=report,
-        css=_template("report.css"),
-        verdicts=VERDICTS,
-        outcomes=[(outcome, _rows(control, outcome), chart.intervals(outcome)) for outcome in report.outcomes],
-        bars=chart.before_and_after(others.campaigns, others.unit, others.days) if others else [],
-        outcome_columns=_outcome_columns,
-        balance_columns=BALANCE_COLUMNS,
-        balance_rows=_balance(report),
-        arm_columns=ARM_COLUMNS,
-        arm_rows=_arms(report),
+    return (
+        environment()
+        .get_template("uplift.html")
+        .render(
+            report=report,
+            css=template("report.css"),
+            verdicts=VERDICTS,
+            outcomes=[(outcome, _rows(control, outcome), chart.intervals(outcome)) for outcome in report.outcomes],
+            bars=chart.before_and_after(others.campaigns, others.unit, others.days) if others else [],
+            outcome_columns=_outcome_columns,
+            balance_columns=BALANCE_COLUMNS,
+            balance_rows=_balance(report),
+            arm_columns=ARM_COLUMNS,
+            arm_rows=_arms(report),
+        )
     )
 
 
 def write(report: UpliftReport, path: Path) -> None:
     """The page at `path`, atomically."""
+    save(render(report), path)
+
+
+def save(page: str, path: Path) -> None:
+    """Whole or not at all."""
     own = path.with_name(path.name + ".part")
-    own.write_text(render(report), encoding="utf-8")
+    own.write_text(page, encoding="utf-8")
     own.replace(path)
 
 
@@ -155,5 +169,6 @@ def _harmless(cell: str) -> str:
     return "'" + plain if plain[:1] in "=+-@\t\r" and plain and not number else plain
 
 
-def _template(name: str) -> str:
+def template(name: str) -> str:
+    """The text of a file beside the templates."""
     return (resources.files("training.reports") / "templates" / name).read_text(encoding="utf-8")
