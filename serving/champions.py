@@ -11,9 +11,12 @@ from urllib.parse import urlparse
 from features.catalogue import Catalogue
 from features.manifest import meaning
 from features.workspace import Settings, Workspace, WorkspaceError
+from serving.caused import Caused
 from serving.scorer import Scorer
 
+#: What a decision needs, and what takes the place of the policy's priors (of U, of harm) where it is there.
 KINDS = ("churn", "propensity")
+EFFECTS = ("uplift", "fatigue")
 ALIAS = "champion"
 #: Tag of a version that the rule of promotion refused (training/promote.py); its alias alone lets it play no part.
 REFUSED = "refused"
@@ -26,21 +29,33 @@ log = logging.getLogger("tactful.champions")
 
 @dataclass(frozen=True)
 class Champion:
-    """A registered model's version with its compiled scorer, and the alias that it was found by."""
+    """A registered model's version, compiled, and the alias that it was found by."""
 
     kind: str
     version: str
-    scorer: Scorer
+    model: Scorer | Caused
     alias: str = ALIAS
+
+    @property
+    def scorer(self) -> Scorer:
+        """Of one of KINDS."""
+        assert isinstance(self.model, Scorer)
+        return self.model
+
+    @property
+    def effects(self) -> Caused:
+        """Of one of EFFECTS."""
+        assert isinstance(self.model, Caused)
+        return self.model
 
     def describe(self) -> dict[str, object]:
         """What answers and the decision log say of it."""
         return {
             "version": self.version,
             **({} if self.alias == ALIAS else {"alias": self.alias}),
-            "run_id": self.scorer.run_id,
-            "horizon_days": self.scorer.horizon_days,
-            "trained_at": self.scorer.trained_at,
+            "run_id": self.model.run_id,
+            "horizon_days": self.model.horizon_days,
+            "trained_at": self.model.trained_at,
         }
 
 
@@ -69,8 +84,8 @@ class Champions:
         """Looks at the registry and loads what is new; True where `current` changed.
 
         A champion that cannot be read leaves the one in use where it is, and says so in `problems`; kinds that have
-        none at all are also in `untrained`. A local registry that nobody wrote to is not asked: that takes some
-        milliseconds of Python, for which decisions would wait.
+        none at all are in `untrained`, and no problem where priors stand in for them. A local registry that nobody
+        wrote to is not asked: that takes some milliseconds of Python, for which decisions would wait.
         """
         stamp = _stamp(self._workspace.tracking_uri)
         if stamp is not None and stamp == self._looked:
@@ -78,7 +93,7 @@ class Champions:
         found: dict[str, Champion] = {}
         problems: dict[str, str] = {}
         untrained: set[str] = set()
-        for kind in KINDS:
+        for kind in (*KINDS, *EFFECTS):
             used = self.current.get(kind)
             champion: Champion | None
             try:
@@ -86,7 +101,7 @@ class Champions:
             except Untrained as error:
                 untrained.add(kind)
                 champion = None
-                if self._alias == ALIAS:  # nobody needs another one, which may also be taken away again
+                if self._alias == ALIAS and kind in KINDS:  # nobody needs the others, which may be taken away again
                     problems[kind], champion = f"{kind}: {error}", used
             except Exception as error:  # the registry may be a remote server: whatever it throws, keep serving
                 problems[kind], champion = f"{kind}: {one_line(error)}", used
@@ -121,20 +136,25 @@ class Champions:
             raise Untrained(kind)  # refused for what it does: it waits for somebody who wants it all the same
         if used is not None and used.version == str(version.version):
             return used
-        scorer = Scorer.load(self._artefact(client, str(version.run_id)), self._names, self._levels)
-        if scorer.kind != kind:
-            raise WorkspaceError(f"version {version.version} is a {scorer.kind} model registered as {kind}")
-        if scorer.catalogue_version != self._catalogue_version:
+        model: Scorer | Caused
+        folder = self._artefact(client, str(version.run_id))
+        if kind in EFFECTS:
+            model = Caused.load(folder, self._names, self._levels)
+        else:
+            model = Scorer.load(folder, self._names, self._levels)
+        if model.kind != kind:
+            raise WorkspaceError(f"version {version.version} is a {model.kind} model registered as {kind}")
+        if model.catalogue_version != self._catalogue_version:
             raise WorkspaceError(
-                f"the {kind} champion was trained on another catalogue of features ({scorer.catalogue_version}, now "
+                f"the {kind} champion was trained on another catalogue of features ({model.catalogue_version}, now "
                 f"{self._catalogue_version}): retrain it with `tactful train {kind}`"
             )
-        if others := [name for name, said in scorer.settings.items() if self._settings.get(name) != said]:
+        if others := [name for name, said in model.settings.items() if self._settings.get(name) != said]:
             raise WorkspaceError(
                 f"the {kind} champion was trained under another `{others[0]}` than tactful.yaml has now: "
                 f"retrain it with `tactful train {kind}`"
             )
-        return Champion(kind, str(version.version), scorer, self._alias)
+        return Champion(kind, str(version.version), model, self._alias)
 
     def _artefact(self, client: object, run_id: str) -> Path:
         """The folder `scorer/` of a run: where it lies when it is local, else a downloaded copy."""

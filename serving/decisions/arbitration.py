@@ -39,20 +39,23 @@ def factors(
     policy: ContactPolicy,
     learned: float | None = None,
     positives: int | None = None,
+    harm_learned: bool = False,
 ) -> Factors:
     """U is an increment: `learned` where it is, else P times the stated share of responses that would not come anyway.
 
     `positives` are the responses to this action that the model of P learned from; None where nobody counted.
     """
-    return priced(terms(candidate, policy), p, harm, learned, positives)
+    return priced(terms(candidate, policy), p, harm, learned, positives, harm_learned)
 
 
-def priced(of: Terms, p: float, harm: float, learned: float | None, positives: int | None) -> Factors:
+def priced(
+    of: Terms, p: float, harm: float, learned: float | None, positives: int | None, harm_learned: bool
+) -> Factors:
     """The same where a treatment's terms are at hand."""
     share, c, v, lever, cost, _ = of
     u = p * share if learned is None else learned
     worth = c * v * u * lever - cost - harm
-    return Factors(p, share, u, learned is not None, c, v, lever, cost, harm, worth, positives)
+    return Factors(p, share, u, learned is not None, c, v, lever, cost, harm, worth, positives, harm_learned)
 
 
 def rise(pressure: int, policy: ContactPolicy, direction: Direction) -> float:
@@ -67,7 +70,7 @@ def contender(candidate: Candidate, of: Factors, policy: ContactPolicy, arm: Arm
     The model's doubt about P is that of as many responses as it learned from: a gamma distribution around P whose
     shape is (positives + 1) / (1 - P), which has the mean and variance of the beta distribution of such evidence.
     """
-    p, _, u, _, c, v, lever, cost, harm, _, positives = of
+    p, _, u, _, c, v, lever, cost, harm, _, positives, _ = of
     gain, fixed = c * v * u * lever, cost + harm
     if arm is not None and arm.play == "propensity_only":
         gain, fixed = p, 0.0

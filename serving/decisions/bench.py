@@ -96,7 +96,7 @@ class Live:
         rise = arbitration.rise(self.guard.pressure(), policy, self.request.direction)
         fallback, terms = policy.fallback.propensity, self.playbook.memo.setdefault("terms", {})
         found: list[Factors | None] = []
-        for candidate in survivors:
+        for candidate, harm in zip(survivors, self._harms(survivors), strict=True):
             key = candidate.key
             of = terms.get(key)
             if of is None:
@@ -104,7 +104,12 @@ class Live:
             p, learned = chances[key]
             count = None if positives is None or p is None else positives.get(key[0], 0)
             known = fallback if p is None else p
-            found.append(None if known is None else arbitration.priced(of, known, of.harm * rise, learned, count))
+            if known is None:
+                found.append(None)
+            elif harm is None:
+                found.append(arbitration.priced(of, known, of.harm * rise, learned, count, False))
+            else:
+                found.append(arbitration.priced(of, known, harm, learned, count, True))
         return found
 
     def says(self, chosen: Candidate) -> str | None:
@@ -124,11 +129,18 @@ class Live:
         if scores.delayed is not None and any(each.action.reveals for each in candidates):
             now = [each for each in candidates if not each.action.reveals]
             old = [each for each in candidates if each.action.reveals]
-        for model, asked in ((scores.propensity, now), (scores.delayed, old)):
+        of_now, of_old = (scores.propensity, scores.uplift), (scores.delayed, scores.delayed_uplift)
+        for (model, effects), asked in ((of_now, now), (of_old, old)):
             chances = model(asked) if model is not None and asked else [None] * len(asked)
-            learned = scores.uplift(asked) if scores.uplift is not None and asked else [None] * len(asked)
+            learned = effects(asked) if effects is not None and asked else [None] * len(asked)
             for candidate, p, u in zip(asked, chances, learned, strict=True):
                 self.chances[candidate.key] = p, u
+
+    def _harms(self, candidates: Sequence[Candidate]) -> Sequence[float | None]:
+        """Learned harm, asked anew for each slot: the contacts of those before it stand. A showing does none."""
+        if self.scores.harm is None or self.request.direction == "inbound":
+            return [None] * len(candidates)
+        return self.scores.harm(candidates, self.guard.contacts, self.now)
 
     def _facts(self) -> Facts:
         request, features = self.request, self.scores.features

@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from serving.decisions.policy import Action, Treatment
+
+if TYPE_CHECKING:
+    from serving.decisions.guard.standing import Standing
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,23 @@ class Propensity(Protocol):
     def __call__(self, candidates: Sequence[Candidate], /) -> Sequence[float | None]: ...
 
 
+class Harm(Protocol):
+    """What one more contact costs this customer, for each candidate, given what stands; None where no model can say."""
+
+    def __call__(
+        self, candidates: Sequence[Candidate], standing: "Sequence[Standing]", now: int, /
+    ) -> Sequence[float | None]: ...
+
+
 @dataclass(frozen=True)
 class Scores:
     """What the models know of the customer at the instant of the decision.
 
     `features` (by name) is for rules; `logged` is kept with the decision so that it can be replayed: the feature
-    vector, the catalogue's version, the models' versions. `delayed` is P from what was known a minimum age ago, for
-    actions that reveal behaviour. `uplift` is U where it was learned. `positives` counts, by action, the responses
-    that the propensity model learned from; None where nobody counted.
+    vector, the catalogue's version, the models' versions. `uplift` is U where it was learned, `harm` what a contact
+    costs where that was. `delayed` and `delayed_uplift` are P and U from what was known a minimum age ago, for actions
+    that reveal behaviour. `positives` counts, by action, the responses that the propensity model learned from; None
+    where nobody counted.
     """
 
     features: Mapping[str, Any] = field(default_factory=dict)
@@ -46,4 +58,6 @@ class Scores:
     logged: Mapping[str, Any] = field(default_factory=dict)
     delayed: Propensity | None = None
     uplift: Propensity | None = None
+    delayed_uplift: Propensity | None = None
+    harm: Harm | None = None
     positives: Mapping[str, int] | None = None

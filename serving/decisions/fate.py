@@ -37,6 +37,7 @@ class Factors(NamedTuple):
 
     U is an increment: `learned`, or else P x share, the stated share of responses that would not have come anyway.
     `positives`: how many responses to this action the model of P learned from, None where nobody counted.
+    `harm_learned`: harm is what a model says of this customer, not the policy's prior; said only where it is.
     """
 
     p: float
@@ -50,10 +51,11 @@ class Factors(NamedTuple):
     harm: float
     expected_value: float
     positives: int | None = None
+    harm_learned: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        p, share, u, learned, c, v, lever, cost, harm, expected_value, positives = self
-        return {
+        p, share, u, learned, c, v, lever, cost, harm, expected_value, positives, harm_learned = self
+        found = {
             "p": p,
             "share": share,
             "u": u,
@@ -66,6 +68,7 @@ class Factors(NamedTuple):
             "expected_value": expected_value,
             "positives": positives,
         }
+        return found | {"harm_learned": True} if harm_learned else found
 
 
 class Fate(NamedTuple):

@@ -122,7 +122,10 @@ class Recorded:
                 found.append(None)
                 continue
             learned = told["u"] if told["learned"] else None
-            found.append(arbitration.factors(candidate, told["p"], told["harm"], policy, learned, told["positives"]))
+            of_model = told.get("harm_learned", False)  # logs from before harm was ever learned do not say
+            found.append(
+                arbitration.factors(candidate, told["p"], told["harm"], policy, learned, told["positives"], of_model)
+            )
         return found
 
     def says(self, chosen: Candidate) -> str | None:  # noqa: ARG002  said with what was known of the customer

@@ -15,7 +15,7 @@ from features import clock
 from features.catalogue import DEFAULT, Catalogue
 from features.workspace import Workspace, WorkspaceError
 from serving import batch_score, intake
-from serving.champions import Champions
+from serving.champions import EFFECTS, KINDS, Champions
 from serving.engine import Engine
 from serving.problems import Problem
 from serving.schemas import DecideRequest, OutcomeRequest, ScoreRequest
@@ -132,11 +132,11 @@ def test_a_local_registry_is_asked_only_where_it_was_written_to(shop, monkeypatc
     assert asked == []
     os.utime(file, ns=(long_ago + 1, long_ago + 1))
     champions.poll()
-    assert asked == ["churn", "propensity"]
+    assert asked == [*KINDS, *EFFECTS]
     os.utime(file)  # just now: more may come in the same tick of the clock
     champions.poll()
     champions.poll()
-    assert len(asked) == 6
+    assert len(asked) == 3 * len((*KINDS, *EFFECTS))
 
 
 def test_without_models_it_is_not_ready_and_batch_scoring_says_what_to_run(tmp_path):

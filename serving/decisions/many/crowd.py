@@ -30,7 +30,8 @@ class Contacts:
     microseconds. `names` int64[c, 4]: codes of the board for channel, issue, group, action (-1: no cap counts it);
     `tags[tag_start[k]:tag_start[k + 1]]` those of its tags, each once. `channel` is its position in
     `board.channels` (-1: none of them), `weight` what it weighs. `days` int64[c, 3]: the local day, week and month it
-    counts in; only where a cap asks for them.
+    counts in; only where a cap asks for them. `counted` is its position among the channels that a model of harm counts
+    contacts by (-1: none of them); only where one does.
     """
 
     start: np.ndarray
@@ -43,6 +44,7 @@ class Contacts:
     channel: np.ndarray
     weight: np.ndarray
     days: np.ndarray
+    counted: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,11 @@ class Crowd:
         now: Sequence[int],
         spent: Sequence[Collection[str]] = (),
         arms: Sequence[Arms] = (),
+        counted: Sequence[str] = (),
     ) -> "Crowd":
-        """`spent`: actions whose volume is given out, for each customer; `arms` where they are not as by the policy."""
-        packer = _Packer(board, len(customers))
+        """`spent`: actions whose volume is given out, for each customer; `arms` where they are not as by the policy;
+        `counted`: the channels that a model of harm counts contacts by."""
+        packer = _Packer(board, len(customers), counted)
         arms = arms or [arms_of(customer.arm_id, board.playbook.policy) for customer in customers]
         for i, (customer, at) in enumerate(zip(customers, now, strict=True)):
             packer.add(i, customer, at, arms[i].factor, spent[i] if spent else ())
@@ -85,7 +89,7 @@ class Crowd:
 
 
 class _Packer:
-    def __init__(self, board: Board, n: int) -> None:
+    def __init__(self, board: Board, n: int, counted: Sequence[str] = ()) -> None:
         self.board, self.playbook, self.policy = board, board.playbook, board.playbook.policy
         self.shut, self.factor = np.zeros(n, np.int64), np.ones(n)
         self.open = np.empty((n, len(board.consents)), np.bool_)
@@ -93,10 +97,11 @@ class _Packer:
         self.answered = np.full((n, len(board.channels)), NEVER, np.int64)
         self.today = np.zeros(n, np.int64)
         self.start = [0]
-        self.rows: list[tuple[int, bool, int, int, int, int, int, int, float]] = []
+        self.rows: list[tuple[int, bool, int, int, int, int, int, int, float, int]] = []
         self.days: list[int] = []
         self.tag_start, self.tags = [0], list[int]()
         self.of_channel = {channel: k for k, channel in enumerate(board.channels)}
+        self.counted = {channel: k for k, channel in enumerate(counted)}
         limits = board.slots.limits
         #: How far back a calendar cap looks; nothing where there is none.
         self.reach = int(max(limits[limits[:, 2] != ROLLING, 1], default=0))
@@ -136,8 +141,8 @@ class _Packer:
             self.today[i] = calendar.day(now)
 
     def crowd(self, now: Sequence[int], arms: Sequence[Arms]) -> Crowd:
-        columns = list(zip(*self.rows, strict=True)) or [()] * 9
-        at, held, respond_by, channel, issue, group, action, position, weight = columns
+        columns = list(zip(*self.rows, strict=True)) or [()] * 10
+        at, held, respond_by, channel, issue, group, action, position, weight, counted = columns
 
         def whole(of: Sequence[int]) -> np.ndarray:
             return np.array(of, np.int64)
@@ -153,6 +158,7 @@ class _Packer:
             channel=whole(position),
             weight=np.array(weight, np.float64),
             days=periods(whole(self.days)) if self.reach else np.zeros((len(at), 3), np.int64),
+            counted=whole(counted),
         )
         return Crowd(
             whole(now), self.shut, self.factor, self.open, self.barred, self.answered, periods(self.today), contacts,
@@ -174,6 +180,7 @@ class _Packer:
                     codes[BY_ACTION].get(each.action or "", -1),
                     of_channel.get(each.channel, -1),
                     0.0 if policy.pressure is None else policy.pressure.weight(each.channel),
+                    self.counted.get(each.channel, -1),
                 )
             )
             if self.reach:

@@ -45,7 +45,8 @@ class Drawn:
     """Row i is a customer, column j a treatment of the board.
 
     `pick` is the treatment drawn (-1: silence), `ghost` whether it is withheld. `p`, `u`, `harm` and `worth` (expected
-    value) float64[n, m] are NaN where no model can score; `scored` where they are told, `positives` the responses that
+    value) float64[n, m] are NaN where no model can score; `learned` and `harmed`, where U and harm are a model's and no
+    prior (None: nowhere); `scored` where they are told, `positives` the responses that
     P was learned from (-1: nobody counted), `ramps` the share of draws that each takes part in. `passed` is the guard's
     word, `recent` the contacts in the policy's recent past. `cells` is the distribution drawn from; `meant` what it
     would have been, for the `silent`: customers in whose arm nothing is sold.
@@ -55,7 +56,9 @@ class Drawn:
     ghost: np.ndarray
     p: np.ndarray
     u: np.ndarray
+    learned: np.ndarray | None
     harm: np.ndarray
+    harmed: np.ndarray | None
     worth: np.ndarray
     scored: np.ndarray
     positives: np.ndarray
@@ -77,12 +80,13 @@ def decided(
     refused: np.ndarray | None = None,
     learned: np.ndarray | None = None,
     value_all: bool = False,
+    harms: np.ndarray | None = None,
 ) -> Drawn:
     """One outbound decision for each customer, drawn by `uniforms` in [0, 1).
 
-    `chances` is P float64[n, m] (NaN or None: no model can say), `learned` U where it was. `refused` int8[n, actions]
-    is 0 where no rule refuses, else a number from RULE on which comes back in `stage`. `value_all`: those that were
-    refused are valued as well, as for who only asks.
+    `chances` is P float64[n, m] (NaN or None: no model can say), `learned` U and `harms` harm where they were learned
+    (NaN or None: the policy's prior). `refused` int8[n, actions] is 0 where no rule refuses, else a number from RULE on
+    which comes back in `stage`. `value_all`: those that were refused are valued as well, as for who only asks.
     """
     n, m = len(crowd), len(board)
     policy = board.playbook.policy
@@ -91,10 +95,8 @@ def decided(
     passed, recent = passes(board, crowd)
     held = np.zeros((n, m), np.int8) if refused is None else refused[:, board.action]
     p, positives = _known(board, chances, n)
-    u = p * board.share
-    if learned is not None:
-        u = np.where(np.isnan(learned), u, learned)
-    harm = board.harm * (1.0 + policy.harm.rising * recent[:, np.newaxis])
+    u, learned_at = _instead(p * board.share, learned)
+    harm, harmed_at = _instead(board.harm * (1.0 + policy.harm.rising * recent[:, np.newaxis]), harms)
     gain = board.c * board.v * u * board.lever
     worth = gain - board.cost - harm
     silent, play = _arms(crowd.arms, n)
@@ -129,8 +131,17 @@ def decided(
     stage = _stages(board, crowd.arms, passed, held, p, by, ramps, pick, ghost, silent)
     reason = _reasons(pick, ghost, stage, np.where(scored, worth, -np.inf))
     return Drawn(
-        pick, ghost, p, u, harm, worth, scored, positives, ramps, passed, recent, stage, reason, silent, cells, meant
-    )
+        pick, ghost, p, u, learned_at, harm, harmed_at, worth, scored, positives, ramps, passed, recent, stage, reason,
+        silent, cells, meant,
+    )  # fmt: skip
+
+
+def _instead(prior: np.ndarray, learned: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """What was learned, and the prior where nothing was; and where that is (None: nowhere)."""
+    if learned is None:
+        return prior, None
+    known = ~np.isnan(learned)
+    return np.where(known, learned, prior), known
 
 
 def _known(board: Board, chances: np.ndarray | None, n: int) -> tuple[np.ndarray, np.ndarray]:
