@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -22,6 +22,9 @@ from training.promote import Verdict, settle
 from training.propensity import listed, propensity
 from training.tracking import Fitted, Registry
 from training.tuning import tuned
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 KINDS = ("churn", "propensity")
 #: What is being done, for a progress bar.
@@ -75,9 +78,14 @@ def train(
     registry = Registry(workspace)
     version = registry.log(fitted)
     tell("comparing")
+    return settled(registry, fitted, version)
+
+
+def settled(registry: Registry, fitted: Fitted, version: "ModelVersion") -> Trained:
+    """A registered version gets its alias."""
     verdict = settle(registry, fitted, version)
     return Trained(
-        kind,
+        fitted.dataset.kind,
         str(version.version),
         str(version.run_id),
         verdict,
@@ -108,6 +116,13 @@ def fit(
     dataset = build(kind, past, settings, actions or {}, test, catalogue, compute, built)
     tell("looking for leaks")
     leakage.check(dataset, past, settings, compute)
+    return learn(dataset, settings, parameters, tell)
+
+
+def learn(
+    dataset: Dataset, settings: Settings, parameters: Mapping[str, Any] | None = None, tell: Tell = silent
+) -> Fitted:
+    """The model of a data set, with its figures on the test window."""
     tell("fitting")
     fitted = pipeline.fit(pipeline.make(dataset, habit_of(dataset, settings), parameters=parameters), dataset)
     tell("evaluating")
