@@ -132,8 +132,8 @@ def scorer(folder: Path, workspace: Workspace, kind: str, seed: int = 0, trees: 
     )
 
 
-def register(workspace: Workspace, kind: str, seed: int = 0, trees: int = 15) -> str:
-    """A new version of `kind` with the alias champion; returns the version."""
+def register(workspace: Workspace, kind: str, seed: int = 0, trees: int = 15, alias: str = "champion") -> str:
+    """A new version of `kind` with an alias; returns the version."""
     import mlflow
 
     uri = workspace.tracking_uri
@@ -146,7 +146,7 @@ def register(workspace: Workspace, kind: str, seed: int = 0, trees: int = 15) ->
     if not client.search_registered_models(f"name='{kind}'"):
         client.create_registered_model(kind)
     version = client.create_model_version(kind, source=f"{run.info.artifact_uri}/scorer", run_id=run.info.run_id)
-    client.set_registered_model_alias(kind, "champion", version.version)
+    client.set_registered_model_alias(kind, alias, version.version)
     return str(version.version)
 
 
