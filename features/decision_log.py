@@ -29,8 +29,8 @@ CELL = pa.struct(
 )
 #: What became of one candidate. `stage`: chosen, withheld, arbitration (another was drawn), holdout, experiment, taken;
 #: refused by eligible, applicable, suitable, guard (`rules` names every rule that tripped) or score. `probability`: of
-#: being answered. From `p` on: expected value = c v u lever - cost - harm (u = p share unless it was `learned`; money),
-#: null where the candidate was not valued: after a refusal.
+#: being answered. From `p` on: expected value = c v u lever - cost - harm (money; u = p share unless it was `learned`,
+#: harm the policy's prior unless `harm_learned`), null where the candidate was not valued: after a refusal.
 CANDIDATE = pa.struct(
     [
         ("action", pa.string()),
@@ -51,6 +51,7 @@ CANDIDATE = pa.struct(
         ("harm", pa.float64()),
         ("expected_value", pa.float64()),
         ("positives", pa.int64()),
+        ("harm_learned", pa.bool_()),
     ]
 )
 #: A model that took part, `alias` champion or challenger: the version whose scores the decision was made by.

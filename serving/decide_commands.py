@@ -122,7 +122,8 @@ def _show_fate(fate: dict[str, Any]) -> None:
     style = "green" if fate["stage"] == "chosen" else "default"
     out.print(f"\n  [{style}]{escape(fate['action'])} on {escape(fate['channel'])}[/{style}]: {escape(verdict)}")
     if factors := fate.get("factors"):
-        worth = " x ".join(f"{label} {factors[key]:.3g}" for label, key in _FACTORS)
+        shown = _LEARNED if factors["learned"] else _PRIOR
+        worth = " x ".join(f"{label} {factors[key]:.3g}" for label, key in (*shown, *_FACTORS))
         cost = f"cost {factors['cost']:.3g} - harm {factors['harm']:.3g}"
         out.print(f"    {worth} - {cost} = {factors['expected_value']:+.3f}", markup=False)
         out.print(f"    drawn with probability {fate['probability']:.3f}", markup=False)
@@ -130,7 +131,10 @@ def _show_fate(fate: dict[str, Any]) -> None:
         out.print(f"    {trip['rule']}: {trip['text']}; {_until(trip['passes_at'])}", markup=False)
 
 
-_FACTORS = (("P", "p"), ("share", "share"), ("C", "c"), ("V", "v"), ("L", "lever"))
+#: U as it came about, and what it is multiplied by.
+_LEARNED = (("U", "u"),)
+_PRIOR = (("P", "p"), ("share", "share"))
+_FACTORS = (("C", "c"), ("V", "v"), ("L", "lever"))
 
 
 def _until(at: str | None) -> str:

@@ -92,7 +92,8 @@ def _fate(fate: Mapping[str, Any]) -> Iterable[str]:
     found = f"  {fate['action']} on {fate['channel']}: {fate['stage']}"
     if (factors := fate.get("factors")) is not None:
         u = f"U {factors['u']:.4f}" + ("" if factors["learned"] else " (prior)")
-        found += f", worth {factors['expected_value']:+.3f} (P {factors['p']:.4f}, {u})"
+        harm = f"harm {factors['harm']:.3f}" + ("" if factors.get("harm_learned") else " (prior)")
+        found += f", worth {factors['expected_value']:+.3f} (P {factors['p']:.4f}, {u}, {harm})"
     yield found
     trips = fate.get("suppressed_by", ())
     for trip in trips:

@@ -19,7 +19,8 @@ class FactorsShown(BaseModel):
     """Expected value = C x V x U x L - cost - harm.
 
     U is the increment: learned, else P x the stated share of responses that would not come by themselves. `positives`:
-    how many responses to the action the model of P learned from.
+    how many responses to the action the model of P learned from. `harm_learned`: harm is a model's, of this customer;
+    else it is the policy's prior.
     """
 
     p: float
@@ -33,6 +34,7 @@ class FactorsShown(BaseModel):
     harm: float
     expected_value: float
     positives: int | None = None
+    harm_learned: bool = False
 
 
 class CandidateFate(BaseModel):
@@ -227,13 +229,18 @@ class Decided(Answer):
 
 
 class TreatmentScore(BaseModel):
+    """`uplift` is U, what offering it now adds to the probability of a response; `harm` what one more contact now costs
+    in money. Both null where they were not learned: decisions then go by the policy's priors."""
+
     action: str
     channel: str
     propensity: float | None
+    uplift: float | None = None
+    harm: float | None = None
 
 
 class Scored(Answer):
-    """The champions' probabilities for one customer; `known` is false for a customer nobody has seen."""
+    """What the champions say of one customer; `known` is false for a customer nobody has seen."""
 
     customer_id: str
     as_of: str
@@ -251,7 +258,15 @@ class Scored(Answer):
                     "as_of": AT,
                     "known": True,
                     "churn": 0.31,
-                    "treatments": [{"action": "winback_voucher", "channel": "email", "propensity": 0.12}],
+                    "treatments": [
+                        {
+                            "action": "winback_voucher",
+                            "channel": "email",
+                            "propensity": 0.12,
+                            "uplift": 0.031,
+                            "harm": None,
+                        }
+                    ],
                     "versions": {"policy": "4be1c7a90d55", "catalogue": "9f86d081884c", "models": {}},
                 }
             ]

@@ -6,7 +6,7 @@ rules, guard and draw are asked in arrays.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from serving.decisions.many.columns import Columns, Rows
 from serving.decisions.many.draw import RULE, TOO_NEW
 from serving.decisions.policy import Playbook
 from serving.decisions.request import Request
-from serving.scorer import Encoded
+from serving.panel import Panel
 from serving.store.protocol import Read
 
 if TYPE_CHECKING:
@@ -39,14 +39,8 @@ class Frame:
         self.playbook: Playbook = engine.playbook
         self.champions: Mapping[str, Champion] = engine.champions.current
         self.channel, self.context, self.dry_run = channel, dict(context), dry_run
-        self.propensity = self.champions.get("propensity")
-        scorer = None if self.propensity is None else self.propensity.scorer
-        self.board = Board.of(self.playbook, channel, None if scorer is None else scorer.positives)
-        self.encoded: Encoded | None = None
-        if scorer is not None and len(self.board):
-            self.encoded = Encoded.stacked([scoring.encoded(scorer, candidate) for candidate in self.board.candidates])
-        #: Treatments that reveal behaviour: they are scored by what is old enough.
-        self.revealing = np.flatnonzero([bool(candidate.action.reveals) for candidate in self.board.candidates])
+        self.board = Board.of(self.playbook, channel, scoring.positives(self.champions))
+        self.panel = Panel(self.champions, self.board.candidates)
         self.rules = Rules(self.board, self.vectors, channel, self.context)
         self.said: dict[str, str] = {}  # why, by action, to whoever is told nothing of their own
         models = {kind: champion.describe() for kind, champion in self.champions.items()}
@@ -62,7 +56,10 @@ class Frame:
         """Reads those asked about as of now, and decides. `spent`: for each, the actions whose volume is given out."""
         known = self._known(requests, spent, threads)
         told = known.ask_alone()
-        drawn = decided(self.board, known.crowd, known.chances, np.array(uniforms), known.codes, value_all=self.dry_run)
+        drawn = decided(
+            self.board, known.crowd, known.chances, np.array(uniforms), known.codes, known.learned,
+            value_all=self.dry_run, harms=known.harms,
+        )  # fmt: skip
         return Block(known, uniforms, drawn, self.columns.block(drawn), told)
 
     def _known(self, requests: Sequence[Request], spent: Sequence[Collection[str]], threads: int) -> "Known":
@@ -71,12 +68,14 @@ class Frame:
         customers = [read.customer for read in reads]
         now = [customer.now(at) for customer in customers]
         values = self._values(reads, now)
-        leaving = self.champions.get("churn")
-        churn = None if leaving is None else leaving.scorer.customers(values, threads=threads)
-        chances = self._chances(reads, now, values, threads)
-        crowd = Crowd.packed(customers, self.board, now, spent)
+        age, panel = self.playbook.policy.signals.age, self.panel
+        earlier = cache(lambda: self._values(reads, [at - age for at in now]))
+        churn = panel.churn(values, threads)
+        chances, learned = panel.chances(values, earlier, threads), panel.learned(values, earlier, threads)
+        crowd = Crowd.packed(customers, self.board, now, spent, counted=panel.counted)
+        harms = panel.harms(values, crowd.contacts, crowd.now, threads)
         codes = self.rules.codes(customers, now, values, churn)
-        return Known(self, requests, customers, now, values, churn, chances, crowd, codes, spent)
+        return Known(self, requests, customers, now, values, churn, chances, learned, harms, crowd, codes, spent)
 
     def _values(self, reads: Sequence[Read], now: Sequence[int]) -> np.ndarray:
         values = np.empty((len(reads), len(self.vectors.catalogue)))
@@ -84,26 +83,11 @@ class Frame:
             values[i] = self.vectors.of(read.state, now[i])
         return values
 
-    def _chances(
-        self, reads: Sequence[Read], now: Sequence[int], values: np.ndarray, threads: int
-    ) -> np.ndarray | None:
-        """P float64[n, treatments]; what reveals behaviour from what was known a minimum age ago."""
-        if self.propensity is None or self.encoded is None:
-            return None
-        scorer = self.propensity.scorer
-        found = scorer.grid(values, self.encoded, threads)
-        if len(self.revealing):
-            age = self.playbook.policy.signals.age
-            earlier = self._values(reads, [at - age for at in now])
-            some = Encoded(self.encoded.booster[self.revealing], self.encoded.linear[self.revealing])
-            found[:, self.revealing] = scorer.grid(earlier, some, threads)
-        return found
-
 
 @dataclass(frozen=True)
 class Known:
-    """What a block is decided from. Row i is a customer: `values` float64[n, features], `chances` [n, treatments],
-    `codes` int8[n, actions] of their rules (see rules.py)."""
+    """What a block is decided from. Row i is a customer: `values` float64[n, features], `chances`, `learned` U and
+    `harms` [n, treatments], `codes` int8[n, actions] of their rules (see rules.py)."""
 
     frame: Frame
     requests: Sequence[Request]
@@ -112,6 +96,8 @@ class Known:
     values: np.ndarray
     churn: np.ndarray | None
     chances: np.ndarray | None
+    learned: np.ndarray | None
+    harms: np.ndarray | None
     crowd: Crowd
     codes: np.ndarray
     spent: Sequence[Collection[str]]

@@ -12,6 +12,7 @@ from serving.decisions.arms import arms
 from serving.decisions.decide import decide as decided
 from serving.decisions.decision import Decision, Placement, Request
 from serving.decisions.eligibility import candidates
+from serving.decisions.guard.standing import standing
 from serving.engine import contacts
 from serving.engine.waiting import RACES, RETRY, Answer, available, done, field
 from serving.problems import Problem
@@ -136,7 +137,7 @@ def _loaded(first: bytes) -> Mapping[str, Any]:
 
 
 def score(engine: "Engine", asked: ScoreRequest) -> Answer:
-    """The champions' probabilities as of now, for every treatment in actions.yaml."""
+    """What the champions say as of now of every treatment in actions.yaml."""
     engine.check_ready()
     read = engine.read(asked.customer_id)
     now = read.customer.now(engine.clock.now())
@@ -144,14 +145,19 @@ def score(engine: "Engine", asked: ScoreRequest) -> Answer:
     champions = engine.champions.current
     treatments = candidates(engine.playbook.actions, None)
     chances = scoring.Propensities(champions.get("propensity"), values)(treatments)
+    uplift, harm = scoring.uplifts(champions, values), scoring.harms(champions, values)
+    unknown = [None] * len(treatments)
+    learned = unknown if uplift is None else uplift(treatments)
+    stands = standing(read.customer, engine.playbook, now)
+    harms = unknown if harm is None else harm(treatments, stands, now)
     answer = {
         "customer_id": asked.customer_id,
         "as_of": clock.isoformat(now),
         "known": bool(read.state),
         "churn": scoring.churn(champions, values),
         "treatments": [
-            {"action": c.action.name, "channel": c.channel, "propensity": p}
-            for c, p in zip(treatments, chances, strict=True)
+            {"action": c.action.name, "channel": c.channel, "propensity": p, "uplift": u, "harm": h}
+            for c, p, u, h in zip(treatments, chances, learned, harms, strict=True)
         ],
         "versions": engine.versions(),
     }

@@ -16,7 +16,7 @@ from features.workspace import Workspace
 from serving import absorb, intake, scoring
 from serving.auth import Keyring
 from serving.challengers import Rivals
-from serving.champions import KINDS, Champions
+from serving.champions import EFFECTS, KINDS, Champions
 from serving.decisions.eligibility import candidates
 from serving.engine import contacts, deciding, recording
 from serving.engine.policies import Policies
@@ -67,8 +67,12 @@ class Engine:
         self.rivals.poll()
         values = self.vectors.of(self.read("").state, self.clock.now())
         found = scoring.scores(self.vectors, self.champions.current, values)
-        if found.propensity is not None:
-            found.propensity(candidates(self.playbook.actions, None))
+        asked = candidates(self.playbook.actions, None)
+        for model in (found.propensity, found.uplift):
+            if model is not None:
+                model(asked)
+        if found.harm is not None:
+            found.harm(asked, (), self.clock.now())
         self._warm = True
 
     def refresh(self, models: bool = True) -> bool:
@@ -90,7 +94,13 @@ class Engine:
             missing.append("the kernel is being compiled")
         if (broken := self.store.ready()) is not None:
             missing.append(f"the store: {broken}")
-        notes = [text for kind, text in self.champions.problems.items() if kind in self.champions.current]
+        used = self.champions.current
+        notes = [text for kind, text in self.champions.problems.items() if kind in used or kind in EFFECTS]
+        if "uplift" in used and (gone := used["uplift"].effects.unlisted(self.playbook.actions.by_name)):
+            notes.append(
+                f"uplift: learned for {', '.join(gone[:5])}, which actions.yaml does not list; an action under a new "
+                "name goes by the prior until `tactful train uplift` has seen it"
+            )
         notes += self.rivals.problems()
         if self.policy_problem is not None:
             notes.append(self.policy_problem)

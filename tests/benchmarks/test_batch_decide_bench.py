@@ -82,13 +82,13 @@ def decided(engine, customers, dry_run):
 def predicted(engine, customers):
     """CPU seconds of one thread of Booster.predict over the same rows, a block at a time."""
     runner = Runner(engine, "rows", dry_run=True)
-    scorer, frame, took = runner.frame.propensity.scorer, runner.frame, 0.0
+    scorer, frame, took = runner.frame.panel.models["propensity"].scorer, runner.frame, 0.0
     of_action = {k: place for place, k in enumerate(k for k, column in enumerate(scorer._columns) if column.index < 0)}
     for piece in pieces(customers):
         rows = gathered(runner.block(piece).known.values, scorer._model)
         grid = np.repeat(rows, len(frame.board), axis=0)
         for column, place in of_action.items():
-            grid[:, column] = np.tile(frame.encoded.booster[:, place], len(rows))
+            grid[:, column] = np.tile(frame.panel.encoded.booster[:, place], len(rows))
         begin = time.process_time()
         scorer._booster.predict(grid, raw_score=True, num_threads=1)
         took += time.process_time() - begin

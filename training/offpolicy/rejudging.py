@@ -1,8 +1,8 @@
 """A logged decision once more under another policy: what it would have been drawn from.
 
-What was known then stays as logged: the verdicts of rules and guard that did not change, P and learned U, whose arms
-they are. Caps and pressure are asked again with what stood (standing.py); values, arms, ranking and draw follow from
-the code that decides.
+What was known then stays as logged: the verdicts of rules and guard that did not change, P, learned U and harm, whose
+arms they are. Caps and pressure are asked again with what stood (standing.py); values, arms, ranking and draw follow
+from the code that decides.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -124,9 +124,12 @@ class Again:
             told = None if fate is None else fate.get("factors")
             if told is not None:
                 learned = told["u"] if told["learned"] else None
-                harm = self._harm(candidate, told["harm"])
+                of_model = told.get("harm_learned", False)
+                harm = told["harm"] if of_model else self._harm(candidate, told["harm"])
                 found.append(
-                    arbitration.factors(candidate, told["p"], harm, self.after.policy, learned, told["positives"])
+                    arbitration.factors(
+                        candidate, told["p"], harm, self.after.policy, learned, told["positives"], of_model
+                    )
                 )
                 continue
             found.append(None)
