@@ -14,6 +14,7 @@ from training import commands as training_commands
 from training.monitor import commands as monitor_commands
 from training.offpolicy import commands as offpolicy_commands
 from training.reports import commands as report_commands
+from training.retrain import commands as retrain_commands
 from training.tuning import commands as tuning_commands
 from training.uplift import commands as uplift_commands
 
@@ -29,6 +30,8 @@ app = typer.Typer(
 # The live store learns what was ingested at once: features may not import serving, so the two meet here.
 features_commands.after_ingest.append(serving_commands.absorb_new)
 features_commands.after_init.append(policy_commands.write_schemas)
+# What happened live is history before anything is learned from it: training may not import the store.
+retrain_commands.before.append(serving_commands.bring_home)
 
 app.command()(features_commands.init)
 app.command()(features_commands.ingest)
@@ -41,6 +44,7 @@ app.command()(simulate_commands.simulate)
 app.add_typer(training_commands.app)
 app.command(help=tuning_commands.HELP)(tuning_commands.tune)
 app.command(help=monitor_commands.HELP)(monitor_commands.monitor)
+app.command(help=retrain_commands.HELP)(retrain_commands.retrain)
 app.add_typer(serving_commands.app)
 policy_commands.app.command("try", help=policy_try.HELP)(policy_try.try_)
 policy_commands.app.command("simulate", help=offpolicy_commands.SIMULATE_HELP)(offpolicy_commands.simulate)

@@ -145,22 +145,26 @@ def revoke_key(name: Annotated[str, typer.Argument(help="Whose key.")], workspac
 
 @command
 def sync(workspace: WorkspaceOption = None) -> None:
+    for kind, receipt in bring_home(locate(workspace)).items():
+        out.print(f"{kind}: {receipt}", markup=False)
+
+
+def bring_home(workspace: Workspace) -> dict[str, str]:
+    """The store and history made even; what was copied, by log, in words. Hooked before `tactful retrain`."""
     from serving import sync as syncing
     from serving.privacy.commands import tidy
     from serving.store import open_store
 
-    opened = locate(workspace)
-    store = open_store(opened)
+    store = open_store(workspace)
     try:
         with progress() as bar:
             task = bar.add_task("copying to history", total=None)
-            done = syncing.sync(opened, store, lambda rows: bar.advance(task, rows))
-        absorb_new(opened, store)
-        tidy(opened, store)
+            done = syncing.sync(workspace, store, lambda rows: bar.advance(task, rows))
+        absorb_new(workspace, store)
+        tidy(workspace, store)
     finally:
         store.close()
-    for kind, receipt in done.items():
-        out.print(f"{kind}: {receipt}", markup=False)
+    return {kind: str(receipt) for kind, receipt in done.items()}
 
 
 def absorb_new(workspace: Workspace, store: Any = None) -> None:

@@ -1,0 +1,61 @@
+"""`tactful retrain`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from features.console import WorkspaceOption, command, err, out
+from features.workspace import WorkspaceError, locate
+from training.retrain.journal import write
+
+if TYPE_CHECKING:  # what trains takes seconds to import
+    from training.retrain.run import Sync
+
+KINDS = ("churn", "propensity")
+
+HELP = """Bring history up to date, train every model, promote what is no worse, and look: for a scheduler.
+
+\b
+Example: tactful retrain --out retrained.json
+         tactful retrain --only churn
+
+Where nothing came in since the last time, nothing is trained. After a kill the same command goes on with what is left;
+one runs at a time. Exit code 0: done, whether or not a model was promoted; 1: done, but somebody should look (something
+rings, or a model that has a champion can no longer be trained); 2: it could not go on."""
+
+#: What runs before: the front door puts the live store's sync here, for training may not import it.
+before: "list[Sync]" = []
+
+
+@command
+def retrain(
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="|".join(KINDS), help="A kind of model; may be repeated.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Train even where nothing is new.")] = False,
+    out_file: Annotated[Path | None, typer.Option("--out", help="A summary as JSON.")] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    opened = locate(workspace)
+    for kind in only or ():
+        if kind not in KINDS:
+            raise WorkspaceError(f"there is no model `{kind}`; choose of {', '.join(KINDS)}")
+    if out_file is not None and not out_file.parent.is_dir():
+        raise WorkspaceError(f"--out {out_file}: there is no folder {out_file.parent}; create it first")
+    kinds = [kind for kind in KINDS if not only or kind in only]
+    from training.retrain.run import retrain as run
+
+    def tell(step: str, at: int, of: int) -> None:
+        err.print(f"[{at}/{of}] {step}", markup=False)
+
+    summary = run(opened, kinds, before, force, tell)
+    if out_file is not None:
+        try:
+            write(out_file, summary.model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise WorkspaceError(f"--out {out_file}: cannot be written: {error.strerror}") from None
+    for line in summary.lines():
+        out.print(line, markup=False)
+    if summary.alarm:
+        raise typer.Exit(1)

@@ -1,0 +1,122 @@
+"""One retraining: sync, features, train, promote or not, look; each step once, whatever kills it in between."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from features import clock
+from features.daylog import held
+from features.workspace import Workspace, WorkspaceError
+from training.retrain import leftovers, steps
+from training.retrain.journal import Journal, last
+from training.retrain.steps import Result
+from training.retrain.summary import Summary, model
+from training.tracking import CHAMPION, Registry
+from training.train import KINDS
+
+Tell = Callable[[str, int, int], None]
+#: Brings what happened live into history; returns what it did, by log.
+Sync = Callable[[Workspace], Mapping[str, str]]
+
+
+def retrain(
+    workspace: Workspace,
+    kinds: Sequence[str],
+    syncs: Sequence[Sync] = (),
+    force: bool = False,
+    tell: Tell = lambda _step, _at, _of: None,
+) -> Summary:
+    """Goes on with a run that was cut off within a day under the same settings, or begins one.
+
+    Where nothing has come in since the last run that ended, nothing is trained. Raises WorkspaceError where another
+    retraining is under way in the workspace, and where a step fails: the same command then goes on from that step.
+    """
+    state = workspace.folder / "state"
+    state.mkdir(exist_ok=True)
+    busy = f"another `tactful retrain` is under way in {workspace.folder}; wait for it to end"
+    with held(state / "retrain.lock", busy):
+        journal, given_up = Journal.begin(workspace, steps.setup(workspace))
+        if given_up is not None:
+            _give_up(workspace, given_up)
+        return _run(workspace, journal, kinds, syncs, force, tell)
+
+
+def _run(
+    workspace: Workspace, journal: Journal, kinds: Sequence[str], syncs: Sequence[Sync], force: bool, tell: Tell
+) -> Summary:
+    count = 3 + 3 * len(kinds)
+
+    def step(name: str, work: Callable[[], Result]) -> Result:
+        if name not in journal.steps:
+            tell(name, len(journal.steps), count)
+            journal.done(name, _named(name, work))
+        result: Result = journal.steps[name]
+        return result
+
+    step("sync", lambda: {"logs": _synced(workspace, syncs)})
+    # who reigned before is asked for now: once a kind is promoted, nobody could tell
+    marked = step("history", lambda: {"data": steps.data(workspace), "before": _champions(workspace, kinds)})
+    mark = f"{journal.setup} {marked['data']} {' '.join(kinds)}"
+    if not force and (last(journal.folder) or {}).get("mark") == mark:
+        return _end(journal, mark, "nothing_new")
+    for kind in kinds:
+        if "refused" in step(f"{kind}: features", partial(steps.features, workspace, journal, kind)):
+            continue
+        step(f"{kind}: train", partial(steps.train, workspace, journal, kind))
+        step(f"{kind}: promote", partial(steps.promote, workspace, journal, kind))
+    step("look", partial(steps.look, workspace))
+    return _end(journal, mark, "trained", kinds)
+
+
+def _named(name: str, work: Callable[[], Result]) -> Result:
+    """Whatever goes wrong says in which step, for nobody watches a scheduler."""
+    try:
+        return work()
+    except WorkspaceError as error:
+        raise WorkspaceError(f"{name}: {error}; the same command goes on from here") from error
+    except Exception as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise WorkspaceError(f"{name}: {told}; the same command goes on from here") from error
+
+
+def _synced(workspace: Workspace, syncs: Sequence[Sync]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for sync in syncs:
+        found |= sync(workspace)
+    return found
+
+
+def _champions(workspace: Workspace, kinds: Sequence[str]) -> dict[str, str | None]:
+    registry = Registry(workspace)
+    reigning = {kind: registry.holder(kind, CHAMPION) for kind in kinds}
+    return {kind: None if holder is None else str(holder.version) for kind, holder in reigning.items()}
+
+
+def _end(journal: Journal, mark: str, outcome: Any, kinds: Sequence[str] = ()) -> Summary:
+    done, before = journal.steps, journal.steps["history"]["before"]
+    look: Result = done.get("look", {})
+    summary = Summary(
+        id=journal.id,
+        started_at=journal.started_at,
+        ended_at=clock.isoformat(clock.Clock().now()),
+        outcome=outcome,
+        taken_up=journal.taken_up,
+        mark=mark,
+        sync=done["sync"]["logs"],
+        models={kind: model(kind, done, before.get(kind)) for kind in kinds},
+        monitor=look.get("headline"),
+        rings=look.get("rings", []),
+    )
+    journal.end(summary.model_dump())
+    return summary
+
+
+def _give_up(workspace: Workspace, journal: Journal) -> None:
+    """A run that is not gone on with: nothing stays but versions without an alias, which say where they are from."""
+    registry = Registry(workspace)
+    for kind in KINDS:
+        version = leftovers.version(registry, journal.id, kind)
+        if version is not None and "reason" not in version.tags:
+            told = "of a retraining that was cut off and not gone on with"
+            registry.client.set_model_version_tag(kind, str(version.version), "reason", told)
+    journal.forget()

@@ -1,0 +1,104 @@
+"""What each step of a retraining does. A step may be killed at any point and done again; a finished one never is.
+
+A step returns what it came to, as JSON. A kind of model that the data do not allow is `refused`, with the reason: its
+later steps are left out, and the other kinds go on.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from features import catalogue as catalogues
+from features.history import History
+from features.workspace import Workspace, WorkspaceError
+from training import pipeline
+from training.evaluate import evaluate
+from training.monitor.kept import keep
+from training.monitor.look import monitor
+from training.retrain import leftovers, parts
+from training.retrain.journal import Journal
+from training.tracking import CHALLENGER, CHAMPION, Fitted, Registry, code_version
+from training.train import learn, prepared, settled
+from training.tuning import tuned
+
+Result = dict[str, Any]
+#: Figures that a summary shows.
+SHOWN = ("auc", "brier_skill", "calibration_slope", "ece")
+
+
+def setup(workspace: Workspace) -> str:
+    """A fingerprint of everything but the data: what a run that was cut off must share to be taken up."""
+    told = [workspace.settings.model_dump_json(), catalogues.of(workspace).version, code_version()]
+    files = (tuned.place(workspace), workspace.actions_file)
+    told += [path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "" for path in files]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
+def data(workspace: Workspace) -> str:
+    """A fingerprint of history: which batches each log holds."""
+    held = {name: sorted(batch.id for batch in log.batches()) for name, log in History(workspace).logs.items()}
+    return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def features(workspace: Workspace, journal: Journal, kind: str) -> Result:
+    """The data set of a kind, checked for leaks, on disk."""
+    try:
+        dataset, _ = prepared(workspace, kind)
+    except WorkspaceError as error:
+        return {"refused": str(error)}
+    parts.write(journal.work / kind, dataset)
+    return {"rows": {name: len(part) for name, part in dataset.parts.items()}, "fingerprint": dataset.fingerprint}
+
+
+def train(workspace: Workspace, journal: Journal, kind: str) -> Result:
+    """A fitted model, logged and registered without an alias."""
+    registry = Registry(workspace)
+    version = leftovers.version(registry, journal.id, kind)
+    if version is None:
+        dataset = parts.read(journal.work / kind, catalogues.of(workspace))
+        fitted = learn(dataset, workspace.settings, tuned.parameters(workspace, kind))
+        version = registry.log(fitted, {leftovers.TAG: journal.id})
+    return {"version": str(version.version), "run_id": str(version.run_id)}
+
+
+def promote(workspace: Workspace, journal: Journal, kind: str) -> Result:
+    """The version's alias, by the rule of promotion, and why."""
+    registry = Registry(workspace)
+    number = journal.steps[f"{kind}: train"]["version"]
+    version = next(each for each in registry.versions(kind) if str(each.version) == number)
+    for alias in (CHAMPION, CHALLENGER):
+        holder = registry.holder(kind, alias)
+        if holder is not None and str(holder.version) == number:  # killed after the judgement: it stands
+            if "reason" not in holder.tags:
+                registry.appoint(kind, number, alias, "judged in a retraining that was cut off before it said why")
+            reason = registry.holder(kind, alias).tags["reason"]  # type: ignore[union-attr]
+            return _told(alias, reason, number, registry.metrics(version))
+    dataset = parts.read(journal.work / kind, catalogues.of(workspace))
+    model = registry.load(kind, number)
+    probability = pipeline.probability(model, dataset.test.frame)
+    metrics = evaluate(dataset.test.label, probability, dataset.test.customer)
+    trained = settled(registry, Fitted(dataset, model, metrics, probability), version)
+    return _told(trained.verdict.alias, trained.verdict.reason, number, registry.metrics(version))
+
+
+def _told(alias: str, reason: str, version: str, logged: Mapping[str, float]) -> Result:
+    return {"alias": alias, "reason": reason, "version": version, "figures": _figures(logged)}
+
+
+def _figures(logged: Mapping[str, float]) -> dict[str, list[float]]:
+    """value, low, high"""
+    found = {}
+    for name in SHOWN:
+        values = [logged.get(f"{name}{part}") for part in ("", "_low", "_high")]
+        if None not in values:
+            found[name] = [float(value) for value in values if value is not None]
+    return found
+
+
+def look(workspace: Workspace) -> Result:
+    """`tactful monitor` on what is in use now."""
+    report = monitor(workspace)
+    keep(workspace, report)
+    ringing = [check.sentence for check in report.checks if check.status == "alarm"]
+    return {"alarm": report.alarm, "headline": report.headline, "rings": ringing}

@@ -1,0 +1,73 @@
+"""What a retraining came to, as JSON and as text."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from features.workspace import Section
+
+Alias = Literal["champion", "challenger"]
+
+
+class Model(Section):
+    """One kind of model: a new version with its alias, or why there is none."""
+
+    version: str | None = None
+    alias: Alias | None = None
+    reason: str
+    refused: bool = False
+    before: str | None = Field(None, description="the champion's version before the run")
+    rows: dict[str, int] = Field(default_factory=dict)
+    figures: dict[str, list[float]] = Field(default_factory=dict, description="value, low, high")
+
+
+class Summary(Section):
+    """The whole run."""
+
+    schema_version: Literal[1] = 1
+    kind: Literal["retrain"] = "retrain"
+    id: str
+    started_at: str
+    ended_at: str
+    outcome: Literal["trained", "nothing_new"]
+    taken_up: int = Field(0, description="how often the run was cut off and taken up again")
+    mark: str = Field(description="fingerprint of data, settings, catalogue and code that it was trained on")
+    sync: dict[str, str] = Field(default_factory=dict)
+    models: dict[str, Model] = Field(default_factory=dict)
+    monitor: str | None = None
+    rings: list[str] = Field(default_factory=list)
+
+    @property
+    def alarm(self) -> bool:
+        """Whether somebody should look: the monitor rings, or a kind that has a champion can no longer be trained."""
+        return bool(self.rings) or any(model.refused and model.before is not None for model in self.models.values())
+
+    def lines(self) -> list[str]:
+        """For people."""
+        found = [f"{log}: {receipt}" for log, receipt in self.sync.items()]
+        if self.outcome == "nothing_new":
+            return [*found, "nothing new since the last retraining: no model was trained (--force trains anyway)"]
+        for kind, model in self.models.items():
+            if model.refused:
+                found.append(f"{kind}: not trained: {model.reason}")
+                continue
+            found.append(f"{kind} version {model.version}: {model.alias}, {model.reason}")
+            figures = "  ".join(f"{name.replace('_', ' ')} {_interval(three)}" for name, three in model.figures.items())
+            found.append(f"  {figures}")
+        if self.monitor is not None:
+            found.append(f"monitor: {self.monitor}")
+            found += [f"  {sentence}" for sentence in self.rings]
+        return found
+
+
+def _interval(three: list[float]) -> str:
+    return f"{three[0]:.3f} ({three[1]:.3f} to {three[2]:.3f})"
+
+
+def model(kind: str, steps: Mapping[str, Any], before: str | None) -> Model:
+    """What the steps of a kind came to."""
+    features = steps.get(f"{kind}: features", {})
+    if "refused" in features:
+        return Model(reason=features["refused"], refused=True, before=before)
+    return Model(before=before, rows=features.get("rows", {}), **steps[f"{kind}: promote"])
