@@ -17,9 +17,13 @@ def simulate(
         str, typer.Option("--setting", help="How far behaviour shows what customers are like: plain, usual, barely.")
     ] = "usual",
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The same seed gives the same market.")] = 0,
-    policy: Annotated[str, typer.Option("--policy", help="Who contacts customers: none, random, oracle.")] = "none",
-    rate: Annotated[float, typer.Option("--rate", help="random: the share of decisions that are contacts.")] = 0.02,
-    every: Annotated[int, typer.Option("--every", metavar="DAYS", help="random: days between decisions.")] = 1,
+    policy: Annotated[
+        str, typer.Option("--policy", help="Who contacts customers: none, random, capped, oracle.")
+    ] = "none",
+    rate: Annotated[
+        float, typer.Option("--rate", help="random, capped: the share of decisions that are contacts.")
+    ] = 0.02,
+    every: Annotated[int, typer.Option("--every", metavar="DAYS", help="random, capped: days between decisions.")] = 1,
     withhold: Annotated[
         float, typer.Option("--withhold", metavar="SHARE", help="The share of contacts drawn and not made: ghosts.")
     ] = 0.0,
@@ -29,7 +33,9 @@ def simulate(
 
     Example: tactful simulate market --customers 10000 --days 240 --policy random --every 7 --rate 0.2 --silent 180
 
-    With --withhold 0.1, every tenth contact is drawn and not made, as the service does to tell effects apart.
+    The policy `capped` contacts at random under caps of 1, 2, 4 or 8 in two weeks, drawn by customer, from which
+    `tactful train fatigue` learns. With --withhold 0.1, every tenth contact is drawn and not made, as the service does
+    to tell effects apart.
 
     OUT gets interactions/ (the contract's columns), profiles.parquet (customer attributes), actions.yaml,
     decisions.parquet where a policy decided, with its distributions, truth.parquet (what no company knows) and

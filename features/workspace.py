@@ -63,6 +63,25 @@ class Propensity(Section):
     responses: list[str] = Field(["accepted", "clicked"], min_length=1)
 
 
+class Fatigue(Section):
+    """What one more contact costs, in money: what no log says is stated here. `tactful train fatigue` reads it."""
+
+    margin: float = Field(0.3, gt=0, le=1, description="what is kept of a unit of money that a customer spends")
+    complaint: float = Field(5.0, ge=0, description="what handling a complaint about a contact costs")
+    opt_out: float | None = Field(
+        None, ge=0, description="what an opt-out costs; none: what a year of contacts on the channel is found to earn"
+    )
+    sale_days: float = Field(4, ge=0.5, le=60, description="half of what a contact sells comes within these days")
+    lasts_days: float = Field(60, ge=2, le=365, description="half of the activity that a contact costs is back by then")
+    soon_days: float = Field(14, ge=1, le=60, description="opt-outs and complaints count so long after a contact")
+
+    @model_validator(mode="after")
+    def _apart(self) -> "Fatigue":
+        if self.lasts_days < 3 * self.sale_days:
+            raise ValueError("`lasts_days` is three times `sale_days` at least: else gains and losses cannot be told")
+        return self
+
+
 class Journey(Section):
     """The customer is in the stage that the newest interaction of any of these types belongs to."""
 
@@ -224,6 +243,7 @@ class Settings(Section):
     clock: ClockSettings = ClockSettings()
     churn: Churn = Churn()
     propensity: Propensity = Propensity()
+    fatigue: Fatigue = Fatigue()
     journey: Journey = Journey()
     attributes: Annotated[declared.Declared, BeforeValidator(declared.checked)] = Field(
         {}, description="customer attributes that are features: `number`, or the labels to tell apart"

@@ -14,6 +14,7 @@ from features import clock
 from features.decision_log import DECISIONS
 from features.interactions import INSTANT
 from features.simulate.actions import TEMPLATE
+from features.simulate.capped import Capped
 from features.simulate.decided import decisions
 from features.simulate.log import Writer, customer_ids
 from features.simulate.market import Market
@@ -24,7 +25,7 @@ from features.simulate.state import NEVER
 from features.simulate.traits import PROFILE
 from features.workspace import WorkspaceError
 
-POLICIES = ("none", "random", "oracle")
+POLICIES = ("none", "random", "capped", "oracle")
 #: Ids hold a day in four digits.
 MOST_DAYS = 9_999
 
@@ -33,6 +34,8 @@ def policy_named(name: str, market: Market, rate: float, every: int, seed: int) 
     """One of the policies that need no model. Raises WorkspaceError on another name."""
     if name == "random":
         return Uniform(rate, every, seed)
+    if name == "capped":
+        return Capped(rate, every, seed)
     if name == "oracle":
         return Oracle(market)
     if name == "none":

@@ -110,7 +110,7 @@ def test_what_is_wrong_is_said_in_a_line_and_leaves_nothing(tmp_path):
     wrong = [
         ([tmp_path / "full"], "not empty"),
         ([tmp_path / "x", "--setting", "odd"], "the settings are plain, usual, barely"),
-        ([tmp_path / "x", "--policy", "greedy"], "the policies are none, random, oracle"),
+        ([tmp_path / "x", "--policy", "greedy"], "the policies are none, random, capped, oracle"),
         ([tmp_path / "x", "--customers", 0], "1 to 10,000,000"),
         ([tmp_path / "x", "--days", 5, "--silent", 6], "5 days, 6 of them"),
         ([tmp_path / "x", "--days", 10_000, "--customers", 1], "9,999 at the most"),
