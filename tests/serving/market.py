@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import lightgbm as lgb
@@ -134,6 +135,11 @@ def scorer(folder: Path, workspace: Workspace, kind: str, seed: int = 0, trees: 
 
 def register(workspace: Workspace, kind: str, seed: int = 0, trees: int = 15, alias: str = "champion") -> str:
     """A new version of `kind` with an alias; returns the version."""
+    return registered(workspace, kind, lambda folder: scorer(folder, workspace, kind, seed, trees), alias)
+
+
+def registered(workspace: Workspace, kind: str, write: Callable[[Path], None], alias: str = "champion") -> str:
+    """The same of an artefact that `write` puts into a folder it makes."""
     import mlflow
 
     uri = workspace.tracking_uri
@@ -142,7 +148,7 @@ def register(workspace: Workspace, kind: str, seed: int = 0, trees: int = 15, al
     found = client.get_experiment_by_name("tactful")
     experiment = found.experiment_id if found else client.create_experiment("tactful", workspace.artifact_root)
     run = client.create_run(experiment)
-    scorer(Path(run.info.artifact_uri.removeprefix("file://")) / "scorer", workspace, kind, seed, trees)
+    write(Path(run.info.artifact_uri.removeprefix("file://")) / "scorer")
     if not client.search_registered_models(f"name='{kind}'"):
         client.create_registered_model(kind)
     version = client.create_model_version(kind, source=f"{run.info.artifact_uri}/scorer", run_id=run.info.run_id)
