@@ -45,9 +45,15 @@ def monitor(
     from training.monitor.kept import keep
     from training.monitor.look import monitor as look
 
-    with progress() as bar:
-        task = bar.add_task("looking", total=None)
-        report = look(opened, instant, lambda what: bar.update(task, description=f"looking: {what}"))
+    try:
+        with progress() as bar:
+            task = bar.add_task("looking", total=None)
+            report = look(opened, instant, lambda what: bar.update(task, description=f"looking: {what}"))
+    except WorkspaceError:
+        raise
+    except Exception as error:  # for a scheduler 1 means that something rings, which a traceback would say, too
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise WorkspaceError(f"could not look: {told}") from error
     keep(opened, report, out_file, metrics)
     for check in report.checks:
         mark = {"well": "well   ", "alarm": "ALARM  ", "unknown": "unknown"}[check.status]

@@ -97,7 +97,9 @@ class Reference:
         try:
             said: dict[str, Any] = json.loads(text)
             if said["format"] != FORMAT:
-                raise WorkspaceError(f"{source}: its format is {said['format']}, this version reads {FORMAT}; retrain")
+                raise WorkspaceError(
+                    f"{source}: its format is {said['format']}, this version reads {FORMAT}; train again"
+                )
             columns = {
                 name: Column(
                     Bins.from_json(column),
@@ -108,7 +110,7 @@ class Reference:
                 for name, column in said["columns"].items()
             }
             return cls(str(said["kind"]), int(said["until"]), float(said["rate"]), int(said["rows"]), columns)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise WorkspaceError(f"{source}: is damaged ({error}); train the model again") from None
 
 

@@ -1,0 +1,109 @@
+"""What a look is told by: the page, Prometheus, the command line, settings."""
+
+import json
+
+import pytest
+import typer
+from prometheus_client.parser import text_string_to_metric_families
+from typer.testing import CliRunner
+
+from features.workspace import Workspace, WorkspaceError
+from training.monitor import commands, exposition, page
+from training.monitor.reference import Reference
+from training.monitor.report import Feature, Look, MonitorReport, answered, headline, unknown
+
+app = typer.Typer()
+app.command()(commands.monitor)
+
+
+def report(ringing=True):
+    found = [
+        answered(ringing, "no_data", "all", 2.5, 2.0, "2.5 days since <b>any</b> interaction"),
+        answered(False, "auc", "churn", 0.81, 0.78, "churn: AUC fell"),
+        unknown("ece", "churn", "churn: no labels yet"),
+    ]
+    look = Look(model="churn", cutoff="2026-05-01T00:00:00Z", rows=900, score_psi=0.1, auc=(0.8, 0.7, 0.9))
+    return MonitorReport(
+        created_at="2026-05-04T12:00:00Z",
+        as_of="2026-05-04T12:00:00Z",
+        workspace="a <shop>",
+        headline=headline(found),
+        alarm=ringing,
+        models={"churn": "3"},
+        checks=found,
+        looks=[look],
+        features=[Feature(model="churn", feature='odd"name', psi=0.4, limit=0.3, gain=0.2, drifted=True)],
+    )
+
+
+def test_the_page_is_self_contained_and_escapes_what_data_say():
+    text = page.render(report())
+    assert "<script" not in text
+    assert "src=" not in text
+    assert "default-src 'none'" in text
+    assert "&lt;b&gt;any&lt;/b&gt;" in text
+    assert "a &lt;shop&gt;" in text
+    assert "1 of 3 checks ring: no_data of all" in text
+    assert 'role="alert"' in text
+    well = page.render(report(ringing=False))
+    assert 'role="alert"' not in well
+    assert "all is well: 2 checks; 1 cannot be told yet" in well
+
+
+def test_prometheus_reads_what_rings():
+    families = {family.name: family for family in text_string_to_metric_families(exposition.text(report()))}
+    alarms = {tuple(s.labels.values()): s.value for s in families["tactful_monitor_alarm"].samples}
+    assert alarms == {("no_data", "all"): 1.0, ("auc", "churn"): 0.0}
+    assert [s.labels["feature"] for s in families["tactful_monitor_psi"].samples] == ['odd"name']
+    assert families["tactful_monitor_timestamp_seconds"].samples[0].value == 1777896000.0
+
+
+@pytest.mark.parametrize("ringing", [True, False])
+def test_the_exit_code_says_whether_it_rings(tmp_path, monkeypatch, ringing):
+    (tmp_path / "tactful.yaml").write_text("")
+    monkeypatch.setattr("training.monitor.look.monitor", lambda *_: report(ringing))
+    files = ["--out", str(tmp_path / "m.html"), "--metrics", str(tmp_path / "m.prom")]
+    done = CliRunner().invoke(app, ["-w", str(tmp_path), *files], env={"COLUMNS": "200"})
+    assert done.exit_code == int(ringing), done.output
+    assert ("ALARM" in done.output) == ringing
+    kept = json.loads((tmp_path / "state" / "monitor.json").read_text())
+    assert kept["alarm"] == ringing
+    assert MonitorReport.model_validate(kept) == report(ringing)
+    assert (tmp_path / "m.prom").read_text() == (tmp_path / "state" / "monitor.prom").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.html", "m.prom", "state", "tactful.yaml"]
+
+
+def test_errors_are_one_line_and_exit_code_2(tmp_path, monkeypatch):
+    (tmp_path / "tactful.yaml").write_text("")
+    for arguments, words in [
+        (["--out", "page.txt"], "name an .html file"),
+        (["--metrics", str(tmp_path / "no" / "m.prom")], "there is no folder"),
+        (["--as-of", "soon"], "--as-of: 'soon' is not a date"),
+        ([], "holds no interactions yet"),
+    ]:
+        done = CliRunner().invoke(app, [*arguments, "-w", str(tmp_path)])
+        assert done.exit_code == 2, done.output
+        assert words in " ".join(done.stderr.split())
+        assert not (tmp_path / "state" / "monitor.json").exists()
+
+    def broken(*_):
+        raise RuntimeError("the registry\nis away")
+
+    monkeypatch.setattr("training.monitor.look.monitor", broken)
+    done = CliRunner().invoke(app, ["-w", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "RuntimeError: the registry is away" in " ".join(done.stderr.split())
+
+
+def test_thresholds_are_settings(tmp_path):
+    (tmp_path / "tactful.yaml").write_text("monitor: {psi: 0.4, slope: [0.7, 1.4]}\n")
+    assert Workspace.open(tmp_path).settings.monitor.slope == (0.7, 1.4)
+    (tmp_path / "tactful.yaml").write_text("monitor: {slope: [1.1, 1.4]}\n")
+    with pytest.raises(WorkspaceError, match=r"`monitor.slope`: write a slope below 1 and one above"):
+        Workspace.open(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"format": 2}', '{"format": 1, "columns": {"a": 3}}'])
+def test_a_damaged_reference_says_what_to_do(text):
+    with pytest.raises(WorkspaceError, match=r"runs:/1: .*train"):
+        Reference.read(text, "runs:/1")
