@@ -98,7 +98,8 @@ def arbitrations(draw: st.DrawFn) -> dict[str, object]:
 
 @st.composite
 def asked(draw: st.DrawFn) -> tuple[Playbook, int, list, list, list, dict[str, int] | None]:
-    """A policy, an instant, customers of one world under several names, P of each treatment, uniforms, positives."""
+    """A policy, an instant, customers of one world under several names, P, learned U and learned harm of each treatment
+    (None: nowhere), uniforms, positives."""
     moment = draw(moments())
     policy = moment.world.playbook.policy.model_dump(exclude_unset=True) | draw(arbitrations())
     levers = st.sampled_from([0.0, 0.5, 1.0, 2.0])
@@ -113,26 +114,42 @@ def asked(draw: st.DrawFn) -> tuple[Playbook, int, list, list, list, dict[str, i
     chances = [[draw(chance) if known else 0.25 for _ in range(width)] for _ in range(number)]
     uniforms = [draw(st.floats(0, 1, exclude_max=True)) for _ in range(number)]
     counts = st.dictionaries(st.sampled_from("abc"), st.integers(0, 30))
-    return playbook, moment, chances, uniforms, draw(st.none() | counts), draw(st.sets(st.sampled_from("abc")))
+    taught = [
+        draw(st.none() | st.lists(st.lists(each, min_size=width, max_size=width), min_size=number, max_size=number))
+        for each in (st.none() | st.floats(-1, 1), st.none() | st.floats(0, 5))
+    ]
+    given = chances, *taught
+    return playbook, moment, given, uniforms, draw(st.none() | counts), draw(st.sets(st.sampled_from("abc")))
+
+
+def matrix(rows):
+    """float64[n, m], NaN for None."""
+    return None if rows is None else np.array([[np.nan if v is None else v for v in row] for row in rows])
 
 
 def decided_alike(question, dry_run):
-    playbook, moment, chances, uniforms, positives, spent = question
+    playbook, moment, (chances, uplifts, costs), uniforms, positives, spent = question
     board = Board.of(playbook, positives=positives)
     named = [f"C{i}-{uniform}" for i, uniform in enumerate(uniforms)]
     base = guard_worlds.customer_of(moment.world, moment.now)
     customers = [replace(base, customer_id=name, arm_id=name) for name in named]
-    given = np.array([[np.nan if p is None else p for p in row] for row in chances])
+    given, learned, harms = (matrix(rows) for rows in (chances, uplifts, costs))
     crowd = Crowd.packed(customers, board, [moment.now] * len(customers), [spent] * len(customers))
-    found = decided(board, crowd, given, np.array(uniforms), value_all=dry_run)
+    found = decided(board, crowd, given, np.array(uniforms), learned=learned, value_all=dry_run, harms=harms)
     keys = [candidate.key for candidate in board.candidates]
-    for i, (customer, row, uniform) in enumerate(zip(customers, chances, uniforms, strict=True)):
-        place = dict(zip(keys, row, strict=True))
-        scores = Scores(propensity=lambda many, place=place: [place[each.key] for each in many], positives=positives)
+    for i, (customer, uniform) in enumerate(zip(customers, uniforms, strict=True)):
+        p, u, harm = (
+            None if rows is None else model(dict(zip(keys, rows[i], strict=True))) for rows in (chances, uplifts, costs)
+        )
+        scores = Scores(propensity=p, uplift=u, harm=harm, positives=positives)
         request = Request(customer.customer_id, f"d{i}", dry_run=dry_run)
         alone = decide(request, customer, scores, playbook, moment.now, uniform, spent)
         same(alone, board, found, i)
     assert len(found.pick) == len(customers)
+
+
+def model(place):
+    return lambda many, *_: [place[each.key] for each in many]
 
 
 def same(alone: Decision, board: Board, found: codes.Drawn, i: int) -> None:
@@ -152,6 +169,8 @@ def same(alone: Decision, board: Board, found: codes.Drawn, i: int) -> None:
             assert (found.p[i, j], found.u[i, j], found.harm[i, j]) == (
                 fate.factors.p, fate.factors.u, fate.factors.harm,
             )  # fmt: skip
+            assert (found.learned is not None and bool(found.learned[i, j])) == fate.factors.learned
+            assert (found.harmed is not None and bool(found.harmed[i, j])) == fate.factors.harm_learned
 
 
 def cells(board, of, i):
