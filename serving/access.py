@@ -42,7 +42,9 @@ class Addresses:
     """The templates of our addresses, and which of them a path is."""
 
     def __init__(self, templates: Iterable[str] = ()) -> None:
+        templates = list(templates)
         self._known: list[tuple[Pattern[str], str]] = [(compile_path(each)[0], each) for each in templates]
+        self._plain = OPEN | {each for each in templates if "{" not in each}
 
     @classmethod
     def of(cls, app: FastAPI, below: str = "/v1") -> "Addresses":
@@ -50,13 +52,13 @@ class Addresses:
 
     def template(self, scope: Scope) -> str:
         """Which address a request was for: what routing found, else (refused before) by its path."""
+        asked = scope["path"]
+        if asked in self._plain:
+            return str(asked)
         route = scope.get("route")
         path = getattr(route, "path", None)
         if path is not None and not hasattr(route, "routes"):  # a mount is no address
             return str(scope.get("root_path", "")) + str(path)
-        asked = scope["path"]
-        if asked in OPEN:
-            return str(asked)
         return next((template for pattern, template in self._known if pattern.match(asked)), ELSEWHERE)
 
 

@@ -1,4 +1,4 @@
-"""The layers around the API, outermost first: count and log, shed, bound the body, ask for a key."""
+"""The layers around the API, outermost first: count and log, shed, bound the body, ask for a key, answer directly."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from serving.access import Addresses, Watch
+from serving.api.direct import Direct, plain_calls
 from serving.auth import OPEN, Keyring, RequireKey
 from serving.limits import BodyLimit, Shed
 
@@ -20,4 +21,5 @@ def layers(app: FastAPI, keyring: Callable[[], Keyring | None]) -> list[tuple[ty
         (Shed, {"exempt": NEVER_SHED}),
         (BodyLimit, {}),
         (RequireKey, {"keyring": keyring}),
+        (Direct, {"calls": plain_calls(app)}),
     ]

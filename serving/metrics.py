@@ -57,31 +57,41 @@ ROWS = Counter("tactful_rows", "rows received", ["kind", "result"], registry=_re
 OUTCOMES = Counter("tactful_outcomes", "outcomes told, known ones left out", ["outcome"], registry=_registry)
 
 
-def answered(method: str, route: str, status: int, seconds: float) -> None:
-    """A request to one of our addresses was answered."""
-    REQUESTS.labels(method, route, str(status)).inc()
-    SECONDS.labels(route).observe(seconds)
-
-
 #: Finding a counter by its labels costs more than counting; labels are few.
+_requests = cache(REQUESTS.labels)
+_seconds = cache(SECONDS.labels)
 _decisions = cache(DECISIONS.labels)
 _refusals = cache(REFUSALS.labels)
+#: What one decision adds to which counter.
+Counted = list[tuple[Counter, int]]
 
 
-def decided(decision: "Decision") -> None:
-    """A decision was made and is on disk."""
-    refused: dict[tuple[str, str], int] = {}
+def answered(method: str, route: str, status: int, seconds: float) -> None:
+    """A request to one of our addresses was answered."""
+    _requests(method, route, str(status)).inc()
+    _seconds(route).observe(seconds)
+
+
+def of(decision: "Decision") -> Counted:
+    """What is to be counted once the decision is on disk."""
+    found, refused = Counted(), dict[tuple[str, str], int]()
     for slot in decision.slots:
         action = slot.chosen.action.name if slot.chosen is not None else "(silence)"
-        _decisions(decision.request.direction, action, decision.arm).inc()
+        found.append((_decisions(decision.request.direction, action, decision.arm), 1))
         for fate in slot.fates:
             if fate.stage == "guard":
                 for kind in {_kind(trip.rule) for trip in fate.trips}:
                     refused["guard", kind] = refused.get(("guard", kind), 0) + 1
             elif fate.stage != "chosen":
                 refused[fate.stage, ""] = refused.get((fate.stage, ""), 0) + 1
-    for (stage, kind), times in refused.items():
-        _refusals(stage, kind).inc(times)
+    found.extend((_refusals(stage, kind), times) for (stage, kind), times in refused.items())
+    return found
+
+
+def decided(counted: Counted) -> None:
+    """A decision was made and is on disk."""
+    for counter, times in counted:
+        counter.inc(times)
 
 
 def _kind(rule: str) -> str:

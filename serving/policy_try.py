@@ -64,7 +64,7 @@ def explained(workspace: Workspace, request: Request, at: int | None) -> dict[st
         engine = Engine(workspace, store)
         engine.champions.poll()
         engine.rivals.poll()
-        decision = deciding.explained(engine, request, at)
+        decision = deciding.explained(engine, request, engine.read(request.customer_id), at)
         answer: dict[str, Any] = orjson.loads(orjson.dumps(shown.decision(decision.as_dict())))
     except Problem as problem:
         told = "; ".join(f"--{error.field}: {error.what}; {error.fix}" for error in problem.errors) or problem.detail

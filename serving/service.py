@@ -75,7 +75,8 @@ class _Tactful:
         """The champions' probabilities for a customer as of now; over HTTP `POST /v1/score` answers it."""
         if self.engine is None:
             raise Problem("not-ready", "the store is being opened")
-        return self.engine.score(ScoreRequest(customer_id=customer_id, features=features))
+        asked = ScoreRequest(customer_id=customer_id, features=features)
+        return self.engine.score(asked, await self.engine.fetch(customer_id))
 
     @bentoml.on_shutdown
     def close(self) -> None:

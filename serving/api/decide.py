@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from serving.answers import Decided, Scored, documented
-from serving.api.routes import EngineOf, reply
+from serving.api.routes import EngineOf, Json, dumped, reply
 from serving.schemas import DecideRequest, ExplainRequest, ScoreRequest
 
 
@@ -15,7 +15,7 @@ def calls(app: FastAPI, engine: EngineOf) -> None:
 
         An outbound action comes with a reserved contact: claim it just before sending, then report `sent` or `failed`.
         """
-        return reply(await engine().decide(body))
+        return Json(await engine().decide(body, dumped))
 
     @app.post("/explain", tags=["Decide"], **documented(Decided, 503, scopes=("decide", "marketer")))
     async def explain(body: ExplainRequest) -> Response:
@@ -23,9 +23,11 @@ def calls(app: FastAPI, engine: EngineOf) -> None:
 
         Nothing is reserved, logged, leased, counted or learned, so it may be asked in production as often as you like.
         """
-        return reply(engine().explain(body))
+        opened = engine()
+        return reply(opened.explain(body, await opened.fetch(body.customer_id)))
 
     @app.post("/score", tags=["Decide"], **documented(Scored, 503, scopes=("decide",)))
     async def score(body: ScoreRequest) -> Response:
         """The champions' probabilities for a customer as of now; changes nothing."""
-        return reply(engine().score(body))
+        opened = engine()
+        return reply(opened.score(body, await opened.fetch(body.customer_id)))

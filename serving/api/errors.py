@@ -40,9 +40,13 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _internal(request: Request, error: Exception) -> Response:
     route = getattr(request.scope.get("route"), "path", "")  # the path itself may hold a customer's id
-    log.error("%s %s failed", request.method, route, exc_info=error)
-    detail = "this is our mistake; the service's log has the details"
-    return Problem("internal", detail).response(full_path(request.scope))
+    return unforeseen(f"{request.method} {route}", error).response(full_path(request.scope))
+
+
+def unforeseen(call: str, error: Exception) -> Problem:
+    """What a client is told of an exception that nobody foresaw; the log gets the rest. `call` names no customer."""
+    log.error("%s failed", call, exc_info=error)
+    return Problem("internal", "this is our mistake; the service's log has the details")
 
 
 def _invalid(request: Request, error: RequestValidationError) -> Problem:

@@ -1,12 +1,7 @@
-"""What every call has in common: JSON read strictly and written by orjson, and a scope that its key must have.
-
-A call that takes one model as its body, sent as plain JSON that fits, is answered without FastAPI's machinery for
-dependencies, forms and the like, which took as long as all the rest of HTTP (50 us); anything else is left to it, and
-so are all errors.
-"""
+"""What every call has in common: JSON read strictly and written by orjson, and a scope that its key must have."""
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -14,7 +9,6 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from serving.answers import SCOPES_OF_CALL
@@ -29,14 +23,19 @@ if TYPE_CHECKING:
 EngineOf = Callable[[], "Engine"]
 
 
+def strictly(body: bytes) -> Any:
+    """JSON by orjson: NaN, infinity, lone surrogates and a thousand nested brackets are not JSON to it (ValueError)."""
+    found = orjson.loads(body)
+    if isinstance(found, dict) and len(found) > MAX_FIELDS:  # naming each unknown one would take seconds
+        raise HTTPException(422, f"the body has {len(found):,} fields; send only those of the contract")
+    return found
+
+
 class StrictJson(Request):
-    """Reads bodies with orjson: NaN, infinity, lone surrogates and a thousand nested brackets are not JSON to it."""
+    """Reads bodies strictly."""
 
     async def json(self) -> Any:
-        found = orjson.loads(await self.body())
-        if isinstance(found, dict) and len(found) > MAX_FIELDS:  # naming each unknown one would take seconds
-            raise HTTPException(422, f"the body has {len(found):,} fields; send only those of the contract")
-        return found
+        return strictly(await self.body())
 
 
 class Route(APIRoute):
@@ -46,29 +45,34 @@ class Route(APIRoute):
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler, call, model = super().get_route_handler(), self.endpoint, self._model()
-        scopes = frozenset((self.openapi_extra or {}).get(SCOPES_OF_CALL, ()))
+        handler = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
             if self.include_in_schema:  # the API page is for everyone
-                refuse_scope(request.scope, scopes)
-            asked = StrictJson(request.scope, request.receive)
-            if model is not None and asked.headers.get("content-type") == "application/json":
-                try:
-                    body = model.model_validate(await asked.json())
-                except (ValueError, ClientDisconnect):  # not JSON, or not the contract: the body is kept
-                    return await handler(asked)
-                response: Response = await call(body)
-                return response
-            return await handler(asked)
+                refuse_scope(request.scope, self.scopes)
+            return await handler(StrictJson(request.scope, request.receive))
 
         return strict
 
-    def _model(self) -> type[BaseModel] | None:
+    @property
+    def scopes(self) -> frozenset[str]:
+        return frozenset((self.openapi_extra or {}).get(SCOPES_OF_CALL, ()))
+
+    @property
+    def model(self) -> type[BaseModel] | None:
         """The model of the body, where the call takes nothing else."""
         taken = list(inspect.signature(self.endpoint).parameters.values())
         one = taken[0].annotation if len(taken) == 1 else None
         return one if isinstance(one, type) and issubclass(one, BaseModel) else None
+
+
+class Json(Response):
+    """An answer that is JSON already."""
+
+    media_type = "application/json"
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:  # noqa: ARG002  none is ever given
+        self.raw_headers = [(b"content-length", b"%d" % len(self.body)), (b"content-type", b"application/json")]
 
 
 def opened(found: "Callable[[], Engine | None]") -> EngineOf:
@@ -83,6 +87,10 @@ def opened(found: "Callable[[], Engine | None]") -> EngineOf:
     return engine
 
 
-def reply(content: Any, status: int = 200) -> Response:
+def dumped(content: Any) -> bytes:
     """JSON by orjson; NaN becomes null."""
-    return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), status, media_type="application/json")
+    return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def reply(content: Any, status: int = 200) -> Response:
+    return Json(dumped(content), status)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
@@ -14,7 +14,8 @@ from serving.decisions.decision import Decision, Placement, Request
 from serving.decisions.eligibility import candidates
 from serving.decisions.guard.standing import standing
 from serving.engine import contacts
-from serving.engine.waiting import RACES, RETRY, Answer, available, done, field
+from serving.engine.volumes import limited
+from serving.engine.waiting import RACES, RETRY, Answer, done, field
 from serving.problems import Problem
 from serving.schemas import DecideRequest, ExplainRequest, ScoreRequest
 from serving.store.protocol import Read
@@ -22,26 +23,32 @@ from serving.store.protocol import Read
 if TYPE_CHECKING:
     from serving.engine.engine import Engine
 
+T = TypeVar("T")
 
-async def decide(engine: "Engine", asked: DecideRequest) -> Answer:
-    """One decision, on disk, with its contacts reserved; for a known request_id the first answer again."""
+
+async def decide(engine: "Engine", asked: DecideRequest, told: Callable[[Answer], T]) -> T:
+    """One decision, on disk, with its contacts reserved; for a known request_id the first answer again.
+
+    Returns what `told` makes of the answer, as soon as there is one: see `answered`.
+    """
     engine.check_ready()
     request = _request(engine, asked)
     if request.dry_run:
-        return shown.decision(explained(engine, request).as_dict())
-    answer = shown.decision(await answered(engine, request))
-    return await _claimed(engine, answer) if asked.claim else answer
+        read = await engine.fetch(request.customer_id)
+        return told(shown.decision(explained(engine, request, read).as_dict()))
+    if asked.claim:
+        return told(await _claimed(engine, await answered(engine, request, shown.decision)))
+    return await answered(engine, request, lambda logged: told(shown.decision(logged)))
 
 
-def explain(engine: "Engine", asked: ExplainRequest) -> Answer:
+def explain(engine: "Engine", asked: ExplainRequest, read: Read) -> Answer:
     """What a decision would be, as of now or of a later instant, with everything there is to know; leaves no trace."""
     engine.check_ready()
-    return shown.decision(explained(engine, replace(_request(engine, asked), dry_run=True), asked.at).as_dict())
+    return shown.decision(explained(engine, replace(_request(engine, asked), dry_run=True), read, asked.at).as_dict())
 
 
-def explained(engine: "Engine", request: Request, at: int | None = None) -> Decision:
+def explained(engine: "Engine", request: Request, read: Read, at: int | None = None) -> Decision:
     """A dry run: nothing is reserved, logged, leased, counted or learned."""
-    read = engine.read(request.customer_id)
     now = read.customer.now(engine.clock.now()) if at is None else at
     if now < read.customer.seen_to:
         known = clock.isoformat(read.customer.seen_to)
@@ -50,33 +57,50 @@ def explained(engine: "Engine", request: Request, at: int | None = None) -> Deci
 
 
 async def answered(
-    engine: "Engine", request: Request, prepared: Callable[[Decision], Decision] | None = None
-) -> Mapping[str, Any]:
-    """A decision on disk, as logged. `prepared` has the last word on what is committed (the outbox's part of it)."""
+    engine: "Engine",
+    request: Request,
+    told: Callable[[Mapping[str, Any]], T],
+    prepared: Callable[[Decision], Decision] | None = None,
+) -> T:
+    """A decision on disk, and what `told` makes of it as logged. `prepared` has the last word on what is committed
+    (the outbox's part of it).
+
+    What is told is made before the disk is waited for, and the decision itself, hundreds of objects, is let go: some
+    milliseconds and fifteen other decisions later they would have to be fetched from memory, only to be freed.
+    """
     if request.request_id is not None:
-        with available():
-            before = engine.store.find_decision(request.request_id)
+        before = await engine.aside(engine.store.find_decision, request.request_id)
         if before is not None:
             fingerprint, first = before
             if fingerprint != request.fingerprint:
                 raise _reused(request.request_id)
-            return _loaded(first)
+            return told(orjson.loads(first))
     uniform = engine.random.random()
     for _ in range(RACES):
         read = await engine.fetch(request.customer_id)
         playbook = engine.playbook
         decision = _decided(engine, request, read, read.customer.now(engine.clock.now()), uniform)
+        if prepared is not None:
+            decision = prepared(decision)
         if not await engine.volumes.take(decision, playbook):
             continue
-        commit = await done(engine.store.commit_decision(prepared(decision) if prepared else decision))
+        committing, counted, answer = (
+            engine.store.commit_decision(decision),
+            metrics.of(decision),
+            told(decision.as_dict()),
+        )
+        held = decision if limited(decision) else None
+        del decision, read
+        commit = await done(committing)
         if commit.status == "committed":
-            metrics.decided(decision)
-            return decision.as_dict()
-        engine.volumes.give_back(decision, playbook)  # where the store fails we cannot know: it stays taken
+            metrics.decided(counted)
+            return answer
+        if held is not None:
+            engine.volumes.give_back(held, playbook)  # where the store fails we cannot know: it stays taken
         if commit.status == "conflict":
             raise _reused(str(request.request_id))
         if commit.status == "repeated" and commit.first is not None:
-            return _loaded(commit.first)
+            return told(orjson.loads(commit.first))
     raise Problem("not-ready", "too many decisions about this customer at once; ask again", headers=RETRY)
 
 
@@ -131,15 +155,9 @@ def _decided(engine: "Engine", request: Request, read: Read, now: int, uniform: 
     return decided(request, read.customer, scores, playbook, now, uniform, engine.volumes.spent(playbook, now))
 
 
-def _loaded(first: bytes) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = orjson.loads(first)
-    return found
-
-
-def score(engine: "Engine", asked: ScoreRequest) -> Answer:
+def score(engine: "Engine", asked: ScoreRequest, read: Read) -> Answer:
     """What the champions say as of now of every treatment in actions.yaml."""
     engine.check_ready()
-    read = engine.read(asked.customer_id)
     now = read.customer.now(engine.clock.now())
     values = engine.vectors.of(read.state, now)
     champions = engine.champions.current

@@ -3,10 +3,11 @@
 Everything runs on one event loop; the store's own thread writes. Requests raise `Problem` for what is wrong with them.
 """
 
+import asyncio
 import random
 import secrets
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, overload
 
 from features import catalogue as catalogues
 from features import clock
@@ -28,6 +29,8 @@ from serving.schemas import DecideRequest, ExplainRequest, OutcomeRequest, Score
 from serving.store import open_store
 from serving.store.protocol import Key, Read, Store
 
+T = TypeVar("T")
+
 
 class Engine:
     """One workspace being served."""
@@ -36,6 +39,7 @@ class Engine:
         catalogue = catalogues.of(workspace) if catalogue is None else catalogue
         self.workspace = workspace
         self.store = store
+        self._remote = not workspace.store_url.startswith("sqlite:")  # each question is a journey to a server
         self.volumes = Volumes(store)
         self.clock = workspace.clock()
         self.policies = Policies(workspace)
@@ -117,14 +121,20 @@ class Engine:
         self.volumes.close()
         self.store.close()
 
-    async def decide(self, asked: DecideRequest) -> Answer:
-        return await deciding.decide(self, asked)
+    @overload
+    async def decide(self, asked: DecideRequest) -> Answer: ...
+    @overload
+    async def decide(self, asked: DecideRequest, told: Callable[[Answer], T]) -> T: ...
+    async def decide(self, asked: DecideRequest, told: Callable[[Answer], Any] = dict) -> Any:
+        """The answer, or what `told` makes of it."""
+        return await deciding.decide(self, asked, told)
 
-    def explain(self, asked: ExplainRequest) -> Answer:
-        return deciding.explain(self, asked)
+    def explain(self, asked: ExplainRequest, read: Read | None = None) -> Answer:
+        """`read`, where the customer was fetched before."""
+        return deciding.explain(self, asked, self.read(asked.customer_id) if read is None else read)
 
-    def score(self, asked: ScoreRequest) -> Answer:
-        return deciding.score(self, asked)
+    def score(self, asked: ScoreRequest, read: Read | None = None) -> Answer:
+        return deciding.score(self, asked, self.read(asked.customer_id) if read is None else read)
 
     async def record(self, rows: Sequence[Any]) -> Answer:
         return await recording.record(self, rows)
@@ -156,6 +166,11 @@ class Engine:
         with available():
             fetched = self.store.fetch(customer_id)
         return await done(fetched)
+
+    async def aside(self, ask: Callable[..., T], *arguments: Any) -> T:
+        """What a question to the store finds, beside other decisions where the answer has to travel."""
+        with available():
+            return await asyncio.to_thread(ask, *arguments) if self._remote else ask(*arguments)
 
     def _keys(self) -> list[Key]:
         with available():

@@ -76,7 +76,7 @@ async def ask(engine: "Engine", nudge: Nudge, action: Action) -> Result:
         request_id=nudge.request_id,
         only=nudge.action,
     )
-    logged = await deciding.answered(engine, request, lambda decision: _to_outbox(decision, nudge))
+    logged = await deciding.answered(engine, request, dict, lambda decision: _to_outbox(decision, nudge))
     later = _deferred(logged)
     made, fresh = logged["contact_id"] is not None, logged["decision_id"] == request.decision_id
     if made or later is None:

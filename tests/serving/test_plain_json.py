@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from serving.answers import SCOPES_OF_CALL
+from serving.api.direct import Direct, plain_calls
 from serving.api.errors import answer_errors
 from serving.api.routes import Route, reply
 from serving.auth import Client
@@ -41,9 +42,11 @@ def client() -> TestClient:
     async def decide(body: DecideRequest) -> Response:
         return reply(body.model_dump())
 
+    direct = Direct(app, plain_calls(app, below=""))
+
     async def known(scope: Any, receive: Any, send: Any) -> None:
         scope.setdefault("state", {})["client"] = Client("test", frozenset({"decide"}))
-        await app(scope, receive, send)
+        await direct(scope, receive, send)
 
     return TestClient(known, raise_server_exceptions=False)
 
