@@ -1,6 +1,6 @@
 """What customers did and are, on disk: interactions, attributes, decisions and contacts, in day logs (daylog.py)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,14 +100,27 @@ class History:
         where = None if customers is None else pc.field("customer_id").isin(pa.array(list(customers), pa.string()))
         return self._interactions.read(columns, since, until, where, batches)
 
-    def past(self, until: int | None = None, columns: Sequence[str] | None = None) -> Past:
-        """What features before `until` are computed from; `columns` more of the contract than features read."""
+    def past(
+        self,
+        until: int | None = None,
+        columns: Sequence[str] | None = None,
+        batches: Mapping[str, Sequence[str]] | None = None,
+    ) -> Past:
+        """What features before `until` are computed from; `columns` more of the contract than features read.
+
+        `batches`: of interactions, attributes and identifiers, those that are read; the others are as if not there.
+        """
         wanted = list(dict.fromkeys((*COLUMNS, *(columns or ()))))
         if all(batch.physical for batch in self.batches()):
             asked = set(columns or ())
             spared = {name for name in physical.STANDS_FOR.values() if name not in asked}
             wanted = [name for name in wanted if name not in spared] + list(physical.STANDS_FOR)
-        return Past(self.interactions(wanted, until=until), self.attributes(until), self.links())
+        ids = batches or {}
+        return Past(
+            self.interactions(wanted, until=until, batches=ids.get("interactions")),
+            self.attributes(until, ids.get("attributes")),
+            self.links(ids.get("identifiers")),
+        )
 
     def files(self, until: int | None = None, batches: Sequence[str] | None = None) -> list[Path]:
         """The Parquet files of committed interactions before `until` (to the day), or of some batches, by day."""

@@ -1,93 +1,195 @@
-"""Champion or challenger: a new model takes over only if it is not worse than the reigning one on the same data."""
+"""Champion or not: a new model takes over only where nothing speaks against it; each refusal says why.
 
+The rule, on data later than all training: not worse than the reigning model (customers resampled in pairs), calibrated
+(calibration.py; a model that is out is let through only where the reigning one is out at least as far), no drift alarm
+(training/monitor), and served by the catalogue that the service reads. The first model of its kind, and one that
+replaces a champion that can no longer serve, need only the last; what else there is, is told.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from features.workspace import WorkspaceError
-from training import pipeline
-from training.evaluate import auc, difference, log_loss
-from training.tracking import CHALLENGER, CHAMPION, Fitted, Registry
+from features import catalogue as catalogues
+from features.past import Past
+from features.workspace import Workspace, WorkspaceError
+from training import calibration, pipeline, provenance
+from training.evaluate import METRICS, auc, difference, evaluate, log_loss
+from training.monitor import drift_alarm
+from training.tracking import CHALLENGER, CHAMPION, REFUSED, Fitted, Registry
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 #: An AUC lower by more than this is worse, however wide the interval.
 MARGIN = 0.005
+_CALIBRATION = {name: METRICS[name] for name in ("calibration_slope", "ece")}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The alias that a new version gets, and the reason in words."""
+    """The alias that a new version gets (empty: none), and the reason in words."""
 
     alias: str
     reason: str
 
 
-def judge(fitted: Fitted, reigning: np.ndarray | None, version: str) -> Verdict:
-    """Compares on the test window, customers resampled in pairs; `reigning` are the champion's probabilities there.
+@dataclass(frozen=True)
+class Reigning:
+    """The champion, with its probabilities on the new model's test rows; `gone` says why it can serve no more."""
+
+    version: str
+    probability: np.ndarray | None = None
+    gone: str = ""
+
+
+def settle(registry: Registry, fitted: Fitted, new: "ModelVersion", past: Past | None = None) -> Verdict:
+    """Judges a freshly logged version and gives it its alias. `past` spares reading history for the drift alarm."""
+    unserved, reigning = _unserved_model(registry.workspace, fitted), reigning_over(registry, fitted)
+    alarm = drift_alarm(registry.workspace, fitted, past)
+    drifted = [] if alarm is None else [f"the newest customers differ from those it was judged on: {alarm}"]
+    if reigning is None or reigning.probability is None:
+        doubts = [*uncalibrated(fitted), *drifted]
+        fine = "the first model of its kind" if reigning is None else f"version {reigning.version} {reigning.gone}"
+        told = f"{fine}; mind: {'; '.join(doubts)}" if doubts else fine
+        return award(registry, fitted.dataset.kind, str(new.version), unserved, told)
+    worse, fine = compared(fitted, reigning.probability, reigning.version)
+    refusals = [*worse, *uncalibrated(fitted, reigning), *drifted, *unserved]
+    return award(registry, fitted.dataset.kind, str(new.version), refusals, fine)
+
+
+def award(registry: Registry, kind: str, version: str, refusals: Sequence[str], fine: str) -> Verdict:
+    """Champion where there are no refusals, for the reason `fine`. Any kind of model is promoted through here.
+
+    A refused version becomes the challenger and plays no part, unless a challenger is playing: that one stays.
+    """
+    verdict = Verdict(CHAMPION, fine) if not refusals else Verdict(CHALLENGER, "; ".join(refusals))
+    if verdict.alias == CHALLENGER:
+        held = registry.holder(kind, CHALLENGER)
+        if held is not None and REFUSED not in held.tags:
+            verdict = Verdict("", verdict.reason)
+    registry.appoint(kind, version, verdict.alias, verdict.reason, refused=bool(refusals))
+    return verdict
+
+
+def compared(fitted: Fitted, reigning: np.ndarray, version: str) -> tuple[list[str], str]:
+    """Refusals, and the comparison in words, on the test window; `reigning` are the champion's probabilities there.
 
     Worse means: AUC lower beyond chance or by more than a margin, or log loss higher beyond chance.
     """
-    if reigning is None:
-        return Verdict(CHAMPION, "the first model of its kind")
     test = fitted.dataset.test
     rank = difference(test.label, fitted.probability, reigning, test.customer, auc)
     loss = difference(test.label, fitted.probability, reigning, test.customer, log_loss)
     against = f"than version {version} on the same {len(test):,} later rows (AUC {rank:+.4f}, log loss {loss:+.4f})"
     if rank.high < 0 or rank.value < -MARGIN:
-        return Verdict(CHALLENGER, f"ranks worse {against}")
+        return [f"ranks worse {against}"], ""
     if loss.low > 0:
-        return Verdict(CHALLENGER, f"its probabilities are worse {against}")
-    return Verdict(CHAMPION, f"not worse {against}")
+        return [f"its probabilities are worse {against}"], ""
+    return [], f"not worse {against}"
 
 
-def settle(registry: Registry, fitted: Fitted, new: "ModelVersion") -> Verdict:
-    """Judges a freshly logged version against the champion and gives it its alias."""
-    kind, version = fitted.dataset.kind, str(new.version)
-    champion = registry.holder(kind, CHAMPION)
-    verdict = judge(fitted, None, "") if champion is None else _against(registry, fitted, str(champion.version))
-    registry.appoint(kind, version, verdict.alias, verdict.reason)
-    return verdict
+def uncalibrated(fitted: Fitted, reigning: Reigning | None = None) -> list[str]:
+    """Refusals: where probabilities are significantly out, and not in place of some that are out as far."""
+    test = fitted.dataset.test
+    found = calibration.faults(test.label, fitted.probability, fitted.metrics)
+    if found and reigning is not None and reigning.probability is not None:
+        rival = evaluate(test.label, reigning.probability, test.customer, 2, _CALIBRATION)
+        if calibration.further_out(fitted.metrics, rival):
+            return []
+    return [f"out of calibration on later rows: {' and '.join(found)}"] if found else []
 
 
-def _against(registry: Registry, fitted: Fitted, version: str) -> Verdict:
+def reigning_over(registry: Registry, fitted: Fitted) -> Reigning | None:
+    """The champion as it would do on the new model's test rows; None where there is none."""
     kind, frame = fitted.dataset.kind, fitted.dataset.test.frame
+    held = registry.holder(kind, CHAMPION)
+    if held is None:
+        return None
+    version = str(held.version)
     try:
         champion = registry.load(kind, version)
         lacking = sorted(set(map(str, champion.feature_names_in_)) - set(map(str, frame.columns)))
     except (OSError, ValueError, AttributeError, ImportError) as error:
-        return Verdict(CHAMPION, f"version {version} can no longer be loaded: {' '.join(str(error).split())[:200]}")
+        return Reigning(version, gone=f"can no longer be loaded: {' '.join(str(error).split())[:200]}")
     if lacking:
-        return Verdict(CHAMPION, f"version {version} needs features that are gone: {', '.join(lacking[:5])}")
-    return judge(fitted, pipeline.probability(champion, frame[list(champion.feature_names_in_)]), version)
+        return Reigning(version, gone=f"needs features that are gone: {', '.join(lacking[:5])}")
+    return Reigning(version, pipeline.probability(champion, frame[list(champion.feature_names_in_)]))
 
 
-def promote(registry: Registry, kind: str, version: str | None = None) -> str:
-    """Makes a version the champion by hand; default the challenger. Returns the version."""
+def _unserved_model(workspace: Workspace, fitted: Fitted) -> list[str]:
+    """Refusals: what the service could not give the model."""
+    served, dataset = catalogues.of(workspace), fitted.dataset
+    inputs = set(map(str, fitted.pipeline[-1].feature_names_in_)) - set(dataset.action_features)
+    if lacking := sorted(inputs - set(served.names)):
+        return [f"needs features that the catalogue does not serve: {', '.join(lacking[:5])}"]
+    return unserved(workspace, {"catalogue_version": dataset.catalogue.version})
+
+
+def unserved(workspace: Workspace, tags: "dict[str, str]") -> list[str]:
+    """Refusals by the tags of a run: the service computes other features than the model learned from."""
+    served = {
+        "catalogue_version": catalogues.of(workspace).version,
+        "settings_version": provenance.settings_version(workspace.settings),
+    }
+    words = {"catalogue_version": "another catalogue of features", "settings_version": "other settings of features"}
+    return [
+        f"learned from {words[name]} ({tags[name]}) than the service reads ({now}): train it again"
+        for name, now in served.items()
+        if name in tags and tags[name] != now
+    ]
+
+
+def promote(registry: Registry, kind: str, version: str | None = None, alias: str = CHAMPION) -> str:
+    """Gives a version an alias by hand; default the challenger becomes champion. Returns the version.
+
+    WorkspaceError where there is no such version, or the service could not use it.
+    """
     if version is None:
         challenger = registry.holder(kind, CHALLENGER)
-        if challenger is None:
-            raise WorkspaceError(
-                f"`{kind}` has no challenger to promote; name one with --version (see `tactful models`)"
-            )
+        if challenger is None or alias != CHAMPION:
+            none = "" if challenger is not None else f"`{kind}` has no challenger to promote; "
+            raise WorkspaceError(f"{none}name a version with --version (see `tactful models`)")
         version = str(challenger.version)
-    registry.appoint(kind, version, CHAMPION, "promoted by hand")
+    champion = registry.holder(kind, CHAMPION)
+    if alias != CHAMPION and champion is not None and str(champion.version) == version:
+        raise WorkspaceError(f"version {version} of `{kind}` is the champion; promote another one first")
+    _usable(registry, kind, version)
+    registry.appoint(kind, version, alias, "promoted by hand" if alias == CHAMPION else f"{alias} by hand")
     return version
+
+
+def retire(registry: Registry, kind: str, alias: str) -> str:
+    """Takes the alias of a challenger or a shadow away; returns the version that held it."""
+    held = registry.holder(kind, alias)
+    if held is None:
+        raise WorkspaceError(f"`{kind}` has no {alias}; see `tactful models`")
+    registry.client.delete_registered_model_alias(kind, alias)
+    return str(held.version)
 
 
 def roll_back(registry: Registry, kind: str) -> tuple[str, str]:
     """Makes whoever was champion before the present one champion again. Returns (version, the one it replaces).
 
-    WorkspaceError where there is no champion, or it is the first one.
+    WorkspaceError where there is no champion, it is the first one, or the service could not use the one before.
     """
     champion = registry.holder(kind, CHAMPION)
     if champion is None:
         raise WorkspaceError(f"`{kind}` has no champion; run `tactful train {kind}`")
-    left = str(champion.version)
-    if len(registry.champions(kind)) < 2:
+    left, line = str(champion.version), registry.champions(kind)
+    if len(line) < 2:
         raise WorkspaceError(
             f"no other version of `{kind}` was champion before {left}; name one with --version (see `tactful models`)"
         )
+    _usable(registry, kind, line[-2])
     return registry.roll_back(kind, f"rolled back from version {left}"), left
+
+
+def _usable(registry: Registry, kind: str, version: str) -> None:
+    """WorkspaceError where the service would refuse the version, and so keep the one that it has."""
+    for known in registry.versions(kind):
+        if str(known.version) == version:
+            tags = dict(registry.client.get_run(str(known.run_id)).data.tags)
+            if refusals := unserved(registry.workspace, tags):
+                raise WorkspaceError(f"version {version} of `{kind}` {refusals[0]}")

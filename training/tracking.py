@@ -2,7 +2,6 @@
 
 import logging
 import os
-import subprocess
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
@@ -20,11 +19,12 @@ from sklearn.pipeline import Pipeline
 from features import clock
 from features.manifest import meaning
 from features.workspace import Workspace, WorkspaceError
-from training import artefact, pipeline
+from training import artefact, pipeline, provenance
 from training.dataset import Dataset
 from training.evaluate import Interval
 from training.monitor.reference import FILE as REFERENCE
 from training.monitor.reference import Reference
+from training.provenance import code_version as code_version
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHAMPION, CHALLENGER, SHADOW = ALIASES = "champion", "challenger", "shadow"
+#: Tag of a version that the rule of promotion refused, and why; the service lets no such challenger play.
+REFUSED = "refused"
 #: Tag of a registered model: versions in the order in which they became champion, and how many are remembered.
 LINE, REMEMBERED = "champions", 100
 #: What a process needs to load the logged model; stated, because finding out takes MLflow eight seconds.
@@ -91,10 +93,12 @@ class Registry:
         experiment, kind = self.experiment(), fitted.dataset.kind
         now = clock.isoformat(clock.Clock().now())
         with mlflow.start_run(experiment_id=experiment, run_name=f"{kind} {now[:19]}") as run:
-            mlflow.set_tags(_tags(fitted) | dict(tags))
+            mlflow.set_tags(_tags(fitted) | provenance.tags(self.workspace) | dict(tags))
             mlflow.log_params(_parameters(fitted))
             mlflow.log_metrics(_figures(fitted.metrics))
             mlflow.log_metrics({f"rows_{name}": len(part) for name, part in fitted.dataset.parts.items()})
+            mlflow.log_dict(provenance.record(self.workspace, fitted), provenance.FILE)
+            mlflow.log_text(provenance.installed(), provenance.INSTALLED)
             self._log_pictures(fitted)
             mlflow.log_text(Reference.of(fitted).text(), REFERENCE)
             with tempfile.TemporaryDirectory() as folder:
@@ -136,19 +140,28 @@ class Registry:
         """The figures logged by the run behind a version."""
         return dict(self.client.get_run(str(version.run_id)).data.metrics)
 
-    def appoint(self, kind: str, version: str, alias: str, reason: str) -> None:
-        """Gives a version an alias and says why, and since when, in its tags."""
+    def appoint(self, kind: str, version: str, alias: str, reason: str, refused: bool = False) -> None:
+        """Gives a version an alias and says why, and since when, in its tags; it has no other alias then.
+
+        An empty alias leaves all as they are. Tags come first: killed in between, what was refused still plays no part.
+        """
         if version not in {str(known.version) for known in self.versions(kind)}:
             raise WorkspaceError(f"there is no version {version} of `{kind}`; see `tactful models`")
-        other = CHALLENGER if alias == CHAMPION else CHAMPION
-        held = self.holder(kind, other)
+        self.client.set_model_version_tag(kind, version, "reason", reason)
+        self.client.set_model_version_tag(kind, version, "since", clock.isoformat(clock.Clock().now()))
+        if refused:
+            self.client.set_model_version_tag(kind, version, REFUSED, reason)
+        else:
+            self.client.delete_model_version_tag(kind, version, REFUSED)
+        if not alias:
+            return
         if alias == CHAMPION and (line := self.champions(kind))[-1:] != [version]:
             self._line(kind, [*line, version])
         self.client.set_registered_model_alias(kind, alias, version)
-        if held is not None and str(held.version) == version:
-            self.client.delete_registered_model_alias(kind, other)
-        self.client.set_model_version_tag(kind, version, "reason", reason)
-        self.client.set_model_version_tag(kind, version, "since", clock.isoformat(clock.Clock().now()))
+        for other in ALIASES:
+            held = self.holder(kind, other)
+            if other != alias and held is not None and str(held.version) == version:
+                self.client.delete_registered_model_alias(kind, other)
 
     def champions(self, kind: str) -> list[str]:
         """Versions in the order in which they became champion, the present one last.
@@ -238,25 +251,7 @@ def _tags(fitted: Fitted) -> dict[str, str]:
         "kind": fitted.dataset.kind,
         "data_fingerprint": fitted.dataset.fingerprint,
         "catalogue_version": fitted.dataset.catalogue.version,
-        "code_version": code_version(),
     }
-
-
-def code_version() -> str:
-    """The installed version, and the commit where the code runs from a checkout."""
-    version = metadata.version("tactful")
-    try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=5,
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return version
-    return f"{version}+{commit}"
 
 
 def _parameters(fitted: Fitted) -> dict[str, Any]:

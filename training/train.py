@@ -78,12 +78,12 @@ def train(
     registry = Registry(workspace)
     version = registry.log(fitted)
     tell("comparing")
-    return settled(registry, fitted, version)
+    return settled(registry, fitted, version, past)
 
 
-def settled(registry: Registry, fitted: Fitted, version: "ModelVersion") -> Trained:
-    """A registered version gets its alias."""
-    verdict = settle(registry, fitted, version)
+def settled(registry: Registry, fitted: Fitted, version: "ModelVersion", past: Past | None = None) -> Trained:
+    """A registered version gets its alias. `past` spares reading history."""
+    verdict = settle(registry, fitted, version, past)
     return Trained(
         fitted.dataset.kind,
         str(version.version),

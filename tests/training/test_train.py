@@ -129,7 +129,11 @@ def test_a_new_model_takes_over_only_if_it_is_not_worse(untrained, monkeypatch):
 
     # a champion that reads what the catalogue no longer has cannot serve: anyone replaces it
     few = Catalogue(tuple(f for f in DEFAULT if f.name != "recency_purchase"))
-    after = train(untrained, "churn", catalogue=few)
+    unserved = train(untrained, "churn", catalogue=few)
+    assert unserved.verdict.alias == CHALLENGER
+    assert "learned from another catalogue of features" in unserved.verdict.reason
+    monkeypatch.setattr("features.catalogue.of", lambda _: few)
+    after = train(untrained, "churn")
     assert after.verdict.alias == CHAMPION
     assert "needs features that are gone" in after.verdict.reason
 

@@ -19,7 +19,7 @@ from training.persons import Persons, among
 
 #: Interactions by which customers say that it was too much.
 COMPLAINTS = ("complained", "complaint")
-_COLUMNS = ["customer_id", "occurred_at", "received_at", "channel", "direction", "type", "value", "topic",
+COLUMNS = ["customer_id", "occurred_at", "received_at", "channel", "direction", "type", "value", "topic",
             "decision_id", "action"]  # fmt: skip
 
 
@@ -68,8 +68,8 @@ def read(workspace: Workspace, version: str, since: int | None = None, until: in
     single = mine.filter(pc.equal(mine["slots"], 1))
     skipped = {"made under other versions of the policy": table.num_rows - mine.num_rows,
                "with several slots": mine.num_rows - single.num_rows}  # fmt: skip
-    interactions = history.interactions(_COLUMNS)
-    numbers, person = _people(history, interactions, single, workspace.settings)
+    interactions = history.interactions(COLUMNS)
+    numbers, person = people(history, interactions, single, workspace.settings)
     who = np.array([numbers[each] for each in single["customer_id"].to_pylist()], np.int64)
     at = micros(single["decided_at"])
     order = np.lexsort((at, who))
@@ -79,7 +79,7 @@ def read(workspace: Workspace, version: str, since: int | None = None, until: in
     return Logbook(documents, who[order], at[order], numbers, interactions, person, max(known) + 1, skipped)
 
 
-def _people(
+def people(
     history: History, interactions: pa.Table, decisions: pa.Table, settings: Settings
 ) -> tuple[dict[str, int], np.ndarray]:
     """The person behind every id, as known by the end of the log."""

@@ -21,7 +21,8 @@ from features.workspace import Workspace
 from training.dataset import Dataset
 from training.evaluate import LEVEL, Interval
 from training.model import PARAMETERS
-from training.tracking import Registry, code_version
+from training.provenance import code_version
+from training.tracking import Registry
 from training.tuning import tuned
 from training.tuning.folds import Fold, folds, loss_curve, losses
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from features import clock
 from features.workspace import Workspace
-from training.tracking import Registry, code_version
+from training.provenance import code_version
+from training.tracking import Registry
 from training.uplift.fit import Fitted
 from training.uplift.model import FILE
 

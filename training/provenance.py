@@ -1,0 +1,111 @@
+"""What a training run keeps so that it can be repeated: data, settings, lock, seed, code, command.
+
+`repeat.json` of a run holds it whole (see `record`), `installed.txt` the packages it ran on, pinned; the run's tags
+hold the short forms. `training/repeat.py` reads it.
+"""
+
+import hashlib
+import json
+import platform
+import subprocess
+import sys
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from features.clock import isoformat
+from features.history import History
+from features.manifest import meaning
+from features.workspace import Settings, Workspace
+from training.propensity import listed
+
+if TYPE_CHECKING:
+    from training.tracking import Fitted
+
+FORMAT = 1
+FILE, INSTALLED = "repeat.json", "installed.txt"
+#: The logs of history that training reads.
+LOGS = ("interactions", "attributes", "identifiers")
+#: Of tactful.yaml, what says where things are kept or who is told: it changes no model, and may hold secrets.
+ELSEWHERE = {"store", "mlflow", "webhooks", "log_level"}
+
+
+def record(workspace: Workspace, fitted: "Fitted") -> dict[str, Any]:
+    """Everything that a repetition reads, as JSON."""
+    dataset, model, history = fitted.dataset, fitted.pipeline[-1], History(workspace)
+    return {
+        "format": FORMAT,
+        "kind": dataset.kind,
+        "command": command(),
+        "code": code_version(),
+        "lock": lock(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "catalogue": dataset.catalogue.version,
+        "settings": workspace.settings.model_dump(mode="json", exclude=ELSEWHERE),
+        "actions": [each.model_dump(mode="json", by_alias=True) for each in listed(workspace).values()],
+        "parameters": None if model.parameters is None else dict(model.parameters),
+        "seed": model.settings()["seed"],
+        "test_cutoff": isoformat(dataset.windows.test),
+        "data": {name: [batch.id for batch in history.logs[name].batches()] for name in LOGS},
+        "fingerprint": dataset.fingerprint,
+        "predictions": digest(fitted.probability),
+    }
+
+
+def tags(workspace: Workspace) -> dict[str, str]:
+    """The same in short, for any kind of model."""
+    return {
+        "code_version": code_version(),
+        "lock": lock(),
+        "command": command(),
+        "settings_version": settings_version(workspace.settings),
+    }
+
+
+def digest(probability: np.ndarray) -> str:
+    """Sixteen digits for float64[n]: the same only where every bit is."""
+    return hashlib.sha256(np.ascontiguousarray(probability, "<f8").tobytes()).hexdigest()[:16]
+
+
+def settings_version(settings: Settings) -> str:
+    """Changes with what tactful.yaml says of the meaning of features."""
+    return hashlib.sha256(json.dumps(meaning(settings), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def command() -> str:
+    """How this process was started, without folders of the machine."""
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+@cache
+def installed() -> str:
+    """What is installed, pinned, a package a line."""
+    found = {f"{each.metadata['Name'].lower()}=={each.version}" for each in metadata.distributions()}
+    return "\n".join(sorted(found)) + "\n"
+
+
+def lock() -> str:
+    """Sixteen digits for the packages."""
+    return hashlib.sha256(installed().encode()).hexdigest()[:16]
+
+
+@cache
+def code_version() -> str:
+    """The installed version, and the commit where the code runs from a checkout."""
+    version = metadata.version("tactful")
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=5,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return version
+    return f"{version}+{commit}"
