@@ -34,7 +34,12 @@ def leaves(rows: int) -> int:
 
 
 def trees(
-    inputs: np.ndarray, outcome: np.ndarray, binary: bool, most_leaves: int | None = None, rounds: int = ROUNDS
+    inputs: np.ndarray,
+    outcome: np.ndarray,
+    binary: bool,
+    most_leaves: int | None = None,
+    rounds: int = ROUNDS,
+    weight: np.ndarray | None = None,
 ) -> str:
     """A LightGBM booster as text; probabilities where `binary`. `most_leaves` of 2 makes it a sum of steps."""
     rows = len(outcome)
@@ -50,4 +55,6 @@ def trees(
         "seed": 0,
         "verbosity": -1,
     }
-    return lgb.train(parameters, lgb.Dataset(inputs, outcome, params=parameters), rounds).model_to_string()
+    return lgb.train(
+        parameters, lgb.Dataset(inputs, outcome, weight=weight, params=parameters), rounds
+    ).model_to_string()

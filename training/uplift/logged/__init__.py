@@ -1,0 +1,13 @@
+"""`tactful train uplift`: what each action causes, learned from logged decisions with their distributions and ghosts.
+
+decisions   history's log as arrays: who, when, what was drawn, with which probability what else
+outcomes    goal interactions and money in the response window, alike for what was made and what was not
+inputs      the logged feature vectors as numbers that effects are functions of
+pairs       one action (or treatment) against nothing: chances, residuals, scores
+clusters    means and their errors where one customer counts several times
+learners    constant, linear, LightGBM and blends: those that the service can ask in a microsecond
+shrink      levels of actions with few data move towards their group's, and that towards the stated prior
+learn       from earlier decisions to arms
+judge       the arms on later decisions; report, words: what was found
+train       all of it, into MLflow, champion or challenger
+"""

@@ -1,0 +1,340 @@
+"""`tactful train uplift`: learned from earlier logged decisions, judged on later ones, registered, promoted or not."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from features import catalogue as catalogues
+from features.catalogue import Catalogue
+from features.clock import DAY, isoformat
+from features.history import History
+from features.manifest import meaning
+from features.workspace import Workspace, WorkspaceError
+from serving.decisions import effects as served
+from serving.decisions.effects.bound import Bound
+from serving.decisions.policy import Playbook, load
+from training import provenance
+from training.promote import Verdict, award
+from training.tracking import CHAMPION, Registry
+from training.uplift.logged import decisions, inputs, words
+from training.uplift.logged.clusters import Estimate
+from training.uplift.logged.decisions import Decisions
+from training.uplift.logged.judge import Judged, Rival, better, judge
+from training.uplift.logged.learn import Found, World, arms, folds, residual
+from training.uplift.logged.outcomes import Events, Goal, goal, outcomes
+from training.uplift.logged.report import ArmFound, GroupFound, LoggedUplift
+
+KIND = "uplift"
+Unit = Literal["responses", "money"]
+Tell = Callable[[str], None]
+#: The share of decisions, the last ones, that effects are judged on.
+LATER = 0.25
+STAGES = ("reading the log", "features", "what comes anyway", "learning from earlier decisions",
+          "judging on later ones", "registering")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Everything up to the registry. `over_prior`: how much less the loss is than that of the stated prior."""
+
+    world: World
+    actions: list[Found]
+    treatments: list[Found]
+    judged: Mapping[tuple[str, str | None], Judged]
+    model: served.Model
+    bound: Bound
+    values: np.ndarray
+    report: LoggedUplift
+    over_prior: Estimate
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What was learned, and what became of it."""
+
+    learned: Learned
+    version: str
+    run_id: str
+    verdict: Verdict
+
+
+def train(
+    workspace: Workspace, start: int | None = None, unit: Unit = "responses", seed: int = 0, tell: Tell = lambda _: None
+) -> Trained:
+    """Judges on decisions from `start` (microseconds) on; default: the last quarter. WorkspaceError in a line where the
+    log cannot tell anything: nothing is registered then."""
+    found = learn(workspace, start, unit, seed, tell)
+    tell(STAGES[5])
+    registry = Registry(workspace)
+    version, run_id = _register(registry, found, seed)
+    refusals, fine = _compared(registry, found)
+    return Trained(found, version, run_id, award(registry, KIND, version, refusals, fine))
+
+
+def learn(
+    workspace: Workspace, start: int | None = None, unit: Unit = "responses", seed: int = 0, tell: Tell = lambda _: None
+) -> Learned:
+    """From history to a model and its report."""
+    tell(STAGES[0])
+    log, catalogue, playbook = decisions.read(workspace, seed), catalogues.of(workspace), load(workspace)
+    tell(STAGES[1])
+    values = decisions.features_of(log, workspace, catalogue)
+    levels = _levels(workspace)
+    tell(STAGES[2])
+    goals = _goals(log, playbook, workspace)
+    came = outcomes(Events(History(workspace), log, workspace.settings), log, goals)
+    window = max(one.window for one in came)
+    begins = _begins(log, np.logical_or.reduce([each.known for each in came.values()]), start)
+    earlier, later = log.at + window <= begins, log.at >= begins
+    if not earlier.any():
+        raise WorkspaceError(
+            f"{workspace.history}: no decision is a response window ({window // DAY} days) older than"
+            f" {isoformat(begins)[:10]}, from where effects are judged; wait, or name a later --test-cutoff"
+        )
+    declared = inputs.declared(values[earlier], catalogue.names, levels)
+    blank = _model(declared, [], unit, window, catalogue, workspace, {})
+    x = blank.bind(catalogue.names, levels).inputs(values)
+    fold = folds(log.person, seed)
+    rewards = {one: each.reached if unit == "responses" else each.money for one, each in came.items()}
+    world = World(
+        log, x, goals, *_stated(log, playbook), rewards, {one: each.known for one, each in came.items()},
+        {one: residual(x, each, fold, earlier) for one, each in rewards.items()}, fold,
+    )  # fmt: skip
+    tell(STAGES[3])
+    actions, treatments, unknown = arms(world, earlier, lambda what: tell(f"{STAGES[3]}: {what}"))
+    if not treatments:
+        why = "; ".join(f"{name}: {reason}" for name, reason in unknown.items())
+        raise WorkspaceError(f"{workspace.history}: too few decisions to tell any effect ({why}); wait for more")
+    tell(STAGES[4])
+    costs = _costs(playbook, unit)
+    judged = {
+        (each.action, each.channel): judge(world, each, later, costs.get((each.action, each.channel), 0.0))
+        for each in (*actions, *treatments)
+    }
+    report = _report(world, actions, treatments, judged, unknown, unit, earlier, later)
+    told = {(each.action, each.channel): each for each in report.treatments}
+    model = _model(declared, treatments, unit, window, catalogue, workspace, told)
+
+    def prior(one: Found, row: np.ndarray) -> np.ndarray:
+        stated = next(each.prior for each in actions if each.action == one.action)
+        return np.full(len(row), stated)
+
+    over = better(world, treatments, [judged[each.action, each.channel] for each in treatments], prior)
+    bound = model.bind(catalogue.names, levels)
+    return Learned(world, actions, treatments, judged, model, bound, values, report, over)
+
+
+def _goals(log: Decisions, playbook: Playbook, workspace: Workspace) -> dict[str, Goal]:
+    """By action."""
+    known = playbook.actions.by_name
+    return {name: goal(known.get(name), workspace.settings) for name, _ in log.treatments}
+
+
+def _stated(log: Decisions, playbook: Playbook) -> tuple[dict[str, str], dict[str, float]]:
+    """By action, its group, and the share of its responses that are stated to be caused."""
+    stated, groups = playbook.policy.increment, dict[str, str]()
+    for name, _ in log.treatments:
+        known = playbook.actions.by_name.get(name)
+        groups[name] = name if known is None else known.group
+    return groups, {name: stated.groups.get(group, stated.default) for name, group in groups.items()}
+
+
+def _costs(playbook: Playbook, unit: Unit) -> dict[tuple[str, str | None], float]:
+    """What a contact costs, in units of the outcome: an action without a value never pays in responses."""
+    found: dict[tuple[str, str | None], float] = {}
+    for action in playbook.actions.actions:
+        for channel, treatment in action.channels.items():
+            worth = 1.0 if unit == "money" else treatment.weight * action.value * action.lever
+            found[action.name, channel] = treatment.cost / worth if worth > 0 else 0.0
+        own = [found[action.name, channel] for channel in action.channels]
+        found[action.name, None] = float(np.mean(own))
+    return found
+
+
+def _begins(log: Decisions, known: np.ndarray, start: int | None) -> int:
+    """From when on decisions judge: the last quarter of those whose outcome is known."""
+    if not known.any():
+        raise WorkspaceError(
+            "no logged decision is older than its response window yet, as far as interactions are known; wait, and run"
+            " `tactful sync`"
+        )
+    return int(np.quantile(log.at[known], 1 - LATER, method="higher")) if start is None else start
+
+
+def _model(
+    declared: list[served.Input],
+    found: list[Found],
+    unit: Unit,
+    window: int,
+    catalogue: Catalogue,
+    workspace: Workspace,
+    told: Mapping[tuple[str, str | None], ArmFound],
+) -> served.Model:
+    """The file that the service reads."""
+    return served.Model(
+        kind=KIND,
+        unit=unit,
+        inputs=declared,
+        arms=[
+            served.Arm(each.action, each.channel or None, each.effects, _of(told[each.action, each.channel]))
+            for each in found
+        ],
+        horizon_days=max(1, round(window / DAY)),
+        catalogue_version=catalogue.version,
+        settings=meaning(workspace.settings),
+        trained_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _of(found: ArmFound) -> dict[str, object]:
+    """What the model's file says of an arm, for people."""
+    return {"decisions": found.treated, "learner": found.learner, "verdict": found.verdict, "text": found.sentence}
+
+
+def _report(
+    world: World,
+    actions: list[Found],
+    treatments: list[Found],
+    judged: Mapping[tuple[str, str | None], Judged],
+    unknown: Mapping[str, str],
+    unit: Unit,
+    earlier: np.ndarray,
+    later: np.ndarray,
+) -> LoggedUplift:
+    log = world.decisions
+    notes = []
+    if log.kept < 1:
+        notes.append(f"Of decisions in which nothing was made, {log.kept:.1%} were looked at, drawn at random.")
+    return LoggedUplift(
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        unit=unit,
+        decisions=len(log),
+        customers=len(np.unique(log.person)),
+        learned_until=isoformat(int(log.at[earlier].max()))[:10],
+        judged_from=isoformat(int(log.at[later].min()))[:10] if later.any() else "-",
+        judged_until=isoformat(int(log.at[later].max()))[:10] if later.any() else "-",
+        left_out=dict(log.left_out or {}),
+        unknown=dict(unknown),
+        actions=[_arm(each, judged[each.action, each.channel], unit) for each in actions],
+        treatments=[_arm(each, judged[each.action, each.channel], unit) for each in treatments],
+        notes=notes,
+        method=words.METHOD,
+    )
+
+
+def _arm(found: Found, judged: Judged, unit: Unit) -> ArmFound:
+    return ArmFound(
+        action=found.action,
+        channel=found.channel,
+        treated=found.treated,
+        nothing=int((~found.pairs.treated).sum()),
+        later=len(judged.later),
+        effect=judged.effect.interval,
+        level=found.level,
+        own=found.own,
+        prior=found.prior,
+        learner=found.arm.learner,
+        slope=judged.slope.interval if np.isfinite(judged.slope.error) else None,
+        slope_p=judged.slope_p,
+        fifths=[GroupFound(decisions=g.decisions, predicted=g.predicted, effect=g.effect) for g in judged.fifths],
+        share=judged.share,
+        worth_all=judged.worth_all.interval,
+        worth_targeted=judged.worth_targeted.interval,
+        verdict=words.verdict(judged),
+        sentence=words.sentence(found, judged, unit == "responses"),
+    )
+
+
+def _compared(registry: Registry, found: Learned) -> tuple[list[str], str]:
+    """Why it may not be champion, or why it may: its loss on later decisions against the champion's."""
+    held = registry.holder(KIND, CHAMPION)
+    refusals = []
+    if found.over_prior.interval.high < 0:
+        refusals.append(
+            "its effects fit later decisions worse than the stated prior"
+            f" (loss less by {found.over_prior.interval:+.3g})"
+        )
+    if held is None:
+        return refusals, "the first model of its kind"
+    version = str(held.version)
+    try:
+        theirs = _load(registry, str(held.run_id))
+        bound = theirs.bind(list(catalogues.of(registry.workspace).names), _levels(registry.workspace))
+    except WorkspaceError as error:
+        return refusals, f"version {version} can serve no more: {error}"
+    if theirs.catalogue_version != found.model.catalogue_version:
+        return refusals, f"version {version} was learned from another catalogue of features"
+    if theirs.unit != found.model.unit:
+        return [*refusals, f"its effects are in {found.model.unit}, those of version {version} in {theirs.unit}"], ""
+    known = {(each.action, each.channel) for each in found.treatments}
+    if lost := [f"{arm.action} on {arm.channel}" for arm in theirs.arms if (arm.action, arm.channel) not in known]:
+        refusals.append(f"knows nothing of {', '.join(lost[:5])}, of which version {version} does")
+    gain = better(found.world, found.treatments, [found.judged[e.action, e.channel] for e in found.treatments],
+                  _of_model(bound, found.values))  # fmt: skip
+    of = sum(len(found.judged[each.action, each.channel].later) for each in found.treatments)
+    against = f"than version {version} on {of:,} later comparisons (loss less by {gain.interval:+.3g})"
+    if gain.interval.high < 0:
+        refusals.append(f"its effects fit worse {against}")
+    return refusals, f"not worse {against}"
+
+
+def _of_model(bound: Bound, values: np.ndarray) -> Rival:
+    def effects(one: Found, row: np.ndarray) -> np.ndarray:
+        which = np.array([bound.place(one.action, one.channel)])
+        found: np.ndarray = bound.effects(values[row], which)[:, 0]
+        return found
+
+    return effects
+
+
+def _levels(workspace: Workspace) -> dict[str, tuple[str, ...] | None]:
+    """The labels of each categorical feature, None for a number."""
+    settings = workspace.settings
+    return {each.name: each.labels_in(settings) if each.categorical else None for each in catalogues.of(workspace)}
+
+
+def _load(registry: Registry, run_id: str) -> served.Model:
+    import mlflow
+
+    _ = registry.client
+    with tempfile.TemporaryDirectory() as folder:
+        mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path="scorer", dst_path=folder)
+        return served.Model.read(Path(folder) / "scorer")
+
+
+def _register(registry: Registry, found: Learned, seed: int) -> tuple[str, str]:
+    """A version without an alias, and its run."""
+    import mlflow
+
+    _ = registry.client
+    report = found.report
+    with mlflow.start_run(experiment_id=registry.experiment(), run_name=f"{KIND} {report.created_at[:19]}") as run:
+        run_id = str(run.info.run_id)
+        mlflow.set_tags({"kind": KIND, "catalogue_version": found.model.catalogue_version}
+                        | provenance.tags(registry.workspace))  # fmt: skip
+        mlflow.log_params({"unit": report.unit, "decisions": report.decisions, "customers": report.customers,
+                           "learned_until": report.learned_until, "judged_from": report.judged_from,
+                           "judged_until": report.judged_until, "seed": seed})  # fmt: skip
+        mlflow.log_metrics(_figures(found))
+        with tempfile.TemporaryDirectory() as folder:
+            replace(found.model, mlflow_run_id=run_id).write(Path(folder))
+            report.write(Path(folder) / "report.json")
+            mlflow.log_artifacts(folder, "scorer")
+    version = registry.register(KIND, f"runs:/{run_id}/scorer", run_id)
+    return str(version.version), run_id
+
+
+def _figures(found: Learned) -> dict[str, float]:
+    """Of each action its effect with interval, its slope on later decisions; the gain over the prior."""
+    told = {"over_prior": found.over_prior.value}
+    for each in found.report.actions:
+        told |= {f"effect_{each.action}": each.effect.value, f"effect_{each.action}_low": each.effect.low,
+                 f"effect_{each.action}_high": each.effect.high}  # fmt: skip
+        if each.slope is not None:
+            told[f"slope_{each.action}"] = each.slope.value
+    return {name: value for name, value in told.items() if np.isfinite(value)}
