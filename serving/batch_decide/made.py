@@ -1,6 +1,6 @@
 """One decision of a batch: what the store commits, what the report tells, and its document where somebody reads it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,8 +16,7 @@ from serving.decisions.candidate import Candidate
 from serving.decisions.customer import Contact
 from serving.decisions.eligibility import STAGES
 from serving.decisions.fate import Trip
-from serving.decisions.many import draw
-from serving.decisions.many.columns import expanded
+from serving.decisions.many import blocks, draw
 from serving.decisions.policy import Action
 from serving.decisions.request import Request
 from serving.decisions.slots import contact_of
@@ -28,10 +27,8 @@ Row = dict[str, Any]
 class Made:
     """Row `i` of a block."""
 
-    outbox = None
-
     def __init__(self, block: Block, i: int) -> None:
-        self._block, self._i, self._known, self._drawn = block, i, block.known, block.drawn
+        self.block, self.place, self._known, self._drawn = block, i, block.known, block.drawn
         self.request: Request = block.known.requests[i]
         self.at: int = block.known.now[i]
         pick, self.is_ghost, self._why = block.picks[i]
@@ -49,15 +46,15 @@ class Made:
 
     @property
     def judged_customer(self) -> str:
-        return self._known.customers[self._i].customer_id
+        return self._known.customers[self.place].customer_id
 
     @property
     def judged_version(self) -> int:
-        return self._known.customers[self._i].version
+        return self._known.customers[self.place].version
 
     @property
     def arm_id(self) -> str:
-        return self._known.customers[self._i].arm_id
+        return self._known.customers[self.place].arm_id
 
     @cached_property
     def contacts(self) -> tuple[Contact, ...]:
@@ -77,7 +74,7 @@ class Made:
     @property
     def worth(self) -> float:
         """The expected value of what was drawn; silence is worth 0."""
-        return 0.0 if self.picked is None else float(self._drawn.worth[self._i, self._drawn.pick[self._i]])
+        return 0.0 if self.picked is None else float(self._drawn.worth[self.place, self._drawn.pick[self.place]])
 
     # what the report tells
 
@@ -98,20 +95,21 @@ class Made:
             "contact_id": None if reserved is None else reserved.contact_id,
             "expires_at": None if reserved is None else clock.isoformat(reserved.expires_at),
             "expected_value": None if chosen is None else self.worth,
-            "arm": self._known.crowd.arms[self._i].holdout,
+            "arm": self._known.crowd.arms[self.place].holdout,
             "deferred_to": self._deferred_to,
             "reason": self._reason,
         }
 
     # its document
 
-    def to_bytes(self) -> bytes:
-        """As logged: candidates as columns (see `serving.decisions.many.columns`)."""
-        known, i, request = self._known, self._i, self.request
+    def own(self) -> Row:
+        """What the log says of it alone (see `packed`)."""
+        known, i, request = self._known, self.place, self.request
         chosen, reserved, ghost = self.chosen, self._reserved, self.picked if self.is_ghost else None
         head = {
             "decision_id": request.decision_id,
-            **request.as_dict(),
+            "request_id": request.request_id,
+            "customer_id": request.customer_id,
             "at": clock.isoformat(self.at),
             "action": None if chosen is None else chosen.action.name,
             "treatment_channel": None if chosen is None else chosen.channel,
@@ -121,24 +119,21 @@ class Made:
             "says": None if chosen is None else self._says(chosen.action),
             "contact_id": None if reserved is None else reserved.contact_id,
             "expires_at": None if reserved is None else clock.isoformat(reserved.expires_at),
-            "uniform": self._block.uniforms[i],
+            "uniform": self.block.uniforms[i],
             "arm": known.crowd.arms[i].holdout,
             "churn": None if known.churn is None else known.churn[i],
-            "policy_version": known.frame.playbook.version,
             "judged_customer": self.judged_customer,
             "judged_version": self.judged_version,
             "arm_id": self.arm_id,
             "arms": known.crowd.arms[i].as_dict(),
             "deferred_to": self._deferred_to,
-            "agent": None,
-            "more_slots": (),
-            "features": known.values[i],
         }
-        return known.frame.columns.document(head, self._block.rows.fates(i, self._told(), self._tripped()))
+        return head | self.block.rows.fates(i, self._told(), self._tripped())
 
     def document(self) -> Mapping[str, Any]:
         """All of it, as a single decision would have logged it."""
-        return expanded(orjson.loads(self.to_bytes()))
+        (found,) = blocks.Packed(packed([self])).documents()
+        return found
 
     @property
     def _reserved(self) -> Contact | None:
@@ -152,7 +147,7 @@ class Made:
 
     def _says(self, action: Action) -> str:
         """Asked once for all who are told the same: the action's own words in the default language."""
-        known, customer = self._known, self._known.customers[self._i]
+        known, customer = self._known, self._known.customers[self.place]
         if action.reveals or "language" in customer.profile.facts:
             return explanation.says(action, customer, known.frame.playbook, self.at)
         said = known.frame.said
@@ -165,7 +160,7 @@ class Made:
         """The next allowed moment, where the guard alone stood in the way and the policy defers."""
         if self.picked is not None or self._known.frame.playbook.policy.on_cap != "defer":
             return None
-        stages = self._drawn.stage[self._i]
+        stages = self._drawn.stage[self.place]
         if np.isin(stages, draw.REMAINED).any():
             return None
         refused = np.flatnonzero(stages == draw.GUARD).tolist()
@@ -175,7 +170,7 @@ class Made:
     @cached_property
     def _verdicts(self) -> dict[int, Verdict]:
         """Why the guard refuses, and until when, by position of the candidate: asked of the customer alone."""
-        refused = self._block.guarded[self._i]
+        refused = self.block.guarded[self.place]
         if not refused:
             return {}
         candidates = self._known.frame.board.candidates
@@ -183,27 +178,27 @@ class Made:
 
     @cached_property
     def _live(self) -> Live:
-        return self._known.live(self._i)
+        return self._known.live(self.place)
 
     def _told(self) -> dict[str, str]:
         """Reasons that are the customer's own, by position of the candidate. What was only known to be refused is now
         known to be refused by which stage."""
-        i, frame = self._i, self._known.frame
+        i, frame = self.place, self._known.frame
         told: dict[str, str] = {}
-        if not (worded := self._block.worded[i]):
+        if not (worded := self.block.worded[i]):
             return told
         board, stage = frame.board, self._drawn.stage[i].tolist()
         for j in worded:
             code, k = stage[j], board.place[j]
             if code == draw.TOO_NEW:
                 told[str(j)] = phrases.too_new(self._drawn.ramps[i, j])
-            elif code < ASK and (i, k) not in self._block.told:
+            elif code < ASK and (i, k) not in self.block.told:
                 told[str(j)] = frame.rules.reason(code, k)
             elif code < ASK:
-                told[str(j)] = self._block.told[i, k]
+                told[str(j)] = self.block.told[i, k]
             else:
                 name, told[str(j)] = self._live.refusals([board.candidates[j]])[board.actions[k].name]
-                self._block.rows.settle(i, j, draw.RULE + STAGES.index(name))
+                self.block.rows.settle(i, j, draw.RULE + STAGES.index(name))
         return told
 
     def _tripped(self) -> tuple[list[Mapping[str, Any]], dict[str, Any]]:
@@ -218,11 +213,26 @@ class Made:
         return [trip.as_dict() for trip in trips], own
 
 
+def packed(made: Sequence[Made]) -> bytes:
+    """Rows of one block as a line of the log."""
+    block, known = made[0].block, made[0].block.known
+    places = [each.place for each in made]
+    asked = Request("", "", known.frame.channel, context=known.frame.context, dry_run=known.frame.dry_run).as_dict()
+    shared = known.frame.columns.shared | {
+        **{name: value for name, value in asked.items() if name not in ("request_id", "customer_id")},
+        "policy_version": known.frame.playbook.version,
+        "agent": None,
+        "more_slots": (),
+    }
+    matrices = {"features": known.values[places], **block.rows.matrices(places)}
+    return blocks.packed(shared, [each.own() for each in made], matrices)
+
+
 class Repeated:
     """The first answer to the same question, as it was logged."""
 
     def __init__(self, body: bytes) -> None:
-        self._document = expanded(orjson.loads(body))
+        self._document = orjson.loads(body)
 
     def document(self) -> Mapping[str, Any]:
         return self._document

@@ -20,8 +20,7 @@ COLUMNS = (
 )
 #: Those that may still matter to a decision.
 OPEN = "state IN ('reserved', 'claimed', 'sent', 'ghost')"
-_INSERT = f"INSERT INTO contacts ({COLUMNS}) VALUES ({', '.join('?' * 19)})"
-_INSERT_LOG = "INSERT INTO contact_log (contact_id, at, body) VALUES (?, ?, ?)"
+_LOG = ("contact_id", "at", "body")
 _COUNTS, _BREACH, _TAGS = 7, 13, 14
 
 
@@ -55,7 +54,7 @@ def locked(tx: Tx, contact: Contact) -> Contact:
 
 
 #: Nobody has seen them, or but to lock them.
-_FIRST = (
+FIRST = (
     "INSERT INTO customers (customer_id, version, seen_to) VALUES (?, 1, ?) ON CONFLICT (customer_id) "
     "DO UPDATE SET version = 1, seen_to = greatest(customers.seen_to, excluded.seen_to) WHERE customers.version = 0"
 )
@@ -66,7 +65,7 @@ _NEXT = (
 
 def bump(tx: Tx, judged: Sequence[tuple[str, int, int]]) -> list[bool]:
     """Compare-and-swap of (customer, version, now): True where the customer still was at it, and now is at the next."""
-    unseen = iter(tx.each(_FIRST, [(customer, now) for customer, version, now in judged if version == 0]))
+    unseen = iter(tx.each(FIRST, [(customer, now) for customer, version, now in judged if version == 0]))
     known = iter(tx.each(_NEXT, [(now, customer, version) for customer, version, now in judged if version]))
     return [next(known) if version else next(unseen) for _, version, _ in judged]
 
@@ -86,8 +85,8 @@ def insert(tx: Tx, fresh: Sequence[Contact]) -> None:
         at = now[before.customer_id]
         if before.expires_at <= at:
             _change(tx, before._replace(state="expired", closed_at=before.expires_at), at)
-    tx.executemany(_INSERT, [_row(contact) for contact in fresh])
-    tx.executemany(_INSERT_LOG, [_line(contact, contact.reserved_at) for contact in fresh])
+    tx.load("contacts", COLUMNS.split(", "), [_row(contact) for contact in fresh])
+    tx.load("contact_log", _LOG, [_line(contact, contact.reserved_at) for contact in fresh])
 
 
 def claim(tx: Tx, contact: Contact, now: int, verdict: Verdict, claim_id: str | None) -> Contact:
@@ -154,7 +153,7 @@ def _change(tx: Tx, contact: Contact, now: int, reason: str = "") -> None:
         (contact.state, contact.touched_at, contact.closed_at, int(contact.breach), contact.local_day, contact.zone,
          contact.respond_by, contact.contact_id),
     )  # fmt: skip
-    tx.execute(_INSERT_LOG, _line(contact, now, reason))
+    tx.execute("INSERT INTO contact_log (contact_id, at, body) VALUES (?, ?, ?)", _line(contact, now, reason))
 
 
 def _line(contact: Contact, now: int, reason: str = "") -> tuple[str, int, bytes]:

@@ -3,15 +3,14 @@
 Runs inside the writer's transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from serving.decisions.customer import Contact
-from serving.decisions.many import columns
-from serving.store import contacts, identity, outbox
+from serving.store import contacts, identity, logged, outbox
 from serving.store.protocol import Commit, Loggable, Outgoing
-from serving.store.tx import Reader, Tx
+from serving.store.tx import Tx
 
 _INSERT = (
     "INSERT INTO decisions (decision_id, request_id, fingerprint, customer_id, at, action, body) "
@@ -64,7 +63,7 @@ class Asked:
 
 def commit(tx: Tx, asked: Sequence[Asked]) -> list[Commit]:
     """One answer each. Of two that would reserve for one customer the later is lost: it was judged before the first."""
-    found = first_answers(tx, [each.request_id for each in asked if each.request_id is not None])
+    found = logged.first_answers(tx, [each.request_id for each in asked if each.request_id is not None])
     answers: list[Commit | None] = []
     reserving: dict[str, int] = {}
     new_ids: set[str] = set()
@@ -88,27 +87,17 @@ def commit(tx: Tx, asked: Sequence[Asked]) -> list[Commit]:
     for customer, swapped in zip(order, won, strict=True):
         if not swapped:
             answers[reserving[customer]] = Commit("lost")
-    strangers, gone = _strangers(tx, [each for each, answer in zip(asked, answers, strict=True) if answer is None])
+    told = [each for each, answer in zip(asked, answers, strict=True) if answer is None]
+    fresh, gone = strangers(tx, {each.arm[0] for each in told} | {each.customer_id for each in told})
     for i, each in enumerate(asked):
         if answers[i] is None and each.customer_id in gone:  # silence, of which nothing is kept
             answers[i] = Commit("committed") if not each.contacts else Commit("lost")
     open_ = [i for i, answer in enumerate(answers) if answer is None]
-    for i, logged in zip(open_, _log(tx, [asked[i] for i in open_]), strict=True):
-        if not logged:
+    for i, is_new in zip(open_, _log(tx, [asked[i] for i in open_]), strict=True):
+        if not is_new:
             answers[i] = Commit("lost")
-    _write(tx, [each for each, answer in zip(asked, answers, strict=True) if answer is None], strangers)
+    _write(tx, [each for each, answer in zip(asked, answers, strict=True) if answer is None], fresh)
     return [Commit("committed") if answer is None else answer for answer in answers]
-
-
-def first_answers(reader: Reader, request_ids: Sequence[str]) -> dict[str, tuple[str, bytes]]:
-    """(fingerprint, logged decision) by request_id, of those that were answered before."""
-    if not request_ids:
-        return {}
-    rows = reader.execute(
-        "SELECT request_id, fingerprint, body FROM decisions WHERE request_id IN (SELECT value FROM texts(?))",
-        (list(request_ids),),
-    )
-    return {request_id: (fingerprint, columns.plain(body)) for request_id, fingerprint, body in rows}
 
 
 def _log(tx: Tx, asked: Sequence[Asked]) -> list[bool]:
@@ -125,16 +114,20 @@ def _write(tx: Tx, asked: Sequence[Asked], strangers: set[str]) -> None:
         return
     if fresh := [contact for each in asked for contact in each.contacts]:
         contacts.insert(tx, fresh)
-    arms = dict(reversed([each.arm for each in asked]))
-    tx.executemany(_ASSIGN, [(customer, arms[customer]) for customer in sorted(strangers & arms.keys())])
+    assign(tx, strangers, dict(reversed([each.arm for each in asked])))
     outbox.add(tx, [entry for each in asked for entry in each.outgoing])
     for nudge in (each.nudge for each in asked if each.nudge is not None):
         outbox.fired(tx, *nudge)
 
 
-def _strangers(tx: Tx, asked: Sequence[Asked]) -> tuple[set[str], set[str]]:
-    """Whoever is decided about for the first time, and so keeps the arm that they were given; and who was erased."""
-    ids = {each.arm[0] for each in asked} | {each.customer_id for each in asked}
+def assign(tx: Tx, strangers: Collection[str], arms: Mapping[str, int]) -> None:
+    """Who is decided about for the first time counts as decided about since (`arms`: when, by the id of their arm)."""
+    tx.executemany(_ASSIGN, [(customer, arms[customer]) for customer in sorted(set(strangers) & arms.keys())])
+
+
+def strangers(tx: Tx, ids: Collection[str]) -> tuple[set[str], set[str]]:
+    """Those of some ids that are decided about for the first time, and so keep the arm that they were given; and those
+    who were erased."""
     if not ids:
         return set(), set()
     known = tx.execute(
@@ -142,6 +135,6 @@ def _strangers(tx: Tx, asked: Sequence[Asked]) -> tuple[set[str], set[str]]:
         "AND assigned_at IS NOT NULL",
         (sorted(ids),),
     )
-    fresh = ids - {row[0] for row in known}
+    fresh = set(ids) - {row[0] for row in known}
     gone = identity.erased(tx, fresh) if fresh else set()
     return fresh - gone, gone

@@ -20,7 +20,7 @@ from features.vocabulary import Entry
 from serving.decisions.customer import Contact
 from serving.decisions.marks import Mark
 from serving.decisions.profile import KEPT, NO_CONTACT, Known, Profile, Told
-from serving.store import contacts, states, telling
+from serving.store import contacts, logged, states, telling
 from serving.store.identity import locked
 from serving.store.protocol import Conflict, Receipt
 from serving.store.tx import Tx
@@ -137,7 +137,7 @@ def tell(tx: Tx, row: Row, hidden: bool = False) -> Told | None:
             contact, action, answers = ours.contact_id, action or ours.action, ours.channel
             if outbound:
                 _move(tx, ours, row)
-        elif (decided := _decided(tx, decision_id)) is not None:
+        elif (decided := logged.action_of(tx, decision_id)) is not None:
             contact, action = NO_CONTACT, action or decided[0]
     return Told(
         order=hash_string(row["interaction_id"]),
@@ -188,7 +188,7 @@ def _complete(tx: Tx, row: Row) -> Row:
     ours = _ours(tx, row)
     if ours is not None and ours.state != "ghost":
         return {**row, "action": ours.action}
-    decided = _decided(tx, decision_id)
+    decided = logged.action_of(tx, decision_id)
     return row if decided is None or decided[0] is None else {**row, "action": decided[0]}
 
 
@@ -232,14 +232,6 @@ def _ours(tx: Tx, row: Row) -> Contact | None:
         key=lambda one: (one.action != action, one.channel != channel, one.state == "ghost", one.contact_id),
         default=None,
     )
-
-
-def _decided(tx: Tx, decision_id: str) -> tuple[str | None] | None:
-    """(action,) of a decision of ours; None where it is not ours."""
-    found: tuple[str | None] | None = tx.execute(
-        "SELECT action FROM decisions WHERE decision_id = ?", (decision_id,)
-    ).fetchone()
-    return found
 
 
 def _move(tx: Tx, contact: Contact, row: Row) -> None:

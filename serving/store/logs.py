@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from serving.decisions.many import columns
 from serving.decisions.profile import KEPT
+from serving.store import batches, logged
 from serving.store.protocol import Log
 from serving.store.tx import Reader, Tx
 
@@ -18,12 +18,28 @@ TABLES: dict[Log, str] = {
 
 
 def export(reader: Reader, log: Log, after: int, upto: int, limit: int) -> list[dict[str, Any]]:
-    """Rows of a log with after < position <= upto, oldest first."""
+    """Rows of a log with after < position <= upto, oldest first; a line that holds many decisions is never divided."""
+    if log == "decisions":
+        upto = _reached(reader, after, upto, limit)
     rows = reader.execute(
         f"SELECT position, body FROM {TABLES[log]} WHERE position > ? AND position <= ? ORDER BY position LIMIT ?",
         (after, upto, limit),
     )
-    return [{"position": position, **columns.read(body)} for position, body in rows]
+    return [{"position": position, **line} for position, body in rows for line in logged.lines(body)]
+
+
+def _reached(reader: Reader, after: int, upto: int, limit: int) -> int:
+    """The position of the line with which the log of decisions has `limit` of them, or `upto`."""
+    rows = reader.execute(
+        "SELECT position, number FROM decisions WHERE position > ? AND position <= ? ORDER BY position LIMIT ?",
+        (after, upto, limit),
+    )
+    total = 0
+    for position, number in rows.fetchall():
+        total += number
+        if total >= limit:
+            return int(position)
+    return upto
 
 
 def changed(reader: Reader, after: int, upto: int, limit: int) -> tuple[int, list[str]]:
@@ -52,8 +68,9 @@ def expire(tx: Tx, before: Mapping[Log, int]) -> dict[str, int]:
     """Rows deleted, by log. A contact that a cap may still count stays a contact; only its lines in the log go."""
     gone: dict[str, int] = {}
     for log, instant in before.items():
+        in_batches = batches.expire(tx, instant, synced(tx, log)) if log == "decisions" else 0
         done = tx.execute(f"DELETE FROM {TABLES[log]} WHERE at < ? AND position <= ?", (instant, synced(tx, log)))
-        gone[log] = done.rowcount
+        gone[log] = done.rowcount + in_batches
     if "contacts" in before:
         tx.execute(
             "DELETE FROM contacts WHERE reserved_at < ? AND contact_id NOT IN (SELECT contact_id FROM contact_log)",

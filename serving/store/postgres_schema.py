@@ -150,6 +150,19 @@ STEPS: tuple[str, ...] = (
     UPDATE customers SET state = NULL WHERE state IS NOT NULL;
     ALTER TABLE customers DROP COLUMN state;
     """,
+    """
+    ALTER TABLE decisions ADD COLUMN number BIGINT NOT NULL DEFAULT 1;
+    CREATE TABLE placed (
+        position BIGINT NOT NULL,
+        place BIGINT NOT NULL,
+        decision_id TEXT COLLATE "C" NOT NULL,
+        customer_id TEXT COLLATE "C" NOT NULL,
+        action TEXT,
+        PRIMARY KEY (position, place)
+    );
+    CREATE UNIQUE INDEX placed_by_decision ON placed (decision_id);
+    CREATE INDEX placed_of_customer ON placed (customer_id);
+    """,
 )
 VERSION = len(STEPS)
 

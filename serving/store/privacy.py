@@ -7,14 +7,13 @@ import orjson
 
 from features.state import State
 from features.vocabulary import Vocabulary
-from serving.decisions.many import columns
 from serving.decisions.profile import Profile
-from serving.store import contacts, identity
+from serving.store import batches, contacts, identity, logged
 from serving.store.identity import Kinds
 from serving.store.tx import Reader, Tx
 
 #: Tables with rows by customer id whose `body` says it all.
-_LOGS = ("interactions", "attributes", "decisions")
+_LOGS = ("interactions", "attributes")
 
 
 def persons_ids(reader: Reader, ids: Collection[str]) -> list[str]:
@@ -54,6 +53,7 @@ def everything(reader: Reader, ids: Collection[str], vocabulary: Vocabulary) -> 
             reader, f"SELECT body FROM {table} WHERE customer_id IN (SELECT value FROM texts(?)) ORDER BY position",
             [named],
         )  # fmt: skip
+    found["decisions"] = logged.of_customers(reader, named)
     columns = contacts.COLUMNS.split(", ")
     rows = reader.execute(
         f"SELECT {contacts.COLUMNS} FROM contacts WHERE customer_id IN (SELECT value FROM texts(?)) "
@@ -93,8 +93,10 @@ def erase(tx: Tx, ids: Collection[str], salt: bytes, now: int, kinds: Kinds) -> 
     theirs = "customer_id IN (SELECT value FROM texts(?))"
     lines = f"DELETE FROM contact_log WHERE contact_id IN (SELECT contact_id FROM contacts WHERE {theirs})"
     gone["contact_log"] = tx.execute(lines, named).rowcount
-    for table in (*_LOGS, "contacts", "outbox", "nudges", "states", "customers"):
+    in_batches = batches.erase(tx, list(ids))
+    for table in (*_LOGS, "decisions", "contacts", "outbox", "nudges", "states", "customers"):
         gone[table] = tx.execute(f"DELETE FROM {table} WHERE {theirs}", named).rowcount
+    gone["decisions"] += in_batches
     gone["identifiers"] = tx.execute(
         f"DELETE FROM links WHERE {theirs} OR identifier IN (SELECT value FROM texts(?))", named * 2
     ).rowcount
@@ -122,7 +124,7 @@ def restrict(tx: Tx, customer_id: str, on: bool) -> None:
 
 
 def _bodies(reader: Reader, sql: str, parameters: list[Any]) -> list[dict[str, Any]]:
-    return [columns.read(row[0]) for row in reader.execute(sql, parameters)]
+    return [orjson.loads(row[0]) for row in reader.execute(sql, parameters)]
 
 
 def _items(state: bytes | None, vocabulary: Vocabulary) -> list[dict[str, Any]]:

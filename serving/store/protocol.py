@@ -4,6 +4,7 @@ Reads return at once. Writes return a `concurrent.futures.Future` that resolves 
 `.result()` in plain code, `await landed(future)` in asyncio (see landing.py). Instants are int microseconds UTC.
 """
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -117,8 +118,8 @@ Recheck = Callable[[Customer, Contact, int], Verdict | str | None]
 Log = Literal["interactions", "decisions", "contacts", "attributes", "identifiers"]
 
 
-class Loggable(Protocol):
-    """A decision as the store commits it: `serving.decisions.decision.Decision`, or a row of a batch."""
+class Judged(Protocol):
+    """A decision as the store commits it: alone (Loggable), or with others of its batch."""
 
     @property
     def request(self) -> Request: ...
@@ -136,9 +137,31 @@ class Loggable(Protocol):
     def judged_version(self) -> int: ...
     @property
     def arm_id(self) -> str: ...
+
+
+class Loggable(Judged, Protocol):
+    """With what the log is to keep of it, as `serving.decisions.decision.Decision` has it."""
+
     @property
     def outbox(self) -> Mapping[str, Any] | None: ...
     def to_bytes(self) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Batched:
+    """Decisions of a job that are committed together, each under `batch_decision_id` of its request_id.
+
+    `pack(places)` is the line of the log that holds some of them (`serving.decisions.many.blocks`).
+    """
+
+    job: str
+    decisions: Sequence[Judged]
+    pack: Callable[[Sequence[int]], bytes]
+
+
+def batch_decision_id(request_id: str) -> str:
+    """So that one index finds a batch's decision by both."""
+    return f"d-{hashlib.sha256(f'batch {request_id}'.encode()).hexdigest()[:32]}"
 
 
 class Store(Protocol):
@@ -175,6 +198,9 @@ class Store(Protocol):
         `decision.outbox` is set (a mapping), every reservation goes to the outbox with it as the body, and its
         `trigger`, if it names one, counts as fired at `decision.at` (see `nudged`).
         """
+
+    def commit_batch(self, batched: Batched) -> "Future[list[Commit]]":
+        """The same of many at once, none of which goes to the outbox: one answer each."""
 
     def record(self, rows: Sequence[Mapping[str, Any]]) -> "Future[Receipt]":
         """Appends validated interactions (contract columns; instants as micros), folds them into states."""

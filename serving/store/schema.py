@@ -176,6 +176,19 @@ STEPS: tuple[str, ...] = (
     INSERT INTO states (customer_id, state) SELECT customer_id, state FROM customers WHERE state IS NOT NULL;
     ALTER TABLE customers DROP COLUMN state;
     """,
+    """
+    ALTER TABLE decisions ADD COLUMN number INTEGER NOT NULL DEFAULT 1;
+    CREATE TABLE placed (
+        position INTEGER NOT NULL,
+        place INTEGER NOT NULL,
+        decision_id TEXT NOT NULL,
+        customer_id TEXT NOT NULL,
+        action TEXT,
+        PRIMARY KEY (position, place)
+    ) WITHOUT ROWID;
+    CREATE UNIQUE INDEX placed_by_decision ON placed (decision_id);
+    CREATE INDEX placed_of_customer ON placed (customer_id);
+    """,
 )
 VERSION = len(STEPS)
 

@@ -13,9 +13,9 @@ import pyarrow as pa
 from features.vocabulary import Vocabulary
 from features.workspace import Identity
 from serving.decisions.customer import Contact, Customer
-from serving.decisions.many import columns
 from serving.store import (
     arms,
+    batches,
     contacts,
     decisions,
     facts,
@@ -23,6 +23,7 @@ from serving.store import (
     identity,
     keys,
     loading,
+    logged,
     logs,
     outbox,
     privacy,
@@ -32,6 +33,7 @@ from serving.store import (
 )
 from serving.store.fetcher import Fetcher
 from serving.store.protocol import (
+    Batched,
     Commit,
     Conflict,
     Key,
@@ -122,17 +124,13 @@ class SqlStore:
         return self._read_words.refresh(self._reader)
 
     def find_decision(self, request_id: str) -> tuple[str, bytes] | None:
-        asked = "SELECT fingerprint, body FROM decisions WHERE request_id = ?"
-        row = self._reader.execute(asked, (request_id,)).fetchone()
-        return None if row is None else (row[0], columns.plain(row[1]))
+        return logged.first_answers(self._reader, [request_id]).get(request_id)
 
     def find_decisions(self, request_ids: Sequence[str]) -> dict[str, bytes]:
-        return {name: body for name, (_, body) in decisions.first_answers(self._reader, request_ids).items()}
+        return {name: body for name, (_, body) in logged.first_answers(self._reader, request_ids).items()}
 
     def decision(self, decision_id: str) -> bytes | None:
-        asked = "SELECT body FROM decisions WHERE decision_id = ?"
-        found = self._reader.execute(asked, (decision_id,)).fetchone()
-        return None if found is None else columns.plain(found[0])
+        return logged.decision(self._reader, decision_id)
 
     def contact(self, contact_id: str) -> Contact | None:
         asked = f"SELECT {contacts.COLUMNS} FROM contacts WHERE contact_id = ?"
@@ -144,6 +142,10 @@ class SqlStore:
     def commit_decision(self, decision: Loggable) -> "Future[Commit]":
         asked = decisions.Asked.of(decision)
         return self._writer.submit_one_of_many(decisions.commit, asked, asked.about)
+
+    def commit_batch(self, batched: Batched) -> "Future[list[Commit]]":
+        about = {each.judged_customer for each in batched.decisions if each.contacts}
+        return self._write(batches.commit, batched, about=about)
 
     def claim(self, contact_id: str, now: int, recheck: Recheck, claim_id: str | None = None) -> "Future[Contact]":
         """Reads, rechecks and commits by compare-and-swap; a lost race starts again."""

@@ -32,6 +32,10 @@ class SqliteTx:
     def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         self.connection.executemany(for_sqlite(sql), rows)
 
+    def load(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        marks = ", ".join("?" * len(columns))
+        self.connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+
     def each(self, sql: str, rows: Sequence[Sequence[Any]]) -> list[bool]:
         return [self.connection.execute(for_sqlite(sql), row).rowcount > 0 for row in rows]
 

@@ -39,6 +39,9 @@ class Tx(Reader, Protocol):
 
     def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> None: ...
 
+    def load(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /) -> None:
+        """Inserts many rows."""
+
     def each(self, sql: str, rows: Sequence[Sequence[Any]], /) -> list[bool]:
         """The same statement for every row of parameters: whether each changed a row."""
 

@@ -22,7 +22,7 @@ from serving.batch_decide.allocation import Allocation
 from serving.commands import app
 from serving.decisions import policy
 from serving.decisions.decide import decide
-from serving.decisions.many.columns import MARK
+from serving.decisions.many import blocks
 from serving.decisions.replay import replay
 from serving.engine import Engine
 from serving.engine.volumes import day_of
@@ -182,7 +182,7 @@ def test_volumes_are_leased_and_what_is_left_is_given_back(engine):
 def test_who_wants_something_else_by_the_time_they_are_settled_gets_no_more_than_there_is(engine, monkeypatch, lost):
     """Time passes between judging and committing: a customer may be drawn another action with a volume by then."""
     runner = Runner(engine, "moved", "email")
-    make, settle, commit, turned = runner._made, runner._settled, engine.store.commit_decision, set[str]()
+    make, settle, commit, turned = runner._made, runner._settled, engine.store.commit_batch, set[str]()
     gold = next(each for each in runner.frame.board.candidates if each.action.name == "gold")
 
     def moved(customers):
@@ -197,18 +197,19 @@ def test_who_wants_something_else_by_the_time_they_are_settled_gets_no_more_than
         turned.update(customers)
         return settle(customers)
 
-    def once(decision):
-        if not lost or decision.request.customer_id in raced:
-            return commit(decision)
-        raced.add(decision.request.customer_id)
+    def once(batched):
+        asked = {each.request.customer_id for each in batched.decisions}
+        if not lost or asked <= raced:
+            return commit(batched)
+        raced.update(asked)
         future = Future()
-        future.set_result(Commit("lost"))
+        future.set_result([Commit("lost")] * len(batched.decisions))
         return future
 
     raced = set[str]()
     monkeypatch.setattr(runner, "_made", moved)
     monkeypatch.setattr(runner, "_settled", settled)
-    monkeypatch.setattr(engine.store, "commit_decision", once)
+    monkeypatch.setattr(engine.store, "commit_batch", once)
     found = answers(runner, market.customers())
     made = {name: sum(each["action"] == name for each in found.values()) for name in ("gold", "voucher")}
     assert made["gold"] <= 3
@@ -219,28 +220,34 @@ def test_who_wants_something_else_by_the_time_they_are_settled_gets_no_more_than
 
 
 def test_a_lost_race_is_judged_again(engine, monkeypatch):
-    honest, lost = engine.store.commit_decision, []
+    honest, lost = engine.store.commit_batch, []
 
-    def sometimes(decision):
-        if decision.request.customer_id not in lost and len(lost) < 5:
-            lost.append(decision.request.customer_id)
-            future = Future()
-            future.set_result(Commit("lost"))
-            return future
-        return honest(decision)
+    def overtaken(batched):
+        """Something happens to five who are about to be contacted."""
+        if not lost:
+            lost.extend([each.request.customer_id for each in batched.decisions if each.contacts][:5])
+            rows = [market.interaction(f"late-{i}", who, type="page_view") for i, who in enumerate(lost)]
+            assert asyncio.run(engine.record(rows))["accepted"] == 5
+        return honest(batched)
 
-    monkeypatch.setattr(engine.store, "commit_decision", sometimes)
+    monkeypatch.setattr(engine.store, "commit_batch", overtaken)
     runner = Runner(engine, "race", "email")
-    found = answers(runner, market.customers())
+    found = answers(runner, market.customers(), size=60)
     assert runner.tally.judged_again == 5
     assert len(found) == len(engine.store.export("decisions", 0)) == 60
+    for who in lost:
+        document = found[who]
+        assert orjson.loads(engine.store.decision(document["decision_id"])) == document
+        assert document["judged_version"] > 1
 
 
 def test_its_log_is_read_as_any_other(engine):
-    """Candidates are logged as columns, and whoever reads the log gets the document that a single decision has."""
+    """Hundreds share a line, and whoever reads the log gets the document that a single decision has."""
     runner = Runner(engine, "spring", "email")
     found = answers(runner, market.customers())
-    assert all(made.to_bytes().startswith(MARK) for made in runner._made(market.customers()))
+    held = engine.store._reader.execute("SELECT body, number FROM decisions").fetchall()
+    assert all(body.startswith(blocks.MARK) for body, _ in held)
+    assert sum(number for _, number in held) == 60 > 3 * len(held)
     exported = {line.pop("decision_id"): line for line in engine.store.export("decisions", 0)}
     for customer_id, document in found.items():
         again = orjson.loads(engine.store.decision(document["decision_id"]))
@@ -298,14 +305,14 @@ def test_a_killed_batch_loses_no_more_of_a_volume_than_what_it_was_settling(engi
     runner = Runner(engine, "killed", "email")
     leased = []
 
-    def killed(decision):
-        if decision.limited is not None:
+    def killed(batched):
+        if any(each.limited is not None for each in batched.decisions):
             leased.append(engine.store.leased("gold", today(engine)) + engine.store.leased("voucher", today(engine)))
             raise KeyboardInterrupt
-        return commit(decision)
+        return commit(batched)
 
-    commit = engine.store.commit_decision
-    monkeypatch.setattr(engine.store, "commit_decision", killed)
+    commit = engine.store.commit_batch
+    monkeypatch.setattr(engine.store, "commit_batch", killed)
     monkeypatch.setattr("serving.batch_decide.runner.LOT", 2)
     for piece in pieces(market.customers()):
         runner.block(piece)
@@ -321,19 +328,19 @@ def test_a_killed_batch_that_is_run_again_gives_out_what_is_left(engine, monkeyp
     policies = yaml.safe_load(file.read_text()) | {"caps": [], "withholding": {"share": 0.0}, "holdout": {"share": 0.0}}
     file.write_text(yaml.safe_dump(policies))
     engine.playbook = policy.load(engine.workspace)
-    commit, settled = engine.store.commit_decision, []
+    commit, settled = engine.store.commit_batch, []
 
-    def killed(decision):
-        settled.append(decision.limited)
+    def killed(batched):
+        settled.extend(each.limited for each in batched.decisions)
         if sum(each is not None for each in settled) == 5:
             raise KeyboardInterrupt
-        return commit(decision)
+        return commit(batched)
 
     monkeypatch.setattr("serving.batch_decide.runner.LOT", 1)
-    monkeypatch.setattr(engine.store, "commit_decision", killed)
+    monkeypatch.setattr(engine.store, "commit_batch", killed)
     with pytest.raises(KeyboardInterrupt):
         answers(Runner(engine, "again", "email"), market.customers())
-    monkeypatch.setattr(engine.store, "commit_decision", commit)
+    monkeypatch.setattr(engine.store, "commit_batch", commit)
     again = Runner(engine, "again", "email")
     found = answers(again, market.customers())
     assert len(found) == again.tally.customers == 60

@@ -1,8 +1,8 @@
 """The log of a decision with its candidates as columns: written from arrays, and a fraction of the size.
 
 What follows from the rest (expected values, the ghosts' share of each probability, most reasons) is not written;
-`expanded` works it out again, to the last bit, and gives the document that `Decision.as_dict` would have. Whoever reads
-logged decisions reads them through `plain`.
+`expanded` works it out again, to the last bit, and gives the document that `Decision.as_dict` would have. They are
+logged a block at a time (blocks.py); each in a line of its own was how they were logged before, and `read` still reads.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,8 @@ from serving.decisions.many import draw
 from serving.decisions.many.board import Board
 from serving.decisions.many.draw import Cells, Drawn
 
-#: How such a log begins.
-MARK = b'{"columns":'
+#: How a line of one decision in columns begins.
+_MARK = b'{"columns":'
 #: By letter: the stage, and the reason where it is the same for everyone.
 _STAGES: tuple[tuple[str, str | None], ...] = (
     ("chosen", phrases.CHOSEN),
@@ -53,8 +53,8 @@ class Columns:
             "withheld": board.withheld.tolist(),
             "positives": counted,
         }
-        self._columns = orjson.Fragment(orjson.dumps({name: _short(column) for name, column in columns.items()}))
-        self._logged = {key: orjson.Fragment(orjson.dumps(value)) for key, value in logged.items()}
+        #: What the log says once of all decisions of a block.
+        self.shared = {"columns": {name: _short(column) for name, column in columns.items()}, **logged}
         self._rising = board.playbook.policy.harm.rising
 
     def block(self, found: Drawn) -> "Rows":
@@ -63,10 +63,6 @@ class Columns:
         p = np.where(found.scored, found.p, np.nan)
         stated = found.scored & (found.positives < 0) if any_counted(found) else np.zeros_like(found.scored)
         return Rows(self, found, letters, p, stated, (1.0 + self._rising * found.recent).tolist())
-
-    def document(self, own: Mapping[str, Any], fates: Mapping[str, Any]) -> bytes:
-        whole = {"columns": self._columns, **own, **fates, **self._logged}
-        return orjson.dumps(whole, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _short(column: list[Any]) -> Any:
@@ -95,20 +91,35 @@ class Rows:
     def fates(
         self, i: int, told: Mapping[str, str], tripped: tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]
     ) -> dict[str, Any]:
-        """`told` are reasons that are the customer's own, `tripped` the guard's trips and whose they are, both by
-        position of the candidate."""
+        """What JSON says. `told` are reasons that are the customer's own, `tripped` the guard's trips and whose they
+        are, both by position of the candidate."""
         found = self._found
         meant = None if found.meant is None or not found.silent[i] else _cells(found.meant, i)
         return {
             "fates": self._letters[i].tobytes().decode(),
-            "p": self._p[i],
             "rise": self._rise[i],
             "stated": self._stated.get(i, ()),
             "told": told,
             "tripped": tripped,
-            "drawn": _cells(found.cells, i),
+            "number": int(found.cells.number[i]),
+            "silence": float(found.cells.silence[i]),
             "meant": meant,
         }
+
+    def matrices(self, places: Sequence[int]) -> dict[str, np.ndarray]:
+        """What is a number for each candidate, of some customers."""
+        found, cells = self._found, self._found.cells
+        matrices = {
+            "p": self._p[places],
+            "order": np.where(
+                np.arange(cells.order.shape[1]) < cells.number[places, None], cells.order[places], 0
+            ).astype(np.uint16),
+            "chance": cells.chance[places],
+        }
+        for name, values, learned in (("u", found.u, found.learned), ("harm", found.harm, found.harmed)):
+            if learned is not None:  # said only where a model says it
+                matrices[name] = np.where(learned[places] & ~np.isnan(self._p[places]), values[places], np.nan)
+        return matrices
 
 
 def _cells(of: Cells, i: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -118,13 +129,13 @@ def _cells(of: Cells, i: int) -> tuple[np.ndarray, np.ndarray, float]:
 
 def plain(body: bytes) -> bytes:
     """A decision's log as JSON, whichever way it was written."""
-    return orjson.dumps(expanded(orjson.loads(body))) if body.startswith(MARK) else body
+    return orjson.dumps(expanded(orjson.loads(body))) if body.startswith(_MARK) else body
 
 
 def read(body: bytes) -> dict[str, Any]:
     """Any log's line, and of a decision the whole document."""
     line: dict[str, Any] = orjson.loads(body)
-    return expanded(line) if body.startswith(MARK) else line
+    return expanded(line) if body.startswith(_MARK) else line
 
 
 def expanded(logged: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,6 +144,7 @@ def expanded(logged: Mapping[str, Any]) -> dict[str, Any]:
     if (columns := document.pop("columns", None)) is None:
         return document
     own = {key: document.pop(key) for key in ("fates", "p", "rise", "stated", "told", "tripped", "drawn", "meant")}
+    own |= {key: document.pop(key) for key in ("u", "harm") if key in document}
     columns = {
         name: column if isinstance(column, list) else [column] * len(own["fates"]) for name, column in columns.items()
     }
@@ -173,12 +185,14 @@ def _fate(
 
 def _factors(j: int, p: float, columns: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     share, c, v, lever, cost, harm = (columns[name][j] for name in ("share", "c", "v", "lever", "cost", "harm"))
-    u, harm = p * share, harm * own["rise"]
-    return {
+    learned, harmed = own["u"][j] if "u" in own else None, own["harm"][j] if "harm" in own else None
+    u = p * share if learned is None else learned
+    harm = harm * own["rise"] if harmed is None else harmed
+    found = {
         "p": p,
         "share": share,
         "u": u,
-        "learned": False,
+        "learned": learned is not None,
         "c": c,
         "v": v,
         "lever": lever,
@@ -187,6 +201,7 @@ def _factors(j: int, p: float, columns: Mapping[str, Any], own: Mapping[str, Any
         "expected_value": c * v * u * lever - cost - harm,
         "positives": None if j in own["stated"] else columns["positives"][j],
     }
+    return found if harmed is None else found | {"harm_learned": True}
 
 
 def _distribution(
