@@ -30,6 +30,7 @@ class Caused:
         self.actions = tuple(dict.fromkeys(arm.action for arm in model.arms if arm.action is not None))
         self._in_money = model.unit == MONEY
         self._places: dict[tuple[str, str], int] = {}
+        self._channels = {channel: k for k, channel in enumerate(self.bound.channels)}
 
     @classmethod
     def load(cls, folder: Path, names: Sequence[str], levels: Mapping[str, Sequence[str] | None]) -> "Caused":
@@ -65,12 +66,10 @@ class Caused:
 
     def counted(self, contacts: Sequence[Standing], now: int) -> Counted:
         """One customer's contacts as the model counts them; a reservation is as of now."""
-        place = {channel: k for k, channel in enumerate(self.bound.channels)}
-        return Counted(
-            np.array([0, len(contacts)], np.int64),
-            np.array([now if each.held is not None else each.at for each in contacts], np.int64),
-            np.array([place.get(each.channel, -1) for each in contacts], np.int64),
-        )
+        place, n = self._channels, len(contacts)
+        at = [now if each.held is not None else each.at for each in contacts]
+        both = np.array([0, n, *at, *(place.get(each.channel, -1) for each in contacts)], np.int64)
+        return Counted(both[:2], both[2 : n + 2], both[n + 2 :])
 
     def _which(self, candidates: Sequence[Candidate]) -> np.ndarray:
         places = self._places

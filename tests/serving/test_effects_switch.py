@@ -1,0 +1,102 @@
+"""Champions of effects are exchanged while the service answers: no request is lost, no answer mixes two models."""
+
+import threading
+import time
+from collections import Counter
+
+import effect_models
+import market
+import mlflow
+import pytest
+from running import Running
+
+from serving.decisions.effects import Arm, Constant, Value
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+#: U that each version says of everyone, by version.
+SAID = {"1": 0.25, "2": 0.5}
+CONNECTIONS = 4
+
+
+def told(shop, u):
+    arms = [Arm(name, None, Constant(u, 0.01)) for name in ("voucher", "winback", "help_call")]
+    return effect_models.uplift(shop, inputs=[Value(effect_models.numbers()[0])], arms=arms)
+
+
+class Load(threading.Thread):
+    """Asks for one decision after the other; keeps what every answer said."""
+
+    def __init__(self, service, number):
+        super().__init__(daemon=True)
+        self.service, self.number = service, number
+        self.status, self.seen, self.mixed = Counter(), Counter(), []
+        self.done = threading.Event()
+
+    def run(self):
+        with self.service.client() as client:
+            asked = 0
+            while not self.done.is_set():
+                asked += 1
+                body = {"customer_id": f"C{(7 * asked + self.number) % 60}", "request_id": f"r-{self.number}-{asked}"}
+                answer = client.post("/v1/decide", json=body)
+                self.status[answer.status_code] += 1
+                if answer.status_code == 200:
+                    self.look(answer.json())
+
+    def look(self, answer):
+        model = answer["versions"]["models"].get("uplift")
+        version = None if model is None else model["version"]
+        self.seen[version] += 1
+        learned = {fate["factors"]["u"] for fate in answer["candidates"] if fate.get("factors", {}).get("learned")}
+        priors = [fate for fate in answer["candidates"] if fate.get("factors", {}).get("learned") is False]
+        right = (not learned) if version is None else (learned <= {SAID[version]} and not priors)
+        if not right:
+            self.mixed.append((version, learned))
+
+
+def test_no_request_is_lost_while_champions_of_effects_come_go_and_are_rolled_back(shop):
+    service = Running(shop).wait()
+    loads = [Load(service, number) for number in range(CONNECTIONS)]
+
+    def all_see(version):
+        before = [load.seen[version] for load in loads]
+        deadline = time.monotonic() + 30
+        while not all(load.seen[version] > was + 3 for load, was in zip(loads, before, strict=True)):
+            assert time.monotonic() < deadline, f"version {version} is not in use; {service.readiness().text}"
+            time.sleep(0.1)
+
+    try:
+        for load in loads:
+            load.start()
+        all_see(None)
+        client = mlflow.MlflowClient(tracking_uri=shop.tracking_uri, registry_uri=shop.tracking_uri)
+        for version in ("1", "2"):
+            assert effect_models.register(shop, told(shop, SAID[version])) == version
+            all_see(version)
+        client.set_registered_model_alias("uplift", "champion", "1")
+        all_see("1")
+        market.registered(shop, "uplift", damaged)
+        deadline = time.monotonic() + 30
+        while not (notes := service.readiness().json()["notes"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert "is damaged" in notes[0]
+        all_see("1")
+        client.delete_registered_model_alias("uplift", "champion")
+        all_see(None)
+    finally:
+        for load in loads:
+            load.done.set()
+        for load in loads:
+            load.join(timeout=30)
+        service.kill()
+    status, seen = sum((load.status for load in loads), Counter()), sum((load.seen for load in loads), Counter())
+    assert set(status) == {200}, status
+    assert status[200] > 200
+    assert set(seen) == {None, "1", "2"}
+    assert [found for load in loads for found in load.mixed] == []
+
+
+def damaged(folder):
+    folder.mkdir(parents=True)
+    (folder / "effects.json").write_text("{")
