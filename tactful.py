@@ -11,6 +11,7 @@ from serving.demo import commands as demo_commands
 from serving.nudges import commands as nudge_commands
 from serving.privacy import commands as privacy_commands
 from training import commands as training_commands
+from training.fatigue import commands as fatigue_commands
 from training.monitor import commands as monitor_commands
 from training.offpolicy import commands as offpolicy_commands
 from training.reports import commands as report_commands
@@ -43,6 +44,7 @@ app.add_typer(features, name="features")
 app.command()(simulate_commands.simulate)
 app.add_typer(training_commands.app)
 app.command(help=tuning_commands.HELP)(tuning_commands.tune)
+app.command(help=fatigue_commands.FATIGUE_HELP)(fatigue_commands.fatigue)
 app.command(help=monitor_commands.HELP)(monitor_commands.monitor)
 app.command(help=retrain_commands.HELP)(retrain_commands.retrain)
 app.add_typer(serving_commands.app)

@@ -1,0 +1,192 @@
+"""Harm as it is served: the file says what the fit says, plans pay, and history is read as it was played."""
+
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from fatigue_market import REACHED, Book, pressure
+
+from features.clock import DAY
+from features.history import History, conform
+from features.ingest_decisions import ingest_decisions
+from features.interactions import CHANNELS
+from features.simulate.capped import Capped
+from features.simulate.market import Market
+from features.simulate.output import write
+from features.simulate.traits import PROFILE
+from features.workspace import Workspace, WorkspaceError
+from serving.decisions.effects.bound import Standing
+from serving.decisions.effects.file import Model
+from training.fatigue import judge
+from training.fatigue.curve import Smooth
+from training.fatigue.fit import Sample, Stated, fit
+from training.fatigue.log import read
+from training.fatigue.often import NUMBERS, STATUSES, plan, status
+from training.fatigue.saturation import counted, saturation
+from training.fatigue.spending import spending
+from training.fatigue.trials import Clock, trials
+
+CUSTOMERS, DAYS = 1200, 80
+
+
+@pytest.fixture(scope="module")
+def learned():
+    """A small market under cap levels, what was learned of it, and the features that customers had: what they said."""
+    market = Market(CUSTOMERS, "plain", seed=11)
+    book = Book(market)
+    market.run(30, None, book.lived)
+    market.run(DAYS, book.of(Capped(0.6, every=2, seed=1)), book.decided_today)
+    decided, happened = book.decided()[0], book.happened()
+    values = market.traits.profile.astype(float)
+    rows = np.arange(len(decided.who))
+    sample = Sample(rows, values[decided.who], list(PROFILE), {})
+    costs = np.full(len(CHANNELS), 0.05)
+    fitted = fit(decided, happened, pressure(), Clock(), Stated(opt_out=3.0, costs=costs), sample)
+    return SimpleNamespace(fitted=fitted, decided=decided, happened=happened, values=values, sample=sample)
+
+
+def model_of(fitted):
+    told = {name: {"contacts": 1} for name in fitted.channels}
+    return fitted.harm.model(fitted.channels, told, horizon_days=60, catalogue_version="c")
+
+
+def test_the_file_says_what_was_fitted_for_any_customer_channel_and_contacts(learned, tmp_path):
+    harm = learned.fitted.harm
+    assert any(one.shown for one in harm.differs.values())
+    model_of(learned.fitted).write(tmp_path)
+    bound = Model.read(tmp_path).bind(list(PROFILE), {})
+    rng, n, now = np.random.default_rng(0), 60, 200 * DAY
+    count = rng.integers(0, 9, n)
+    start = np.concatenate([[0], np.cumsum(count)])
+    channel = rng.choice(REACHED, start[-1])
+    at = now - rng.integers(1, 90 * DAY, start[-1])
+    named = np.array([bound.channels.index(CHANNELS[c]) for c in channel])
+    counts = bound.counted(Standing(start, at, named), np.full(n, now))
+    weigh = np.array([harm.pressure.weights[c] for c in channel]) * 0.5 ** ((now - at) / harm.pressure.half_life)
+    load = np.array([weigh[a:b].sum() for a, b in pairwise(start)])
+    who = rng.integers(0, CUSTOMERS, n)
+    z = harm.standard.z(learned.values[who])
+    for name in learned.fitted.channels:
+        served = bound.effects(learned.values[who], np.array([bound.place("any action", name)]), counts)[:, 0]
+        assert np.allclose(served, harm.money(np.full(n, CHANNELS.index(name)), load, z), rtol=1e-9, atol=1e-9)
+        assert (served >= 0).all()
+    assert len({round(float(one), 9) for one in served}) > 10
+    other = bound.effects(learned.values[who], np.array([bound.place(None, "smoke signals")]), counts)
+    assert np.isfinite(other).all()
+
+
+def test_the_number_recommended_is_the_one_that_pays_most(learned):
+    fitted, gain = learned.fitted, Smooth(np.full(len(CHANNELS), 6.0), 1.0, np.array([-0.4, -0.4, -0.2]))
+    others, checked = np.array([0.0, 0.4, 1.2]), 0
+    for c in REACHED.tolist():
+        best = plan(fitted.harm, gain, c, 0.05, others)
+        week = fitted.harm.pressure.weights[c] * 54 / 7 / np.log(2)
+        for k, load in enumerate(others):
+            x, which = load + NUMBERS * week, np.full(len(NUMBERS), c)
+            each = fitted.harm.prices.margin * gain.at(which, x) - fitted.harm.money(which, x) - 0.05
+            worth = NUMBERS * each
+            assert best.number[k] == NUMBERS[worth.argmax()]
+            assert best.worth[k] == pytest.approx(max(worth.max(), 0.0))
+            checked += best.number[k] > 0
+    assert checked > 0
+
+
+def test_statuses_begin_where_they_say():
+    now = np.array([0.0, 0.4, 0.5, 0.89, 0.9, 1.09, 1.1, 0.0, 0.25])
+    number = np.array([1.0] * 7 + [0.0, 0.0])
+    told = [STATUSES[k] for k in status(now, number)]
+    assert told == ["under", "under", "on target", "on target", "nearly saturated", "nearly saturated", "saturated",
+                    "on target", "saturated"]  # fmt: skip
+
+
+def test_every_customer_stands_somewhere_on_every_channel_that_is_open_to_them(learned):
+    ids = np.array([f"c{k}" for k in range(CUSTOMERS)], object)
+    who, until = np.arange(CUSTOMERS), learned.happened.until
+    z = learned.fitted.harm.standard.z(learned.values)
+    table = saturation(learned.fitted, learned.happened, ids, who, until, z)
+    out = learned.happened.opted_out
+    closed = {(f"c{w}", CHANNELS[c]) for w, c in zip(out.who, out.channel, strict=True)}
+    rows = set(zip(table["customer_id"].to_pylist(), table["channel"].to_pylist(), strict=True))
+    assert rows == {(one, name) for one in ids for name in learned.fitted.channels} - closed
+    touched = learned.happened.contacts
+    recent = (touched.at >= until - 28 * DAY) & (touched.channel == CHANNELS.index("email"))
+    mine = table.filter([name == "email" for name in table["channel"].to_pylist()])
+    found = dict(zip(mine["customer_id"].to_pylist(), mine["contacts_a_week"].to_pylist(), strict=True))
+    number = np.bincount(touched.who[recent], minlength=CUSTOMERS) / 4
+    assert found == {one: number[int(one[1:])] for one in found}
+    assert sum(sum(each.values()) for each in counted(table).values()) == table.num_rows
+    assert sum(each["saturated"] for each in counted(table).values()) > 0
+
+
+def test_later_decisions_prefer_the_model_that_is_right_to_its_opposite(learned):
+    clock = Clock()
+    found = trials(learned.decided, learned.happened, pressure().weights, clock)
+    cell = np.zeros(len(found), np.int64)
+    spent = spending(found, learned.happened.purchases, learned.happened.until, clock, cell, 1)
+    rows = np.flatnonzero(found.at >= 60 * DAY)
+    of = judge.later(found, spent, rows, learned.values[found.who[rows]], list(PROFILE), {}, learned.happened.contacts,
+                     learned.fitted.harm.prices)  # fmt: skip
+    ours = judge.foretold(of, model_of(learned.fitted))
+    assert judge.better(of, ours, -ours).low > 0
+    assert judge.better(of, ours, ours).value == 0
+    told = judge.slope(of, ours)
+    assert told.low < 1.5
+    assert told.high > 0.7
+    doubled = judge.slope(of, 2 * ours)
+    assert doubled.value == pytest.approx(told.value / 2)
+
+
+def test_where_chance_decided_nothing_it_says_what_is_missing(learned):
+    sure = learned.decided
+    always = type(sure)(sure.channels, sure.who, sure.at, sure.made, (sure.chance > 0).astype(np.float32),
+                        np.zeros(len(sure.who)), np.ones(len(sure.who), np.float32))  # fmt: skip
+    with pytest.raises(WorkspaceError, match=r"0 were contacts that chance .* `withholding`.*`cap_levels`"):
+        fit(always, learned.happened, pressure(), Clock())
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    """A workspace with a played market's log, and the same play kept in arrays."""
+    folder = tmp_path_factory.mktemp("played")
+    write(folder / "market", Market(150, "usual", seed=4), 50, Capped(0.5, every=3, seed=2), silent=20)
+    shop = folder / "shop"
+    shop.mkdir()
+    (shop / "tactful.yaml").write_text("name: shop\n")
+    workspace = Workspace.open(shop)
+    for part in sorted((folder / "market" / "interactions").iterdir()):
+        History(workspace).append(conform(pq.read_table(part)), part.name)
+    ingest_decisions(workspace, [folder / "market" / "decisions.parquet"])
+    market = Market(150, "usual", seed=4)
+    book = Book(market)
+    market.run(20, None, book.lived)
+    market.run(30, book.of(Capped(0.5, every=3, seed=2)), book.decided_today)
+    return workspace, book
+
+
+def test_history_is_read_as_it_was_played(played):
+    workspace, book = played
+    log, (decided, _), happened = read(workspace), book.decided(), book.happened()
+    ids = {f"c{k:07}": k for k in range(150)}
+    who = np.array([ids[name] for name in log.ids])
+    order = np.lexsort((log.decided.at, who[log.decided.who]))
+    assert np.array_equal(who[log.decided.who][order], decided.who)
+    assert np.array_equal(np.diff(log.decided.at[order]), np.diff(decided.at))
+    assert np.array_equal(log.decided.made[order], decided.made)
+    assert np.allclose(log.decided.chance[order], decided.chance, atol=1e-6)
+    assert np.allclose(log.decided.silent[order], decided.silent, atol=1e-6)
+    assert np.array_equal(log.decided.level[order], decided.level)
+    for name in ("contacts", "opted_out", "complained", "purchases"):
+        ours, theirs = getattr(log.happened, name), getattr(happened, name)
+        order = np.lexsort((ours.at, who[ours.who]))
+        assert np.array_equal(who[ours.who][order], theirs.who)
+        assert np.array_equal(ours.channel[order], theirs.channel)
+        if name == "purchases":
+            assert np.allclose(ours.amount[order], theirs.amount, atol=0.006)
+
+
+def test_a_workspace_without_decisions_says_where_they_come_from(tmp_path):
+    (tmp_path / "tactful.yaml").write_text("name: shop\n")
+    with pytest.raises(WorkspaceError, match=r"holds no decisions; run `tactful sync`.*`tactful ingest --decisions"):
+        read(Workspace.open(tmp_path))

@@ -1,0 +1,122 @@
+"""A model of harm on later decisions than it was learned from: does what it foretold come true, and which of two does?
+
+With T = sum over channels of (A - p) x harm, the part of what each decision was foretold to cost that chance decided,
+and L what it did cost, mean (L - T)^2 is least for the true harm whatever else moves L (the R-loss; Nie and Wager,
+Biometrika 2021); so two models are compared by the difference, customers taken as wholes. The slope of L on T is 1
+where harm is foretold right.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from serving.decisions.effects.bound import Standing
+from serving.decisions.effects.file import Model
+from training.evaluate import Interval
+from training.fatigue.effects import Z
+from training.fatigue.harm import Prices
+from training.fatigue.spending import FULL, Spending
+from training.fatigue.trials import SILENCE, Events, Trials
+
+#: The least share of a loss that the log must be able to show, for a decision to be judged by.
+SHOWN = 0.05
+#: A slope surely outside of this is no calibration.
+SLOPES = (0.5, 2.0)
+
+
+@dataclass(frozen=True)
+class Later:
+    """Later decisions [n] with the features `values` [n, F] they were made on, and of each: `cost`, what followed in
+    money; `weight`, how much of it the log could show."""
+
+    trials: Trials
+    values: np.ndarray
+    names: Sequence[str]
+    levels: Mapping[str, Sequence[str] | None]
+    contacts: Events
+    cost: np.ndarray
+    weight: np.ndarray
+
+
+def later(
+    trials: Trials,
+    spending: Spending,
+    rows: np.ndarray,
+    values: np.ndarray,
+    names: Sequence[str],
+    levels: Mapping[str, Sequence[str] | None],
+    contacts: Events,
+    prices: Prices,
+) -> Later:
+    """Some trials; those whose losses the log ends too soon to show are left out."""
+    seen = spending.exposure[rows] / FULL
+    shown = seen >= SHOWN
+    rows, values, seen = rows[shown], values[shown], seen[shown]
+    some = trials.rows(rows)
+    cost = some.opted_out @ prices.opt_out + prices.complaint * some.complained
+    cost = cost + prices.margin * spending.lost[rows] / spending.exposure[rows]
+    return Later(some, values, names, levels, contacts, cost, seen**2)
+
+
+def foretold(of: Later, model: Model) -> np.ndarray:
+    """T float64[n], as the service would have foretold it. Raises WorkspaceError where features are lacking."""
+    trials, channels = of.trials, of.trials.channels
+    bound = model.bind(of.names, of.levels)
+    counts = bound.counted(_standing(of, bound.channels), trials.at) if bound.counts else None
+    asked = np.flatnonzero(trials.chance.any(axis=0))
+    which = np.array([bound.place(None, channels[c]) for c in asked], np.int64)
+    harm = np.nan_to_num(bound.effects(of.values, which, counts))
+    decided = (trials.made[:, None] == asked) - trials.chance[:, asked]
+    return np.asarray((decided * harm).sum(axis=1))
+
+
+def stated(of: Later, harms: np.ndarray) -> np.ndarray:
+    """T of a harm [C] that is the same for everybody."""
+    made = np.where(of.trials.made != SILENCE, harms[np.maximum(of.trials.made, 0)], 0.0)
+    return np.asarray(made - of.trials.chance @ harms)
+
+
+def better(of: Later, ours: np.ndarray, theirs: np.ndarray) -> Interval:
+    """By how much `ours` has less loss than `theirs`, a decision."""
+    rest = of.cost - np.average(of.cost, weights=of.weight)
+    gain = of.weight * ((rest - theirs) ** 2 - (rest - ours) ** 2)
+    return _mean(gain, of.weight, of.trials.who)
+
+
+def slope(of: Later, ours: np.ndarray) -> Interval:
+    """Of the cost on what was foretold; NaN where nothing varies."""
+    rest = of.cost - np.average(of.cost, weights=of.weight)
+    divisor = float((of.weight * ours * ours).sum())
+    if divisor <= 0:
+        return Interval(float("nan"), float("-inf"), float("inf"))
+    value = float((of.weight * ours * rest).sum()) / divisor
+    shown = of.weight * ours * (rest - value * ours)
+    error = float(np.sqrt((_by_customer(shown, of.trials.who) ** 2).sum())) / divisor
+    return Interval(value, value - Z * error, value + Z * error)
+
+
+def _mean(value: np.ndarray, weight: np.ndarray, who: np.ndarray) -> Interval:
+    total = float(weight.sum())
+    mean = float(value.sum()) / total
+    error = float(np.sqrt((_by_customer(value - mean * weight, who) ** 2).sum())) / total
+    return Interval(mean, mean - Z * error, mean + Z * error)
+
+
+def _by_customer(value: np.ndarray, who: np.ndarray) -> np.ndarray:
+    _, place = np.unique(who, return_inverse=True)
+    return np.bincount(place, value)
+
+
+def _standing(of: Later, channels: Sequence[str]) -> Standing:
+    """The contacts before each decision, in order of time."""
+    who, at, contacts = of.trials.who, of.trials.at, of.contacts
+    named = np.array([list(channels).index(name) if name in channels else -1 for name in of.trials.channels])
+    instants, rank = np.unique(np.concatenate([contacts.at, at]), return_inverse=True)
+    keys = contacts.who * len(instants) + rank[: len(contacts)]
+    end = np.searchsorted(keys, who * len(instants) + rank[len(contacts) :])
+    begin = np.searchsorted(contacts.who, who)
+    count = end - begin
+    start = np.concatenate([[0], np.cumsum(count)])
+    rows = np.repeat(begin - start[:-1], count) + np.arange(start[-1])
+    return Standing(start, contacts.at[rows], named[contacts.channel[rows]].astype(np.int64))

@@ -1,0 +1,224 @@
+"""A workspace's history as what fatigue is learned from: outbound decisions, contacts, and what customers then did."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features import batch, decision_log
+from features.batch import FeatureMatrix
+from features.catalogue import Catalogue
+from features.clock import DAY
+from features.history import History
+from features.interactions import NOT_CONTACTS, OPTED_OUT, PRESSURE
+from features.workspace import Settings, Workspace, WorkspaceError, read_yaml
+from serving.decisions.policy.contact_policy import ContactPolicy
+from training.dataset import read as read_past
+from training.fatigue.harm import Pressure
+from training.fatigue.trials import SILENCE, Clock, Decided, Events, Happened
+from training.labels import micros
+from training.persons import Persons, among
+
+#: Decisions are read so many days at a time: their distributions are large.
+PIECE = 7 * DAY
+FOREVER = np.iinfo(np.int64).max // 2
+_COLUMNS = ["decided_at", "customer_id", "direction", "treatment_channel", "arm", "experiment", "cap_level", "slots",
+            "distribution"]  # fmt: skip
+COMPLAINED = "complained"
+#: Why a decision is left out, and what the others are.
+_RULES: Mapping[str, Callable[[pa.Table], pa.ChunkedArray]] = {
+    "inbound": lambda table: pc.equal(table["direction"], "outbound"),
+    "with several slots": lambda table: pc.less_equal(pc.fill_null(table["slots"], 1), 1),
+    "without a distribution": lambda table: pc.greater(pc.list_value_length(table["distribution"]), 0),
+}
+
+
+@dataclass(frozen=True)
+class Log:
+    """Decisions and what happened, with `ids` (object) of the customers by number, and why decisions were left out."""
+
+    decided: Decided
+    happened: Happened
+    pressure: Pressure
+    ids: np.ndarray
+    left_out: Mapping[str, int]
+
+    def clock(self, soon: float, sale: float, lasts: float) -> Clock:
+        """Days, and the half-life of pressure."""
+        return Clock(round(soon * DAY), round(sale * DAY), round(lasts * DAY), self.pressure.half_life)
+
+
+def read(workspace: Workspace, since: int | None = None, until: int | None = None) -> Log:
+    """Everything that history knows. Raises WorkspaceError where it holds no outbound decisions."""
+    history = History(workspace)
+    interactions = history.interactions(["customer_id", "occurred_at", "received_at", "channel", "direction", "type",
+                                         "value", "topic", "decision_id"])  # fmt: skip
+    contacts = history.contacts()
+    people = _People.of(history, interactions, contacts, workspace.settings)
+    channels = tuple(dict.fromkeys([*workspace.settings.channels, *_words(interactions["channel"])]))
+    decided, left_out = _decided(history, people, channels, since, until)
+    happened = _happened(interactions, contacts, people, channels, workspace.settings)
+    return Log(decided, happened, pressure_of(workspace, channels), people.ids, left_out)
+
+
+def pressure_of(workspace: Workspace, channels: Sequence[str]) -> Pressure:
+    """As the contact policy weighs contacts, else as Godfrey, Seiders and Voss found (features/interactions.py)."""
+    stated = None
+    if workspace.policy_file.is_file():
+        stated = read_yaml(workspace.policy_file, ContactPolicy).pressure
+    if stated is None:
+        weights = np.array([PRESSURE.get(name, PRESSURE["email"]) for name in channels])
+        return Pressure(tuple(channels), weights, PRESSURE["email"], 54 * DAY)
+    weights = np.array([stated.weight(name) for name in channels]) / stated.limit
+    return Pressure(tuple(channels), weights, stated.other / stated.limit, stated.half)
+
+
+def features_of(workspace: Workspace, log: Log, rows: np.ndarray, catalogue: Catalogue) -> FeatureMatrix:
+    """Of some decisions, as of when they were made."""
+    asked = log.ids[log.decided.who[rows]]
+    return batch.compute_at(read_past(workspace), asked, log.decided.at[rows], catalogue, workspace.settings)
+
+
+@dataclass(frozen=True)
+class _People:
+    """The person behind every id, as known by the end of the log."""
+
+    ids: np.ndarray
+    person: np.ndarray
+    place: pd.Index
+
+    @classmethod
+    def of(cls, history: History, interactions: pa.Table, contacts: pa.Table, settings: Settings) -> "_People":
+        tables = [interactions, decision_log.read(history, ["customer_id"])]
+        tables += [contacts] if contacts.num_rows else []
+        known = [pc.unique(table["customer_id"].cast(pa.string())) for table in tables]
+        ids = pc.unique(pa.concat_arrays(known)).to_pylist()
+        persons = Persons.of(np.array(ids, object), history.links(), settings)
+        return cls(persons.ids, persons.at(FOREVER), pd.Index(persons.ids))
+
+    def number(self, column: pa.ChunkedArray) -> np.ndarray:
+        """int64[n], of customer ids."""
+        coded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+        if isinstance(coded, pa.ChunkedArray):
+            coded = coded.combine_chunks()
+        found = self.place.get_indexer(pd.Index(np.array(coded.dictionary.to_pylist(), object)))
+        return np.asarray(self.person[found][coded.indices.to_numpy(zero_copy_only=False)], np.int64)
+
+
+def _decided(
+    history: History, people: _People, channels: tuple[str, ...], since: int | None, until: int | None
+) -> tuple[Decided, dict[str, int]]:
+    instants = micros(decision_log.read(history, ["decided_at"], since, until)["decided_at"])
+    if not len(instants):
+        raise WorkspaceError(
+            f"{history.folder}: holds no decisions; run `tactful sync` to bring those of the live store there, or"
+            " `tactful ingest --decisions FILE`"
+        )
+    left_out = dict.fromkeys(_RULES, 0)
+    parts = []
+    for begin in range(int(instants.min()), int(instants.max()) + 1, PIECE):
+        end = min(begin + PIECE, int(instants.max()) + 1)
+        table = decision_log.read(history, _COLUMNS, begin, end)
+        for why, rule in _RULES.items():
+            kept = table.filter(pc.fill_null(rule(table), False))
+            left_out[why] += table.num_rows - kept.num_rows
+            table = kept
+        if table.num_rows:
+            parts.append(_arrays(table, people, channels))
+    if not parts:
+        raise WorkspaceError(
+            f"{history.folder}: of {len(instants):,} decisions none was outbound with its distribution: contacts that"
+            " nobody could have been spared say nothing of what one more costs"
+        )
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return Decided.of(channels, *columns), {why: count for why, count in left_out.items() if count}
+
+
+def _arrays(table: pa.Table, people: _People, channels: tuple[str, ...]) -> tuple[np.ndarray, ...]:
+    """who, at, made, chance, silent, level of decisions."""
+    lists = table["distribution"].combine_chunks()
+    cells = lists.flatten()
+    row = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
+    chance = cells.field("probability").to_numpy(zero_copy_only=False)
+    ghost = pc.fill_null(cells.field("ghost"), False).to_numpy(zero_copy_only=False)
+    quiet = ghost | cells.field("action").is_null().to_numpy(zero_copy_only=False)
+    channel = _positions(cells.field("channel"), channels)
+    n, c = len(table), len(channels)
+    made = ~quiet & (channel >= 0)
+    by_channel = np.bincount(row[made] * c + channel[made], chance[made], minlength=n * c).reshape(n, c)
+    level = pc.fill_null(table["cap_level"], 1.0).to_numpy().astype(np.float32)
+    # held out, or in an experiment: other caps were not what chance gave them
+    apart = (
+        ~pc.fill_null(pc.equal(table["arm"], "treated"), True).to_numpy() | table["experiment"].is_valid().to_numpy()
+    )
+    return (
+        people.number(table["customer_id"]),
+        micros(table["decided_at"]),
+        _positions(table["treatment_channel"].combine_chunks(), channels).astype(np.int16),
+        by_channel.astype(np.float32),
+        np.bincount(row[quiet], chance[quiet], minlength=n),
+        np.where(apart, np.float32(np.nan), level),
+    )
+
+
+def _happened(
+    interactions: pa.Table, contacts: pa.Table, people: _People, channels: tuple[str, ...], settings: Settings
+) -> Happened:
+    who, at = people.number(interactions["customer_id"]), micros(interactions["occurred_at"])
+    channel = _positions(interactions["channel"].combine_chunks(), channels)
+    value = np.nan_to_num(interactions["value"].to_numpy())
+    sensitive = among(interactions["topic"], list(settings.sensitive_topics))
+
+    def of(rows: np.ndarray) -> Events:
+        return Events.of(who[rows], at[rows], channel[rows], value[rows])
+
+    outbound = among(interactions["direction"], ["outbound"]) & ~among(interactions["type"], list(NOT_CONTACTS))
+    touches = of(outbound & ~_logged(interactions, contacts))
+    ours = _contacts(contacts, people, channels)
+    both = Events.of(*(np.concatenate([getattr(touches, name), getattr(ours, name)])
+                       for name in ("who", "at", "channel", "amount")))  # fmt: skip
+    until = int(micros(interactions["received_at"]).max()) + 1 if interactions.num_rows else 0
+    return Happened(
+        both,
+        of(among(interactions["type"], [OPTED_OUT])),
+        of(among(interactions["type"], [COMPLAINED])),
+        of(among(interactions["type"], list(settings.goal)) & ~sensitive),
+        until,
+    )
+
+
+def _contacts(contacts: pa.Table, people: _People, channels: tuple[str, ...]) -> Events:
+    """Those that were sent, once each."""
+    if not contacts.num_rows:
+        nobody = np.zeros(0, np.int64)
+        return Events.of(nobody, nobody, nobody, np.zeros(0))
+    sent = contacts.filter(pc.equal(contacts["status"], "sent"))
+    return Events.of(
+        people.number(sent["customer_id"]),
+        micros(sent["changed_at"]),
+        _positions(sent["channel"].combine_chunks(), channels),
+        np.ones(len(sent)),
+    )
+
+
+def _logged(interactions: pa.Table, contacts: pa.Table) -> np.ndarray:
+    """bool[n]: interactions that are the trace of a contact in our own log: it counts once."""
+    if not contacts.num_rows:
+        return np.zeros(interactions.num_rows, bool)
+    return (
+        pc.fill_null(pc.is_in(interactions["decision_id"], contacts["decision_id"].combine_chunks()), False).to_numpy()
+        & interactions["decision_id"].is_valid().to_numpy()
+    )
+
+
+def _positions(column: pa.Array, words: Sequence[str]) -> np.ndarray:
+    """int64[n]: of each text among `words`, SILENCE for null and others."""
+    return np.asarray(pc.fill_null(pc.index_in(column, pa.array(words, pa.string())), SILENCE).to_numpy(
+        zero_copy_only=False), np.int64)  # fmt: skip
+
+
+def _words(column: pa.ChunkedArray) -> list[str]:
+    return [str(word) for word in pc.unique(column).to_pylist()]

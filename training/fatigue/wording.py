@@ -1,0 +1,60 @@
+"""What was found, in lines for a terminal."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from training.evaluate import Interval
+from training.fatigue.curve import LOST
+from training.fatigue.fit import Fitted
+from training.fatigue.report import Judged
+
+
+def lines(told: Mapping[str, Any], fitted: Fitted, judged: Judged | None) -> Iterator[str]:
+    """Channels first, then who, levels, and how it did on later decisions."""
+    for name, one in told["channels"].items():
+        effects = {key: found["all"] for key, found in one["effects"].items()}
+        yield (
+            f"{name}: {one['contacts']:,} contacts; one more costs {one['harm'][0]:.3f} without pressure,"
+            f" {one['harm'][2]:.3f} at the tolerable load, {one['harm'][3]:.3f} at twice that"
+        )
+        rates = ", ".join(f"{key}s {_share(effects[key])}" for key in ("opt-out", "complaint"))
+        yield f"    per contact: {rates}, lost spending {_money(effects[LOST])}, sales {_money(effects['gain'])}"
+        yield (
+            f"    an opt-out is priced at {one['opt_out_costs']:.2f}; {one['recommended_a_week']:.2f} contacts a week"
+            " earn most, alone and with the average customer"
+        )
+    shown = [name for name, one in told["differs"].items() if one["shown"]]
+    yield f"customers differ in: {', '.join(shown)}" if shown else "no difference between customers is shown"
+    yield from _levels(fitted)
+    if judged is not None:
+        yield (
+            f"on {judged.decisions:,} later decisions: slope of cost on harm foretold {judged.slope:.2f}; loss less"
+            f" than with the policy's stated harm by {judged.over_stated:+.3g}"
+        )
+    for why, count in told["left_out"].items():
+        yield f"left out: {count:,} decisions {why}"
+
+
+def _levels(fitted: Fitted) -> Iterator[str]:
+    if not fitted.levels.levels:
+        yield (
+            "cap levels: none were randomised, so pressure differed by the customer's own history; state `cap_levels`"
+            " in contact_policy.yaml to see what all of one more contact's consequences come to"
+        )
+        return
+    if fitted.levels.uneven_p < 0.001:
+        yield f"cap levels: mind, earlier spending differs between them (p = {fitted.levels.uneven_p:.1g})"
+    for one in fitted.levels.steps:
+        yield (
+            f"caps x {one.lower:g} to x {one.upper:g}, {one.contacts:.2f} contacts a week: one more brings"
+            f" {one.money:+.2f} of spending, all its consequences together, {one.opted_out:.4f} opt-outs,"
+            f" {one.complained:.4f} complaints"
+        )
+
+
+def _share(one: Mapping[str, float]) -> str:
+    return f"{Interval(one['value'], one['low'], one['high']):.2%}"
+
+
+def _money(one: Mapping[str, float]) -> str:
+    return f"{Interval(one['value'], one['low'], one['high']):.2f}"
