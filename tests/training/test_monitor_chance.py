@@ -220,7 +220,7 @@ def test_a_class_that_is_empty_rings_where_it_was_expected():
 @pytest.mark.slow
 def test_matured_labels_of_a_model_that_is_right_do_not_ring():
     """The training's own AUC is as uncertain as it says."""
-    random, looks, rang = np.random.default_rng(9), 150, 0
+    random, looks, rang = np.random.default_rng(9), 60, 0
     truth = np.mean([Quality.of(*rows(random, 2_000)).judged.auc.value for _ in range(10)])
     for _ in range(looks):
         then = truth + random.normal(0, 0.01)

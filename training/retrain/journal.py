@@ -44,7 +44,6 @@ class Journal:
         found = cls._read(folder)
         if found is not None and found.setup == setup and now - clock.parse_instant(found.started_at) < TAKEN_UP:
             found.taken_up += 1
-            found.save()
             return found, None
         began = clock.isoformat(now)
         name = f"{began[:19].replace(':', '')}-{os.urandom(3).hex()}"

@@ -38,6 +38,7 @@ def retrain(
         journal, given_up = Journal.begin(workspace, steps.setup(workspace))
         if given_up is not None:
             _give_up(workspace, given_up)
+        journal.save()
         return _run(workspace, journal, kinds, syncs, force, tell)
 
 

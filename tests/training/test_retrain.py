@@ -1,0 +1,224 @@
+"""The order of a retraining's steps: each once, resumed, refused, given up, nothing new, one at a time, told."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from features.catalogue import DEFAULT
+from features.clock import DAY
+from features.daylog import held
+from features.workspace import Workspace, WorkspaceError
+from training.dataset import Dataset, Part, plain
+from training.retrain import commands, journal, parts, run, steps
+from training.retrain.run import retrain
+from training.windows import Windows
+
+app = typer.Typer()
+app.command()(commands.retrain)
+KINDS = ("churn", "propensity")
+
+
+class World:
+    """Steps that only say that they were done; `fails` names one that raises, once."""
+
+    def __init__(self, monkeypatch, folder):
+        folder.mkdir()
+        (folder / "tactful.yaml").write_text("")
+        self.workspace = Workspace.open(folder)
+        self.done, self.fails, self.refused, self.alarm, self.data = [], None, set(), False, "d1"
+        monkeypatch.setattr(steps, "setup", lambda _: "s1")
+        monkeypatch.setattr(steps, "data", lambda _: self.data)
+        monkeypatch.setattr(run, "_champions", lambda _, kinds: dict.fromkeys(kinds, "6"))
+        for name in ("features", "train", "promote"):
+            monkeypatch.setattr(steps, name, self.step(name))
+        monkeypatch.setattr(steps, "look", self.look)
+        monkeypatch.setattr(run.leftovers, "version", lambda *_: None)
+
+    def step(self, name):
+        def work(_workspace, _journal, kind):
+            self.note(f"{kind}: {name}")
+            if name == "features" and kind in self.refused:
+                return {"refused": f"no {kind} to be had"}
+            if name == "promote":
+                return {"alias": "champion", "reason": "not worse", "version": "7", "figures": {"auc": [0.8, 0.7, 0.9]}}
+            return {"rows": {"test": 5}} if name == "features" else {"version": "7", "run_id": "r"}
+
+        return work
+
+    def look(self, _workspace):
+        self.note("look")
+        return {"alarm": self.alarm, "headline": "looked", "rings": ["churn: AUC fell"] if self.alarm else []}
+
+    def sync(self, _workspace):
+        self.note("sync")
+        return {"decisions": "3 received"}
+
+    def note(self, name):
+        if self.fails == name:
+            self.fails = None
+            raise RuntimeError("the disk\nis full")
+        self.done.append(name)
+
+    def __call__(self, kinds=KINDS, **options):
+        return retrain(self.workspace, kinds, [self.sync], **options)
+
+    @property
+    def left(self):
+        return sorted(path.name for path in (self.workspace.folder / "state" / "retrain").iterdir())
+
+
+@pytest.fixture
+def world(monkeypatch, tmp_path):
+    return World(monkeypatch, tmp_path / "shop")
+
+
+WHOLE = ["sync", *(f"{kind}: {name}" for kind in KINDS for name in ("features", "train", "promote")), "look"]
+
+
+def test_every_step_in_order_and_nothing_left(world):
+    summary = world()
+    assert world.done == WHOLE
+    assert world.left == ["last.json"]
+    assert summary.outcome == "trained"
+    assert summary.models["churn"].before == "6"
+    assert not summary.alarm
+    assert summary.lines()[:2] == ["decisions: 3 received", "churn version 7: champion, not worse"]
+
+
+@pytest.mark.parametrize("at", WHOLE)
+def test_what_fails_is_said_and_gone_on_with(world, at):
+    world.fails = at
+    with pytest.raises(WorkspaceError, match=rf"^{at}: RuntimeError: the disk is full; the same command goes on"):
+        world()
+    assert world.done == WHOLE[: WHOLE.index(at)]
+    assert "journal.json" in world.left
+    assert world().taken_up == 1
+    assert world.done == WHOLE
+    assert world.left == ["last.json"]
+
+
+def test_nothing_new_trains_nothing_unless_asked_to(world):
+    world()
+    again = world()
+    assert again.outcome == "nothing_new"
+    assert world.done == [*WHOLE, "sync"]
+    assert "no model was trained" in again.lines()[-1]
+    assert world().outcome == "nothing_new"  # also after a run that trained nothing
+    assert world(force=True).outcome == "trained"
+    world.data = "d2"
+    assert world().outcome == "trained"
+    assert world(kinds=("churn",)).outcome == "trained"
+
+
+def test_a_kind_that_data_do_not_allow_is_left_out_and_somebody_should_look(world):
+    world.refused = {"propensity"}
+    summary = world()
+    assert [name for name in WHOLE if name not in world.done] == ["propensity: train", "propensity: promote"]
+    assert summary.models["propensity"].reason == "no propensity to be had"
+    assert summary.alarm  # it has a champion, which now grows old
+    assert "propensity: not trained: no propensity to be had" in summary.lines()
+
+
+def test_a_kind_that_never_had_a_champion_may_be_refused(world, monkeypatch):
+    monkeypatch.setattr(run, "_champions", lambda _, kinds: dict.fromkeys(kinds))
+    world.refused = {"propensity"}
+    assert not world().alarm
+
+
+def test_a_run_under_other_settings_or_of_long_ago_begins_anew(world, monkeypatch):
+    world.fails = "churn: train"
+    with pytest.raises(WorkspaceError):
+        world()
+    monkeypatch.setattr(steps, "setup", lambda _: "s2")
+    assert world().taken_up == 0
+    assert world.done == [*WHOLE[:2], *WHOLE]
+    world.done, world.fails, world.data = [], "churn: train", "d2"
+    with pytest.raises(WorkspaceError):
+        world()
+    later = journal.clock.Clock().now() + DAY + 1
+    monkeypatch.setattr(journal.clock.Clock, "now", lambda _: later)
+    assert world().taken_up == 0
+    assert world.done == [*WHOLE[:2], *WHOLE]
+
+
+def test_a_kill_between_the_last_two_writes_is_no_unfinished_run(world, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(journal.Journal, "forget", lambda _: None)
+        world()
+    assert world.left == ["journal.json", "last.json"]
+    assert world().outcome == "nothing_new"
+    assert world.left == ["last.json"]
+
+
+def test_one_at_a_time(world):
+    state = world.workspace.folder / "state"
+    state.mkdir()
+    refused = pytest.raises(WorkspaceError, match="another `tactful retrain` is under way in")
+    with held(state / "retrain.lock", "busy"), refused:
+        world()
+    assert world.done == []
+    assert world().outcome == "trained"
+
+
+def test_a_damaged_journal_says_what_to_do(world):
+    folder = world.workspace.folder / "state" / "retrain"
+    folder.mkdir(parents=True)
+    (folder / "journal.json").write_text('{"id": 3}')
+    with pytest.raises(WorkspaceError, match=r"journal.json: cannot be read .*; delete it to begin anew"):
+        world()
+
+
+@pytest.mark.parametrize("alarm", [False, True])
+def test_the_command_says_it_as_text_as_json_and_by_its_exit_code(world, monkeypatch, tmp_path, alarm):
+    monkeypatch.setattr(commands, "before", [world.sync])
+    world.alarm = alarm
+    shown = CliRunner().invoke(app, ["-w", str(world.workspace.folder), "--out", str(tmp_path / "r.json")])
+    assert shown.exit_code == int(alarm), shown.output
+    assert ("churn: AUC fell" in shown.stdout) == alarm
+    assert "[1/9] history" in shown.stderr
+    said = json.loads((tmp_path / "r.json").read_text())
+    assert (said["outcome"], said["models"]["churn"]["version"]) == ("trained", "7")
+    assert said == json.loads((world.workspace.folder / "state" / "retrain" / "last.json").read_text())
+    world.fails, world.data = "look", "d2"
+    broken = CliRunner().invoke(app, ["-w", str(world.workspace.folder)])
+    assert broken.exit_code == 2
+    assert "look: RuntimeError: the disk is full" in " ".join(broken.stderr.split())
+    assert CliRunner().invoke(app, ["-w", str(tmp_path / "no")]).exit_code == 2
+    assert CliRunner().invoke(app, ["-w", str(world.workspace.folder), "--only", "weather"]).exit_code == 2
+
+
+def dataset():
+    random = np.random.default_rng(0)
+
+    def part(count):
+        frame = pd.DataFrame({"x": random.normal(size=count), "none": np.nan, "whole": random.integers(0, 9, count)})
+        frame.loc[: count // 3, "x"] = np.nan
+        frame["label"] = random.choice(np.array(["web", "nan", "", np.nan], object), count)
+        frame["never"] = np.full(count, np.nan, object)
+        customer = np.array([f"ü{i}" for i in range(count)], object)
+        return Part(customer, np.arange(count) * DAY, (np.arange(count) % 2).astype(float), plain(frame))
+
+    windows = Windows((1, 2), (), (3,), 4, DAY)
+    return Dataset(
+        "churn", part(50), part(1), part(7), part(9), windows, 1, DEFAULT, ("label", "never"), ("label",), "ab"
+    )
+
+
+def test_a_data_set_comes_back_from_disk_as_it_was(tmp_path):
+    made = dataset()
+    parts.write(tmp_path / "churn", made)
+    parts.write(tmp_path / "churn", made)  # as after a kill
+    back = parts.read(tmp_path / "churn", DEFAULT)
+    for name, part in made.parts.items():
+        found = back.parts[name]
+        pd.testing.assert_frame_equal(found.frame, part.frame, check_exact=True)
+        for field in ("customer", "as_of", "label"):
+            np.testing.assert_array_equal(getattr(found, field), getattr(part, field))
+            assert getattr(found, field).dtype == getattr(part, field).dtype
+    for name in ("kind", "windows", "horizon_days", "categories", "action_features", "fingerprint", "catalogue"):
+        assert getattr(back, name) == getattr(made, name)
+    assert [path.name for path in tmp_path.iterdir()] == ["churn"]
