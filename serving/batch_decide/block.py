@@ -4,7 +4,7 @@ Features come from the store's states, as the service's do; the model scores the
 rules, guard and draw are asked in arrays.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import pairwise
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serving import scoring
+from serving.batch_decide.beside import Beside, Shadowed, described, said
 from serving.batch_decide.rules import Rules
 from serving.champions import Champion
 from serving.decisions.bench import Live
@@ -21,7 +22,7 @@ from serving.decisions.customer import Customer
 from serving.decisions.eligibility import STAGES
 from serving.decisions.many import Board, Crowd, Drawn, decided
 from serving.decisions.many.columns import Columns, Rows
-from serving.decisions.many.draw import RULE, TOO_NEW
+from serving.decisions.many.draw import GUARD, RULE, TOO_NEW
 from serving.decisions.policy import Playbook
 from serving.decisions.request import Request
 from serving.panel import Panel
@@ -41,9 +42,10 @@ class Frame:
         self.channel, self.context, self.dry_run = channel, dict(context), dry_run
         self.board = Board.of(self.playbook, channel, scoring.positives(self.champions))
         self.panel = Panel(self.champions, self.board.candidates)
+        self.rivals = Beside(engine.rivals, self.champions, self.board.candidates, dry_run)
         self.rules = Rules(self.board, self.vectors, channel, self.context)
         self.said: dict[str, str] = {}  # why, by action, to whoever is told nothing of their own
-        models = {kind: champion.describe() for kind, champion in self.champions.items()}
+        models = described(self.champions)
         self.columns = Columns(self.board, {"catalogue_version": self.vectors.catalogue.version, "models": models})
 
     def block(
@@ -60,7 +62,8 @@ class Frame:
             self.board, known.crowd, known.chances, np.array(uniforms), known.codes, known.learned,
             value_all=self.dry_run, harms=known.harms,
         )  # fmt: skip
-        return Block(known, uniforms, drawn, self.columns.block(drawn), told)
+        said = self.rivals.shadows(self, known, threads)
+        return Block(known, uniforms, drawn, self.columns.block(drawn), told, said)
 
     def _known(self, requests: Sequence[Request], spent: Sequence[Collection[str]], threads: int) -> "Known":
         reads = self.store.read_many([request.customer_id for request in requests])
@@ -68,14 +71,13 @@ class Frame:
         customers = [read.customer for read in reads]
         now = [customer.now(at) for customer in customers]
         values = self._values(reads, now)
-        age, panel = self.playbook.policy.signals.age, self.panel
+        age = self.playbook.policy.signals.age
         earlier = cache(lambda: self._values(reads, [at - age for at in now]))
-        churn = panel.churn(values, threads)
-        chances, learned = panel.chances(values, earlier, threads), panel.learned(values, earlier, threads)
-        crowd = Crowd.packed(customers, self.board, now, spent, counted=panel.counted)
-        harms = panel.harms(values, crowd.contacts, crowd.now, threads)
-        codes = self.rules.codes(customers, now, values, churn)
-        return Known(self, requests, customers, now, values, churn, chances, learned, harms, crowd, codes, spent)
+        crowd = Crowd.packed(customers, self.board, now, spent, counted=self.panel.counted)
+        told = said(self.panel, values, earlier, crowd, threads)
+        told = self.rivals.challenged(self, customers, values, earlier, crowd, told, threads)
+        codes = self.rules.codes(customers, now, values, told.churn)
+        return Known(self, requests, customers, now, values, earlier, *told, crowd, codes, spent)
 
     def _values(self, reads: Sequence[Read], now: Sequence[int]) -> np.ndarray:
         values = np.empty((len(reads), len(self.vectors.catalogue)))
@@ -94,6 +96,7 @@ class Known:
     customers: Sequence[Customer]
     now: Sequence[int]
     values: np.ndarray
+    earlier: Callable[[], np.ndarray]
     churn: np.ndarray | None
     chances: np.ndarray | None
     learned: np.ndarray | None
@@ -136,6 +139,17 @@ class Block:
     drawn: Drawn
     rows: Rows
     told: Mapping[tuple[int, int], str]
+    said: Mapping[str, Shadowed]
+
+    def beside(self, i: int) -> dict[str, Any]:
+        """What a row's document says of models that are not all champions."""
+        rivals = self.known.frame.rivals
+        found = {"models": rivals.models} if rivals.models and self.known.crowd.arms[i].challenger else {}
+        if not self.said:
+            return found
+        stage = self.drawn.stage[i]
+        asked = np.flatnonzero((stage != GUARD) & (stage < RULE)).tolist()
+        return found | {"shadow": {kind: each.row(i, asked) for kind, each in self.said.items()}}
 
     @cached_property
     def picks(self) -> list[tuple[int, bool, int]]:

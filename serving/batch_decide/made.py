@@ -1,7 +1,7 @@
 """One decision of a batch: what the store commits, what the report tells, and its document where somebody reads it."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from serving.decisions.request import Request
 from serving.decisions.slots import contact_of
 
 Row = dict[str, Any]
+#: Most of a batch happens at one moment.
+_iso = lru_cache(maxsize=4_096)(clock.isoformat)
 
 
 class Made:
@@ -93,7 +95,7 @@ class Made:
             "action": None if chosen is None else chosen.action.name,
             "channel": None if chosen is None else chosen.channel,
             "contact_id": None if reserved is None else reserved.contact_id,
-            "expires_at": None if reserved is None else clock.isoformat(reserved.expires_at),
+            "expires_at": None if reserved is None else _iso(reserved.expires_at),
             "expected_value": None if chosen is None else self.worth,
             "arm": self._known.crowd.arms[self.place].holdout,
             "deferred_to": self._deferred_to,
@@ -110,7 +112,7 @@ class Made:
             "decision_id": request.decision_id,
             "request_id": request.request_id,
             "customer_id": request.customer_id,
-            "at": clock.isoformat(self.at),
+            "at": _iso(self.at),
             "action": None if chosen is None else chosen.action.name,
             "treatment_channel": None if chosen is None else chosen.channel,
             "ghost": None if ghost is None else ghost.action.name,
@@ -118,7 +120,7 @@ class Made:
             "reason": self._reason,
             "says": None if chosen is None else self._says(chosen.action),
             "contact_id": None if reserved is None else reserved.contact_id,
-            "expires_at": None if reserved is None else clock.isoformat(reserved.expires_at),
+            "expires_at": None if reserved is None else _iso(reserved.expires_at),
             "uniform": self.block.uniforms[i],
             "arm": known.crowd.arms[i].holdout,
             "churn": None if known.churn is None else known.churn[i],
@@ -128,7 +130,7 @@ class Made:
             "arms": known.crowd.arms[i].as_dict(),
             "deferred_to": self._deferred_to,
         }
-        return head | self.block.rows.fates(i, self._told(), self._tripped())
+        return head | self.block.beside(i) | self.block.rows.fates(i, self._told(), self._tripped())
 
     def document(self) -> Mapping[str, Any]:
         """All of it, as a single decision would have logged it."""
@@ -165,7 +167,7 @@ class Made:
             return None
         refused = np.flatnonzero(stages == draw.GUARD).tolist()
         moments = [at for j in refused if (at := self._verdicts[j].passes_at) is not None]
-        return clock.isoformat(min(moments)) if moments else None
+        return _iso(min(moments)) if moments else None
 
     @cached_property
     def _verdicts(self) -> dict[int, Verdict]:
@@ -208,7 +210,7 @@ class Made:
         own: dict[str, Any] = {}
         for j, (refusals, passes_at) in self._verdicts.items():
             if passes_at not in until:
-                until[passes_at] = clock.isoformat(passes_at or 0)
+                until[passes_at] = _iso(passes_at or 0)
             own[str(j)] = [trips.setdefault(trip, len(trips)) for trip in refusals], until[passes_at]
         return [trip.as_dict() for trip in trips], own
 
@@ -250,6 +252,16 @@ class Repeated:
             "channel": logged["treatment_channel"],
             "expected_value": worth,
         }
+
+
+class Unread:
+    """Of whom what is kept is damaged: nothing is decided about them, and nothing logged."""
+
+    def __init__(self, customer_id: str, why: str) -> None:
+        self.customer_id, self._why = customer_id, why
+
+    def row(self) -> Row:
+        return {"customer_id": self.customer_id, "reason": f"cannot be read: {self._why}"}
 
 
 _REASONS = {

@@ -11,11 +11,12 @@ from worlds import policy
 
 from features import decision_log
 from features.history import History
+from serving.batch_decide import Runner
 from serving.decisions.arms import arms
 from serving.decisions.eligibility import candidates
 from serving.decisions.policy import ContactPolicy
 from serving.decisions.replay import replay
-from serving.engine import Engine
+from serving.engine import Engine, deciding
 from serving.schemas import DecideRequest, ExplainRequest
 from serving.scoring import inputs_of
 from serving.sync import sync
@@ -179,3 +180,33 @@ def test_shadows_are_logged_and_decide_nothing(shop):
     assert len(rows) == 13
     assert {row["challenger"] for row in rows} == {False}
     assert {said["kind"] for row in rows for said in row["shadow"]} == {"churn", "propensity"}
+
+
+def test_a_batch_says_of_challengers_and_shadows_what_the_service_says(shop):
+    market.register(shop, "propensity", seed=7, alias="challenger")
+    market.register(shop, "churn", seed=9, alias="challenger")
+    market.register(shop, "propensity", seed=11, alias="shadow")
+    market.register(shop, "churn", seed=8, alias="shadow")
+    engine = opened(shop, SHARE)
+    try:
+        runner, customers = Runner(engine, "spring", None), market.customers(30)
+        alone = {}
+        for customer in customers:
+            read = engine.read(customer)
+            asked = runner.request(customer)
+            made = deciding._decided(engine, asked, read, market.START, runner.uniform(customer))
+            alone[customer] = orjson.loads(made.to_bytes())
+        found = [each.document() for piece in runner.run([customers[:11], customers[11:]]) for each in piece]
+        assert {each["customer_id"]: each for each in found} == alone
+        logged = [orjson.loads(engine.store.decision(each["decision_id"])) for each in found]
+        assert {each["customer_id"]: each for each in logged} == alone
+        assert {each["arms"]["challenger"] for each in found} == {True, False}
+        assert len({len(each["shadow"]["propensity"]["scores"]) for each in found}) > 1
+        for each in logged:
+            assert versions(each)["churn"] == (("2", "challenger") if each["arms"]["challenger"] else ("1", None))
+            assert orjson.loads(replay(each, engine.playbook).to_bytes()) == each
+        dry = Runner(engine, "dry", "email", dry_run=True)
+        (piece,) = dry.run([customers[:3]])
+        assert all("shadow" not in each.document() for each in piece)
+    finally:
+        engine.close()
