@@ -31,6 +31,9 @@ class Caused:
         self._in_money = model.unit == MONEY
         self._places: dict[tuple[str, str], int] = {}
         self._channels = {channel: k for k, channel in enumerate(self.bound.channels)}
+        # asked once where it is loaded: what numba has to compile is no decision's wait
+        counts = self.bound.counted(self.counted((), 0), np.zeros(1, np.int64))
+        self._effects(np.zeros((1, len(names))), np.zeros(0, np.int64), counts, threads=1)
 
     @classmethod
     def load(cls, folder: Path, names: Sequence[str], levels: Mapping[str, Sequence[str] | None]) -> "Caused":

@@ -71,12 +71,8 @@ class Engine:
         self.rivals.poll()
         values = self.vectors.of(self.read("").state, self.clock.now())
         found = scoring.scores(self.vectors, self.champions.current, values)
-        asked = candidates(self.playbook.actions, None)
-        for model in (found.propensity, found.uplift):
-            if model is not None:
-                model(asked)
-        if found.harm is not None:
-            found.harm(asked, (), self.clock.now())
+        if found.propensity is not None:
+            found.propensity(candidates(self.playbook.actions, None))
         self._warm = True
 
     def refresh(self, models: bool = True) -> bool:

@@ -78,3 +78,21 @@ def test_damaged_machine_code_costs_a_compilation(copy):
     for path in Path(own).glob("hashing._hash_slice-*.nb?"):
         path.write_bytes(path.read_bytes()[:100])
     assert answer(start(copy)) == [own, "0"]
+
+
+def test_an_edit_beside_a_called_function_in_another_folder_is_noticed(tmp_path):
+    for folder in ("caller", "called"):
+        (tmp_path / folder).mkdir()
+    source = (
+        "from part import part\nfrom features.kernel.jit import compiled\n@compiled\ndef whole(x): return part(x)\n"
+    )
+    (tmp_path / "caller" / "whole.py").write_text(source)
+    found = [str(tmp_path / "caller"), str(tmp_path / "called"), str(PACKAGE.parent)]
+    settings = os.environ | {"PYTHONPATH": os.pathsep.join(found), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    program = [sys.executable, "-c", "from whole import whole; print(whole(40))"]
+    for added in (1, 2):
+        (tmp_path / "called" / "part.py").write_text(
+            f"from numba import njit\n@njit\ndef part(x): return x + {added}\n"
+        )
+        done = subprocess.run(program, env=settings, capture_output=True, text=True, check=True)
+        assert int(done.stdout) == 40 + added

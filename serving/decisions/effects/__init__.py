@@ -15,8 +15,8 @@ batch, the same compiled code and so the same bits. Keys:
 - `arms`: a list of `{"action": name or null, "channel": name or null, "effect": {...}, "told": {...}}`. Null stands for
   any. The arm of a treatment is the first there is of (action, channel), (action, null), (null, channel), (null, null);
   where there is none, the model does not know it and the policy's prior is used. An arm of `uplift` names its action,
-  one of `fatigue` does not: it is about the channel. `told` is for people (how many decisions it was learned from,
-  the learner, the verdict in words): shown, never used in the arithmetic.
+  one of `fatigue` does not: it is about the channel. `told` is for people who read the file (how many decisions it
+  was learned from, the learner, the verdict in words), never used in the arithmetic.
 - `inputs`: a list of what the effects are functions of, in order; each makes one number x. See `inputs.py`:
 
       {"feature": f, "fill": number, "low": number, "high": number, "transform": "identity" | "log1p"}
