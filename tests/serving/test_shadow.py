@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import effect_models
 import market
 import numpy as np
 import orjson
@@ -187,6 +188,10 @@ def test_a_batch_says_of_challengers_and_shadows_what_the_service_says(shop):
     market.register(shop, "churn", seed=9, alias="challenger")
     market.register(shop, "propensity", seed=11, alias="shadow")
     market.register(shop, "churn", seed=8, alias="shadow")
+    effect_models.register(shop, effect_models.fatigue(shop))
+    effect_models.register(shop, effect_models.uplift(shop), "challenger")
+    effect_models.register(shop, effect_models.uplift(shop, seed=5), "shadow")
+    effect_models.register(shop, effect_models.fatigue(shop, seed=5), "shadow")
     engine = opened(shop, SHARE)
     try:
         runner, customers = Runner(engine, "spring", None), market.customers(30)
@@ -202,9 +207,18 @@ def test_a_batch_says_of_challengers_and_shadows_what_the_service_says(shop):
         assert {each["customer_id"]: each for each in logged} == alone
         assert {each["arms"]["challenger"] for each in found} == {True, False}
         assert len({len(each["shadow"]["propensity"]["scores"]) for each in found}) > 1
+        learned = harmed = 0
         for each in logged:
-            assert versions(each)["churn"] == (("2", "challenger") if each["arms"]["challenger"] else ("1", None))
+            rival = each["arms"]["challenger"]
+            assert versions(each)["churn"] == (("2", "challenger") if rival else ("1", None))
+            assert versions(each).get("uplift") == (("1", "challenger") if rival else None)
+            assert set(each["shadow"]) == {"churn", "propensity", "uplift", "fatigue"}
+            learned += sum(fate["factors"]["learned"] for fate in each["candidates"] if "factors" in fate)
+            told = [row for of in each["shadow"]["fatigue"]["scores"].values() for row in of.values()]
+            harmed += sum(score is not None for score in told)
             assert orjson.loads(replay(each, engine.playbook).to_bytes()) == each
+        assert learned > 0
+        assert harmed > 0
         dry = Runner(engine, "dry", "email", dry_run=True)
         (piece,) = dry.run([customers[:3]])
         assert all("shadow" not in each.document() for each in piece)
