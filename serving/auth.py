@@ -79,8 +79,8 @@ def client_of(key: StoredKey) -> Client:
 class Keyring:
     """The stored hashes: read again for a key that is not among them, and every few seconds.
 
-    `load` is called from the event loop, so it must be quick. Where it raises a Problem (the store is away) the keys
-    known so far go on working.
+    Whoever serves calls `refresh` every second, from a thread of its own, so that no request waits for `load` but one
+    with a key that nobody knows. Where `load` raises a Problem (the store is away) the keys known so far go on working.
     """
 
     def __init__(self, load: Callable[[], Iterable[StoredKey]]) -> None:
@@ -93,11 +93,11 @@ class Keyring:
         digest = hashed(key)
         age = time.monotonic() - self._read
         if age > STALE:
-            self._refresh()
+            self.refresh()
             return self._find(digest)
         found = self._find(digest)
         if found is None and age > GUESSES:  # made a moment ago, perhaps
-            self._refresh()
+            self.refresh()
             found = self._find(digest)
         return found
 
@@ -108,7 +108,8 @@ class Keyring:
                 found = client
         return found
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Reads the keys. Raises Problem where that cannot be done and none are known."""
         try:
             self._keys = {key.hash: client_of(key) for key in self._load()}
         except Problem:

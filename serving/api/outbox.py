@@ -22,7 +22,8 @@ def calls(app: FastAPI, engine: EngineOf) -> None:
         """Contacts that wait to be sent. Claim each just before sending: only the claim says whether it still may."""
         from serving.nudges import fetching
 
-        return reply(fetching.page(engine(), channel, after, limit))
+        opened = engine()
+        return reply(await opened.aside(fetching.page, opened, channel, after, limit))
 
     @app.post("/outbox/{outbox_id}/ack", tags=["Outbox"], **documented(Acknowledged, 404, scopes=("decide",)))
     async def acknowledge(outbox_id: OutboxId) -> Response:

@@ -20,7 +20,8 @@ def calls(app: FastAPI, engine: EngineOf) -> None:
         """What a customer wishes, as it binds now."""
         from serving import preferences
 
-        return reply(preferences.shown(engine(), customer_id))
+        opened = engine()
+        return reply(await opened.aside(preferences.shown, opened, customer_id))
 
     @app.post("/preferences", tags=["Preferences"], **documented(Preferences, scopes=("record",)))
     async def prefer(body: PreferencesRequest) -> Response:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from serving import metrics, shown
 from serving.decisions import guard
 from serving.decisions.customer import Contact, Customer
-from serving.engine.waiting import Answer, available, done
+from serving.engine.waiting import Answer, done
 from serving.problems import Problem
 from serving.store.protocol import Conflict, Unknown, Verdict
 
@@ -39,8 +39,7 @@ def _recheck(engine: "Engine", customer: Customer, contact: Contact, now: int) -
 
 async def _moved(engine: "Engine", contact_id: str, move: Callable[[], "Future[Contact]"]) -> Answer:
     """Counted where it changed something: of a report and its repetition at once, both may have."""
-    with available():
-        before = engine.store.contact(contact_id)
+    before = await engine.aside(engine.store.contact, contact_id)
     try:
         contact = await done(move())
     except Unknown as error:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 async def record(engine: "Engine", rows: Sequence[Any]) -> Answer:
     """received = accepted + duplicates + quarantined; what is accepted or quarantined is on disk."""
     now = engine.clock.now()
-    erased = _erased(engine, intake.named(rows, "customer_id"))
+    erased = await _erased(engine, intake.named(rows, "customer_id"))
     taken, refused = intake.check(rows, engine.workspace.settings.channels, now, erased)
     await _keep(engine, refused, now)
     accepted = 0
@@ -33,7 +33,7 @@ async def record(engine: "Engine", rows: Sequence[Any]) -> Answer:
 async def record_attributes(engine: "Engine", rows: Sequence[Any]) -> Answer:
     """The same for records of customer attributes."""
     now = engine.clock.now()
-    taken, refused = intake.check_attributes(rows, now, _erased(engine, intake.named(rows, "customer_id")))
+    taken, refused = intake.check_attributes(rows, now, await _erased(engine, intake.named(rows, "customer_id")))
     await _keep(engine, refused, now)
     accepted = (await done(engine.store.record_attributes(taken))).accepted if taken else 0
     return _receipt(refused, len(taken), accepted, "customer_id")
@@ -42,7 +42,7 @@ async def record_attributes(engine: "Engine", rows: Sequence[Any]) -> Answer:
 async def record_links(engine: "Engine", rows: Sequence[Any]) -> Answer:
     """The same for links of identifiers; who is who from the next reading on."""
     now = engine.clock.now()
-    erased = _erased(engine, intake.named(rows, "customer_id", "identifier"))
+    erased = await _erased(engine, intake.named(rows, "customer_id", "identifier"))
     taken, refused = intake.check_links(rows, engine.workspace.settings, now, erased)
     await _keep(engine, refused, now)
     accepted = (await done(engine.store.record_links(taken))).accepted if taken else 0
@@ -69,8 +69,7 @@ async def _keep(engine: "Engine", refused: Sequence[intake.Refused], now: int) -
 
 async def outcome(engine: "Engine", told: OutcomeRequest) -> Answer:
     """An outcome is an interaction that carries the decision it came from."""
-    with available():
-        found = engine.store.decision(told.decision_id)
+    found = await engine.aside(engine.store.decision, told.decision_id)
     if found is None:
         raise Problem("not-found", f"no decision {told.decision_id!r} was made here")
     decision = orjson.loads(found)
@@ -80,7 +79,9 @@ async def outcome(engine: "Engine", told: OutcomeRequest) -> Answer:
     channel = told.channel or offered_on or decision["channel"]
     if channel is None:
         raise field("channel", "is missing", "the decision was silence on no channel: say where this happened")
-    customer = engine.read(decision["customer_id"]).customer  # an opt-out is not older than what we know already
+    customer = (
+        await engine.fetch(decision["customer_id"])
+    ).customer  # an opt-out is not older than what we know already
     now = customer.now(max(engine.clock.now(), clock.parse_instant(decision["at"])))
     occurred_at = now if told.occurred_at is None else told.occurred_at
     problems = intake.misfits(channel, occurred_at, engine.workspace.settings.channels, now)
@@ -116,9 +117,10 @@ def _meant(decision: Mapping[str, Any], action: str | None) -> tuple[str | None,
     return action, offered[action]
 
 
-def _erased(engine: "Engine", ids: Collection[str]) -> set[str]:
+async def _erased(engine: "Engine", ids: Collection[str]) -> set[str]:
     """As the store knows, and as the workspace does: a store that was lost and made anew knows nobody's tombstone."""
     if not ids:
         return set()
+    known = await engine.aside(engine.store.erased, ids)
     with available():
-        return engine.store.erased(ids) | engine.graveyard.tombstones().named(ids)
+        return known | engine.graveyard.tombstones().named(ids)

@@ -71,7 +71,7 @@ async def ask(engine: "Engine", nudge: Nudge, action: Action) -> Result:
     engine.check_ready()
     request = Request(
         customer_id=nudge.customer_id,
-        decision_id=f"d-{engine.random.getrandbits(128):032x}",
+        decision_id=deciding.new_id(engine),
         direction="outbound",
         request_id=nudge.request_id,
         only=nudge.action,
