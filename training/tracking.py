@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,14 +85,14 @@ class Registry:
         local = self.uri.startswith("sqlite:///")
         return str(self.client.create_experiment(name, self.workspace.artifact_root if local else None))
 
-    def log(self, fitted: Fitted, tags: Mapping[str, str] = MappingProxyType({})) -> "ModelVersion":
-        """Logs and registers a fitted model without an alias, its run with these tags too; returns its version."""
+    def log(self, fitted: Fitted) -> "ModelVersion":
+        """Logs and registers a fitted model without an alias; returns its version."""
         import mlflow
 
         experiment, kind = self.experiment(), fitted.dataset.kind
         now = clock.isoformat(clock.Clock().now())
         with mlflow.start_run(experiment_id=experiment, run_name=f"{kind} {now[:19]}") as run:
-            mlflow.set_tags(_tags(fitted) | provenance.tags(self.workspace) | dict(tags))
+            mlflow.set_tags(_tags(fitted) | provenance.tags(self.workspace))
             mlflow.log_params(_parameters(fitted))
             mlflow.log_metrics(_figures(fitted.metrics))
             mlflow.log_metrics({f"rows_{name}": len(part) for name, part in fitted.dataset.parts.items()})

@@ -33,7 +33,7 @@ class World:
         monkeypatch.setattr(steps, "setup", lambda _: "s1")
         monkeypatch.setattr(steps, "data", lambda _: self.data)
         monkeypatch.setattr(run, "_champions", lambda _, kinds: dict.fromkeys(kinds, "6"))
-        for name in ("features", "train", "promote"):
+        for name in ("features", "train", "promote", "effects"):
             monkeypatch.setattr(steps, name, self.step(name))
         monkeypatch.setattr(steps, "look", self.look)
         monkeypatch.setattr(run.leftovers, "version", lambda *_: None)
@@ -43,7 +43,9 @@ class World:
             self.note(f"{kind}: {name}")
             if name == "features" and kind in self.refused:
                 return {"refused": f"no {kind} to be had"}
-            if name == "promote":
+            if name == "effects" and kind in self.refused:
+                return {"refused": f"no {kind} to be had"}
+            if name in ("promote", "effects"):
                 return {"alias": "champion", "reason": "not worse", "version": "7", "figures": {"auc": [0.8, 0.7, 0.9]}}
             return {"rows": {"test": 5}} if name == "features" else {"version": "7", "run_id": "r"}
 
@@ -129,6 +131,16 @@ def test_a_kind_that_never_had_a_champion_may_be_refused(world, monkeypatch):
     assert not world().alarm
 
 
+def test_effects_are_one_step_and_may_be_refused(world, monkeypatch):
+    world.refused = {"fatigue"}
+    monkeypatch.setattr(run, "_champions", lambda _, kinds: dict.fromkeys(kinds))
+    summary = world(kinds=("churn", "uplift", "fatigue"))
+    assert world.done == [*WHOLE[:4], "uplift: effects", "fatigue: effects", "look"]
+    assert summary.models["uplift"].alias == "champion"
+    assert summary.models["fatigue"].reason == "no fatigue to be had"
+    assert not summary.alarm
+
+
 def test_a_run_under_other_settings_or_of_long_ago_begins_anew(world, monkeypatch):
     world.fails = "churn: train"
     with pytest.raises(WorkspaceError):
@@ -179,7 +191,7 @@ def test_the_command_says_it_as_text_as_json_and_by_its_exit_code(world, monkeyp
     shown = CliRunner().invoke(app, ["-w", str(world.workspace.folder), "--out", str(tmp_path / "r.json")])
     assert shown.exit_code == int(alarm), shown.output
     assert ("churn: AUC fell" in shown.stdout) == alarm
-    assert "[1/9] history" in shown.stderr
+    assert "[1/11] history" in shown.stderr
     said = json.loads((tmp_path / "r.json").read_text())
     assert (said["outcome"], said["models"]["churn"]["version"]) == ("trained", "7")
     assert said == json.loads((world.workspace.folder / "state" / "retrain" / "last.json").read_text())

@@ -12,7 +12,7 @@ from training.retrain.journal import write
 if TYPE_CHECKING:  # what trains takes seconds to import
     from training.retrain.run import Sync
 
-KINDS = ("churn", "propensity")
+KINDS = ("churn", "propensity", "uplift", "fatigue")
 
 HELP = """Bring history up to date, train every model, promote what is no worse, and look: for a scheduler.
 
@@ -20,9 +20,10 @@ HELP = """Bring history up to date, train every model, promote what is no worse,
 Example: tactful retrain --out retrained.json
          tactful retrain --only churn
 
-Where nothing came in since the last time, nothing is trained. After a kill the same command goes on with what is left;
-one runs at a time. Exit code 0: done, whether or not a model was promoted; 1: done, but somebody should look (something
-rings, or a model that has a champion can no longer be trained); 2: it could not go on."""
+Churn, propensity and, where the log of decisions can tell them, uplift and fatigue. Where nothing came in since the
+last time, nothing is trained. After a kill the same command goes on with what is left; one runs at a time. Exit code 0:
+done, whether or not a model was promoted; 1: done, but somebody should look (something rings, or a model that has a
+champion can no longer be trained); 2: it could not go on."""
 
 #: What runs before: the front door puts the live store's sync here, for training may not import it.
 before: "list[Sync]" = []

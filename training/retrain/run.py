@@ -12,8 +12,10 @@ from training.retrain.journal import Journal, last
 from training.retrain.steps import Result
 from training.retrain.summary import Summary, model
 from training.tracking import CHAMPION, Registry
-from training.train import KINDS
 
+#: Kinds whose features are a step of their own, and kinds that learn from logged decisions in one.
+SCORES, EFFECTS = ("churn", "propensity"), ("uplift", "fatigue")
+KINDS = (*SCORES, *EFFECTS)
 Tell = Callable[[str, int, int], None]
 #: Brings what happened live into history; returns what it did, by log.
 Sync = Callable[[Workspace], Mapping[str, str]]
@@ -45,7 +47,7 @@ def retrain(
 def _run(
     workspace: Workspace, journal: Journal, kinds: Sequence[str], syncs: Sequence[Sync], force: bool, tell: Tell
 ) -> Summary:
-    count = 3 + 3 * len(kinds)
+    count = 3 + sum(3 if kind in SCORES else 1 for kind in kinds)
 
     def step(name: str, work: Callable[[], Result]) -> Result:
         if name not in journal.steps:
@@ -61,6 +63,9 @@ def _run(
     if not force and (last(journal.folder) or {}).get("mark") == mark:
         return _end(journal, mark, "nothing_new")
     for kind in kinds:
+        if kind in EFFECTS:
+            step(f"{kind}: train", partial(steps.effects, workspace, journal, kind))
+            continue
         if "refused" in step(f"{kind}: features", partial(steps.features, workspace, journal, kind)):
             continue
         step(f"{kind}: train", partial(steps.train, workspace, journal, kind))
@@ -117,7 +122,6 @@ def _give_up(workspace: Workspace, journal: Journal) -> None:
     registry = Registry(workspace)
     for kind in KINDS:
         version = leftovers.version(registry, journal.id, kind)
-        if version is not None and "reason" not in version.tags:
-            told = "of a retraining that was cut off and not gone on with"
-            registry.client.set_model_version_tag(kind, str(version.version), "reason", told)
+        if version is not None:
+            leftovers.disown(registry, kind, version)
     journal.forget()

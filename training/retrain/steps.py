@@ -6,8 +6,8 @@ later steps are left out, and the other kinds go on.
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from features import catalogue as catalogues
 from features.history import History
@@ -21,6 +21,9 @@ from training.retrain.journal import Journal
 from training.tracking import CHALLENGER, CHAMPION, Fitted, Registry, code_version
 from training.train import learn, prepared, settled
 from training.tuning import tuned
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 Result = dict[str, Any]
 #: Figures that a summary shows.
@@ -58,7 +61,8 @@ def train(workspace: Workspace, journal: Journal, kind: str) -> Result:
     if version is None:
         dataset = parts.read(journal.work / kind, catalogues.of(workspace))
         fitted = learn(dataset, workspace.settings, tuned.parameters(workspace, kind))
-        version = registry.log(fitted, {leftovers.TAG: journal.id})
+        with leftovers.tagged(journal.id, kind):
+            version = registry.log(fitted)
     return {"version": str(version.version), "run_id": str(version.run_id)}
 
 
@@ -67,19 +71,50 @@ def promote(workspace: Workspace, journal: Journal, kind: str) -> Result:
     registry = Registry(workspace)
     number = journal.steps[f"{kind}: train"]["version"]
     version = next(each for each in registry.versions(kind) if str(each.version) == number)
-    for alias in (CHAMPION, CHALLENGER):
-        holder = registry.holder(kind, alias)
-        if holder is not None and str(holder.version) == number:  # killed after the judgement: it stands
-            if "reason" not in holder.tags:
-                registry.appoint(kind, number, alias, "judged in a retraining that was cut off before it said why")
-            reason = registry.holder(kind, alias).tags["reason"]  # type: ignore[union-attr]
-            return _told(alias, reason, number, registry.metrics(version))
+    if (judged := _judged(registry, kind, version)) is not None:
+        return judged
     dataset = parts.read(journal.work / kind, catalogues.of(workspace))
     model = registry.load(kind, number)
     probability = pipeline.probability(model, dataset.test.frame)
     metrics = evaluate(dataset.test.label, probability, dataset.test.customer)
     trained = settled(registry, Fitted(dataset, model, metrics, probability), version)
     return _told(trained.verdict.alias, trained.verdict.reason, number, registry.metrics(version))
+
+
+def effects(workspace: Workspace, journal: Journal, kind: str) -> Result:
+    """Effects learned from logged decisions, registered and judged, where the log can tell them."""
+    registry = Registry(workspace)
+    version = leftovers.version(registry, journal.id, kind)
+    if version is not None:
+        if (judged := _judged(registry, kind, version)) is not None:
+            return judged
+        leftovers.disown(registry, kind, version)
+    try:
+        with leftovers.tagged(journal.id, kind):
+            trained = _learner(kind)(workspace)
+    except WorkspaceError as error:
+        return {"refused": str(error)}
+    return _told(trained.verdict.alias, trained.verdict.reason, str(trained.version), {})
+
+
+def _learner(kind: str) -> Callable[[Workspace], Any]:
+    """Imported only where asked for."""
+    if kind == "uplift":
+        from training.uplift.logged.train import train as uplift
+
+        return uplift
+    from training.fatigue.train import train as fatigue
+
+    return fatigue
+
+
+def _judged(registry: Registry, kind: str, version: "ModelVersion") -> Result | None:
+    """What was said of a version that has its alias: the judgement of a step that was killed afterwards stands."""
+    for alias in (CHAMPION, CHALLENGER):
+        holder = registry.holder(kind, alias)
+        if holder is not None and str(holder.version) == str(version.version):
+            return _told(alias, holder.tags["reason"], str(version.version), registry.metrics(version))
+    return None
 
 
 def _told(alias: str, reason: str, version: str, logged: Mapping[str, float]) -> Result:

@@ -7,14 +7,12 @@ from pydantic import Field
 
 from features.workspace import Section
 
-Alias = Literal["champion", "challenger"]
-
 
 class Model(Section):
     """One kind of model: a new version with its alias, or why there is none."""
 
     version: str | None = None
-    alias: Alias | None = None
+    alias: str | None = Field(None, description="champion or challenger; empty: refused, while a challenger plays")
     reason: str
     refused: bool = False
     before: str | None = Field(None, description="the champion's version before the run")
@@ -52,9 +50,9 @@ class Summary(Section):
             if model.refused:
                 found.append(f"{kind}: not trained: {model.reason}")
                 continue
-            found.append(f"{kind} version {model.version}: {model.alias}, {model.reason}")
+            found.append(f"{kind} version {model.version}: {model.alias or 'refused'}, {model.reason}")
             figures = "  ".join(f"{name.replace('_', ' ')} {_interval(three)}" for name, three in model.figures.items())
-            found.append(f"  {figures}")
+            found += [f"  {figures}"] if figures else []
         if self.monitor is not None:
             found.append(f"monitor: {self.monitor}")
             found += [f"  {sentence}" for sentence in self.rings]
@@ -67,7 +65,12 @@ def _interval(three: list[float]) -> str:
 
 def model(kind: str, steps: Mapping[str, Any], before: str | None) -> Model:
     """What the steps of a kind came to."""
-    features = steps.get(f"{kind}: features", {})
-    if "refused" in features:
-        return Model(reason=features["refused"], refused=True, before=before)
-    return Model(before=before, rows=features.get("rows", {}), **steps[f"{kind}: promote"])
+    for refused in (steps[name]["refused"] for name in _steps(kind) if "refused" in steps.get(name, {})):
+        return Model(reason=refused, refused=True, before=before)
+    rows = steps.get(f"{kind}: features", {}).get("rows", {})
+    judged = steps[next(name for name in reversed(_steps(kind)) if name in steps)]
+    return Model(before=before, rows=rows, **judged)
+
+
+def _steps(kind: str) -> list[str]:
+    return [f"{kind}: {name}" for name in ("features", "train", "promote")]
