@@ -92,6 +92,8 @@ def _batch(
     tally = runner.tally
     silent = tally.actions["silence"]
     again = f", {tally.repeated:,} answered before" if tally.repeated else ""
+    if tally.unread:
+        again += f", {tally.unread:,} that cannot be read (their line in the file says why)"
     kept = "" if dry_run else f"; run it again with --job {name}"
     out.print(
         f"{tally.customers:,} customers, {tally.contacts:,} contacts, {silent:,} left alone{again} in {to}{kept}",

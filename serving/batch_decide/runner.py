@@ -2,20 +2,22 @@
 
 import gc
 import hashlib
+import secrets
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import count, groupby
 from typing import TYPE_CHECKING, Any
 
+from features.workspace import WorkspaceError
 from serving.batch_decide.allocation import Allocation
 from serving.batch_decide.block import Block, Frame
-from serving.batch_decide.made import Made, Repeated, packed
+from serving.batch_decide.made import Made, Repeated, Unread, packed
 from serving.decisions.request import Request
 from serving.engine.volumes import day_of
 from serving.engine.waiting import RACES
-from serving.store.protocol import Batched, Commit, Unavailable, batch_decision_id
+from serving.store.protocol import Batched, Commit, Unavailable
 
 if TYPE_CHECKING:
     from serving.engine import Engine
@@ -26,7 +28,7 @@ BLOCK = 1_000
 LINE = 250
 #: How many are settled at once who need a volume: the most of it that a batch holds, or loses when it is killed.
 LOT = 100
-Answer = Made | Repeated
+Answer = Made | Repeated | Unread
 Quota = tuple[str, str]  # action, the company's day
 
 
@@ -37,6 +39,7 @@ class Tally:
     customers: int = 0
     contacts: int = 0
     repeated: int = 0
+    unread: int = 0
     judged_again: int = 0
     actions: Counter[str] = field(default_factory=Counter)
 
@@ -59,6 +62,8 @@ class Runner:
         self.tally = Tally()
         self._spent: dict[str, frozenset[str]] = defaultdict(frozenset)
         self._places: Counter[Quota] = Counter()
+        self._unread: list[Unread] = []
+        self._run, self._numbers = secrets.token_hex(10), count()
 
     def run(
         self, pieces: Iterable[Sequence[str]], progress: Callable[[Tally], None] | None = None
@@ -81,9 +86,10 @@ class Runner:
             progress(self.tally)
 
     def request(self, customer_id: str) -> Request:
+        number = next(self._numbers)  # ids that rise go to one end of the store's indexes
         return Request(
             customer_id=customer_id,
-            decision_id=batch_decision_id(self._named(customer_id)),
+            decision_id=f"x-{self._named(customer_id)}" if self.dry_run else f"d-{self._run}{number:012x}",
             channel=self.frame.channel,
             request_id=None if self.dry_run else self._named(customer_id),
             context=self.frame.context,
@@ -101,9 +107,40 @@ class Runner:
     # deciding
 
     def _made(self, customers: Sequence[str]) -> list[Made]:
-        """A decision about each, as things are now."""
-        block = self.block(customers)
+        """A decision about each, as things are now; who cannot be read spoils nobody else's, and waits in `_unread`."""
+        try:
+            block = self.block(customers)
+        except ValueError:
+            unread = [found for each in customers if (found := self._damaged(each)) is not None]
+            if not unread:
+                raise
+            self._unread += unread
+            names = {each.customer_id for each in unread}
+            customers = [each for each in customers if each not in names]
+            if not customers:
+                return []
+            block = self.block(customers)
         return [Made(block, i) for i in range(len(customers))]
+
+    def _damaged(self, customer_id: str) -> Unread | None:
+        """Whether what is kept of a customer cannot be read."""
+        try:
+            self.frame.vectors.of(self.store.read(customer_id).state, self.clock.now())
+        except ValueError as error:
+            return Unread(customer_id, " ".join(str(error).split()))
+        return None
+
+    def _one(self, customer_id: str) -> Made:
+        """Once more about one who could be read before."""
+        found = self._made([customer_id])
+        if not found:
+            raise WorkspaceError(f"{customer_id}: {self._unread[-1].row()['reason']}; run the same job again")
+        return found[0]
+
+    def _met(self) -> list[Answer]:
+        """Those who could not be read since this was asked."""
+        met, self._unread = self._unread, []
+        return [self._told(each) for each in met]
 
     def block(self, customers: Sequence[str]) -> Block:
         spent = [self._spent.get(customer, frozenset()) for customer in customers]
@@ -123,7 +160,7 @@ class Runner:
             elif (loser := allocation.propose(action.name, made.request.customer_id, made.worth)) is not None:
                 self._spent[loser] |= {action.name}
                 displaced.append(loser)
-        return [self._told(each) for each in known] + self._committed(free)
+        return [*self._met(), *(self._told(each) for each in known), *self._committed(free)]
 
     def _settled(self, customers: Sequence[str]) -> list[Answer]:
         """Those who were let in by an action, decided about again as things are by now, and committed. Only then is its
@@ -133,7 +170,7 @@ class Runner:
         for (action, day), number in wanted.items():
             self._lease(action, day, number)
         try:
-            return self._committed([self._placed(made) for made in found])
+            return [*self._met(), *self._committed([self._placed(made) for made in found])]
         finally:
             for (action, day), left in self._places.items():
                 if left and not self.dry_run:
@@ -150,7 +187,7 @@ class Runner:
                 self._places[quota] -= 1
                 break
             self._spent[made.request.customer_id] |= {quota[0]}
-            (made,) = self._made([made.request.customer_id])
+            made = self._one(made.request.customer_id)
         return made
 
     def _quota(self, made: Made) -> Quota | None:
@@ -205,8 +242,7 @@ class Runner:
             if commit.first is not None:
                 return self._repeated(commit.first)
             self.tally.judged_again += 1
-            (made,) = self._made([made.request.customer_id])
-            made = self._placed(made)
+            made = self._placed(self._one(made.request.customer_id))
             (commit,) = self._commit([made]).result()
         raise Unavailable(f"{RACES} races in a row were lost about one customer; run the same job again")
 
@@ -215,8 +251,11 @@ class Runner:
         return Repeated(first)
 
     def _told(self, answer: Answer) -> Answer:
-        action, contact = answer.outcome
         self.tally.customers += 1
+        if isinstance(answer, Unread):
+            self.tally.unread += 1
+            return answer
+        action, contact = answer.outcome
         self.tally.contacts += contact is not None
         self.tally.actions[action or "silence"] += 1
         return answer

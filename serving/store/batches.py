@@ -15,7 +15,7 @@ _LINE = (
     "INSERT INTO decisions (decision_id, fingerprint, customer_id, at, body, number) VALUES (?, '', '', ?, ?, ?) "
     "RETURNING position"
 )
-_PLACED = ("position", "place", "decision_id", "customer_id", "action")
+_PLACED = ("position", "place", "decision_id", "customer_id", "job", "action")
 #: Who was judged as they are goes to the next version; who is in their arm by their own id keeps it from now on.
 _BUMP = (
     "UPDATE customers SET version = version + 1, seen_to = greatest(seen_to, ?), "
@@ -44,7 +44,7 @@ def commit(tx: Tx, batched: Batched) -> list[Commit]:
         if fresh := [contact for i in places for contact in asked[i].contacts]:
             contacts.insert(tx, fresh)
         decisions.assign(tx, strangers, arms)
-        _log(tx, [asked[i] for i in places], batched.pack(places))
+        _log(tx, batched.job, [asked[i] for i in places], batched.pack(places))
     return [Commit("committed") if answer is None else answer for answer in answers]
 
 
@@ -90,12 +90,12 @@ def _won(tx: Tx, asked: Sequence[Judged]) -> set[str]:
     return won
 
 
-def _log(tx: Tx, made: Sequence[Judged], body: bytes) -> None:
+def _log(tx: Tx, job: str, made: Sequence[Judged], body: bytes) -> None:
     """The line, as old as the oldest of them, and where in it each is."""
     line = (f"b-{made[0].decision_id}", min(each.at for each in made), body, len(made))
     (position,) = tx.execute(_LINE, line).fetchone()
     rows = [
-        (position, place, each.decision_id, each.request.customer_id, each.chosen and each.chosen.action.name)
+        (position, place, each.decision_id, each.request.customer_id, job, each.chosen and each.chosen.action.name)
         for place, each in enumerate(made)
     ]
     tx.load("placed", _PLACED, rows)

@@ -11,7 +11,6 @@ import orjson
 
 from serving.decisions.many import blocks, columns
 from serving.decisions.request import Request
-from serving.store.protocol import batch_decision_id
 from serving.store.tx import Reader
 
 Document = dict[str, Any]
@@ -27,7 +26,7 @@ def decision(reader: Reader, decision_id: str) -> bytes | None:
     found = reader.execute("SELECT body FROM decisions WHERE decision_id = ?", (decision_id,)).fetchone()
     if found is not None:
         return columns.plain(found[0])
-    batch = _shared(reader, "decision_id", [decision_id])
+    batch = _shared(reader, "decision_id = ?", decision_id)
     return orjson.dumps(batch[0]) if batch else None
 
 
@@ -49,11 +48,20 @@ def first_answers(reader: Reader, request_ids: Collection[str]) -> dict[str, tup
         (list(request_ids),),
     )
     found = {request_id: (fingerprint, columns.plain(body)) for request_id, fingerprint, body in rows}
-    names = {batch_decision_id(name): name for name in request_ids if "/" in name and name not in found}
-    for document in _shared(reader, "decision_id", names) if names else ():
-        name = names[document["decision_id"]]
-        found[name] = Request.of(document).fingerprint, orjson.dumps(document)
+    if asked := [part for name in request_ids if name not in found for part in _parts(name)]:
+        jobs, customers = (sorted(set(each)) for each in zip(*asked, strict=True))
+        some = "customer_id IN (SELECT value FROM texts(?)) AND job IN (SELECT value FROM texts(?))"
+        wanted = set(request_ids)
+        for document in _shared(reader, some, customers, jobs):
+            if (name := document["request_id"]) in wanted:
+                found[name] = Request.of(document).fingerprint, orjson.dumps(document)
     return found
+
+
+def _parts(request_id: str) -> list[tuple[str, str]]:
+    """The jobs and customers that a request_id may name: either may have a stroke in it."""
+    strokes = [i for i, letter in enumerate(request_id) if letter == "/"]
+    return [(request_id[:i], request_id[i + 1 :]) for i in strokes]
 
 
 def of_customers(reader: Reader, customer_ids: Collection[str]) -> list[Document]:
@@ -62,14 +70,16 @@ def of_customers(reader: Reader, customer_ids: Collection[str]) -> list[Document
         "SELECT body FROM decisions WHERE customer_id IN (SELECT value FROM texts(?)) ORDER BY position",
         (list(customer_ids),),
     )
-    return [columns.read(row[0]) for row in rows] + _shared(reader, "customer_id", customer_ids)
+    return [columns.read(row[0]) for row in rows] + _shared(
+        reader, "customer_id IN (SELECT value FROM texts(?))", list(customer_ids)
+    )
 
 
-def _shared(reader: Reader, key: str, values: Collection[str]) -> list[Document]:
+def _shared(reader: Reader, which: str, *parameters: Any) -> list[Document]:
     """Those of batches, in the order of the log. Each line is opened once."""
     places: dict[int, list[int]] = defaultdict(list)
-    asked = f"SELECT position, place FROM placed WHERE {key} IN (SELECT value FROM texts(?)) ORDER BY position, place"
-    for position, place in reader.execute(asked, (list(values),)).fetchall():
+    asked = f"SELECT position, place FROM placed WHERE {which} ORDER BY position, place"
+    for position, place in reader.execute(asked, parameters).fetchall():
         places[position].append(place)
     found: list[Document] = []
     for position, those in places.items():

@@ -157,11 +157,12 @@ STEPS: tuple[str, ...] = (
         place BIGINT NOT NULL,
         decision_id TEXT COLLATE "C" NOT NULL,
         customer_id TEXT COLLATE "C" NOT NULL,
+        job TEXT COLLATE "C" NOT NULL,
         action TEXT,
         PRIMARY KEY (position, place)
     );
     CREATE UNIQUE INDEX placed_by_decision ON placed (decision_id);
-    CREATE INDEX placed_of_customer ON placed (customer_id);
+    CREATE INDEX placed_of_customer ON placed (customer_id, job);
     """,
 )
 VERSION = len(STEPS)

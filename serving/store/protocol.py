@@ -4,7 +4,6 @@ Reads return at once. Writes return a `concurrent.futures.Future` that resolves 
 `.result()` in plain code, `await landed(future)` in asyncio (see landing.py). Instants are int microseconds UTC.
 """
 
-import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -149,7 +148,7 @@ class Loggable(Judged, Protocol):
 
 @dataclass(frozen=True)
 class Batched:
-    """Decisions of a job that are committed together, each under `batch_decision_id` of its request_id.
+    """Decisions of a job that are committed together, each with the request_id JOB/CUSTOMER.
 
     `pack(places)` is the line of the log that holds some of them (`serving.decisions.many.blocks`).
     """
@@ -157,11 +156,6 @@ class Batched:
     job: str
     decisions: Sequence[Judged]
     pack: Callable[[Sequence[int]], bytes]
-
-
-def batch_decision_id(request_id: str) -> str:
-    """So that one index finds a batch's decision by both."""
-    return f"d-{hashlib.sha256(f'batch {request_id}'.encode()).hexdigest()[:32]}"
 
 
 class Store(Protocol):

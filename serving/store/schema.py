@@ -183,11 +183,12 @@ STEPS: tuple[str, ...] = (
         place INTEGER NOT NULL,
         decision_id TEXT NOT NULL,
         customer_id TEXT NOT NULL,
+        job TEXT NOT NULL,
         action TEXT,
         PRIMARY KEY (position, place)
     ) WITHOUT ROWID;
     CREATE UNIQUE INDEX placed_by_decision ON placed (decision_id);
-    CREATE INDEX placed_of_customer ON placed (customer_id);
+    CREATE INDEX placed_of_customer ON placed (customer_id, job);
     """,
 )
 VERSION = len(STEPS)

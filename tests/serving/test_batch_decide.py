@@ -22,7 +22,7 @@ from serving.batch_decide.allocation import Allocation
 from serving.commands import app
 from serving.decisions import policy
 from serving.decisions.decide import decide
-from serving.decisions.many import blocks
+from serving.decisions.many import blocks, columns
 from serving.decisions.replay import replay
 from serving.engine import Engine
 from serving.engine.volumes import day_of
@@ -381,6 +381,47 @@ def test_what_others_were_given_meanwhile_is_not_given_again(engine, monkeypatch
     assert first == [2]
     assert used["gold"] == 1
     assert engine.store.leased("gold", today(engine)) == 3
+
+
+@pytest.mark.parametrize("damage", [b"nonsense", b"\x00" * 64])
+def test_who_cannot_be_read_is_told_and_counted_and_the_others_are_decided_about(engine, shop, tmp_path, damage):
+    customers = market.customers()
+    fine = answers(Runner(engine, "harmed", "email", dry_run=True), customers)
+    harm = "UPDATE states SET state = ? WHERE customer_id = ?"
+    for who in ("C7", "C20"):
+        engine.store._writer.submit(lambda tx, who=who: tx.execute(harm, (damage, who))).result()
+    runner = Runner(engine, "harmed", "email")
+    found = {each.row()["customer_id"]: each for piece in runner.run(pieces(customers)) for each in piece}
+    assert set(found) == set(fine)
+    assert (runner.tally.customers, runner.tally.unread) == (60, 2)
+    assert {who for who, each in found.items() if each.row().get("decision_id") is None} == {"C7", "C20"}
+    assert found["C7"].row()["reason"].startswith("cannot be read: a packed state")
+    assert len(engine.store.export("decisions", 0)) == 58
+    same = [who for who in found if who not in ("C7", "C20") and found[who].row()["action"] == fine[who]["action"]]
+    assert len(same) > 50, "but for volumes, which others may get"
+    listed, target = tmp_path / "audience.csv", tmp_path / "out.csv"
+    listed.write_text("customer_id\n" + "\n".join(customers) + "\n")
+    words = ["decide", "--customers", str(listed), "--channel", "email", "--out", str(target), "--job", "harmed"]
+    result = CliRunner().invoke(app, [*words, "--workspace", str(shop.folder)])
+    assert result.exit_code == 0, result.output
+    assert "58 answered before, 2 that cannot be read" in " ".join(result.output.split())
+    assert sum("cannot be read" in line for line in target.read_text().splitlines()) == 2
+
+
+def test_lines_of_one_decision_as_they_were_logged_before_are_read(engine):
+    runner = Runner(engine, "old", "email", dry_run=True)
+    for made in runner._made(market.customers()):
+        document, rows = made.document(), made.block.rows
+        own = {**made.own(), **{name: each[0] for name, each in rows.matrices([made.place]).items()}}
+        number = own.pop("number")
+        own["drawn"] = own.pop("order")[:number], own.pop("chance")[:number], own.pop("silence")
+        told = {name: document[name] for name in ("direction", "channel", "features")}
+        shared = {"columns": made.block.known.frame.columns.shared["columns"]}
+        line = orjson.dumps(shared | told | own, option=orjson.OPT_SERIALIZE_NUMPY)
+        assert line.startswith(b'{"columns":')
+        again = columns.read(line)
+        assert {name: document[name] for name in again} == again
+        assert orjson.loads(columns.plain(line)) == again
 
 
 worths = st.lists(st.integers(0, 30).map(float), max_size=25)

@@ -4,14 +4,14 @@ import numpy as np
 import orjson
 import pytest
 from test_identity_store import MERGE
-from test_store import ONE_A_WEEK, row
+from test_store import ONE_A_WEEK, numbers, row
 from worlds import NOW, flat, playbook
 
 from features.clock import DAY
 from serving.decisions.decide import decide
 from serving.decisions.many import blocks
 from serving.decisions.request import Request
-from serving.store.protocol import Batched, batch_decision_id
+from serving.store.protocol import Batched
 
 BOOK = playbook(**ONE_A_WEEK)
 
@@ -33,7 +33,7 @@ def packed(decisions):
 
 def judged(store, job, customer_id, book=BOOK, now=NOW):
     name = f"{job}/{customer_id}"
-    asked = Request(customer_id, batch_decision_id(name), "email", request_id=name)
+    asked = Request(customer_id, f"d-{next(numbers)}", "email", request_id=name)
     customer = store.read(customer_id).customer
     return decide(asked, customer, flat(), book, customer.now(now), 0.5)
 
@@ -88,9 +88,8 @@ def test_who_changed_since_is_lost_and_who_was_answered_gets_that_answer(store):
     assert committed(store, "spring", again) == ["repeated", "committed", "committed"] + ["repeated"] * 4
     assert len(store.export("decisions", 0)) == 7
     assert [len(store.read(each).customer.contacts) for each in PEOPLE] == [1] * 7
-    other = [Request(each, batch_decision_id(f"spring/{each}"), "phone", request_id=f"spring/{each}")
-             for each in PEOPLE[:1]]  # fmt: skip
-    asked = [decide(each, store.read(each.customer_id).customer, flat(), BOOK, NOW, 0.5) for each in other]
+    other = Request("C0", "d-other", "phone", request_id="spring/C0")
+    asked = [decide(other, store.read("C0").customer, flat(), BOOK, NOW, 0.5)]
     (answer,) = store.commit_batch(batched("spring", asked)).result()
     assert answer.status == "conflict"
     assert orjson.loads(answer.first)["decision_id"] == made[0].decision_id
@@ -156,6 +155,15 @@ def test_the_log_is_read_line_by_line_in_bounded_pieces(store, limit):
         found += [line["decision_id"] for line in page]
     assert len(set(found)) == len(found) == 12
     assert max(sizes) <= limit + 2
+
+
+def test_jobs_and_customers_may_have_strokes(store):
+    decided(store, "a/b", ["c", "b"])
+    assert committed(store, "a", [judged(store, "a", "b/c")]) == ["conflict"], "one request_id, two questions"
+    decided(store, "a", ["b/d"])
+    assert {name: store.find_decision(name) is None for name in ("a/b/c", "a/b/d", "a/b/b", "a/b", "a/c", "b/d")} == {
+        "a/b/c": False, "a/b/d": False, "a/b/b": False, "a/b": True, "a/c": True, "b/d": True,
+    }  # fmt: skip
 
 
 def test_outcomes_know_the_action_of_a_batch(store):
