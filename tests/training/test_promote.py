@@ -1,0 +1,207 @@
+"""The rule of promotion, part by part: each refusal says why, and a refused version plays no part."""
+
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from features import catalogue as catalogues
+from features.catalogue import DEFAULT, Catalogue
+from features.workspace import Workspace, WorkspaceError
+from training import calibration, promote, provenance
+from training.evaluate import METRICS, evaluate
+from training.promote import Reigning
+from training.tracking import CHALLENGER, CHAMPION, REFUSED, SHADOW, Registry
+
+KIND = "churn"
+JUDGED = {name: METRICS[name] for name in ("calibration_slope", "ece")}
+
+
+def rows(n, seed, moved=0.0, slope=1.0, each=1):
+    """Labels of true probabilities, and what a model says: moved by a constant, or with logits too wide by `slope`.
+
+    `each` rows share a customer and a label.
+    """
+    random = np.random.default_rng(seed)
+    customers = np.repeat(np.arange(n // each), each)
+    truth = np.repeat(random.beta(2, 3, n // each), each)
+    label = np.repeat(random.random(n // each) < truth[::each], each).astype(float)
+    logit = np.log(truth) - np.log1p(-truth)
+    said = 1 / (1 + np.exp(-slope * logit))
+    return label, np.clip(said - moved, 0.001, 0.999), customers
+
+
+def faults(n, seed, **changes):
+    label, said, customers = rows(n, seed, **changes)
+    return calibration.faults(label, said, evaluate(label, said, customers, 60, JUDGED))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("n", "each", "moved", "least", "most"),
+    [(300, 1, 0.0, 0, 3), (1500, 1, 0.0, 0, 3), (1500, 5, 0.0, 0, 4), (3000, 1, 0.02, 0, 5), (3000, 1, 0.06, 30, 40)],
+)
+def test_right_probabilities_are_seldom_called_wrong_and_wrong_ones_mostly(n, each, moved, least, most):
+    """Of 40: one in twenty may be refused by chance where all is right, also where rows of a customer go together."""
+    assert least <= sum(bool(faults(n, seed, moved=moved, each=each)) for seed in range(40)) <= most
+
+
+def test_what_is_out_of_calibration_is_told_with_its_interval():
+    (wide,) = [found for found in faults(4000, 1, slope=1.6) if "slope" in found]
+    assert wide.startswith("calibration slope 0.6")
+    assert "outside 0.9 to 1.1" in wide
+    moved = faults(4000, 1, moved=0.08)[-1]
+    assert moved.startswith("expected calibration error 0.0")
+    assert moved.endswith("above 0.02")
+    assert faults(4000, 1) == []
+
+
+class Part(SimpleNamespace):
+    def __len__(self):
+        return len(self.label)
+
+
+def fitted(label, said, customers, catalogue=DEFAULT, inputs=None):
+    """As much of a fitted model as the rule looks at."""
+    names = list(inputs or DEFAULT.names[:3])
+    test = Part(label=label, customer=customers, frame=None)
+    dataset = SimpleNamespace(kind=KIND, test=test, catalogue=catalogue, action_features=("action_name",))
+    model = SimpleNamespace(feature_names_in_=np.array([*names, "action_name"], dtype=object))
+    return SimpleNamespace(
+        dataset=dataset, probability=said, metrics=evaluate(label, said, customers, 60, JUDGED), pipeline=[model]
+    )
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory):
+    """A workspace whose registry is there, for that takes seconds; read only."""
+    folder = tmp_path_factory.mktemp("rule") / "blank"
+    folder.mkdir()
+    (folder / "tactful.yaml").write_text("name: rule\n")
+    Registry(Workspace.open(folder)).experiment()
+    return folder
+
+
+@pytest.fixture
+def workspace(blank, tmp_path):
+    shutil.copytree(blank, tmp_path / "shop")
+    return Workspace.open(tmp_path / "shop")
+
+
+@pytest.fixture
+def registry(workspace):
+    return Registry(workspace)
+
+
+def version(registry, **tags):
+    """A registered version whose run says what `tags` say."""
+    run = registry.client.create_run(registry.experiment(), tags=tags)
+    return str(registry.register(KIND, f"runs:/{run.info.run_id}/model", run.info.run_id).version)
+
+
+def held(registry, alias):
+    found = registry.holder(KIND, alias)
+    return None if found is None else str(found.version)
+
+
+def settled(registry, model, monkeypatch, reigning=None, alarm=None):
+    monkeypatch.setattr(promote, "drift_alarm", lambda *_: alarm)
+    monkeypatch.setattr(promote, "reigning_over", lambda *_: reigning)
+    new = SimpleNamespace(version=version(registry))
+    return new.version, promote.settle(registry, model, new)
+
+
+def test_each_part_of_the_rule_refuses_and_says_why(registry, monkeypatch):
+    label, said, customers = rows(3000, 3)
+    good = fitted(label, said, customers)
+    first, verdict = settled(registry, good, monkeypatch)
+    assert (verdict.alias, verdict.reason) == (CHAMPION, "the first model of its kind")
+    reigning = Reigning(first, said)
+    random = np.random.default_rng(0)
+    worse = fitted(label, np.clip(said + random.normal(0, 0.15, len(said)), 0.01, 0.99), customers)
+    wide = fitted(label, 1 / (1 + np.exp(-2 * (np.log(said) - np.log1p(-said)))), customers)
+    lacking = fitted(label, said, customers, inputs=[*DEFAULT.names[:2], "of_yesteryear"])
+    other = fitted(label, said, customers, catalogue=Catalogue(tuple(DEFAULT)[:-1]))
+    for model, alarm, why in (
+        (worse, None, f"ranks worse than version {first} on the same 3,000 later rows"),
+        (wide, None, "out of calibration on later rows: calibration slope 0.5"),
+        (good, "recency moved", "the newest customers differ from those it was judged on: recency moved"),
+        (lacking, None, "needs features that the catalogue does not serve: of_yesteryear"),
+        (other, None, "learned from another catalogue of features"),
+    ):
+        new, verdict = settled(registry, model, monkeypatch, reigning, alarm)
+        assert verdict.alias == CHALLENGER
+        assert why in verdict.reason
+        assert held(registry, CHAMPION) == first
+        assert registry.holder(KIND, CHALLENGER).tags[REFUSED] == verdict.reason
+        assert held(registry, CHALLENGER) == new
+    new, verdict = settled(registry, good, monkeypatch, reigning)
+    assert (verdict.alias, held(registry, CHAMPION)) == (CHAMPION, new)
+    assert verdict.reason.startswith(f"not worse than version {first}")
+
+
+def test_a_model_that_is_out_may_replace_one_that_is_out_as_far(registry, monkeypatch):
+    label, said, customers = rows(3000, 3)
+    logit = np.log(said) - np.log1p(-said)
+    wide, wider = (1 / (1 + np.exp(-slope * logit)) for slope in (1.6, 2.2))
+    assert settled(registry, fitted(label, wide, customers), monkeypatch, Reigning("1", wider))[1].alias == CHAMPION
+    verdict = settled(registry, fitted(label, wider, customers), monkeypatch, Reigning("1", wide))[1]
+    assert verdict.alias == CHALLENGER
+
+
+def test_whoever_replaces_a_champion_that_is_gone_is_told_what_to_mind(registry, monkeypatch):
+    label, said, customers = rows(3000, 3, slope=2.0)
+    gone = Reigning("7", gone="can no longer be loaded: no such file")
+    _, verdict = settled(registry, fitted(label, said, customers), monkeypatch, gone, "recency moved")
+    assert verdict.alias == CHAMPION
+    assert verdict.reason.startswith("version 7 can no longer be loaded: no such file; mind: out of calibration")
+    assert verdict.reason.endswith("recency moved")
+
+
+def test_a_refused_version_leaves_a_challenger_that_plays_alone(registry):
+    playing, refused = version(registry), version(registry)
+    promote.promote(registry, KIND, playing, CHALLENGER)
+    assert promote.award(registry, KIND, refused, ["ranks worse"], "").alias == ""
+    assert held(registry, CHALLENGER) == playing
+    assert registry.versions(KIND)[-1].tags[REFUSED] == "ranks worse"
+    promote.promote(registry, KIND, refused, CHALLENGER)  # somebody wants it all the same
+    assert REFUSED not in registry.holder(KIND, CHALLENGER).tags
+
+
+def test_aliases_by_hand(registry, workspace):
+    one, two = version(registry), version(registry)
+    with pytest.raises(WorkspaceError, match="no challenger to promote"):
+        promote.promote(registry, KIND)
+    promote.promote(registry, KIND, one)
+    with pytest.raises(WorkspaceError, match="is the champion; promote another one first"):
+        promote.promote(registry, KIND, one, SHADOW)
+    promote.promote(registry, KIND, two, SHADOW)
+    assert (held(registry, CHAMPION), held(registry, SHADOW)) == (one, two)
+    promote.promote(registry, KIND, two, CHALLENGER)  # one alias a version
+    assert (held(registry, CHALLENGER), held(registry, SHADOW)) == (two, None)
+    assert promote.promote(registry, KIND) == two
+    assert (held(registry, CHAMPION), held(registry, CHALLENGER)) == (two, None)
+    assert promote.roll_back(registry, KIND) == (one, two)
+    promote.promote(registry, KIND, two, SHADOW)
+    assert promote.retire(registry, KIND, SHADOW) == two
+    with pytest.raises(WorkspaceError, match="has no shadow"):
+        promote.retire(registry, KIND, SHADOW)
+    with pytest.raises(WorkspaceError, match="no version 9"):
+        promote.promote(registry, KIND, "9")
+
+
+@pytest.mark.parametrize("what", ["catalogue_version", "settings_version"])
+def test_what_the_service_would_refuse_is_not_promoted_by_hand_nor_rolled_back_to(registry, workspace, what):
+    served = {
+        "catalogue_version": catalogues.of(workspace).version,
+        "settings_version": provenance.settings_version(workspace.settings),
+    }
+    old, new = version(registry, **served | {what: "elsewhere"}), version(registry, **served)
+    with pytest.raises(WorkspaceError, match=f"version {old} of `churn` learned from .* train it again"):
+        promote.promote(registry, KIND, old)
+    registry.appoint(KIND, old, CHAMPION, "before the catalogue changed")
+    promote.promote(registry, KIND, new)
+    with pytest.raises(WorkspaceError, match="train it again"):
+        promote.roll_back(registry, KIND)
+    assert held(registry, CHAMPION) == new
