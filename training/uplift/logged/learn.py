@@ -99,8 +99,8 @@ def _expected(inputs: np.ndarray, reward: np.ndarray, learn_from: np.ndarray, of
     rows = np.flatnonzero(learn_from)
     rows = rows[np.random.default_rng(0).permutation(len(rows))[:EXPECTED_FROM]]
     x, y = inputs[rows], reward[rows]
-    if y.min() == y.max():
-        return np.full(int(of.sum()), float(y[0]))
+    if y.min() == y.max() or not x.shape[1]:
+        return np.full(int(of.sum()), float(y.mean()))
     weights = regress.linear(x, y, False)
     plain = weights[0] + inputs[of] @ weights[1:]
     return np.clip((plain + Trees(regress.trees(x, y, False)).effect(inputs[of])) / 2, y.min(), y.max())

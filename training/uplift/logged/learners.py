@@ -1,4 +1,4 @@
-"""Learners of effects from scores: a line by ridge, small trees, and the blend of both; all served in a microsecond.
+"""Learners of effects from scores: lines by ridge and lasso, small trees, and their blend; served in a microsecond.
 
 The rows' folds are by person. Every figure that chooses (the penalty, the weights of the blend, the learner) is of
 rows that the fit did not see.
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import nnls
+from sklearn.linear_model import lasso_path
 
 from serving.decisions.effects import Blend, Constant, Effects, Linear, Trees
 from training.uplift import regress
@@ -18,6 +19,8 @@ from training.uplift.logged.pairs import Pairs
 
 #: Ridge penalties on standardised inputs, in units of the rows' total weight: from none to speak of to no slope at all.
 PENALTIES = tuple(np.logspace(-3.5, 1.5, 11).tolist())
+#: Lasso penalties, as shares of the one that keeps no input, and the ridge that keeps its least squares stable.
+SHARES, SMALLEST = (0.95, 0.8, 0.65, 0.5, 0.4, 0.3), 1e-3
 #: Differences are learned from so many decisions without contact for each with one: more would take a tenth off errors
 #: and cost many times the time. Fewer decisions with contact grow no trees.
 CONTROLS, GROWN_FROM = 8, 4000
@@ -37,24 +40,30 @@ class Learned:
     effects: Effects
 
 
-def line(inputs: np.ndarray, of: Pairs, fold: np.ndarray) -> Learned:
-    """Weighted ridge regression of scores on inputs, its penalty by folds; `fold` int[n] of all decisions.
+def lines(inputs: np.ndarray, of: Pairs, fold: np.ndarray) -> list[Learned]:
+    """Two weighted regressions of scores on inputs, `fold` int[n] of all decisions: ridge on all inputs, and least
+    squares on the few that a lasso keeps. How much or how many is chosen by folds.
 
-    All folds and penalties come from one pass over the rows: sums of products by fold.
+    Everything comes from one pass over the rows: sums of products by fold.
     """
     own, folds = fold[of.row], np.unique(fold[of.row])
     x, w, y = inputs[of.row], of.weight, of.score
     sums = [_products(x[own == k], w[own == k], y[own == k]) for k in folds]
     whole = _added(sums)
-    unseen = np.empty((len(PENALTIES), len(of)))
-    for k, mine in zip(folds, sums, strict=True):
-        rest = _Products(*(all_ - part for all_, part in zip(whole, mine, strict=True)))
-        here = own == k
-        for number, weights in enumerate(_solved(rest)):
-            unseen[number, here] = weights[0] + x[here] @ weights[1:]
-    loss = ((y - unseen) ** 2) @ w
-    best = int(loss.argmin())
-    return Learned("linear", _placed(unseen[best], of, len(inputs)), Linear(_solved(whole)[best]))
+    found = []
+    for name, solved in (("linear", _ridge), ("linear, few inputs", _few)):
+        unseen: np.ndarray | None = None
+        for k, mine in zip(folds, sums, strict=True):
+            rest = _Products(*(all_ - part for all_, part in zip(whole, mine, strict=True)))
+            here = own == k
+            weights = solved(rest)
+            if unseen is None:
+                unseen = np.empty((len(weights), len(of)))
+            unseen[:, here] = weights[:, :1] + weights[:, 1:] @ x[here].T
+        assert unseen is not None
+        best = int((((y - unseen) ** 2) @ w).argmin())
+        found.append(Learned(name, _placed(unseen[best], of, len(inputs)), Linear(solved(whole)[best])))
+    return found
 
 
 def grown(inputs: np.ndarray, of: Pairs, fold: np.ndarray) -> Learned:
@@ -108,7 +117,10 @@ def learn(inputs: np.ndarray, whole: Pairs, fold: np.ndarray, given: Learned | N
     of = whole.thinned(share, np.random.default_rng(0).random(len(inputs)))
     if given is not None:
         of = of.rows(np.isfinite(given.unseen[of.row]))
-    parts = [*([] if given is None else [given]), line(inputs, of, fold)]
+    mean = clusters.mean(whole.score, whole.weight, whole.person)
+    if not inputs.shape[1]:  # nothing varies among so few
+        return Arm(mean, CONSTANT, {}, [], _placed(np.zeros(len(of)), of, len(inputs)), {CONSTANT: clusters.UNKNOWN})
+    parts = [*([] if given is None else [given]), *lines(inputs, of, fold)]
     if of.treated.sum() >= GROWN_FROM:
         parts.append(grown(inputs, of, fold))
     w, y, own = of.weight, of.score, fold[of.row]
@@ -127,7 +139,6 @@ def learn(inputs: np.ndarray, whole: Pairs, fold: np.ndarray, given: Learned | N
             break
     if gains[chosen].above_zero >= SURE:
         chosen = CONSTANT
-    mean = clusters.mean(whole.score, whole.weight, whole.person)
     return Arm(mean, chosen, tried[chosen], parts, _placed(deviations[chosen], of, len(inputs)), gains)
 
 
@@ -147,17 +158,39 @@ def _added(sums: Sequence[_Products]) -> _Products:
     return _Products(*(np.sum([part[k] for part in sums], axis=0) for k in range(5)))
 
 
-def _solved(sums: _Products) -> np.ndarray:
-    """float64[penalties, p + 1]: intercept and slopes at every penalty."""
+def _standardised(sums: _Products) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
+    """Correlations of inputs [p, p], of inputs with scores [p], the inputs' means and scales, the scores' mean."""
     total, x, xx, y, xy = sums
     mean, level = x / total, float(y / total)
     covariance = xx / total - np.outer(mean, mean)
     scale = np.sqrt(np.maximum(np.diag(covariance), 0))
     scale = np.where(scale > 1e-9 * np.maximum(1, np.abs(mean)), scale, np.inf)
-    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
-    along = vectors.T @ ((xy / total - mean * level) / scale)
+    return covariance / np.outer(scale, scale), (xy / total - mean * level) / scale, mean, scale, level
+
+
+def _ridge(sums: _Products) -> np.ndarray:
+    """float64[penalties, p + 1]: intercept and slopes at every penalty."""
+    gram, on, mean, scale, level = _standardised(sums)
+    values, vectors = np.linalg.eigh(gram)
+    along = vectors.T @ on
     slopes = [vectors @ (along / (np.maximum(values, 0) + penalty)) / scale for penalty in PENALTIES]
     return np.array([[level - mean @ slope, *slope] for slope in slopes])
+
+
+def _few(sums: _Products) -> np.ndarray:
+    """float64[shares, p + 1]: least squares on what a lasso keeps, at shares of the penalty that keeps nothing."""
+    gram, on, mean, scale, level = _standardised(sums)
+    count = len(on)
+    root = np.linalg.cholesky(gram + 1e-6 * np.eye(count)).T  # rows that have these products: the lasso wants rows
+    penalties = np.array(SHARES) * np.abs(on).max() / count
+    _, path, _ = lasso_path(root, np.linalg.solve(root.T, on), alphas=penalties, max_iter=200, tol=1e-3)
+    found = np.zeros((len(SHARES), count + 1))
+    for number in range(len(SHARES)):
+        kept = np.flatnonzero(path[:, number])
+        slope = np.zeros(count)
+        slope[kept] = np.linalg.solve(gram[np.ix_(kept, kept)] + SMALLEST * np.eye(len(kept)), on[kept]) / scale[kept]
+        found[number] = [level - mean @ slope, *slope]
+    return found
 
 
 def _weights(columns: Mapping[str, np.ndarray], target: np.ndarray, w: np.ndarray) -> dict[str, float]:

@@ -276,6 +276,8 @@ def _compared(registry: Registry, found: Learned) -> tuple[list[str], str]:
         refusals.append(f"knows nothing of {', '.join(lost[:5])}, of which version {version} does")
     gain = better(found.world, found.treatments, [found.judged[e.action, e.channel] for e in found.treatments],
                   _of_model(bound, found.values))  # fmt: skip
+    if gain.value == 0 and not np.isfinite(gain.error):
+        return refusals, f"has the same effects as version {version}"
     of = sum(len(found.judged[each.action, each.channel].later) for each in found.treatments)
     against = f"than version {version} on {of:,} later comparisons (loss less by {gain.interval:+.3g})"
     if gain.interval.high < 0:
