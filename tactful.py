@@ -12,6 +12,7 @@ from serving.nudges import commands as nudge_commands
 from serving.privacy import commands as privacy_commands
 from training import commands as training_commands
 from training.fatigue import commands as fatigue_commands
+from training.market import commands as market_commands
 from training.monitor import commands as monitor_commands
 from training.offpolicy import commands as offpolicy_commands
 from training.reports import commands as report_commands
@@ -54,6 +55,7 @@ app.add_typer(policy_commands.app, name="policy")
 app.add_typer(backup_commands.app)
 app.add_typer(report_commands.app, name="report")
 app.add_typer(uplift_commands.app, name="uplift")
+app.add_typer(market_commands.app, name="market")
 app.add_typer(nudge_commands.app)
 app.add_typer(privacy_commands.app, name="privacy")
 app.add_typer(demo_commands.app)

@@ -1,7 +1,7 @@
 """What a decision policy sees and answers: only what a company could know."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
@@ -99,15 +99,23 @@ class Uniform:
         self.rate, self.every, self.seed = rate, every, seed
 
     def decide(self, view: View) -> Choice:
-        reachable = view.reachable
+        n = view.customers
+        considered = view.known & ((np.arange(n) + view.day) % self.every == 0)
+        rows = np.flatnonzero(considered)
+        reachable = view.closed[rows, None] >> CHANNEL_OF & 1 == 0
         number = reachable.sum(axis=1)
-        considered = view.known & ((np.arange(view.customers) + view.day) % self.every == 0)
-        rate = np.where(considered & (number > 0), self.rate, 0.0)
-        distribution = np.zeros((view.customers, len(TREATMENTS) + 1), np.float32)
-        np.divide(rate[:, None], number[:, None], out=distribution[:, :-1], where=reachable)
-        distribution[:, -1] = 1.0 - rate
-        uniform = np.random.default_rng((self.seed, view.day)).random(view.customers)
-        return replace(drawn(distribution, uniform), considered=considered)
+        rate = np.where(number > 0, self.rate, 0.0)
+        distribution = np.zeros((n, len(TREATMENTS) + 1), np.float32)
+        distribution[:, -1] = 1.0
+        some = np.zeros((len(rows), len(TREATMENTS) + 1), np.float32)
+        np.divide(rate[:, None], number[:, None], out=some[:, :-1], where=reachable)
+        some[:, -1] = 1.0 - rate
+        distribution[rows] = some
+        uniform = np.random.default_rng((self.seed, view.day)).random(n)
+        found = drawn(some, uniform[rows])
+        treatment, probability = np.full(n, SILENCE, np.int16), np.ones(n, np.float32)
+        treatment[rows], probability[rows] = found.treatment, found.probability
+        return Choice(treatment, probability, distribution, considered)
 
 
 class Scored:

@@ -1,0 +1,148 @@
+"""Learned policies at play: features of the morning, worth from a learner, the answer from the vectorised engine."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from features import clock
+from features.interactions import CHANNELS
+from features.simulate.actions import COST_OF, TEMPLATE, TREATMENTS
+from features.simulate.policy import SILENCE, Choice, View
+from serving.decisions.many import Board, Crowd, decided
+from serving.decisions.many.crowd import NEVER, SALES, periods
+from serving.decisions.many.draw import RULE
+from serving.decisions.policy import Actions, ContactPolicy, Playbook
+from training.market.contacts import Made
+from training.market.learner import Learner
+from training.market.ledger import Ledger
+from training.market.observed import COLUMN, Known
+
+_GUARDED = Path(__file__).parent / "policy.yaml"
+#: Decisions are made in the morning, before the first contact.
+_HOUR = 9 * clock.HOUR
+#: 1970-01-01, in days of which 0001-01-01 is the first.
+_YEAR_ONE = 719_163
+
+
+@cache
+def board(guarded: bool) -> Board:
+    """The market's actions under the policy file, or under one that only knows consent."""
+    told = yaml.safe_load(_GUARDED.read_text(encoding="utf-8"))
+    if not guarded:
+        told = {key: told[key] for key in ("zone", "consent", "holdout", "withholding", "exploration", "harm")}
+        told["open_case"] = {"suppresses": []}
+    actions = Actions(**yaml.safe_load(TEMPLATE.read_text(encoding="utf-8")))
+    return Board.of(Playbook(actions, ContactPolicy(**told)))
+
+
+class Learned:
+    """What every player here does each morning; a subclass says what treatments are worth, in money.
+
+    Customers of one cohort after the other are decided about, as in the log.
+    """
+
+    name = "learned"
+    guarded = True
+
+    def __init__(self, learner: Learner, ledger: Ledger, contacts: Made) -> None:
+        self.learner, self.ledger, self.contacts = learner, ledger.copy(), contacts.copy()
+        self.board = board(self.guarded)
+        keys = [candidate.key for candidate in self.board.candidates]
+        self.back = np.array([TREATMENTS.index(key) for key in keys])
+        self.of_open = [CHANNELS.index(channel) for channel, _ in self.board.consents]
+
+    def decide(self, view: View) -> Choice:
+        self.ledger.add(view.news, view.day - 1)
+        self.contacts.add(view.news, view.day - 1)
+        cohort = -view.day % self.ledger.cohorts
+        members = self.ledger.members(cohort)
+        known = view.known[members]
+        rows, features = members[known], self.ledger.features(cohort, view.at)[known]
+        treatment = np.full(view.customers, SILENCE, np.int16)
+        if len(rows):
+            treatment[rows] = self.answers(view, rows, features)
+        return Choice(treatment, np.ones(view.customers, np.float32))
+
+    def answers(self, view: View, rows: np.ndarray, features: np.ndarray) -> np.ndarray:
+        """int16: the treatment of each of these customers."""
+        by, crowd = self.board, self.crowd(view, rows, features)
+        gain, harm = self.worth(self.learner.known(features, view.profile[rows]))
+        learned = gain[:, self.back] / (by.c * by.v * by.lever)
+        drawn = decided(
+            by,
+            crowd,
+            np.zeros_like(learned),
+            np.full(len(rows), 0.5),
+            refused=self.refused(view, gain, crowd),
+            learned=learned,
+            harms=harm[:, self.back],
+        )
+        return np.where(drawn.pick < 0, SILENCE, self.back[drawn.pick]).astype(np.int16)
+
+    def worth(self, known: Known) -> tuple[np.ndarray, np.ndarray]:
+        """Gain and harm of every treatment, float64[n, treatments], in money; the engine takes costs off."""
+        raise NotImplementedError
+
+    def refused(self, view: View, gain: np.ndarray, crowd: Crowd) -> np.ndarray | None:  # noqa: ARG002
+        """int8[n, actions]: those that a rule refuses; None where there is no rule."""
+        return None
+
+    def crowd(self, view: View, rows: np.ndarray, features: np.ndarray) -> Crowd:
+        """These customers as the guard knows them."""
+        by, n = self.board, len(rows)
+        now = np.full(n, view.at + _HOUR)
+        suffers = (features[:, COLUMN["open_cases"]] > 0) & self.guarded
+        open_ = np.stack([view.closed[rows] >> channel & 1 == 0 for channel in self.of_open], axis=1)
+        return Crowd(
+            now=now,
+            shut=np.where(suffers, SALES, 0),
+            factor=np.ones(n),
+            open=open_,
+            barred=np.zeros((n, len(by.actions)), np.bool_),
+            answered=np.full((n, len(by.channels)), NEVER, np.int64),
+            today=periods(now // clock.DAY + _YEAR_ONE),
+            contacts=self.contacts.of(rows, by, self.ledger.start),
+        )
+
+
+class Guarded(Learned):
+    """Gain less harm and less the price of load, under the policy file."""
+
+    name = "uplift with guard"
+
+    def worth(self, known: Known) -> tuple[np.ndarray, np.ndarray]:
+        worth = self.learner.worth(known)
+        return worth.gain, worth.harm + worth.price
+
+
+class Unguarded(Learned):
+    """Whatever adds more than it costs, at every turn."""
+
+    name, guarded = "uplift without guard", False
+
+    def worth(self, known: Known) -> tuple[np.ndarray, np.ndarray]:
+        gain = self.learner.worth(known).gain
+        return gain, np.zeros_like(gain)
+
+
+class PropensityFirst(Learned):
+    """The treatment that is likeliest to be answered, for the `most` customers of the turn who are likeliest to."""
+
+    name, guarded = "propensity-first", False
+
+    def __init__(self, learner: Learner, ledger: Ledger, contacts: Made, most: int) -> None:
+        super().__init__(learner, ledger, contacts)
+        self.most = most
+
+    def worth(self, known: Known) -> tuple[np.ndarray, np.ndarray]:
+        gain = self.learner.answers(known) + COST_OF  # costs are no matter to who counts clicks
+        return gain, np.zeros_like(gain)
+
+    def refused(self, view: View, gain: np.ndarray, crowd: Crowd) -> np.ndarray | None:  # noqa: ARG002
+        asks = self.board.asks[np.argsort(self.back)]
+        best = np.where(crowd.open[:, asks], gain - COST_OF, 0.0).max(axis=1)
+        out = np.ones(len(best), bool)
+        out[np.argsort(-best, kind="stable")[: self.most]] = False
+        return np.repeat(np.where(out, RULE, 0).astype(np.int8)[:, None], len(self.board.actions), axis=1)
