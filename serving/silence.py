@@ -2,7 +2,8 @@
 
 Whether they reacted is the guard's to say (guard/rests.py), so that a channel's rest after ignored contacts and the
 log of outcomes agree. A response that comes later is recorded like any other, and is the one that counts: `no_response`
-says that the window was over without one, never that none came.
+says that the window was over without one, never that none came. A claim is waited for until it is reported sent, for
+one that failed has no response to miss; the guard, which must not err on that side, counts it at once.
 """
 
 from collections.abc import Sequence

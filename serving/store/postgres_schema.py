@@ -164,6 +164,10 @@ STEPS: tuple[str, ...] = (
     CREATE UNIQUE INDEX placed_by_decision ON placed (decision_id);
     CREATE INDEX placed_of_customer ON placed (customer_id, job);
     """,
+    """
+    DROP INDEX contacts_unsettled;
+    CREATE INDEX contacts_unsettled ON contacts (respond_by) WHERE settled_at IS NULL AND state = 'sent';
+    """,
 )
 VERSION = len(STEPS)
 

@@ -212,7 +212,8 @@ class Store(Protocol):
         """It did not go out; its slot is given back. Twice is once."""
 
     def unsettled(self, now: int, limit: int = 200) -> list[Contact]:
-        """Contacts whose response window was over by now and that were not settled, the longest over first."""
+        """Contacts that were sent, whose response window was over by now and that were not settled, the longest over
+        first."""
 
     def settle(self, contact_ids: Sequence[str], rows: Sequence[Mapping[str, Any]], now: int) -> "Future[int]":
         """Records what became of some of these contacts (interactions, as in `record`); all count as settled then.

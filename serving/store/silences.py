@@ -10,9 +10,10 @@ from serving.store.words import Words
 
 
 def unsettled(reader: Reader, now: int, limit: int) -> list[Contact]:
-    """Those that went out, or may have, and were not settled; the longest over first."""
+    """Those that went out and were not settled; the longest over first. Of a claim that nobody reported it is not
+    known whether there was anything to respond to: it may turn out to have failed."""
     rows = reader.execute(
-        f"SELECT {contacts.COLUMNS} FROM contacts WHERE settled_at IS NULL AND state IN ('claimed', 'sent') "
+        f"SELECT {contacts.COLUMNS} FROM contacts WHERE settled_at IS NULL AND state = 'sent' "
         "AND respond_by <= ? ORDER BY respond_by LIMIT ?",
         (now, limit),
     )

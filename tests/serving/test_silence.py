@@ -44,9 +44,14 @@ def test_a_window_that_ends_without_a_response_is_an_outcome_once(store):
     assert (told["customer_id"], told["direction"]) == ("C1", "outbound")
 
 
-def test_a_claim_that_nobody_reported_is_waited_for_like_a_contact_that_went_out(store):
-    sent(store, report=False)
-    assert silence.settle(store, NOW + WINDOW) == 1
+@pytest.mark.parametrize("report", ["sent", "failed"])
+def test_a_claim_has_no_response_only_once_it_is_known_to_have_gone_out(store, report):
+    """Reported late as failed, it keeps no outcome of a contact that never was."""
+    made = sent(store, report=False).contact_id
+    assert silence.settle(store, NOW + WINDOW) == 0
+    getattr(store, report)(made, NOW + WINDOW + DAY).result()
+    assert silence.settle(store, NOW + WINDOW + DAY) == (report == "sent")
+    assert len(outcomes(store)) == (report == "sent")
 
 
 @pytest.mark.parametrize("state", ["reserved", "failed", "expired"])
@@ -197,6 +202,7 @@ def test_contacts_of_one_decision_have_outcomes_of_their_own(store):
     decision = ask(store, BOOK, limit=2, channel=None)
     for each in decision.contacts:
         store.claim(each.contact_id, NOW, recheck(BOOK)).result()
+        store.sent(each.contact_id, NOW).result()
     assert len(decision.contacts) == 2
     assert silence.settle(store, NOW + 2 * WINDOW) == 2
     assert {line["action"] for line in outcomes(store)} == {each.action for each in decision.contacts}
