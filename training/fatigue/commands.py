@@ -31,6 +31,8 @@ def fatigue(
 ) -> None:
     if target.suffix not in (".parquet", ".csv"):
         raise WorkspaceError(f"--out {target}: name a file that ends in .parquet or .csv")
+    if not target.absolute().parent.is_dir():
+        raise WorkspaceError(f"--out {target}: cannot be written: {target.parent} is no folder; make it first")
     opened, start = locate(workspace), instant(since)
     from training.fatigue.standing import standing
 

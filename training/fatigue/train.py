@@ -15,7 +15,7 @@ from features.catalogue import Catalogue
 from features.clock import isoformat
 from features.manifest import meaning
 from features.workspace import Settings, Workspace, WorkspaceError, read_yaml
-from serving.decisions.effects.file import FILE, Model
+from serving.decisions.effects.file import Model
 from serving.decisions.policy.contact_policy import ContactPolicy
 from training.fatigue import judge, report
 from training.fatigue.curve import BANDS, bands
@@ -197,8 +197,9 @@ def _load(registry: Registry, run_id: str) -> Model:
 
     _ = registry.client
     with tempfile.TemporaryDirectory() as folder:
-        mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=f"scorer/{FILE}", dst_path=folder)
-        return Model.read(Path(folder) / "scorer")
+        return Model.read(
+            Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path="scorer", dst_path=folder))
+        )
 
 
 def _register(registry: Registry, model: Model, told: Mapping[str, Any], log: Log, seed: int) -> tuple[str, str]:
