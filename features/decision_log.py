@@ -2,7 +2,8 @@
 
 All that training and off-policy evaluation need stands in columns; `document` is the decision as it was logged, enough
 to replay it. Where a decision filled several slots, the columns tell of the first, `slots` says how many there were,
-and the others are under `more_slots` in the document. Rows from before a column existed are completed as they are read.
+and the others are under `more_slots` in the document: `by_slot` makes a row of each. Rows from before a column existed
+are completed as they are read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -132,6 +133,31 @@ def read(
     wanted = [*names, "slots", "document"]
     table = _conform(history.decisions(since, until, wanted, batches), wanted)
     return _completed(table, later).select(names)
+
+
+def by_slot(table: pa.Table) -> pa.Table:
+    """A row for each slot of decisions in all columns of DECISIONS: those after the first come last.
+
+    What was asked and known is the decision's own; action, ghost, uniform, distribution, candidates ... the slot's.
+    """
+    several = pc.fill_null(pc.greater(table["slots"], 1), False)
+    more = [row(each) | {"document": text} for text in table["document"].filter(several).to_pylist()
+            for each in _after_the_first(orjson.loads(text))]  # fmt: skip
+    if not more:
+        return table
+    columns = []
+    for field in DECISIONS:
+        values = pa.array([each[field.name] for each in more], pa.int64() if field.type == INSTANT else field.type)
+        columns.append(values.cast(field.type))
+    return pa.concat_tables([table, pa.table(columns, schema=DECISIONS)])
+
+
+def _after_the_first(logged: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A decision once for each of its other slots, as if that were its first."""
+    placements = logged.get("placements") or [None] * (1 + len(logged["more_slots"]))
+    return [
+        {**logged, **slot, "placements": [placements[number]]} for number, slot in enumerate(logged["more_slots"], 1)
+    ]
 
 
 def _completed(table: pa.Table, later: Sequence[str]) -> pa.Table:

@@ -103,6 +103,33 @@ def test_several_slots_are_counted_and_a_placement_is_named():
     assert {name: decision_log.row(two)[name] for name in ("slots", "placement")} == {"slots": 2, "placement": "hero"}
 
 
+def test_every_slot_has_a_row_with_its_own_draw_and_what_was_known():
+    other = {
+        "action": None, "treatment_channel": None, "ghost": "b", "ghost_channel": "sms", "reason": "withheld",
+        "contact_id": None, "uniform": 0.97, "intended": None, "candidates": FATES[1:], "says": None,
+        "expires_at": None, "distribution": [{"action": "b", "channel": "sms", "ghost": True, "probability": 1.0}],
+    }  # fmt: skip
+    two = logged(2, placements=[{"name": "hero"}, {"name": "side"}], more_slots=[other])
+    rows = [decision_log.row(each) | {"document": json.dumps(each)} for each in (logged(1), two, logged(3))]
+    columns = [
+        pa.array([each[field.name] for each in rows],
+                 pa.int64() if pa.types.is_timestamp(field.type) else field.type).cast(field.type)
+        for field in DECISIONS
+    ]  # fmt: skip
+    table = pa.table(columns, schema=DECISIONS)
+    found = decision_log.by_slot(table)
+    assert found.schema.equals(DECISIONS)
+    assert found["decision_id"].to_pylist() == ["d-1", "d-2", "d-3", "d-2"]
+    *first, last = found.to_pylist()
+    assert first == table.to_pylist()
+    assert (last["placement"], last["ghost"], last["probability"], last["uniform"]) == ("side", "b", 1.0, 0.97)
+    assert [each["action"] for each in last["candidates"]] == ["b"]
+    for name in ("decided_at", "customer_id", "features", "arm_id", "slots", "document", "models"):
+        assert last[name] == first[1][name]
+    plain = table.filter(pa.array([True, False, True]))
+    assert decision_log.by_slot(plain).equals(plain)
+
+
 def test_rows_from_before_the_columns_are_completed_as_they_are_read(history):
     """Old files hold the first columns and the document; new ones stand beside them; some logs have no document."""
     first = DECISIONS.names[: DECISIONS.names.index("document") + 1]
