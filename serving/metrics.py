@@ -8,6 +8,7 @@ moment (ready, the policy's version) the asked worker says of itself, and no sta
 import os
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -41,6 +42,9 @@ RULES = frozenset(
         "zone",
     }
 )
+
+#: In the workspace's folder `state`, replaced as a whole (training/monitor/kept.py).
+MONITOR = "monitor.prom"
 
 _registry = CollectorRegistry()
 REQUESTS = Counter("tactful_requests", "answered requests", ["method", "route", "status"], registry=_registry)
@@ -153,4 +157,12 @@ def exposition(engine: "Engine") -> bytes:
         counted = generate_latest(_registry)
     now = CollectorRegistry()
     now.register(_Now(engine))
-    return counted + generate_latest(now)
+    return counted + generate_latest(now) + _looked(engine.workspace.folder / "state" / MONITOR)
+
+
+def _looked(path: Path) -> bytes:
+    """What the last `tactful monitor` found, as it wrote it; nothing where nobody looked yet."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
