@@ -67,7 +67,7 @@ class Asked:
             "state": {"client": Client("test", scopes)},
             **more,
         }
-        asyncio.run(self._direct(scope, receive, send))  # type: ignore[arg-type]
+        asyncio.run(self._direct(scope, receive, send))
         return sent
 
 
@@ -156,7 +156,7 @@ def test_json_that_is_there_already_is_sent_with_the_headers_of_any_answer() -> 
         async def send(message: Any) -> None:
             found.append(message)
 
-        asyncio.run(response({"type": "http"}, _never, send))  # type: ignore[arg-type]
+        asyncio.run(response({"type": "http"}, _never, send))
         return found
 
     assert sent(Json(b'{"a":1}', 201)) == sent(Response(b'{"a":1}', 201, media_type="application/json"))
