@@ -36,7 +36,7 @@ def compare(
     out_file: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The rows as JSON, too.")] = None,
 ) -> None:
     from features.simulate.parameters import setting
-    from training.market.compare import Row, as_json, best_learner, compared, told
+    from training.market.compare import FIRST, Row, as_json, best_learner, compared, told
 
     names = [name.strip() for name in settings.split(",")]
     for name in names:
@@ -46,7 +46,7 @@ def compare(
     rows = list[Row]()
     for name in names:
         best = best_learner(name, decisions, out.print) if decisions else None
-        for seed in range(1, seeds + 1):
+        for seed in range(FIRST, FIRST + seeds):
             for row in compared(customers, name, seed, best):
                 rows.append(row)
                 out.print(f"{row.setting} {row.seed} {row.policy}: {row.above:.3f} above nothing", markup=False)

@@ -15,6 +15,8 @@ from training.market.logbook import EVERY, Logbook, logged, thinned
 from training.market.players import Guarded, PropensityFirst, Unguarded
 
 DAYS = 90
+#: The seed of the first market: the learner was thought out on others (1 to 21).
+FIRST = 101
 #: Customers of each market that the best on observables is learned from, and where their seeds begin.
 MANY, ELSEWHERE = 100_000, 1_001
 _MONEY = (("above", ".3f"), ("share", ".0%"))
