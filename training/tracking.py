@@ -23,7 +23,6 @@ from training.dataset import Dataset
 from training.evaluate import Interval
 from training.monitor.reference import FILE as REFERENCE
 from training.monitor.reference import Reference
-from training.provenance import code_version as code_version
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

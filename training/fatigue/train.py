@@ -17,6 +17,7 @@ from features.manifest import meaning
 from features.workspace import Settings, Workspace, WorkspaceError, read_yaml
 from serving.decisions.effects.file import Model
 from serving.decisions.policy.contact_policy import ContactPolicy
+from training import provenance
 from training.fatigue import judge, report
 from training.fatigue.curve import BANDS, bands
 from training.fatigue.fit import Fitted, Sample, Stated, fit
@@ -26,7 +27,7 @@ from training.fatigue.spending import spending
 from training.fatigue.trials import Clock, Decided, Events, Happened, trials
 from training.promote import Verdict, award
 from training.propensity import listed
-from training.tracking import CHAMPION, Registry, code_version
+from training.tracking import CHAMPION, Registry
 
 KIND = "fatigue"
 Tell = Callable[[str], None]
@@ -210,7 +211,8 @@ def _register(registry: Registry, model: Model, told: Mapping[str, Any], log: Lo
     now = datetime.now(UTC).isoformat(timespec="seconds")
     with mlflow.start_run(experiment_id=registry.experiment(), run_name=f"{KIND} {now[:19]}") as run:
         run_id = str(run.info.run_id)
-        mlflow.set_tags({"kind": KIND, "code_version": code_version(), "catalogue_version": model.catalogue_version})
+        own = {"kind": KIND, "catalogue_version": model.catalogue_version}
+        mlflow.set_tags(own | provenance.tags(registry.workspace))
         span = f"{isoformat(int(log.decided.at.min()))[:10]} to {isoformat(int(log.decided.at.max()))[:10]}"
         mlflow.log_params({"decisions": told["decisions"], "span": span, "seed": seed, "margin": told["margin"],
                            "complaint_costs": told["complaint_costs"]})  # fmt: skip

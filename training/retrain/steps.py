@@ -16,9 +16,10 @@ from training import pipeline
 from training.evaluate import evaluate
 from training.monitor.kept import keep
 from training.monitor.look import monitor
+from training.provenance import code_version
 from training.retrain import leftovers, parts
 from training.retrain.journal import Journal
-from training.tracking import CHALLENGER, CHAMPION, Fitted, Registry, code_version
+from training.tracking import CHALLENGER, CHAMPION, Fitted, Registry
 from training.train import learn, prepared, settled
 from training.tuning import tuned
 
