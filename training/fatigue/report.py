@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 
 from training.evaluate import Interval
@@ -30,8 +31,6 @@ class Judged:
 
 def report(fitted: Fitted, judged: Judged | None, left_out: Mapping[str, int]) -> dict[str, Any]:
     """Per contact: opt-outs and complaints are probabilities, lost money and gain are customers' spending."""
-    import numpy as np
-
     channels = {}
     for name in fitted.channels:
         c = fitted.harm.pressure.channels.index(name)
