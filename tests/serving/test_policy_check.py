@@ -73,6 +73,7 @@ def test_two_sound_files_have_no_findings():
         ({}, {"holdout": {"share": 1}}, "policy holdout.share: everyone is held out"),
         ({}, {"withholding": {"share": 1}}, "withholding.share"),
         ({}, {"experiment": {"arms": [{"name": "n", "share": 1, "play": "nothing"}]}}, "an arm that plays nothing"),
+        ({}, {"challenger": {"share": 1}}, "nobody is left to compare with"),
         ({}, {"exempt": {"safety": {}}}, "policy exempt.safety: no action is of the class 'safety'"),
         ({}, {"pressure": {"limit": 0.05}}, "weighs more than the whole of `pressure.limit`"),
         (

@@ -130,6 +130,8 @@ def _policy(book: Playbook) -> Iterator[tuple[str, str]]:
         yield "holdout.share", "everyone is held out, so nothing is ever sold; 0.05 measures as well"
     if policy.withholding.share == 1.0:
         yield "withholding.share", "every selling action is withheld, so nothing is ever sold; 0.02 measures as well"
+    if policy.challenger is not None and policy.challenger.share == 1.0:
+        yield "challenger.share", "challengers decide for everyone, so nobody is left to compare with; 0.1 is enough"
     if policy.experiment is not None:
         idle = sum(arm.share for arm in policy.experiment.arms if arm.play == "nothing")
         if idle >= 1.0:
