@@ -67,4 +67,5 @@ def _remove(uri: str) -> None:
     """Files of a local registry; elsewhere `mlflow gc` takes them away with the deleted run."""
     place = urlparse(uri)
     if place.scheme in ("", "file") and place.path:
-        shutil.rmtree(Path(place.path), ignore_errors=True)
+        folder = Path(place.path)  # MLflow gives a run and a model a folder of its own, and names what is in it
+        shutil.rmtree(folder.parent if folder.name == "artifacts" else folder, ignore_errors=True)
