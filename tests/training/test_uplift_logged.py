@@ -35,7 +35,7 @@ def test_scores_have_no_bias_whatever_is_expected(states, expected):
 
 def test_what_is_thinned_has_its_chances_corrected():
     """A tenth of those to whom nothing was made is left: the mean effect stays, its error hardly grows."""
-    world, _, _, _ = logged_world.world(persons=4000, strength=0.0)
+    world, _, _, _ = logged_world.world(persons=2000, strength=0.0)
     of = world.pairs("letter", [0, 1], np.ones(len(world.inputs), bool))
     luck = np.random.default_rng(1).random(len(world.inputs))
     thin, thinner = of.thinned(0.5, luck), of.thinned(0.25, luck)
@@ -244,7 +244,7 @@ def test_later_decisions_judge_what_earlier_ones_taught():
 
 def test_a_rival_is_beaten_by_as_much_as_it_is_wrong():
     """A loss less by the mean square of the difference between a constant that is wrong and the truth."""
-    world, true, _, later = logged_world.world(persons=4000, strength=0.0)
+    world, true, _, later = logged_world.world(persons=2000, strength=0.0)
     exact = [
         learn.Found(action, channel, [k], world.pairs(action, [k], ~later),
                     learners.learn(world.inputs, world.pairs(action, [k], ~later), world.fold), true[0, k], 1.0, 0.0,
