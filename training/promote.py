@@ -93,7 +93,7 @@ def compared(fitted: Fitted, reigning: np.ndarray, version: str) -> tuple[list[s
 def uncalibrated(fitted: Fitted, reigning: Reigning | None = None) -> list[str]:
     """Refusals: where probabilities are significantly out, and not in place of some that are out as far."""
     test = fitted.dataset.test
-    found = calibration.faults(test.label, fitted.probability, fitted.metrics)
+    found = calibration.faults(test.label, fitted.probability, test.customer, fitted.metrics)
     if found and reigning is not None and reigning.probability is not None:
         rival = evaluate(test.label, reigning.probability, test.customer, 2, _CALIBRATION)
         if calibration.further_out(fitted.metrics, rival):
