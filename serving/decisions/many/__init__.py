@@ -1,7 +1,7 @@
 """The decision core for many customers at once: arrays in, arrays out, decision for decision what `decide` answers.
 
 board (a playbook's treatments as arrays) and crowd (what is known of n customers) -> guard (who may get what)
--> draw (what it is worth, the distribution, the answer) -> columns (the log of each, written from the arrays)
+-> draw (what it is worth, the distribution, the answer) -> columns and blocks (the log, written from the arrays)
 
 For outbound requests of one slot, whoever asks: the batch job packs its crowd from the store's customers, a simulated
 market lays its own arrays out. It knows no store, no clock and no model: `now`, P and the random numbers are given.
