@@ -1,6 +1,7 @@
 """Challengers decide for their share and no more, shadows are logged and decide nothing, in the service and a batch."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import effect_models
@@ -195,13 +196,14 @@ def test_a_batch_says_of_challengers_and_shadows_what_the_service_says(shop):
     engine = opened(shop, SHARE)
     try:
         runner, customers = Runner(engine, "spring", None), market.customers(30)
-        alone = {}
-        for customer in customers:
-            read = engine.read(customer)
-            asked = runner.request(customer)
-            made = deciding._decided(engine, asked, read, market.START, runner.uniform(customer))
-            alone[customer] = orjson.loads(made.to_bytes())
+        reads = {customer: engine.read(customer) for customer in customers}
         found = [each.document() for piece in runner.run([customers[:11], customers[11:]]) for each in piece]
+        alone = {}
+        for each in found:
+            customer = each["customer_id"]
+            asked = replace(runner.request(customer), decision_id=each["decision_id"])
+            made = deciding._decided(engine, asked, reads[customer], market.START, runner.uniform(customer))
+            alone[customer] = orjson.loads(made.to_bytes())
         assert {each["customer_id"]: each for each in found} == alone
         logged = [orjson.loads(engine.store.decision(each["decision_id"])) for each in found]
         assert {each["customer_id"]: each for each in logged} == alone
