@@ -1,21 +1,23 @@
 """Batch decide beside bare `Booster.predict` over the same candidate rows, and how both grow with the audience.
 
 TACTFUL_BENCH_AUDIENCE different customers (200,000 is the whole; 3,000 by default), 40 actions each. CPU time of all
-threads, for the machine is shared; the model is of LightGBM's default size (200 trees of 31 leaves), and then of the
-demo's.
+threads, for the machine is shared; the model is of LightGBM's default size (200 trees of 31 leaves), on both stores,
+and then of the demo's. What PostgreSQL's own processes take is not in it.
 """
 
 import os
 import resource
-import sqlite3
 import time
+from pathlib import Path
 
 import deciding_shop
 import lightgbm as lgb
 import market
 import numpy as np
 import pytest
+import stores
 
+from features.workspace import Workspace
 from serving.batch_decide import Runner
 from serving.batch_decide.runner import BLOCK
 from serving.engine import Engine
@@ -26,9 +28,12 @@ AUDIENCE = int(os.environ.get("TACTFUL_BENCH_AUDIENCE", 3_000))
 KNOWN = 500  # customers of the history; the others have what one of these did
 
 
-@pytest.fixture(scope="module", params=[(200, 31), (50, 7)], ids=["200x31", "50x7"])
+SIZES = {"200x31": (200, 31, "sqlite"), "200x31 postgres": (200, 31, "postgres"), "50x7": (50, 7, "sqlite")}
+
+
+@pytest.fixture(scope="module", params=SIZES.values(), ids=SIZES)
 def engine(request, tmp_path_factory):
-    trees, leaves = request.param
+    trees, leaves, kind = request.param
     honest = lgb.train
 
     def larger(parameters, data, rounds):
@@ -37,27 +42,28 @@ def engine(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(market.lgb, "train", larger)
         shop = deciding_shop.build(tmp_path_factory.mktemp("batch") / "shop", KNOWN, trees)
+    place = stores.place(kind, tmp_path_factory.mktemp("store"))
+    with (shop.folder / "tactful.yaml").open("a") as settings:
+        settings.write(f"\nstore: {{url: '{place.url}'}}\n")
+    shop = Workspace.open(shop.folder)
     Engine.open(shop).close()
-    multiplied(shop.folder / "state" / "tactful.db")
+    multiplied(place)
     found = Engine.open(shop)
     found.warm()
     yield found
     found.close()
-    for each in (shop.folder / "state").iterdir():  # gigabytes, where the audience is the whole
-        each.unlink()
+    if kind == "sqlite":
+        Path(place.url.removeprefix("sqlite:///")).unlink()  # gigabytes, where the audience is the whole
 
 
-def multiplied(file):
+def multiplied(place):
     """AUDIENCE customers called A0, A1 ..., each with the state of one of the known."""
-    with sqlite3.connect(file) as connection:
-        for table, rest in (("customers", "version, seen_to, profile"), ("states", "state")):
-            connection.execute(
-                "WITH RECURSIVE number(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM number WHERE i + 1 < ?) "
-                f"INSERT INTO {table} (customer_id, {rest}) SELECT 'A' || i, {rest} FROM number "
-                f"JOIN {table} ON customer_id = 'C' || (i % ?)",
-                (AUDIENCE, KNOWN),
-            )
-    connection.close()
+    for table, rest in (("customers", "version, seen_to, profile"), ("states", "state")):
+        place.query(
+            f"WITH RECURSIVE number(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM number WHERE i + 1 < {AUDIENCE}) "
+            f"INSERT INTO {table} (customer_id, {rest}) SELECT 'A' || i, {rest} FROM number "
+            f"JOIN {table} ON customer_id = 'C' || (i % {KNOWN})"
+        )
 
 
 def pieces(customers):
