@@ -19,7 +19,8 @@ from training.market.learner import Learner
 from training.market.ledger import Ledger
 from training.market.observed import COLUMN, Known
 
-_GUARDED = Path(__file__).parent / "policy.yaml"
+#: The policy file with the guard.
+POLICY = Path(__file__).parent / "policy.yaml"
 #: Decisions are made in the morning, before the first contact.
 _HOUR = 9 * clock.HOUR
 #: 1970-01-01, in days of which 0001-01-01 is the first.
@@ -29,7 +30,7 @@ _YEAR_ONE = 719_163
 @cache
 def board(guarded: bool) -> Board:
     """The market's actions under the policy file, or under one that only knows consent."""
-    told = yaml.safe_load(_GUARDED.read_text(encoding="utf-8"))
+    told = yaml.safe_load(POLICY.read_text(encoding="utf-8"))
     if not guarded:
         told = {key: told[key] for key in ("zone", "consent", "holdout", "withholding", "exploration", "harm")}
         told["open_case"] = {"suppresses": []}
