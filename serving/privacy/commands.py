@@ -53,6 +53,12 @@ def _opened(workspace: Path | None) -> "Iterator[tuple[Workspace, Store]]":
         store.close()
 
 
+def _named(*customers: str) -> None:
+    """An id that a script left empty is nobody's."""
+    if not all(customers):
+        raise WorkspaceError("CUSTOMER is empty; give the customer's id")
+
+
 def export(
     customer: Customer,
     to: Annotated[Path | None, typer.Option("--out", help="The file to write; default: standard output.")] = None,
@@ -60,6 +66,7 @@ def export(
 ) -> None:
     from serving.privacy.exporting import export as exported
 
+    _named(customer)
     with _opened(workspace) as (found, store):
         content = orjson.dumps(exported(found, store, customer), option=orjson.OPT_INDENT_2)
     if to is None:
@@ -79,6 +86,7 @@ def erase(
 ) -> None:
     from serving.privacy.erasing import erase as erased
 
+    _named(*customers)
     with _opened(workspace) as (found, store):
         ids = store.ids_of(customers)
         err.print(f"{len(ids)} ids: {', '.join(ids[:10])}{' ...' if len(ids) > 10 else ''}", markup=False)
@@ -100,6 +108,7 @@ def restrict(
 ) -> None:
     from serving.privacy import restricting
 
+    _named(customer)
     with _opened(workspace) as (found, store):
         restricting.restrict(found, store, customer, not off, found.clock().now())
     out.print("restricted: nothing is sent or sold" if not off else "no longer restricted", markup=False)

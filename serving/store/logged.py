@@ -14,6 +14,8 @@ from serving.decisions.request import Request
 from serving.store.tx import Reader
 
 Document = dict[str, Any]
+#: Whom a line of several decisions is about, in place of a customer id.
+SEVERAL = ""
 
 
 def lines(body: bytes) -> list[Document]:
@@ -23,7 +25,7 @@ def lines(body: bytes) -> list[Document]:
 
 def decision(reader: Reader, decision_id: str) -> bytes | None:
     """As JSON."""
-    found = reader.execute("SELECT body FROM decisions WHERE decision_id = ?", (decision_id,)).fetchone()
+    found = reader.execute("SELECT body FROM decisions WHERE decision_id = ? AND customer_id <> ''", (decision_id,)).fetchone()
     if found is not None:
         return columns.plain(found[0])
     batch = _shared(reader, "decision_id = ?", decision_id)

@@ -23,7 +23,7 @@ def persons_ids(reader: Reader, ids: Collection[str]) -> list[str]:
         "(SELECT customer_id FROM persons WHERE raw IN (SELECT value FROM texts(?)))",
         (list(ids),),
     )
-    return sorted({*ids, *(row[0] for row in rows)})
+    return sorted({*ids, *(row[0] for row in rows)} - {logged.SEVERAL})
 
 
 def everything(reader: Reader, ids: Collection[str], vocabulary: Vocabulary) -> dict[str, list[dict[str, Any]]]:

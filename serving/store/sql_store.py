@@ -326,7 +326,7 @@ class SqlStore:
     # privacy
 
     def erase(self, customer_ids: Collection[str], salt: bytes, now: int) -> "Future[dict[str, int]]":
-        return self._write(privacy.erase, sorted(set(customer_ids)), salt, now, self._kinds)
+        return self._write(privacy.erase, sorted(set(customer_ids) - {logged.SEVERAL}), salt, now, self._kinds)
 
     def tombstoned(self, ids: Collection[str]) -> set[str]:
         return identity.buried(self._reader, list(ids))

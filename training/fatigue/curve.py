@@ -87,12 +87,31 @@ def curve(trials: Trials, name: str) -> Curve:
     return Curve(name, stacked(by_band), stacked(overall))
 
 
-def spent(by_band: Spending, overall: Spending) -> tuple[Curve, Curve]:
-    """Of lost money, and of what contacts sell."""
+def spent(found: Spending) -> tuple[Curve, Curve]:
+    """Of lost money, and of what contacts sell; `found` by band."""
     return (
-        Curve(LOST, by_band.loss, overall.loss.at(slice(None), 0), by_band.cover[0]),
-        Curve(GAIN, by_band.gain, overall.gain.at(slice(None), 0), by_band.cover[1]),
+        Curve(LOST, found.loss, _whole(found.loss, found.cover[0]), found.cover[0]),
+        Curve(GAIN, found.gain, _whole(found.gain, found.cover[1]), found.cover[1]),
     )
+
+
+def _whole(cells: Effects, cover: np.ndarray) -> Effects:
+    """Of each channel [C], its bands by the chance in them.
+
+    Never one effect for all bands: a contact brings the later ones under more pressure, and what these then do worse
+    would be counted as its own loss, and once more as theirs.
+    """
+    known = np.isfinite(cells.value) & (cells.contacts > 0)
+    weight = np.where(known, cells.weight, 0.0)
+    total = weight.sum(axis=1)
+    share = np.divide(weight, total[:, None], out=np.zeros_like(weight), where=total[:, None] > 0)
+    count, bands = share.shape
+    own = np.nan_to_num(cover).reshape(count, bands, count, bands)
+    value = np.where(total > 0, (share * np.nan_to_num(cells.value)).sum(axis=1), np.nan)
+    variance = np.where(total > 0, np.einsum("cb,cbcd,cd->c", share, own, share), np.nan)
+    half = Z * np.sqrt(np.maximum(variance, 0.0))
+    pressure = (share * cells.pressure).sum(axis=1)
+    return Effects(value, value - half, value + half, variance, cells.contacts.sum(axis=1), total, pressure)
 
 
 def stacked(found: list[Effects]) -> Effects:

@@ -83,12 +83,8 @@ def fit(
     compared = cap_levels.compare(found, happened)
     _check(found, by_chance, compared)
     tell("curves of harm")
-    band, alike = bands(found.pressure), np.zeros(len(found), np.int64)
-    by_band, overall = (
-        spending(found, happened.purchases, happened.until, clock, cell, cells)
-        for cell, cells in ((band, len(BANDS)), (alike, 1))
-    )
-    curves = {name: curve(found, name) for name in COUNTS} | {one.name: one for one in spent(by_band, overall)}
+    by_band = spending(found, happened.purchases, happened.until, clock, bands(found.pressure), len(BANDS))
+    curves = {name: curve(found, name) for name in COUNTS} | {one.name: one for one in spent(by_band)}
     smooths = {name: smooth(curves[name], pressure.weights) for name in OUTCOMES}
     gain = smooth(curves[GAIN], np.ones(len(pressure.weights)), falling=True)
     means = {name: _means(found, smooths[name]) for name in OUTCOMES}
