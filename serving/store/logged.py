@@ -25,7 +25,9 @@ def lines(body: bytes) -> list[Document]:
 
 def decision(reader: Reader, decision_id: str) -> bytes | None:
     """As JSON."""
-    found = reader.execute("SELECT body FROM decisions WHERE decision_id = ? AND customer_id <> ''", (decision_id,)).fetchone()
+    found = reader.execute(
+        "SELECT body FROM decisions WHERE decision_id = ? AND customer_id <> ''", (decision_id,)
+    ).fetchone()
     if found is not None:
         return columns.plain(found[0])
     batch = _shared(reader, "decision_id = ?", decision_id)

@@ -172,3 +172,12 @@ def test_outcomes_know_the_action_of_a_batch(store):
     store.record([told]).result()
     (kept,) = store.export("interactions", 0)
     assert kept["action"] == made.chosen.action.name
+
+
+def test_a_line_of_several_is_nobodys_and_no_decision(store):
+    made = decided(store, "spring", PEOPLE)
+    assert store.decision(f"b-{made[0].decision_id}") is None
+    assert store.ids_of([""]) == []
+    assert store.export_customer([""])["decisions"] == []
+    assert store.erase([""], bytes(16), NOW).result()["decisions"] == 0
+    assert len(store.export("decisions", 0)) == len(PEOPLE)

@@ -271,6 +271,9 @@ def test_the_command_line(engine, client, tmp_path):
     assert "3 ids are gone" in run("privacy", "erase", COOKIE, "--yes", workspace=workspace)
     assert mentions(workspace.folder) == set()
     assert "cannot be written" in run("privacy", "export", ANN, "--out", "/nowhere/x", workspace=workspace, code=2)
+    for asked in (["erase", "", "--yes"], ["erase", "Bob", "", "--yes"], ["export", ""], ["restrict", ""]):
+        assert "CUSTOMER is empty" in run("privacy", *asked, workspace=workspace, code=2)
+    assert engine.store.read("Bob").state
 
 
 def test_a_sync_finishes_what_was_begun(engine, client):
