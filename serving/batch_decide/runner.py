@@ -151,7 +151,7 @@ class Runner:
         """Decides about a piece; commits what needs no volume, and lets the rest propose. Whoever an earlier run of
         the job answered proposes nothing: they would keep others from what is left of a volume, and not use it."""
         before = {} if self.dry_run else self.store.find_decisions([self._named(each) for each in customers])
-        known = [self._repeated(body) for body in before.values()]
+        known = [self._repeated(each, first) for each in customers if (first := before.get(self._named(each)))]
         fresh = [each for each in customers if self._named(each) not in before] if before else customers
         free = []
         for made in self._made(fresh) if fresh else ():
@@ -240,15 +240,23 @@ class Runner:
             if (quota := self._quota(made)) is not None:
                 self._places[quota] += 1
             if commit.first is not None:
-                return self._repeated(commit.first)
+                return self._repeated(made.request.customer_id, commit.first)
             self.tally.judged_again += 1
             made = self._placed(self._one(made.request.customer_id))
             (commit,) = self._commit([made]).result()
         raise Unavailable(f"{RACES} races in a row were lost about one customer; run the same job again")
 
-    def _repeated(self, first: bytes) -> Repeated:
+    def _repeated(self, customer_id: str, first: bytes) -> Repeated:
+        """WorkspaceError where it was the answer to another question, on another channel for example."""
+        found = Repeated(first)
+        before = Request.of(found.document())
+        if before.fingerprint != self.request(customer_id).fingerprint:
+            raise WorkspaceError(
+                f"--job {self.job}: asked something else about {before.customer_id} before (channel "
+                f"{before.channel or 'any'}); give this run a name of its own"
+            )
         self.tally.repeated += 1
-        return Repeated(first)
+        return found
 
     def _told(self, answer: Answer) -> Answer:
         self.tally.customers += 1

@@ -130,6 +130,14 @@ def test_the_reservations_are_on_disk_and_the_same_job_gets_its_first_answers(en
     assert other.tally.contacts < first.tally.contacts  # a cap of one action in three days
 
 
+def test_a_job_that_asked_another_question_answers_nothing(engine):
+    answers(Runner(engine, "spring", "email"), ["C1", "C2"])
+    runner = Runner(engine, "spring", "phone")
+    with pytest.raises(WorkspaceError, match=r"C1 before \(channel email\); give this run a name of its own"):
+        answers(runner, ["C1", "C2"])
+    assert runner.tally.customers == 0
+
+
 def test_a_dry_run_leaves_nothing(engine):
     before = len(engine.store.export("decisions", 0)), len(engine.store.export("contacts", 0))
     assert answers(Runner(engine, "dry", "email", dry_run=True), market.customers())
