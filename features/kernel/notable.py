@@ -19,14 +19,17 @@ def notable(words: Any, sorts: Any) -> Any:
     """int64[1 + n + m, 3]: n in the first place, then the outbound interactions (oldest first), then the newest with a
     topic on each channel (newest first).
 
-    `sorts` int64[codes] says what each code is; the state must hold no other codes.
+    `sorts` int64[codes] says what each code is. Raises ValueError where the state holds another code.
     """
     rows = words[1] & ((1 << BITS) - 1)
     key = words[words.shape[0] - (rows + 1) // 2 :].view(np.int32)[:rows]
     spoke = np.zeros(sorts.shape[0], np.bool_)  # channels are fewer than codes
     outbound, topics = 0, 0
     for i in range(rows - 1, -1, -1):
-        sort = sorts[key[i] >> 1]
+        code = key[i] >> 1
+        if not 0 <= code < sorts.shape[0]:  # damaged: compiled code would read whatever lies there in memory
+            raise ValueError("a packed state holds a code that is none of the vocabulary's")
+        sort = sorts[code]
         outbound += sort == OUTBOUND
         if sort >= 0 and not spoke[sort]:
             spoke[sort] = True

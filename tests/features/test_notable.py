@@ -1,6 +1,7 @@
 """What a decision looks at one by one: the compiled pass over a state against a plain look at every row."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,3 +40,11 @@ def test_it_is_a_plain_look_at_every_row(data):
     (first, *_), *found = notable(packed.words, SORTS).tolist()
     assert first == len(outbound)
     assert [(at, id % 2**64, code) for at, code, id in found] == [*outbound, *topics]
+
+
+@pytest.mark.parametrize("code", [-1, len(SORTS), 1 << 29])
+def test_a_damaged_state_is_said_to_be_one(code):
+    words = state([0, 1], [1, 2], [3, 4])[0].words
+    words.view(np.int32)[-1] = 2 * code
+    with pytest.raises(ValueError, match="none of the vocabulary's"):
+        notable(words, SORTS)
