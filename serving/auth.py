@@ -6,6 +6,7 @@ A key is 256 random bits, so a plain SHA-256 is enough: there is no small space 
 import hashlib
 import hmac
 import secrets
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ SCOPES = {
     "admin": "everything, privacy requests included",
 }
 DEFAULT_SCOPES = ("decide", "record")
-#: A revoked key stops working after at most this (seconds).
+#: A revoked key stops working after at most this (seconds), unless the store is away.
 STALE = 5.0
 #: How often the stored keys are read for a key that is not among them (seconds), whoever guesses at what rate.
 GUESSES = 0.05
@@ -80,13 +81,15 @@ class Keyring:
     """The stored hashes: read again for a key that is not among them, and every few seconds.
 
     Whoever serves calls `refresh` every second, from a thread of its own, so that no request waits for `load` but one
-    with a key that nobody knows. Where `load` raises a Problem (the store is away) the keys known so far go on working.
+    with a key that nobody knows. Where `load` raises a Problem (the store is away), or has not answered yet another
+    thread that asked, the keys known so far go on working.
     """
 
     def __init__(self, load: Callable[[], Iterable[StoredKey]]) -> None:
         self._load = load
         self._keys: dict[str, Client] = {}
         self._read = float("-inf")
+        self._reading = threading.Lock()
 
     def client(self, key: str) -> Client | None:
         """Whose key this is, even where it was revoked, or None."""
@@ -109,12 +112,16 @@ class Keyring:
         return found
 
     def refresh(self) -> None:
-        """Reads the keys. Raises Problem where that cannot be done and none are known."""
+        """Reads the keys, unless another thread is at it. Raises Problem where they cannot be read and none are known."""
+        if not self._reading.acquire(blocking=not self._keys):
+            return
         try:
             self._keys = {key.hash: client_of(key) for key in self._load()}
         except Problem:
             if not self._keys:
                 raise
+        finally:
+            self._reading.release()
         self._read = time.monotonic()
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import stat
+import threading
 
 import market
 import pytest
@@ -71,6 +72,30 @@ def test_known_keys_work_while_the_store_is_away(monkeypatch):
     assert ring.client("tactful_a").name == "mailer"
     http = TestClient(RequireKey(_hello, lambda: Keyring(load)))
     assert http.post("/v1/decide", headers={"X-API-Key": "tactful_a"}).status_code == 503
+
+
+def test_nobody_waits_while_another_thread_reads_from_a_store_that_hangs(monkeypatch):
+    now, answers, asked = [100.0], threading.Event(), threading.Event()
+    monkeypatch.setattr(auth.time, "monotonic", lambda: now[0])
+    stored = [key("mailer", "tactful_a")]
+
+    def load():
+        if now[0] > 100.0:
+            assert not asked.is_set(), "asked twice at once"
+            asked.set()
+            assert answers.wait(10)
+        return stored
+
+    ring = Keyring(load)
+    ring.refresh()
+    now[0] += auth.STALE + 0.1
+    keeper = threading.Thread(target=ring.refresh)
+    keeper.start()
+    assert asked.wait(10)
+    assert ring.client("tactful_a").name == "mailer"
+    assert ring.client("tactful_guessed") is None
+    answers.set()
+    keeper.join()
 
 
 def test_a_scope_opens_its_calls_and_admin_all():
