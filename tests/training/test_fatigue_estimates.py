@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from features.clock import DAY
 from training.fatigue import fading, levels
-from training.fatigue.curve import KNOTS, Curve, bands, effects, segments, smooth
+from training.fatigue.curve import BANDS, KNOTS, Curve, bands, effects, segments, smooth
+from training.fatigue.curve import spent as spent_curves
 from training.fatigue.effects import Effects
 from training.fatigue.spending import spending
 from training.fatigue.trials import SILENCE, Clock, Decided, Events, Happened, trials
@@ -164,6 +165,41 @@ def test_bands_are_told_apart_and_hang_together(spent):
     assert 2 <= some.sum() < 6
     assert np.allclose(np.diag(told.cover[0]).reshape(2, 6)[0][some], told.loss.variance[0][some])
     assert told.exposure.max() <= 0.5
+
+
+def test_what_pressure_takes_from_later_contacts_is_not_counted_as_the_first_ones_loss():
+    """A world without any loss: a contact sells, the less the more pressure there is, and nothing else happens."""
+    rng, n, days = np.random.default_rng(4), 1500, 100
+    spending_a_day = 3.0 + rng.normal(0, 0.3, (n, days))
+    load, who, at, made = np.zeros(n), [], [], []
+    for day in range(0, 80, 4):
+        contact = rng.random(n) < 0.5
+        who.append(np.arange(n))
+        at.append(np.full(n, day * DAY))
+        made.append(np.where(contact, 0, SILENCE))
+        sold = contact * 8.0 * np.maximum(0.0, 1 - load / 1.5)
+        ages = np.arange(days - day) + 0.5
+        spending_a_day[:, day:] += sold[:, None] * np.log(2) / SALE * 0.5 ** (ages / SALE)
+        load = (load + 0.25 * contact) * 0.5 ** (4 / 54)
+    who, at, made = (np.concatenate(column) for column in (who, at, made))
+    whom, day = (column.ravel() for column in np.indices((n, days)))
+    contacts = Events.of(who[made == 0], at[made == 0])
+    purchases = Events.of(whom, day * DAY + DAY // 2, amount=spending_a_day.ravel())
+    log = happened(days * DAY, contacts=contacts, purchases=purchases)
+    found = trials(decided(who, at, made), log, np.array([0.25, 0.5]), Clock())
+
+    def told(cell, cells):
+        return spending(found, log.purchases, log.until, Clock(), cell, cells)
+
+    one = told(np.zeros(len(found), np.int64), 1).loss.value[0, 0]
+    by_band = told(bands(found.pressure), len(BANDS))
+    lost, _ = spent_curves(by_band)
+    assert one > 4  # what one effect for all bands would say, half a sale and more: this is why there is none
+    assert abs(lost.channels.value[0]) < one / 3
+    assert lost.channels.low[0] < 0 < lost.channels.high[0]
+    assert np.isnan(lost.channels.value[1])  # nobody was called
+    some = by_band.loss.weight[0] * np.isfinite(by_band.loss.value[0])
+    assert lost.channels.value[0] == pytest.approx(np.nansum(by_band.loss.value[0] * some) / some.sum())
 
 
 CELL = st.tuples(st.floats(-1, 3), st.integers(0, 400), st.floats(0.0, 3.0))

@@ -1,5 +1,6 @@
 """Harm as it is served: the file says what the fit says, plans pay, and history is read as it was played."""
 
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -20,7 +21,7 @@ from features.workspace import Workspace, WorkspaceError
 from serving.decisions.effects.bound import Standing
 from serving.decisions.effects.file import Model
 from training.fatigue import judge
-from training.fatigue.curve import Smooth
+from training.fatigue.curve import BANDS, Smooth, bands
 from training.fatigue.fit import Sample, Stated, fit
 from training.fatigue.log import read
 from training.fatigue.often import NUMBERS, STATUSES, plan, status
@@ -123,19 +124,23 @@ def test_every_customer_stands_somewhere_on_every_channel_that_is_open_to_them(l
 def test_later_decisions_prefer_the_model_that_is_right_to_its_opposite(learned):
     clock = Clock()
     found = trials(learned.decided, learned.happened, pressure().weights, clock)
-    cell = np.zeros(len(found), np.int64)
-    spent = spending(found, learned.happened.purchases, learned.happened.until, clock, cell, 1)
+    cell = bands(found.pressure)
+    spent = spending(found, learned.happened.purchases, learned.happened.until, clock, cell, len(BANDS))
     rows = np.flatnonzero(found.at >= 60 * DAY)
     of = judge.later(found, spent, rows, learned.values[found.who[rows]], list(PROFILE), {}, learned.happened.contacts,
                      learned.fitted.harm.prices)  # fmt: skip
     ours = judge.foretold(of, model_of(learned.fitted))
-    assert judge.better(of, ours, -ours).low > 0
-    assert judge.better(of, ours, ours).value == 0
-    told = judge.slope(of, ours)
-    assert told.low < 1.5
-    assert told.high > 0.7
-    doubled = judge.slope(of, 2 * ours)
+    true = replace(of, cost=ours + np.random.default_rng(0).normal(0, 5 * ours.std(), len(ours)), cover=0 * of.cover)
+    assert judge.better(true, ours, -ours).low > 0
+    assert judge.better(true, ours, ours).value == 0
+    told = judge.slope(true, ours)
+    assert told.low < 1 < told.high < 1.5
+    doubled = judge.slope(true, 2 * ours)
     assert doubled.value == pytest.approx(told.value / 2)
+    # how unsure later losses are is in the interval: what is left of each decision alone would look far surer
+    told, surer = (judge.slope(each, ours) for each in (of, replace(of, cover=0 * of.cover)))
+    assert told.value == surer.value
+    assert told.high - told.low > 3 * (surer.high - surer.low)
 
 
 def test_where_chance_decided_nothing_it_says_what_is_missing(learned):

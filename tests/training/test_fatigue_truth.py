@@ -144,7 +144,7 @@ def test_who_is_told_to_be_harmed_is_and_who_is_called_saturated_should_be_left_
               f" true harm by fifth told {np.round(fifths, 3)}; true worth of one more by status {means}")  # fmt: skip
         assert rank > 0.35
         assert fifths[4] > 3 * fifths[0]
-        assert 0.4 < told[some].mean() / true[some].mean() < 5
+        assert 0.2 < told[some].mean() / true[some].mean() < 2.5
         if min(len(by["under"]), len(by["saturated"])) > 100:
             compared += 1
             assert by["under"].mean() > by["saturated"].mean()

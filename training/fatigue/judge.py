@@ -3,7 +3,8 @@
 With T = sum over channels of (A - p) x harm, the part of what each decision was foretold to cost that chance decided,
 and L what it did cost, mean (L - T)^2 is least for the true harm whatever else moves L (the R-loss; Nie and Wager,
 Biometrika 2021); so two models are compared by the difference, customers taken as wholes. The slope of L on T is 1
-where harm is foretold right.
+where harm is foretold right. What L says of lost money was estimated on the same later decisions, gains and later
+contacts taken out; how unsure that leaves it is in every interval here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,8 @@ SLOPES = (0.5, 2.0)
 @dataclass(frozen=True)
 class Later:
     """Later decisions [n] with the features `values` [n, F] they were made on, and of each: `cost`, what followed in
-    money; `weight`, how much of it the log could show."""
+    money; `weight`, how much of it the log could show; `place`, which estimated loss is in it (-1: none), `cover` the
+    covariance of these, in money."""
 
     trials: Trials
     values: np.ndarray
@@ -37,6 +39,8 @@ class Later:
     contacts: Events
     cost: np.ndarray
     weight: np.ndarray
+    place: np.ndarray
+    cover: np.ndarray
 
 
 def later(
@@ -56,7 +60,8 @@ def later(
     some = trials.rows(rows)
     cost = some.opted_out @ prices.opt_out + prices.complaint * some.complained
     cost = cost + prices.margin * spending.lost[rows] / spending.exposure[rows]
-    return Later(some, values, names, levels, contacts, cost, seen**2)
+    cover = prices.margin**2 * np.nan_to_num(spending.cover[0])
+    return Later(some, values, names, levels, contacts, cost, seen**2, spending.place[rows], cover)
 
 
 def foretold(of: Later, model: Model) -> np.ndarray:
@@ -81,7 +86,9 @@ def better(of: Later, ours: np.ndarray, theirs: np.ndarray) -> Interval:
     """By how much `ours` has less loss than `theirs`, a decision."""
     rest = of.cost - np.average(of.cost, weights=of.weight)
     gain = of.weight * ((rest - theirs) ** 2 - (rest - ours) ** 2)
-    return _mean(gain, of.weight, of.trials.who)
+    total = float(of.weight.sum())
+    value = float(gain.sum()) / total
+    return _interval(of, value, (gain - value * of.weight) / total, 2 * of.weight * (ours - theirs) / total)
 
 
 def slope(of: Later, ours: np.ndarray) -> Interval:
@@ -91,16 +98,15 @@ def slope(of: Later, ours: np.ndarray) -> Interval:
     if divisor <= 0:
         return Interval(float("nan"), float("-inf"), float("inf"))
     value = float((of.weight * ours * rest).sum()) / divisor
-    shown = of.weight * ours * (rest - value * ours)
-    error = float(np.sqrt((_by_customer(shown, of.trials.who) ** 2).sum())) / divisor
-    return Interval(value, value - Z * error, value + Z * error)
+    return _interval(of, value, of.weight * ours * (rest - value * ours) / divisor, of.weight * ours / divisor)
 
 
-def _mean(value: np.ndarray, weight: np.ndarray, who: np.ndarray) -> Interval:
-    total = float(weight.sum())
-    mean = float(value.sum()) / total
-    error = float(np.sqrt((_by_customer(value - mean * weight, who) ** 2).sum())) / total
-    return Interval(mean, mean - Z * error, mean + Z * error)
+def _interval(of: Later, value: float, shown: np.ndarray, per_cost: np.ndarray) -> Interval:
+    """Of a figure: `shown` float64[n], how far each decision moves it, `per_cost` how much a unit of its cost does."""
+    moved = np.bincount(of.place + 1, per_cost, minlength=len(of.cover) + 1)[1:]
+    variance = float((_by_customer(shown, of.trials.who) ** 2).sum()) + float(moved @ of.cover @ moved)
+    half = Z * float(np.sqrt(variance))
+    return Interval(value, value - half, value + half)
 
 
 def _by_customer(value: np.ndarray, who: np.ndarray) -> np.ndarray:

@@ -35,13 +35,15 @@ FULL = 0.5
 class Spending:
     """Effects [C, cells] in money, over all the days that they last, and the `cover`iance of each of the two. By
     trial, float64[n]: `lost`, faded spending that is missing and neither earlier spending, nor what a contact sells,
-    nor later contacts explain; `exposure`, what of a loss the log could show of it, at most FULL."""
+    nor later contacts explain; `exposure`, what of a loss the log could show of it, at most FULL; `place`, int64[n],
+    which of the effects, one channel's after another's, is its contact's (-1: none)."""
 
     loss: Effects
     gain: Effects
     cover: tuple[np.ndarray, np.ndarray]
     lost: np.ndarray
     exposure: np.ndarray
+    place: np.ndarray
 
 
 def spending(trials: Trials, bought: Events, until: int, clock: Clock, cell: np.ndarray, cells: int) -> Spending:
@@ -84,7 +86,8 @@ def spending(trials: Trials, bought: Events, until: int, clock: Clock, cell: np.
         found.append(Effects(level, level - half, level + half, variance, contacts.reshape(-1, cells).astype(float),
                              weight, pressure))  # fmt: skip
     own = np.where(place >= 0, np.nan_to_num(value)[np.maximum(place, 0)] * -amounts[:, 0, 0], 0.0)
-    return Spending(found[0], found[1], (covers[0], covers[1]), own - rest[0], -seen[0, 0] * np.log(2) / halves[0])
+    exposure = -seen[0, 0] * np.log(2) / halves[0]
+    return Spending(found[0], found[1], (covers[0], covers[1]), own - rest[0], exposure, place)
 
 
 def _unexpected(trials: Trials, bought: Events, half: float, left: np.ndarray) -> np.ndarray:
