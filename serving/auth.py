@@ -112,7 +112,7 @@ class Keyring:
         return found
 
     def refresh(self) -> None:
-        """Reads the keys, unless another thread is at it. Raises Problem where they cannot be read and none are known."""
+        """Reads the keys, unless another thread does. Raises Problem where that cannot be done and none are known."""
         if not self._reading.acquire(blocking=not self._keys):
             return
         try:
