@@ -109,6 +109,13 @@ def dropped(pipeline: Pipeline) -> dict[str, list[str]]:
     return {name: sorted(map(str, features)) for name, features in chosen if len(features)}
 
 
+def inputs(frame: pd.DataFrame, model: Pipeline) -> pd.DataFrame:
+    """The columns that a pipeline was fitted on, in its order; an action's column that no row has is null."""
+    found = frame.reindex(columns=list(map(str, model.feature_names_in_)))
+    text = model.named_steps["rare"].variables if "rare" in model.named_steps else []
+    return found.astype(dict.fromkeys(text, object))  # a column of nulls alone does not look like text
+
+
 def probability(pipeline: Pipeline, frame: pd.DataFrame) -> np.ndarray:
     """P(label is 1), float64[n]."""
     return pipeline.predict_proba(frame)[:, 1]

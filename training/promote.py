@@ -15,10 +15,11 @@ import numpy as np
 from features import catalogue as catalogues
 from features.past import Past
 from features.workspace import Workspace, WorkspaceError
+from serving.decisions.attributes import ATTRIBUTE
 from training import calibration, pipeline, provenance
 from training.evaluate import METRICS, auc, difference, evaluate, log_loss
 from training.monitor import drift_alarm
-from training.tracking import CHALLENGER, CHAMPION, REFUSED, Fitted, Registry
+from training.tracking import CHALLENGER, CHAMPION, REFUSED, Fitted, Registry, Unreadable
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -110,12 +111,13 @@ def reigning_over(registry: Registry, fitted: Fitted) -> Reigning | None:
     version = str(held.version)
     try:
         champion = registry.load(kind, version)
-        lacking = sorted(set(map(str, champion.feature_names_in_)) - set(map(str, frame.columns)))
-    except (OSError, ValueError, AttributeError, ImportError) as error:
-        return Reigning(version, gone=f"can no longer be loaded: {' '.join(str(error).split())[:200]}")
-    if lacking:
+    except Unreadable as error:
+        return Reigning(version, gone=f"can no longer be loaded: {error.why}")
+    lacking = sorted(set(map(str, champion.feature_names_in_)) - set(map(str, frame.columns)))
+    # an attribute that no action has any more is unknown to it, here as in the service
+    if lacking := [name for name in lacking if not name.startswith(ATTRIBUTE)]:
         return Reigning(version, gone=f"needs features that are gone: {', '.join(lacking[:5])}")
-    return Reigning(version, pipeline.probability(champion, frame[list(champion.feature_names_in_)]))
+    return Reigning(version, pipeline.probability(champion, pipeline.inputs(frame, champion)))
 
 
 def _unserved_model(workspace: Workspace, fitted: Fitted) -> list[str]:

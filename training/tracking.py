@@ -36,6 +36,7 @@ CHAMPION, CHALLENGER, SHADOW = ALIASES = "champion", "challenger", "shadow"
 REFUSED = "refused"
 #: Tag of a registered model: versions in the order in which they became champion, and how many are remembered.
 LINE, REMEMBERED = "champions", 100
+_MISSING = "RESOURCE_DOES_NOT_EXIST"  # as MLflow says it
 #: What a process needs to load the logged model; stated, because finding out takes MLflow eight seconds.
 REQUIREMENTS = ("scikit-learn", "lightgbm", "feature-engine", "pandas", "numpy", "scipy", "skops")
 
@@ -48,6 +49,14 @@ class Fitted:
     pipeline: Pipeline
     metrics: Mapping[str, Interval]
     probability: np.ndarray
+
+
+class Unreadable(WorkspaceError):
+    """The files of a registered version are gone or damaged: nothing can be asked of it any more."""
+
+    def __init__(self, kind: str, version: str, error: Exception) -> None:
+        self.why = _one_line(error)
+        super().__init__(f"version {version} of `{kind}` can no longer be loaded ({self.why}); train it again")
 
 
 class Registry:
@@ -108,11 +117,25 @@ class Registry:
         return self.register(kind, logged.model_uri, run.info.run_id)
 
     def load(self, kind: str, version: str) -> Pipeline:
-        """The logged pipeline of a version."""
+        """The logged pipeline of a version.
+
+        Unreadable where it is gone or damaged; WorkspaceError where it cannot be fetched now, as from a server that is
+        away.
+        """
         import mlflow
 
         _ = self.client
-        return mlflow.sklearn.load_model(f"models:/{kind}/{version}")
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                local = mlflow.artifacts.download_artifacts(f"models:/{kind}/{version}", dst_path=folder)
+            except Exception as error:  # of whatever keeps the artefacts
+                if isinstance(error, FileNotFoundError) or getattr(error, "error_code", "") == _MISSING:
+                    raise Unreadable(kind, version, error) from error
+                raise WorkspaceError(f"version {version} of `{kind}` cannot be fetched: {_one_line(error)}") from error
+            try:
+                return mlflow.sklearn.load_model(local)
+            except Exception as error:  # of zip, YAML, pickled types, packages: a damaged file may raise anything
+                raise Unreadable(kind, version, error) from error
 
     def versions(self, kind: str) -> list["ModelVersion"]:
         """All versions, oldest first; none where nothing was trained yet."""
@@ -242,6 +265,10 @@ def _log_model(fitted: Fitted) -> Any:
 def _for_signature(frame: pd.DataFrame) -> pd.DataFrame:
     """A row without nulls: every number a double, every label text."""
     return pd.DataFrame({name: ["a"] if frame[name].dtype == object else [0.5] for name in frame.columns})
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _tags(fitted: Fitted) -> dict[str, str]:

@@ -3,13 +3,15 @@
 from serving.decisions.policy import Action
 
 Inputs = dict[str, str | float | None]
+#: What the names of inputs begin with that are an action's own attributes.
+ATTRIBUTE = "action_attribute_"
 
 
 def action_inputs(name: str, channel: str, action: Action | None) -> Inputs:
     """The model inputs of an action on a channel: text, a number, or None for unknown.
 
     `action` is its entry in actions.yaml, or None where the file no longer lists it. Own attributes follow as
-    `action_attribute_KEY`; those of the treatment win over those of the action.
+    ATTRIBUTE and the key; those of the treatment win over those of the action.
     """
     inputs: Inputs = {
         "action_name": name,
@@ -27,7 +29,7 @@ def action_inputs(name: str, channel: str, action: Action | None) -> Inputs:
     if treatment is not None:
         inputs["action_cost"] = treatment.cost
         own |= treatment.attributes
-    return inputs | {f"action_attribute_{key}": _plain(value) for key, value in sorted(own.items())}
+    return inputs | {f"{ATTRIBUTE}{key}": _plain(value) for key, value in sorted(own.items())}
 
 
 def _plain(value: bool | float | str) -> str | float:

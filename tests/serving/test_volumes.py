@@ -36,6 +36,7 @@ def test_a_volume_that_was_given_out_is_asked_for_again(opened, moment):
     assert second.spent(book, NOW) == {"voucher"}
     first.give_back(decision, book)
     first.close()
+    assert take(first, reserving("letter")), "written after what was given back"
     moment.now += AGAIN - 0.1
     assert not take(second, decision), "not for every decision"
     moment.now += 0.2

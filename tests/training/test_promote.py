@@ -4,7 +4,12 @@ import shutil
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
+from feature_engine.encoding import OrdinalEncoder, RareLabelEncoder
+from mlflow.exceptions import MlflowException
+from sklearn.pipeline import Pipeline
+from sklearn.tree import DecisionTreeClassifier
 
 from features import catalogue as catalogues
 from features.catalogue import DEFAULT, Catalogue
@@ -158,6 +163,43 @@ def test_whoever_replaces_a_champion_that_is_gone_is_told_what_to_mind(registry,
     assert verdict.alias == CHAMPION
     assert verdict.reason.startswith("version 7 can no longer be loaded: no such file; mind: out of calibration")
     assert verdict.reason.endswith("recency moved")
+
+
+def test_a_champion_whose_files_are_gone_can_be_replaced_one_that_is_only_away_cannot(registry, monkeypatch):
+    label, said, customers = rows(300, 3)
+    model = fitted(label, said, customers)
+    model.dataset.test.frame = pd.DataFrame({"x": label})
+    registry.appoint(KIND, version(registry), CHAMPION, "once")
+    assert promote.reigning_over(registry, model).gone.startswith("can no longer be loaded: No such artifact")
+
+    def away(*_, **__):
+        raise MlflowException("the server does not answer")
+
+    monkeypatch.setattr("mlflow.artifacts.download_artifacts", away)
+    with pytest.raises(WorkspaceError, match="version 1 of `churn` cannot be fetched: the server does not answer"):
+        promote.reigning_over(registry, model)
+
+
+@pytest.mark.filterwarnings("ignore:For backward compatibility, 'str' dtypes")  # feature-engine over newer pandas
+def test_an_attribute_that_no_action_has_any_more_spares_no_comparison(registry, monkeypatch):
+    """It is unknown to the champion, as in the service; text stays text where nothing of it is left."""
+    label, said, customers = rows(300, 3)
+    model = fitted(label, said, customers)
+    tone = np.where(label > 0, "loud", "quiet").astype(object)
+    frame = pd.DataFrame({"x": said, "action_attribute_tone": tone})
+    encoder = RareLabelEncoder(0.01, 0, variables=["action_attribute_tone"], missing_values="ignore")
+    names = ["action_attribute_tone"]
+    codes = OrdinalEncoder("arbitrary", variables=names, missing_values="ignore", unseen="encode")
+    champion = Pipeline([("rare", encoder), ("codes", codes), ("model", DecisionTreeClassifier(max_depth=3))])
+    champion.fit(frame, label)
+    registry.appoint(KIND, version(registry), CHAMPION, "once")
+    monkeypatch.setattr(registry, "load", lambda *_: champion)
+    model.dataset.test.frame = frame[["x"]]
+    reigning = promote.reigning_over(registry, model)
+    assert reigning.gone == ""
+    assert len(np.unique(reigning.probability)) > 1
+    model.dataset.test.frame = frame[["action_attribute_tone"]]
+    assert promote.reigning_over(registry, model).gone == "needs features that are gone: x"
 
 
 def test_a_refused_version_leaves_a_challenger_that_plays_alone(registry):

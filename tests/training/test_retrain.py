@@ -107,8 +107,11 @@ def test_nothing_new_trains_nothing_unless_asked_to(world):
     world()
     again = world()
     assert again.outcome == "nothing_new"
-    assert world.done == [*WHOLE, "sync"]
-    assert "no model was trained" in again.lines()[-1]
+    assert world.done == [*WHOLE, "sync", "look"]
+    assert "no model was trained" in again.lines()[-2]
+    world.alarm = True  # such as that no data come any more
+    assert world().alarm
+    world.alarm = False
     assert world().outcome == "nothing_new"  # also after a run that trained nothing
     assert world(force=True).outcome == "trained"
     world.data = "d2"
@@ -155,6 +158,35 @@ def test_a_run_under_other_settings_or_of_long_ago_begins_anew(world, monkeypatc
     monkeypatch.setattr(journal.clock.Clock, "now", lambda _: later)
     assert world().taken_up == 0
     assert world.done == [*WHOLE[:2], *WHOLE]
+
+
+def test_what_was_cut_off_of_other_kinds_is_not_taken_for_this(world):
+    world.fails = "propensity: train"
+    with pytest.raises(WorkspaceError):
+        world()
+    world.done = []
+    summary = world(kinds=("propensity",))
+    assert (summary.taken_up, list(summary.models), summary.models["propensity"].before) == (0, ["propensity"], "6")
+    assert world.done == ["sync", *(f"propensity: {name}" for name in ("features", "train", "promote")), "look"]
+
+
+def test_an_empty_workspace_leaves_no_run_to_be_taken_up_once_there_are_data(tmp_path):
+    """Steps that were refused for want of data would stay refused for a day."""
+    (tmp_path / "tactful.yaml").write_text("")
+    summary = retrain(Workspace.open(tmp_path), ["churn"])
+    assert summary.alarm
+    assert "holds no interactions yet" in summary.models["churn"].reason
+    assert summary.rings[0].startswith("could not look: ")
+    assert not (tmp_path / "state" / "retrain" / "journal.json").exists()
+
+
+def test_whatever_goes_wrong_is_no_alarm(world, monkeypatch):
+    def away(_):
+        raise RuntimeError("the registry is away")
+
+    monkeypatch.setattr(steps, "setup", away)
+    shown = CliRunner().invoke(app, ["-w", str(world.workspace.folder)])
+    assert (shown.exit_code, shown.stderr) == (2, "error: could not go on: RuntimeError: the registry is away\n")
 
 
 def test_a_kill_between_the_last_two_writes_is_no_unfinished_run(world, monkeypatch):

@@ -6,7 +6,7 @@ features together). The alarm rings where what drifted holds `monitor.gain` of t
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -114,9 +114,4 @@ def drift_alarm(workspace: Workspace, fitted: "Fitted", past: "Past | None" = No
 def _scored(rows: Rows, fitted: "Fitted") -> tuple[pd.DataFrame, np.ndarray]:
     if not len(rows.label):
         return rows.frame, np.empty(0)
-    return rows.frame, pipeline.probability(fitted.pipeline, inputs(rows.frame, fitted.pipeline))
-
-
-def inputs(frame: pd.DataFrame, model: Any) -> pd.DataFrame:
-    """The columns that a pipeline was fitted on, in its order; an action's column that no row has is null."""
-    return frame.reindex(columns=list(map(str, model.feature_names_in_)))
+    return rows.frame, pipeline.probability(fitted.pipeline, pipeline.inputs(rows.frame, fitted.pipeline))

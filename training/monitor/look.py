@@ -14,12 +14,12 @@ from training.dataset import before, read
 from training.evaluate import Interval
 from training.monitor import flow
 from training.monitor import quality as matured_labels
-from training.monitor.drift import Drift, compare, inputs
+from training.monitor.drift import Drift, compare
 from training.monitor.quality import Quality
 from training.monitor.reference import FILE, SCORE, Reference
 from training.monitor.report import Check, Feature, Look, MonitorReport, answered, headline, unknown
 from training.monitor.rows import Source, weeks_back
-from training.tracking import CHAMPION, Registry
+from training.tracking import CHAMPION, Registry, Unreadable
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -93,7 +93,11 @@ class _Model:
             newest, matured = self.source.newest, self.source.matured
         except WorkspaceError as error:
             return self._unknown(str(error))
-        model = self.registry.load(self.kind, str(self.champion.version))
+        try:
+            model = self.registry.load(self.kind, str(self.champion.version))
+        except Unreadable as error:
+            self.checks.append(Check(check="model", subject=self.kind, status="alarm", sentence=str(error)))
+            return self
         lacking = sorted(set(reference.columns) - {SCORE} - set(self.source.catalogue.names))
         if lacking:
             text = f"{self.kind}: its champion needs features that are gone: {', '.join(lacking[:5])}; train it again"
@@ -132,7 +136,7 @@ class _Model:
         rows = self.source.rows(self.source.pairs(cutoff, after=reference.until))
         if not len(rows.label):
             return None, None
-        probability = pipeline.probability(model, inputs(rows.frame, model))
+        probability = pipeline.probability(model, pipeline.inputs(rows.frame, model))
         drift = compare(reference, rows.frame, probability, cutoff, self.thresholds)
         quality = Quality.of(rows.label, probability, rows.customer) if known else None
         judged = quality.judged if quality is not None else None

@@ -121,13 +121,12 @@ def total(
     person, at, amount = event
     if not len(person):
         return np.zeros(len(who))
-    first = int(min(at.min(), start.min()))
-    span = int(max(at.max(), end.max())) - first + 1
-    number = {value: place for place, value in enumerate(np.unique(np.concatenate([person, who])).tolist())}
-    keys = np.array([number[each] for each in person.tolist()]) * span + (at - first)
-    own = np.array([number[each] for each in who.tolist()]) * span
+    # by rank among all instants and persons: a person times a span in microseconds would not fit one number
+    instants, people = np.unique(np.concatenate([at, start, end])), np.unique(np.concatenate([person, who]))
+    keys = np.searchsorted(people, person) * len(instants) + np.searchsorted(instants, at)
+    own = np.searchsorted(people, who) * len(instants)
     sums = np.concatenate([[0.0], np.cumsum(amount)])
-    low, high = (np.searchsorted(keys, own + np.clip(each - first, 0, span - 1)) for each in (start, end))
+    low, high = (np.searchsorted(keys, own + np.searchsorted(instants, each)) for each in (start, end))
     return sums[high] - sums[low]
 
 

@@ -21,9 +21,9 @@ Example: tactful retrain --out retrained.json
          tactful retrain --only churn
 
 Churn, propensity and, where the log of decisions can tell them, uplift and fatigue. Where nothing came in since the
-last time, nothing is trained. After a kill the same command goes on with what is left; one runs at a time. Exit code 0:
-done, whether or not a model was promoted; 1: done, but somebody should look (something rings, or a model that has a
-champion can no longer be trained); 2: it could not go on."""
+last time, nothing is trained, and looked all the same. After a kill the same command goes on with what is left; one
+runs at a time. Exit code 0: done, whether or not a model was promoted; 1: done, but somebody should look (something
+rings, or a model that has a champion can no longer be trained); 2: it could not go on."""
 
 #: What runs before: the front door puts the live store's sync here, for training may not import it.
 before: "list[Sync]" = []
@@ -50,7 +50,13 @@ def retrain(
     def tell(step: str, at: int, of: int) -> None:
         err.print(f"[{at}/{of}] {step}", markup=False)
 
-    summary = run(opened, kinds, before, force, tell)
+    try:
+        summary = run(opened, kinds, before, force, tell)
+    except WorkspaceError:
+        raise
+    except Exception as error:  # for a scheduler 1 means that it is done, which a traceback would say, too
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise WorkspaceError(f"could not go on: {told}") from error
     if out_file is not None:
         try:
             write(out_file, summary.model_dump_json(indent=2) + "\n")

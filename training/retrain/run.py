@@ -28,16 +28,17 @@ def retrain(
     force: bool = False,
     tell: Tell = lambda _step, _at, _of: None,
 ) -> Summary:
-    """Goes on with a run that was cut off within a day under the same settings, or begins one.
+    """Goes on with a run of these kinds that was cut off within a day under the same settings, or begins one.
 
-    Where nothing has come in since the last run that ended, nothing is trained. Raises WorkspaceError where another
-    retraining is under way in the workspace, and where a step fails: the same command then goes on from that step.
+    Where nothing has come in since the last run that ended, nothing is trained, and looked all the same. Raises
+    WorkspaceError where another retraining is under way in the workspace, and where a step fails: the same command then
+    goes on from that step.
     """
     state = workspace.folder / "state"
     state.mkdir(exist_ok=True)
     busy = f"another `tactful retrain` is under way in {workspace.folder}; wait for it to end"
     with held(state / "retrain.lock", busy):
-        journal, given_up = Journal.begin(workspace, steps.setup(workspace))
+        journal, given_up = Journal.begin(workspace, f"{steps.setup(workspace)} {' '.join(kinds)}")
         if given_up is not None:
             _give_up(workspace, given_up)
         journal.save()
@@ -59,8 +60,10 @@ def _run(
     step("sync", lambda: {"logs": _synced(workspace, syncs)})
     # who reigned before is asked for now: once a kind is promoted, nobody could tell
     marked = step("history", lambda: {"data": steps.data(workspace), "before": _champions(workspace, kinds)})
-    mark = f"{journal.setup} {marked['data']} {' '.join(kinds)}"
+    mark = f"{journal.setup} {marked['data']}"
+    look = partial(steps.look, workspace)
     if not force and (last(journal.folder) or {}).get("mark") == mark:
+        step("look", look)  # no new data is what it should ring for
         return _end(journal, mark, "nothing_new")
     for kind in kinds:
         if kind in EFFECTS:
@@ -70,7 +73,7 @@ def _run(
             continue
         step(f"{kind}: train", partial(steps.train, workspace, journal, kind))
         step(f"{kind}: promote", partial(steps.promote, workspace, journal, kind))
-    step("look", partial(steps.look, workspace))
+    step("look", look)
     return _end(journal, mark, "trained", kinds)
 
 

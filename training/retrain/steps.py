@@ -133,8 +133,13 @@ def _figures(logged: Mapping[str, float]) -> dict[str, list[float]]:
 
 
 def look(workspace: Workspace) -> Result:
-    """`tactful monitor` on what is in use now."""
-    report = monitor(workspace)
+    """`tactful monitor` on what is in use now. Where there is nothing to look at, that is what rings: the run ends, for
+    one that was taken up again would go by the data that it began with."""
+    try:
+        report = monitor(workspace)
+    except WorkspaceError as error:
+        told = f"could not look: {error}"
+        return {"alarm": True, "headline": told, "rings": [told]}
     keep(workspace, report)
     ringing = [check.sentence for check in report.checks if check.status == "alarm"]
     return {"alarm": report.alarm, "headline": report.headline, "rings": ringing}

@@ -45,7 +45,7 @@ class Summary(Section):
         """For people."""
         found = [f"{log}: {receipt}" for log, receipt in self.sync.items()]
         if self.outcome == "nothing_new":
-            return [*found, "nothing new since the last retraining: no model was trained (--force trains anyway)"]
+            found.append("nothing new since the last retraining: no model was trained (--force trains anyway)")
         for kind, model in self.models.items():
             if model.refused:
                 found.append(f"{kind}: not trained: {model.reason}")
