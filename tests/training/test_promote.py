@@ -185,7 +185,7 @@ def test_an_attribute_that_no_action_has_any_more_spares_no_comparison(registry,
     """It is unknown to the champion, as in the service; text stays text where nothing of it is left."""
     label, said, customers = rows(300, 3)
     model = fitted(label, said, customers)
-    tone = np.where(label > 0, "loud", "quiet").astype(object)
+    tone = np.where(np.arange(300) % 2, "loud", "quiet").astype(object)
     frame = pd.DataFrame({"x": said, "action_attribute_tone": tone})
     encoder = RareLabelEncoder(0.01, 0, variables=["action_attribute_tone"], missing_values="ignore")
     names = ["action_attribute_tone"]

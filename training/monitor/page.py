@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from training.monitor.report import Check, Look, MonitorReport
+from training.monitor.report import Look, MonitorReport
 from training.reports import html
 
 STATUS = {"well": "well", "alarm": "rings", "unknown": "cannot be told"}
@@ -43,11 +43,6 @@ def render(report: MonitorReport) -> str:
 def write(report: MonitorReport, path: Path) -> None:
     """The page at `path`, atomically."""
     html.save(render(report), path)
-
-
-def _check(check: Check) -> list[str]:
-    name = check.check.replace("_", " ")
-    return [name, check.subject, _number(check.value), _number(check.limit), STATUS[check.status]]
 
 
 def _look(look: Look) -> list[str]:
