@@ -60,8 +60,27 @@ def conform(table: pa.Table, path: Path, first: int = 0) -> pa.Table:
     total = np.bincount(row, chance, len(found))
     negative = np.bincount(row, chance < 0, len(found)) > 0
     _refuse(negative | (np.abs(total - 1.0) > _ROUNDING), path, first, "`distribution` does not add up to 1")
+    why = "what was drawn is not in its `distribution`, so nobody knows its chance"
+    _refuse(np.bincount(row, chance * _drawn(found, cells, row), len(found)) <= 0, path, first, why)
     slots = pc.fill_null(found["slots"], 1)  # null says: written before there were columns
     return found.set_column(found.schema.get_field_index("slots"), DECISIONS.field("slots"), slots)
+
+
+def _drawn(found: pa.Table, cells: pa.StructArray, row: np.ndarray) -> np.ndarray:
+    """bool[cells]: those that a decision may have come from. Where nothing was made: silence or any ghost."""
+
+    def word(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+        return pc.fill_null(column, "")
+
+    of = pa.array(row)
+    same = [
+        pc.equal(word(cells.field(cell)), word(found[own].combine_chunks()).take(of))
+        for cell, own in (("action", "action"), ("channel", "treatment_channel"))
+    ]
+    nothing = pc.or_(pc.fill_null(cells.field("ghost"), False), cells.field("action").is_null())
+    made = found["action"].combine_chunks().is_valid().take(of)
+    drawn = pc.if_else(made, pc.and_(pc.and_(*same), pc.invert(nothing)), nothing)
+    return np.asarray(drawn.to_numpy(zero_copy_only=False))
 
 
 def _chunks(path: Path) -> Iterator[tuple[int, pa.Table]]:

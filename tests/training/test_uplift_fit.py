@@ -14,6 +14,7 @@ from features.workspace import Workspace, WorkspaceError
 from training.evaluate import Interval
 from training.tracking import Registry
 from training.uplift import fit as fitting
+from training.uplift import wording
 from training.uplift.commands import app
 from training.uplift.learners import LEARNERS
 from training.uplift.model import Model
@@ -42,6 +43,9 @@ def test_strong_heterogeneity_is_found_and_targeting_pays(tmp_path, quick):
     report = fitted.report
     assert (report.verdict, report.randomised) == ("target", True)
     assert report.headline.startswith("Target: contacting the ")
+    rules = [one.model_copy(update={"share": 1.0}) if one.rule == "targeted by effect" else one for one in report.rules]
+    everyone = wording.headline(report.model_copy(update={"rules": rules}))
+    assert everyone.startswith("Target: giving each what moves them most brings +")
     assert report.targeted_over_best.low > 0
     mail = report.arms[0]
     assert mail.heterogeneity_shown

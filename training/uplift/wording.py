@@ -56,7 +56,9 @@ def headline(report: UpliftFound) -> str:
         targeted = next(one for one in report.rules if one.rule == "targeted by effect")
         rival = "treating all" if best.value.value > 0 else "treating none"
         more = f"{amount(report.targeted_over_best, rate)} a customer more{paid} than {rival}"
-        return f"Target: contacting the {targeted.share:.0%} who gain by it brings {more}."
+        share = f"{targeted.share:.0%}"
+        whom = "giving each what moves them most" if share == "100%" else f"contacting the {share} who gain by it"
+        return f"Target: {whom} brings {more}."
     if report.verdict == "treat all":
         said = f"Treat all with {arm_name}: {amount(best.value, rate)} a customer{paid}"
         if shown:
