@@ -116,7 +116,13 @@ def spoiled(table, name, column):
 def test_what_cannot_be_a_decision_is_one_line_and_leaves_nothing(market, shop, tmp_path):
     whole = pq.read_table(market / "decisions.parquet").slice(0, 50)
     short = [row[1:] if n == 7 else row for n, row in enumerate(whole["distribution"].to_pylist())]
+    made = next(n for n, name in enumerate(whole["action"].to_pylist()) if name is not None)
+    renamed, moved = whole["action"].to_pylist(), whole["treatment_channel"].to_pylist()
+    renamed[made], moved[made] = "winter_sale", None
+    unknown = f"row {made}: what was drawn is not in its `distribution`"  # it would count as nothing made
     wrong = {
+        "renamed": (spoiled(whole, "action", pa.array(renamed)), unknown),
+        "moved": (spoiled(whole, "treatment_channel", pa.array(moved)), unknown),
         "short": (spoiled(whole, "distribution", pa.array(short, DECISIONS.field("distribution").type)),
                   "row 7: `distribution` does not add up to 1"),
         "nobody": (spoiled(whole, "customer_id", pa.array([None, *["c"] * 49])), "row 0: `customer_id` is missing"),
