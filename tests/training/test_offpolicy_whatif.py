@@ -269,6 +269,15 @@ def test_intervals_of_what_if_hold_the_truth(tmp_path):
     assert binomtest(int(hits[1]), 24, 0.95, alternative="less").pvalue > 0.01
 
 
+def test_sums_of_very_many_persons_over_a_year_are_their_own():
+    """A person times a year in microseconds would overflow from about 290,000 persons on."""
+    n, year = 300_000, 365 * DAY
+    event = np.arange(n), np.arange(n) * 100_000_000, np.arange(n) + 1.0
+    who, start = np.array([n - 1, 3, n - 2, n + 5]), np.zeros(4, np.int64)
+    assert logbook.total(event, who, start, start + year).tolist() == [n, 4, n - 1, 0]
+    assert logbook.total(event, who, start, start + 300_000_000).tolist() == [0, 0, 0, 0]
+
+
 @pytest.mark.slow
 def test_customers_living_under_another_policy_earn_what_was_foretold(tmp_path):
     """Played over a new market, the other policy earns what the log of the first one said it would."""
