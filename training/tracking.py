@@ -178,6 +178,9 @@ class Registry:
             return
         if alias == CHAMPION and (line := self.champions(kind))[-1:] != [version]:
             self._line(kind, [*line, version])
+        self._name(kind, version, alias)
+
+    def _name(self, kind: str, version: str, alias: str) -> None:
         self.client.set_registered_model_alias(kind, alias, version)
         for other in ALIASES:
             held = self.holder(kind, other)
@@ -185,21 +188,27 @@ class Registry:
                 self.client.delete_registered_model_alias(kind, other)
 
     def champions(self, kind: str) -> list[str]:
-        """Versions in the order in which they became champion, the present one last.
+        """Versions in the order in which they became champion, the present one last, whatever was cut off before the
+        line of them was written or after.
 
         What was rolled back or deleted is gone; a champion from before there was a line begins it.
         """
-        line = str(self.client.get_registered_model(kind).tags.get(LINE, "")).split()
-        if not line and (champion := self.holder(kind, CHAMPION)) is not None:
-            return [str(champion.version)]
         known = {str(one.version) for one in self.versions(kind)}
-        return [version for version in line if version in known]
+        line = str(self.client.get_registered_model(kind).tags.get(LINE, "")).split()
+        line = [version for version in line if version in known]
+        if (champion := self.holder(kind, CHAMPION)) is None:
+            return line
+        present = str(champion.version)
+        if present not in line:
+            return [*line, present]
+        return line[: len(line) - line[::-1].index(present)]
 
     def roll_back(self, kind: str, reason: str) -> str:
         """Makes the champion before the present one champion again; there must be one. Returns its version."""
         line = self.champions(kind)[:-1]
+        self.appoint(kind, line[-1], "", reason)
+        self._name(kind, line[-1], CHAMPION)
         self._line(kind, line)
-        self.appoint(kind, line[-1], CHAMPION, reason)
         return line[-1]
 
     def _line(self, kind: str, versions: Sequence[str]) -> None:

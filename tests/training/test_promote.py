@@ -234,6 +234,32 @@ def test_aliases_by_hand(registry, workspace):
         promote.promote(registry, KIND, "9")
 
 
+def test_a_rollback_or_promotion_that_is_cut_off_at_any_point_loses_no_champion(registry, monkeypatch):
+    one, two, three = (version(registry) for _ in range(3))
+    for each in (one, two, three):
+        promote.promote(registry, KIND, each)
+
+    def cut(*_):
+        raise KeyboardInterrupt
+
+    for owner, name, reached in ((registry, "_line", two), (registry, "_name", three)):
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, name, cut)
+            with pytest.raises(KeyboardInterrupt):
+                promote.roll_back(registry, KIND)
+        assert held(registry, CHAMPION) == reached
+        assert registry.champions(KIND) == [one, two, three][: int(reached)]
+        promote.promote(registry, KIND, three)
+    with monkeypatch.context() as patched:
+        patched.setattr(registry, "_name", cut)
+        with pytest.raises(KeyboardInterrupt):
+            promote.promote(registry, KIND, one)
+    assert registry.champions(KIND) == [one, two, three]
+    assert promote.roll_back(registry, KIND) == (two, three)
+    promote.promote(registry, KIND, one)
+    assert promote.roll_back(registry, KIND) == (two, one)  # by hand to an old one is a step on, not back
+
+
 @pytest.mark.parametrize("what", ["catalogue_version", "settings_version"])
 def test_what_the_service_would_refuse_is_not_promoted_by_hand_nor_rolled_back_to(registry, workspace, what):
     served = {
