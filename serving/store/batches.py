@@ -69,10 +69,10 @@ def _won(tx: Tx, asked: Sequence[Judged]) -> set[str]:
         first.setdefault(each.judged_customer, each)
     if not first:
         return set()
-    unseen = [customer for customer, each in first.items() if not each.judged_version]
-    erased = identity.locked(tx, unseen) if unseen else set()
     versions = "SELECT customer_id, version FROM customers WHERE customer_id IN (SELECT value FROM texts(?))"
     at = dict(tx.execute(versions, (list(first),)).fetchall())
+    unseen = [customer for customer in first if not at.get(customer)]  # or erased since
+    erased = identity.locked(tx, unseen) if unseen else set()
     groups: dict[tuple[int, bool], list[str]] = defaultdict(list)
     fresh, won = list[tuple[str, int]](), set[str]()
     for customer, each in first.items():

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from serving.decisions.customer import Contact
+from serving.store import identity
 from serving.store.protocol import Conflict, Unknown, Verdict
 from serving.store.tx import Reader, Tx
 
@@ -67,7 +68,10 @@ def bump(tx: Tx, judged: Sequence[tuple[str, int, int]]) -> list[bool]:
     """Compare-and-swap of (customer, version, now): True where the customer still was at it, and now is at the next."""
     unseen = iter(tx.each(FIRST, [(customer, now) for customer, version, now in judged if version == 0]))
     known = iter(tx.each(_NEXT, [(now, customer, version) for customer, version, now in judged if version]))
-    return [next(known) if version else next(unseen) for _, version, _ in judged]
+    won = [next(known) if version else next(unseen) for _, version, _ in judged]
+    if lost := [customer for (customer, _, _), swapped in zip(judged, won, strict=True) if not swapped]:
+        identity.locked(tx, lost)  # whoever was erased since leaves no row behind
+    return won
 
 
 def insert(tx: Tx, fresh: Sequence[Contact]) -> None:

@@ -131,6 +131,17 @@ def test_who_is_erased_is_taken_out_of_the_line_that_others_are_in(store, place)
     assert place.query("SELECT count(*) FROM decisions") == place.query("SELECT count(*) FROM placed") == [(0,)]
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_who_was_erased_after_they_were_judged_leaves_no_trace(store, place, together):
+    store.record([row(1, customer_id="C1")]).result()
+    made = [judged(store, "spring", each) for each in PEOPLE[:3]]
+    store.erase(["C1", "C2"], bytes(16), NOW).result()
+    singles = [store.commit_decision(each) for each in made] if not together else []
+    answers = committed(store, "spring", made) if together else [each.result().status for each in singles]
+    assert answers == ["committed", "lost", "lost"]
+    assert place.query("SELECT customer_id FROM customers") == [("C0",)]
+
+
 def test_what_is_in_history_and_old_goes_with_its_places(store, place):
     decided(store, "spring", PEOPLE[:4])
     decided(store, "summer", PEOPLE[:2], now=NOW + 30 * DAY)
