@@ -253,7 +253,11 @@ def _shares(workspace: Workspace, holders: "Mapping[str, Mapping[str, ModelVersi
     lines = []
     if playing:
         stated = policy.load(workspace).policy.challenger
-        share = f"for {stated.share:.0%} of customers" if stated else "for nobody: `challenger` in contact_policy.yaml"
+        share = (
+            f"for {stated.share:.0%} of customers in no other arm"
+            if stated
+            else "for nobody: `challenger` in contact_policy.yaml"
+        )
         lines.append(f"challengers decide {share}: {', '.join(playing)}")
     if waiting := [f"{kind} {held.version}" for kind, held in rivals.items() if REFUSED in held.tags]:
         lines.append(f"refused, and so decide nothing until `tactful promote --as challenger`: {', '.join(waiting)}")

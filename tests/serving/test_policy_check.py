@@ -74,6 +74,9 @@ def test_two_sound_files_have_no_findings():
         ({}, {"withholding": {"share": 1}}, "withholding.share"),
         ({}, {"experiment": {"arms": [{"name": "n", "share": 1, "play": "nothing"}]}}, "an arm that plays nothing"),
         ({}, {"challenger": {"share": 1}}, "nobody is left to compare with"),
+        ({}, {"challenger": {}, "cap_levels": {"levels": [{"share": 1, "factor": 2}]}}, "decide for nobody"),
+        ({}, {"challenger": {"salt": "tactful"}}, "policy challenger.salt: is that of `holdout`"),
+        ({}, {"challenger": {"salt": "cap-levels"}, "cap_levels": {}}, "salt: is that of `cap_levels`"),
         ({}, {"exempt": {"safety": {}}}, "policy exempt.safety: no action is of the class 'safety'"),
         ({}, {"pressure": {"limit": 0.05}}, "weighs more than the whole of `pressure.limit`"),
         (

@@ -5,11 +5,13 @@ A finding is certain and worth a change; a note says what a marketer may not exp
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 from features.workspace import Settings
 from serving.decisions.policy.actions import Action
 from serving.decisions.policy.caps import Cap
+from serving.decisions.policy.contact_policy import ContactPolicy
 from serving.decisions.policy.impossible import Room, impossible
 from serving.decisions.policy.moot import makes_moot, moot, never_binds
 from serving.decisions.policy.playbook import RULES, Playbook
@@ -132,10 +134,26 @@ def _policy(book: Playbook) -> Iterator[tuple[str, str]]:
         yield "withholding.share", "every selling action is withheld, so nothing is ever sold; 0.02 measures as well"
     if policy.challenger is not None and policy.challenger.share == 1.0:
         yield "challenger.share", "challengers decide for everyone, so nobody is left to compare with; 0.1 is enough"
+    yield from _arms(policy)
     if policy.experiment is not None:
         idle = sum(arm.share for arm in policy.experiment.arms if arm.play == "nothing")
         if idle >= 1.0:
             yield "experiment.arms", "everyone is in an arm that plays nothing"
+
+
+def _arms(policy: ContactPolicy) -> Iterator[tuple[str, str]]:
+    """Arms that are drawn alike, or that take everyone before the challengers."""
+    drawn = {"holdout": policy.holdout, "experiment": policy.experiment, "cap_levels": policy.cap_levels}
+    salts = {name: part.salt for name, part in (drawn | {"challenger": policy.challenger}).items() if part is not None}
+    for first, second in combinations(salts, 2):
+        if salts[first] == salts[second]:  # whoever falls low in the one falls low in the other
+            text = f"is that of `{first}`: the same customers are drawn, and shares are not as stated; write another"
+            yield f"{second}.salt", text
+    experiment, levels = policy.experiment, policy.cap_levels
+    taken = [sum(arm.share for arm in experiment.arms) if experiment is not None else 0.0]
+    taken.append(sum(level.share for level in levels.levels) if levels is not None else 0.0)
+    if policy.challenger is not None and max(taken) >= 1.0 - 1e-9:
+        yield "challenger", "decide for nobody: experiment or cap levels take everyone, challengers the rest of them"
 
 
 def _notes(book: Playbook) -> Iterator[tuple[str, str]]:
