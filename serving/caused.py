@@ -10,7 +10,7 @@ import numpy as np
 from serving.decisions.candidate import Candidate
 from serving.decisions.effects import Model
 from serving.decisions.effects import Standing as Counted
-from serving.decisions.effects.file import MONEY
+from serving.decisions.effects.file import MONEY, UPLIFT
 from serving.decisions.guard.standing import Standing
 
 
@@ -28,7 +28,8 @@ class Caused:
         self.run_id, self.trained_at = model.mlflow_run_id, model.trained_at
         self.bound = model.bind(names, levels)
         self.actions = tuple(dict.fromkeys(arm.action for arm in model.arms if arm.action is not None))
-        self._in_money = model.unit == MONEY
+        #: Whether U is learned money over the action's value.
+        self.over_value = model.kind == UPLIFT and model.unit == MONEY
         self._places: dict[tuple[str, str], int] = {}
         self._channels = {channel: k for k, channel in enumerate(self.bound.channels)}
         # asked once where it is loaded: what numba has to compile is no decision's wait
@@ -47,7 +48,7 @@ class Caused:
     def uplift(self, values: np.ndarray, candidates: Sequence[Candidate], threads: int = 1) -> np.ndarray:
         """U float64[n, m] for feature vectors [n, F]; NaN where the model does not know the treatment."""
         found = self._effects(values, self._which(candidates), None, threads)
-        if self._in_money:
+        if self.over_value:
             value = np.array([each.action.value for each in candidates])
             found /= np.where(value > 0.0, value, np.nan)
         return found

@@ -12,6 +12,7 @@ from features.catalogue import Catalogue
 from features.manifest import meaning
 from features.workspace import Settings, Workspace, WorkspaceError
 from serving.caused import Caused
+from serving.decisions.effects.file import MONEY
 from serving.scorer import Scorer
 
 #: What a decision needs, and what takes the place of the policy's priors (of U, of harm) where it is there.
@@ -55,6 +56,7 @@ class Champion:
             **({} if self.alias == ALIAS else {"alias": self.alias}),
             "run_id": self.model.run_id,
             "horizon_days": self.model.horizon_days,
+            **({"unit": MONEY} if isinstance(self.model, Caused) and self.model.over_value else {}),
             "trained_at": self.model.trained_at,
         }
 

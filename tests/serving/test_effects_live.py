@@ -161,7 +161,18 @@ def test_money_is_over_value_and_what_is_worth_nothing_is_not_known(shop):
     engine = Engine.open(shop)
     engine.warm()
     factors = told(engine.explain(ExplainRequest(customer_id="C1")))
+    logged = orjson.loads(alone(engine, Runner(engine, "once", "email"), "C4").to_bytes())
+    stood = replace(engine.store.read("C4").customer, contacts=())
     engine.close()
+    actions = engine.playbook.actions.model_dump(exclude_unset=True)
+    for one in actions["actions"]:
+        one["value"] *= 2
+    dearer = Playbook(Actions.model_validate(actions), engine.playbook.policy)
+    again = {fate.candidate.key: fate.factors for fate in Court(engine.playbook, dearer)(logged, stood).fates}
+    before = {(fate["action"], fate["channel"]): fate["factors"] for fate in logged["candidates"]}
+    # money that was learned is the same money, whatever an accepted offer is said to be worth
+    assert again["voucher", "email"].u == before["voucher", "email"]["u"] / 2
+    assert again["voucher", "email"].expected_value == pytest.approx(before["voucher", "email"]["expected_value"])
     assert factors["voucher", "email"]["u"] == 3.0 / 40.0
     assert factors["voucher", "email"]["expected_value"] == pytest.approx(3.0 - 0.001)
     assert factors["help_call", "phone"]["learned"] is False

@@ -216,7 +216,8 @@ def test_what_was_caused_is_found_by_channel(busy):
     assert email.worth_all.value == pytest.approx(0.5 - 0.01, abs=0.1)
     assert not found.report.unknown
     paid = learn(busy, unit="money")
-    assert next(each for each in paid.report.treatments if each.channel == "email").level == pytest.approx(5.0, abs=0.7)
+    # 10 are spent by half of them, and of what is spent the stated margin of .3 is kept
+    assert next(each for each in paid.report.treatments if each.channel == "email").level == pytest.approx(1.5, abs=0.2)
 
 
 def test_what_is_served_is_what_was_learned(busy):

@@ -15,6 +15,7 @@ from serving.decisions.arms import arms
 from serving.decisions.bench import Verdict
 from serving.decisions.candidate import Candidate
 from serving.decisions.customer import Contact, Customer
+from serving.decisions.effects.file import MONEY
 from serving.decisions.fate import Factors, Fate, Stage, Trip
 from serving.decisions.guard import Guard
 from serving.decisions.policy import Playbook
@@ -99,6 +100,7 @@ class Again:
         self.before, self.after, self.now, self.request, self.then, self.new = before, after, now, request, then, new
         self.unknown: Unknown | None = None
         self.which: str | None = None
+        self._over_value = (logged.get("models") or {}).get("uplift", {}).get("unit") == MONEY
         self._fates = {(fate["action"], fate["channel"]): fate for fate in logged["candidates"]}
 
     def open(self, number: int, standing: Sequence[Contact]) -> None:
@@ -123,7 +125,7 @@ class Again:
             fate = self._fates.get(candidate.key)
             told = None if fate is None else fate.get("factors")
             if told is not None:
-                learned = told["u"] if told["learned"] else None
+                learned = self._learned(candidate, told) if told["learned"] else None
                 of_model = told.get("harm_learned", False)
                 harm = told["harm"] if of_model else self._harm(candidate, told["harm"])
                 found.append(
@@ -162,6 +164,13 @@ class Again:
         name, channel = candidate.key
         action = self.before.actions.by_name.get(name)
         return action is not None and channel in action.channels
+
+    def _learned(self, candidate: Candidate, told: Mapping[str, Any]) -> float | None:
+        """U as logged; where it was money over the action's value, that money over the value of now."""
+        u, value = float(told["u"]), candidate.action.value
+        if not self._over_value or value == told["v"]:
+            return u
+        return u * float(told["v"]) / value if value > 0.0 else None
 
     def _harm(self, candidate: Candidate, logged: float) -> float:
         if self.new is None or self.before.policy.harm == self.after.policy.harm:

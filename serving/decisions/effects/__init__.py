@@ -8,8 +8,9 @@ batch, the same compiled code and so the same bits. Keys:
 - `kind`: `uplift` or `fatigue`. `unit`: what an effect is measured in.
   - `uplift`, `responses`: the change of the probability that the customer reaches the action's goal within
     `horizon_days`, if it is offered now instead of nothing. This is U; it may be below 0, and is kept within [-1, 1].
-  - `uplift`, `money`: the change of the money that comes in within `horizon_days`. U is this over V, the action's
-    value, so that C x V x U x L is C x L x money; an action without a value is then not known to the model.
+  - `uplift`, `money`: the change of the money that comes in within `horizon_days`, as far as it is kept (the stated
+    margin): like cost and harm. U is this over V, the action's value, so that C x V x U x L is C x L x money; an action
+    without a value is then not known to the model.
   - `fatigue`, `money`: what one more contact now costs, through opt-out, complaint and lost activity, in expectation.
     This is harm; it is kept at 0 or above, for what a contact earns is U's. Only outbound contacts cost it.
 - `arms`: a list of `{"action": name or null, "channel": name or null, "effect": {...}, "told": {...}}`. Null stands for

@@ -100,7 +100,9 @@ def learn(
     blank = _model(declared, [], unit, window, catalogue, workspace, {})
     x = blank.bind(catalogue.names, levels).inputs(values)
     fold = folds(log.person, seed)
-    rewards = {one: each.reached if unit == "responses" else each.money for one, each in came.items()}
+    # what is kept of it: cost and harm, which stand against it, are money that is kept or lost
+    kept = workspace.settings.fatigue.margin
+    rewards = {one: each.reached if unit == "responses" else kept * each.money for one, each in came.items()}
     world = World(
         log, x, goals, *_stated(log, playbook), rewards, {one: each.known for one, each in came.items()},
         {one: residual(x, each, fold, earlier) for one, each in rewards.items()}, fold,
@@ -149,7 +151,7 @@ def _costs(playbook: Playbook, unit: Unit) -> dict[tuple[str, str | None], float
     found: dict[tuple[str, str | None], float] = {}
     for action in playbook.actions.actions:
         for channel, treatment in action.channels.items():
-            worth = 1.0 if unit == "money" else treatment.weight * action.value * action.lever
+            worth = treatment.weight * action.lever * (1.0 if unit == "money" else action.value)
             found[action.name, channel] = treatment.cost / worth if worth > 0 else 0.0
         own = [found[action.name, channel] for channel in action.channels]
         found[action.name, None] = float(np.mean(own))
