@@ -38,7 +38,7 @@ nothing and says whether the predictions are the same to the last bit: exit code
 --features reads what `tactful features build` wrote, checked against catalogue, settings and history; where cutoffs
 are lacking, it says which command builds them. Propensity needs the instants of its offers and always computes.
 `uplift` (what each action causes) and `fatigue` (what one more contact costs) learn from logged decisions and are not
-part of `all`. --unit money learns what money an action brings in, not how many more customers reach the goal."""
+part of `all`. --unit money learns the money that is kept of it, not how many more customers reach the goal."""
 
 MODELS_HELP = """List the models: which one is champion, challenger or shadow, since when, why, and how good.
 
