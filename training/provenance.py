@@ -96,16 +96,13 @@ def lock() -> str:
 @cache
 def code_version() -> str:
     """The installed version, and the commit where the code runs from a checkout."""
-    version = metadata.version("tactful")
-    try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=5,
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return version
-    return f"{version}+{commit}"
+    version, own = metadata.version("tactful"), Path(__file__)
+    # installed below somebody's own repository, the code is none of its files
+    for asked in (["ls-files", "--error-unmatch", own.name], ["rev-parse", "--short=12", "HEAD"]):
+        try:
+            said = subprocess.run(
+                ["git", *asked], cwd=own.parent, capture_output=True, text=True, check=True, timeout=5
+            ).stdout
+        except (OSError, subprocess.SubprocessError):
+            return version
+    return f"{version}+{said.strip()}"

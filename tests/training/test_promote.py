@@ -1,6 +1,8 @@
 """The rule of promotion, part by part: each refusal says why, and a refused version plays no part."""
 
+import re
 import shutil
+import subprocess
 from types import SimpleNamespace
 
 import numpy as np
@@ -274,3 +276,21 @@ def test_what_the_service_would_refuse_is_not_promoted_by_hand_nor_rolled_back_t
     with pytest.raises(WorkspaceError, match="train it again"):
         promote.roll_back(registry, KIND)
     assert held(registry, CHAMPION) == new
+
+
+def test_the_code_is_of_a_commit_only_where_the_repository_is_its_own(tmp_path, monkeypatch):
+    """An environment often lies, ignored, within a repository of something else."""
+
+    def git(*said):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *said], cwd=tmp_path, check=True)
+
+    own = tmp_path / "provenance.py"
+    own.write_text("")
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "theirs")
+    monkeypatch.setattr(provenance, "__file__", str(own))
+    code = provenance.code_version.__wrapped__
+    assert "+" not in code()
+    git("add", "provenance.py")
+    git("commit", "-q", "-m", "ours")
+    assert re.fullmatch(r"[0-9.]+\+[0-9a-f]{12}", code())
