@@ -58,10 +58,13 @@ class Quality:
 
 def _judge(label: np.ndarray, probability: np.ndarray, customer: np.ndarray) -> Judged:
     found = evaluate(label, probability, customer, metrics={"auc": auc, "slope": calibration_slope})
-    weights, random = np.ones(len(label)), np.random.default_rng(0)
-    drawn = [ece((random.random(len(label)) < probability).astype(float), probability, weights) for _ in range(DRAWS)]
+    # rows of one customer go together: all of them are off by chance as far as one of each at the most
+    shuffled = np.random.default_rng(1).permutation(len(label))
+    one = np.sort(shuffled[np.unique(np.asarray(customer)[shuffled], return_index=True)[1]])
+    said, weights, random = probability[one], np.ones(len(one)), np.random.default_rng(0)
+    drawn = [ece((random.random(len(one)) < said).astype(float), said, weights) for _ in range(DRAWS)]
     by_chance = float(np.mean(drawn) + Z * np.std(drawn))
-    return Judged(found["auc"], found["slope"], ece(label, probability, weights), by_chance)
+    return Judged(found["auc"], found["slope"], ece(label, probability, np.ones(len(label))), by_chance)
 
 
 def checks(model: str, found: Quality | None, run: Mapping[str, float], when: str, thresholds: Monitor) -> list[Check]:
