@@ -53,8 +53,9 @@ def shell(script: str, folder: Path, timeout: float = 300) -> str:
 
 
 def _environment(folder: Path) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}  # of other tests' stores
     return {
-        **os.environ,
+        **own,
         "PATH": f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder),
         "TACTFUL_WORKSPACE": str(folder / "demo-workspace"),
@@ -93,7 +94,8 @@ def served(checkout: Path, demo: str) -> Iterator[None]:
 
 
 def test_demo_prints_what_mlflow_has(checkout: Path, demo: str) -> None:
-    client = MlflowClient(f"sqlite:///{checkout / 'demo-workspace' / 'mlflow' / 'mlflow.db'}")
+    at = f"sqlite:///{checkout / 'demo-workspace' / 'mlflow' / 'mlflow.db'}"
+    client = MlflowClient(at, at)
     for name in ("churn", "propensity"):
         run = client.get_run(client.get_model_version_by_alias(name, "champion").run_id)
         auc, low, high = (run.data.metrics[key] for key in ("auc", "auc_low", "auc_high"))

@@ -18,7 +18,7 @@ def summarise(workspace: Workspace, folder: Path, ingested: list[str], facts: di
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("history", next(line for line in ingested if "received" in line))
-    client = MlflowClient(workspace.tracking_uri)
+    client = MlflowClient(workspace.tracking_uri, workspace.tracking_uri)  # a registry of the environment is not ours
     for name in MODELS:
         table.add_row(f"{name} model", _model(client, name))
     for label in ("live", "suppressed", "chosen", "contact", "speed"):
