@@ -53,9 +53,9 @@ def shell(script: str, folder: Path, timeout: float = 300) -> str:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}  # of other tests' stores
+    others = {"MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"}  # MLflow leaves there what another test of this process used
     return {
-        **own,
+        **{name: value for name, value in os.environ.items() if name not in others},
         "PATH": f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder),
         "TACTFUL_WORKSPACE": str(folder / "demo-workspace"),
