@@ -53,7 +53,7 @@ def shell(script: str, folder: Path, timeout: float = 300) -> str:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    others = {"MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"}  # MLflow leaves there what another test of this process used
+    others = {"MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"}  # left by other tests of this process
     return {
         **{name: value for name, value in os.environ.items() if name not in others},
         "PATH": f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
