@@ -37,7 +37,7 @@ def logs(draw):
         op=st.sampled_from(["link", "link", "link", "unlink"]),
         received_at=st.one_of(st.none(), DAYS),
     )
-    erase = st.builds(Link, st.sampled_from(IDS), st.just("customer"), st.none(), DAYS, st.just("erase"))
+    erase = st.builds(Link, st.sampled_from(IDS), st.just("customer"), st.none(), DAYS, st.just("erase"), st.none())
     return draw(st.lists(links, max_size=8)) + draw(st.lists(erase, max_size=1))
 
 

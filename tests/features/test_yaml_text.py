@@ -66,9 +66,11 @@ def test_aliases_and_merges_mean_what_they_do_elsewhere():
     assert yaml_text.load(b"") is None
 
 
+#: PyYAML writes line breaks of other alphabets into keys so that it does not read them itself.
+text = st.text(st.characters(exclude_characters="\x85\u2028\u2029", exclude_categories=["Cs"]))
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.dates(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.integers(), inner, max_size=4),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | text | st.dates(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text | st.integers(), inner, max_size=4),
     max_leaves=12,
 )
 
