@@ -79,6 +79,7 @@ def stunted(*arguments, **options):
     return HabitTrees(None, *arguments[1:], **(options | {"rounds": 1, "parameters": few}))
 
 
+@pytest.mark.slow
 def test_a_new_model_takes_over_only_if_it_is_not_worse(untrained, monkeypatch):
     registry = Registry(untrained)
     first = train(untrained, "churn")
