@@ -1,6 +1,5 @@
 """Champions of effects are exchanged while the service answers: no request is lost, no answer mixes two models."""
 
-import threading
 import time
 from collections import Counter
 
@@ -9,6 +8,7 @@ import market
 import mlflow
 import pytest
 from running import Running
+from steady_load import SteadyLoad
 
 from serving.decisions.effects import Arm, Constant, Value
 
@@ -23,25 +23,12 @@ def told(shop, u):
     return effect_models.uplift(shop, inputs=[Value(effect_models.numbers()[0])], arms=arms)
 
 
-class Load(threading.Thread):
-    """Asks for one decision after the other; keeps what every answer said."""
+class Load(SteadyLoad):
+    """Keeps every answer that mixes two models."""
 
     def __init__(self, service, number):
-        super().__init__(daemon=True)
-        self.service, self.number = service, number
-        self.status, self.seen, self.mixed = Counter(), Counter(), []
-        self.done = threading.Event()
-
-    def run(self):
-        with self.service.client() as client:
-            asked = 0
-            while not self.done.is_set():
-                asked += 1
-                body = {"customer_id": f"C{(7 * asked + self.number) % 60}", "request_id": f"r-{self.number}-{asked}"}
-                answer = client.post("/v1/decide", json=body)
-                self.status[answer.status_code] += 1
-                if answer.status_code == 200:
-                    self.look(answer.json())
+        super().__init__(service, number)
+        self.mixed = []
 
     def look(self, answer):
         model = answer["versions"]["models"].get("uplift")

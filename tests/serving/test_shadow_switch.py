@@ -1,6 +1,5 @@
 """Under load over HTTP, `tactful promote`, --rollback, a challenger and a shadow come and go; no request is lost."""
 
-import threading
 import time
 from collections import Counter
 
@@ -8,6 +7,7 @@ import market
 import mlflow
 import pytest
 from running import Running
+from steady_load import SteadyLoad
 from typer.testing import CliRunner
 
 from training.commands import app
@@ -17,27 +17,12 @@ CONNECTIONS = 4
 KIND = "propensity"
 
 
-class Load(threading.Thread):
-    """Asks for one decision after the other; `seen` are the versions that answers name, `status` how they ended."""
+class Load(SteadyLoad):
+    """`seen` are the versions that answers name."""
 
-    def __init__(self, service, number):
-        super().__init__(daemon=True)
-        self.service, self.number = service, number
-        self.status, self.seen = Counter(), Counter()
-        self.done = threading.Event()
-
-    def run(self):
-        with self.service.client() as client:
-            asked = 0
-            while not self.done.is_set():
-                asked += 1
-                body = {"customer_id": f"C{(7 * asked + self.number) % 60}", "request_id": f"r-{self.number}-{asked}"}
-                answer = client.post("/v1/decide", json=body)
-                self.status[answer.status_code] += 1
-                if answer.status_code == 200:
-                    told = answer.json()
-                    model = told["versions"]["models"][KIND]
-                    self.seen[model["version"], model.get("alias"), told["arms"]["challenger"]] += 1
+    def look(self, answer):
+        model = answer["versions"]["models"][KIND]
+        self.seen[model["version"], model.get("alias"), answer["arms"]["challenger"]] += 1
 
 
 def tactful(shop, *words):
