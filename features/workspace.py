@@ -352,6 +352,11 @@ class Workspace:
         return self.folder / "quarantine"
 
     @property
+    def reports(self) -> Path:
+        """What reports found, as JSON artefacts, for the console; see training/reports/keep.py."""
+        return self.folder / "reports"
+
+    @property
     def actions_file(self) -> Path:
         return self.folder / "actions.yaml"
 
