@@ -8,7 +8,7 @@ from features import clock
 from features.interactions import AS_USUAL, CONSENT_GIVEN, LESS_OFTEN, OPTED_OUT, PAUSED
 from serving import intake
 from serving.decisions.profile import Profile
-from serving.engine.waiting import Answer, available, done
+from serving.engine.waiting import Answer, done
 from serving.problems import FieldError, invalid
 from serving.schemas_people import Consent, PreferencesRequest
 from serving.store.protocol import Read
@@ -22,7 +22,7 @@ _DEFAULT = "web"
 async def tell(engine: "Engine", asked: PreferencesRequest) -> Answer:
     """Records what was asked, on disk on return, and answers with what binds now."""
     settings = engine.workspace.settings
-    customer = engine.read(asked.customer_id).customer
+    customer = (await engine.fetch(asked.customer_id)).customer
     now = customer.now(engine.clock.now())  # a wish is not older than what we know already, least of all a wish
     at = max(now, _last_wish(customer.profile) + 1) if asked.occurred_at is None else asked.occurred_at
     channel = asked.channel or (_DEFAULT if _DEFAULT in settings.channels else settings.channels[0])
@@ -31,9 +31,8 @@ async def tell(engine: "Engine", asked: PreferencesRequest) -> Answer:
         for name in each.channels if each.channels != "all" else ():
             if name not in settings.channels:
                 problems.append(_named(intake.unknown_channel(name, settings.channels), f"consent.{i}.channels"))
-    with available():
-        if engine.store.erased([asked.customer_id]):
-            problems.append(FieldError("customer_id", "was erased", "send nothing more about this customer"))
+    if await engine.aside(engine.store.erased, [asked.customer_id]):
+        problems.append(FieldError("customer_id", "was erased", "send nothing more about this customer"))
     if problems:
         raise invalid(problems)
     first = asked.preference_id or f"preference-{engine.random.getrandbits(96):024x}"
@@ -53,7 +52,8 @@ async def tell(engine: "Engine", asked: PreferencesRequest) -> Answer:
         for i, (type_, said_at, attributes) in enumerate(_wishes(asked, at))
     ]
     receipt = await done(engine.store.record(rows))
-    return shown(engine, asked.customer_id) | {"accepted": receipt.accepted, "duplicates": receipt.duplicates}
+    binds = await engine.aside(shown, engine, asked.customer_id)
+    return binds | {"accepted": receipt.accepted, "duplicates": receipt.duplicates}
 
 
 def shown(engine: "Engine", customer_id: str) -> Answer:
