@@ -6,14 +6,15 @@ Everything here is a pure function of counts, means and variances, so that a gro
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import scipy.stats
 from tea_tasting.aggr import Aggregates
 from tea_tasting.metrics.mean import Mean
 
-CONFIDENCE = 0.95
+from serving.decisions import planning
+from serving.decisions.planning import CONFIDENCE
+
 POWER = 0.8
 #: A sample-ratio alarm stops a whole report, so it must be rare where nothing is wrong (Fabijan et al., KDD 2019).
 RATIO_ALARM = 0.001
@@ -158,24 +159,13 @@ def too_few(control: Sample, treated: Sample, binary: bool) -> str | None:
 
 def detectable(control: Sample, treated: Sample, power: float = POWER) -> float:
     """The smallest true difference that groups of these sizes and variances find with this power (two-sided)."""
-    return _reach(power) * math.sqrt(control.variance / control.n + treated.variance / treated.n)
+    return planning.detectable(math.sqrt(control.variance / control.n + treated.variance / treated.n), power)
 
 
 def needed(control: Sample, treated: Sample, difference: float, power: float = POWER) -> int:
-    """Customers in all, split as now, that find a true `difference` with this power (two-sided).
-
-    Source: the usual normal approximation, n = (z(1-a/2) + z(power))^2 (v_c/s_c + v_t/s_t) / d^2 with shares s.
-    """
-    if difference == 0:
-        raise ValueError("no sample is large enough to show a difference of nothing")
-    share = treated.n / (control.n + treated.n)
-    spread = control.variance / (1 - share) + treated.variance / share
-    return math.ceil(_reach(power) ** 2 * spread / difference**2)
-
-
-def _reach(power: float) -> float:
-    normal = NormalDist()
-    return normal.inv_cdf((1 + CONFIDENCE) / 2) + normal.inv_cdf(power)
+    """Customers in all, split as now, that find a true `difference` with this power (two-sided)."""
+    share = control.n / (control.n + treated.n)
+    return planning.needed(control.variance, treated.variance, share, difference, power)
 
 
 def standardised_difference(one: Sample, other: Sample) -> float:
