@@ -13,8 +13,8 @@ from tea_tasting.aggr import Aggregates
 from tea_tasting.metrics.mean import Mean
 
 from serving.decisions import planning
-from serving.decisions.planning import CONFIDENCE
 
+CONFIDENCE = planning.CONFIDENCE
 POWER = 0.8
 #: A sample-ratio alarm stops a whole report, so it must be rare where nothing is wrong (Fabijan et al., KDD 2019).
 RATIO_ALARM = 0.001
