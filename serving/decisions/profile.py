@@ -248,11 +248,14 @@ class Profile:
 
     @classmethod
     def from_bytes(cls, content: bytes | None) -> "Profile":
-        """None or an empty object is a customer who never told us anything."""
+        """None or an empty object is a customer who never told us anything. Raises ValueError where it is damaged."""
         if not content or content == b"{}":
             return cls()
-        raw: dict[str, Any] = orjson.loads(content)
-        return cls(**{name: read(value) for name, value in raw.items() if (read := _READ.get(name)) is not None})
+        try:
+            raw: dict[str, Any] = orjson.loads(content)
+            return cls(**{name: read(value) for name, value in raw.items() if (read := _READ.get(name)) is not None})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(f"the profile that is kept is damaged: {error}") from None
 
 
 def _rank(fact: Fact) -> tuple[int, int, bytes]:

@@ -416,6 +416,16 @@ def test_who_cannot_be_read_is_told_and_counted_and_the_others_are_decided_about
     assert sum("cannot be read" in line for line in target.read_text().splitlines()) == 2
 
 
+@pytest.mark.parametrize("damage", [b"nonsense", b"[]", b'{"paused": 3}', b'{"rejected": {"email": [1, 2, 3, 4]}}'])
+def test_a_profile_of_another_shape_ends_no_batch_either(engine, damage):
+    harm = "UPDATE customers SET profile = ? WHERE customer_id = 'C7'"
+    engine.store._writer.submit(lambda tx: tx.execute(harm, (damage,))).result()
+    runner = Runner(engine, "misshapen", "email")
+    found = {each.row()["customer_id"]: each for piece in runner.run(pieces(market.customers())) for each in piece}
+    assert (runner.tally.customers, runner.tally.unread) == (60, 1)
+    assert found["C7"].row()["reason"].startswith("cannot be read: the profile that is kept is damaged")
+
+
 def test_lines_of_one_decision_as_they_were_logged_before_are_read(engine):
     runner = Runner(engine, "old", "email", dry_run=True)
     for made in runner._made(market.customers()):
