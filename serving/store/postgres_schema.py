@@ -168,6 +168,14 @@ STEPS: tuple[str, ...] = (
     DROP INDEX contacts_unsettled;
     CREATE INDEX contacts_unsettled ON contacts (respond_by) WHERE settled_at IS NULL AND state = 'sent';
     """,
+    """
+    CREATE TABLE sessions (hash TEXT PRIMARY KEY, key_hash TEXT NOT NULL, expires_at BIGINT NOT NULL);
+    CREATE TABLE sign_ins (
+        place TEXT NOT NULL, minute BIGINT NOT NULL, tries BIGINT NOT NULL, PRIMARY KEY (place, minute)
+    );
+    CREATE TABLE looks (at BIGINT NOT NULL, who TEXT NOT NULL, customer_id TEXT COLLATE "C" NOT NULL);
+    CREATE INDEX looks_of_customer ON looks (customer_id);
+    """,
 )
 VERSION = len(STEPS)
 

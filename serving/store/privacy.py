@@ -8,7 +8,7 @@ import orjson
 from features.state import State
 from features.vocabulary import Vocabulary
 from serving.decisions.profile import Profile
-from serving.store import batches, contacts, identity, logged
+from serving.store import batches, contacts, identity, logged, looks
 from serving.store.identity import Kinds
 from serving.store.tx import Reader, Tx
 
@@ -76,6 +76,7 @@ def everything(reader: Reader, ids: Collection[str], vocabulary: Vocabulary) -> 
         (named,),
     )
     found["nudges"] = [dict(zip(("customer_id", "trigger", "at"), row, strict=True)) for row in rows]
+    found["looks"] = looks.at_customers(reader, named)
     return found
 
 
@@ -94,7 +95,7 @@ def erase(tx: Tx, ids: Collection[str], salt: bytes, now: int, kinds: Kinds) -> 
     lines = f"DELETE FROM contact_log WHERE contact_id IN (SELECT contact_id FROM contacts WHERE {theirs})"
     gone["contact_log"] = tx.execute(lines, named).rowcount
     in_batches = batches.erase(tx, list(ids))
-    for table in (*_LOGS, "decisions", "contacts", "outbox", "nudges", "states", "customers"):
+    for table in (*_LOGS, "decisions", "contacts", "outbox", "nudges", "looks", "states", "customers"):
         gone[table] = tx.execute(f"DELETE FROM {table} WHERE {theirs}", named).rowcount
     gone["decisions"] += in_batches
     gone["identifiers"] = tx.execute(

@@ -335,6 +335,23 @@ class Store(Protocol):
 
     def revoke_key(self, name: str, now: int) -> "Future[bool]": ...
 
+    # the console
+
+    def begin_session(self, session: str, key: str, expires_at: int, now: int) -> "Future[None]":
+        """Somebody signed in: a session until an instant, for the key. Both are named by their hashes."""
+
+    def session(self, session: str, now: int) -> str | None:
+        """The hash of the key that a session was given for; None where it is over or never was."""
+
+    def end_session(self, session: str) -> "Future[None]": ...
+
+    def tried(self, places: Sequence[str], minute: int) -> "Future[list[int]]":
+        """Counts a try to sign in at each place (an address, or all of them) in a minute: how many there were by now,
+        on all workers and machines."""
+
+    def looked(self, who: str, customer_id: str, at: int) -> "Future[None]":
+        """Somebody looked at a customer; `export_customer` tells, and an erasure deletes it."""
+
     # the store itself
 
     def backup(self, target: Path) -> None:

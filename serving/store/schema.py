@@ -194,6 +194,14 @@ STEPS: tuple[str, ...] = (
     DROP INDEX contacts_unsettled;
     CREATE INDEX contacts_unsettled ON contacts (respond_by) WHERE settled_at IS NULL AND state = 'sent';
     """,
+    """
+    CREATE TABLE sessions (hash TEXT PRIMARY KEY, key_hash TEXT NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE sign_ins (
+        place TEXT NOT NULL, minute INTEGER NOT NULL, tries INTEGER NOT NULL, PRIMARY KEY (place, minute)
+    ) WITHOUT ROWID;
+    CREATE TABLE looks (at INTEGER NOT NULL, who TEXT NOT NULL, customer_id TEXT NOT NULL);
+    CREATE INDEX looks_of_customer ON looks (customer_id);
+    """,
 )
 VERSION = len(STEPS)
 

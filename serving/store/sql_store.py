@@ -25,10 +25,12 @@ from serving.store import (
     loading,
     logged,
     logs,
+    looks,
     outbox,
     privacy,
     quotas,
     reading,
+    sessions,
     silences,
 )
 from serving.store.fetcher import Fetcher
@@ -350,6 +352,23 @@ class SqlStore:
 
     def revoke_key(self, name: str, now: int) -> "Future[bool]":
         return self._write(keys.revoke, name, now)
+
+    # the console
+
+    def begin_session(self, session: str, key: str, expires_at: int, now: int) -> "Future[None]":
+        return self._write(sessions.begin, session, key, expires_at, now)
+
+    def session(self, session: str, now: int) -> str | None:
+        return sessions.key_of(self._reader, session, now)
+
+    def end_session(self, session: str) -> "Future[None]":
+        return self._write(sessions.end, session)
+
+    def tried(self, places: Sequence[str], minute: int) -> "Future[list[int]]":
+        return self._write(sessions.tried, list(places), minute)
+
+    def looked(self, who: str, customer_id: str, at: int) -> "Future[None]":
+        return self._write(looks.add, who, customer_id, at)
 
     # the store itself
 
