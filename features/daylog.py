@@ -168,6 +168,14 @@ class DayLog:
         """uint64[2, n]: fingerprints of the rows' keys."""
         return fingerprints(table.select(list(self.key)))
 
+    def days(self) -> dict[int, list[Path]]:
+        """Files of committed rows by UTC day (days since 1970), oldest first."""
+        found: dict[int, list[Path]] = {}
+        for path in self._files(None, None, None):
+            day = clock.parse_instant(path.parent.name.removeprefix("day=")) // clock.DAY
+            found.setdefault(day, []).append(path)
+        return found
+
     def _files(self, since: int | None, until: int | None, batches: Sequence[str] | None) -> Iterator[Path]:
         wanted = {batch.id for batch in self.batches()}
         if batches is not None:

@@ -84,9 +84,9 @@ class Registry:
         """Whether anything can have been tracked yet; asking MLflow would create the database."""
         return not self.uri.startswith("sqlite:///") or Path(self.uri.removeprefix("sqlite:///")).is_file()
 
-    def experiment(self) -> str:
-        """The id of the workspace's experiment."""
-        name = self.workspace.settings.mlflow.experiment
+    def experiment(self, behind: str = "") -> str:
+        """The id of the workspace's experiment; `behind` its name, of another one beside it."""
+        name = self.workspace.settings.mlflow.experiment + behind
         found = self.client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)

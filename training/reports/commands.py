@@ -1,19 +1,36 @@
-"""`tactful report`: what worked, as a page to hand on."""
+"""`tactful report`: what the marketer looks at, kept for the console, and as pages to hand on."""
 
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from features.console import WorkspaceOption, command, err, out
-from features.workspace import WorkspaceError, locate
+from features.workspace import Workspace, WorkspaceError, locate
 
-app = typer.Typer(help="Reports for the marketer, each one HTML file.", no_args_is_help=True)
+app = typer.Typer(
+    help="Reports for the marketer: kept for the console, and each as one HTML file.", no_args_is_help=True
+)
 
+#: An artefact and a locale -> one self-contained page. The front door puts the console's renderer here, for training
+#: may not import it.
+render: Callable[[Mapping[str, Any], str], str] | None = None
 
-@app.callback()
-def _group() -> None:
-    """Keeps `uplift` a subcommand while it is the only one."""
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="One HTML file to hand on; the figures go beside it as JSON.")
+]
+LocaleOption = Annotated[str, typer.Option("--locale", help="How the page writes numbers and dates, e.g. de-CH.")]
+TrackOption = Annotated[bool, typer.Option("--track/--no-track", help="Whether the report goes to MLflow as well.")]
+
+WHAT = {
+    "journeys": "Journeys that customers take: first steps, ways to a goal or to leaving, where they stall.",
+    "touchpoints": "Touchpoints: which ones matter most, how well they do, and what to improve first.",
+    "pressure": "Contact pressure: how often whom, what the guard held back, and what that cost and saved.",
+    "models": "Models in use: champion, challenger, calibration, drift.",
+    "overview": "This month against the holdout, and what to change next; reads what the other reports found.",
+}
 
 
 @app.command(
@@ -21,7 +38,7 @@ def _group() -> None:
 )
 @command
 def uplift(
-    out_file: Annotated[Path, typer.Option("--out", help="The HTML file; the figures go beside it as JSON.")],
+    out_file: OutOption = None,
     data: Annotated[
         Path | None,
         typer.Option("--data", help="A randomised campaign's table: CSV (also .gz), Parquet or JSON Lines."),
@@ -46,10 +63,9 @@ def uplift(
     """Compare contacted customers with held-out ones on the goal, or the groups of any randomised campaign table."""
     from training.reports import campaign, holdout, html
 
-    if out_file.suffix.lower() not in (".html", ".htm"):
-        raise WorkspaceError(f"--out {out_file}: name an .html file; the figures are written beside it as .json")
-    if not out_file.parent.is_dir():
-        raise WorkspaceError(f"--out {out_file}: there is no folder {out_file.parent}; create it first")
+    if out_file is None:
+        raise WorkspaceError("--out is missing; name an .html file, the figures are written beside it as .json")
+    _checked(out_file)
     if data is None and (treatment or outcome or control or expected_shares):
         raise WorkspaceError("--treatment, --outcome, --control and --expected-shares belong to --data FILE; add it")
     if data is not None:
@@ -73,3 +89,111 @@ def uplift(
     for note in found.notes:
         out.print(note, markup=False)
     out.print(f"report: {out_file}  figures: {figures}", markup=False)
+
+
+def _command(kind: str) -> None:
+    def report(
+        out_file: OutOption = None,
+        locale: LocaleOption = "en",
+        track: TrackOption = True,
+        workspace: WorkspaceOption = None,
+    ) -> None:
+        _page_wanted(out_file, locale)
+        opened = locate(workspace)
+        _made(opened, kind, out_file, locale, track)
+
+    example = f"Example: tactful report {kind} --out {kind}.html"
+    app.command(kind, help=WHAT[kind], epilog=example)(command(report))
+
+
+for _kind in WHAT:
+    _command(_kind)
+
+
+@app.command("all", epilog="Example: tactful report all --out reports/")
+@command
+def everything(
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="A folder for one HTML file of each report, with figures beside it.")
+    ] = None,
+    locale: LocaleOption = "en",
+    track: TrackOption = True,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """All reports. One that the data do not allow says why, and the others go on."""
+    from training.reports.jobs import JOBS
+
+    if out_folder is not None:
+        if not out_folder.is_dir():
+            raise WorkspaceError(f"--out {out_folder}: there is no such folder; create it first")
+        _page_wanted(None, locale)
+    opened, refused = locate(workspace), []
+    for kind in JOBS:
+        try:
+            _made(opened, kind, None if out_folder is None else out_folder / f"{kind}.html", locale, track)
+        except WorkspaceError as error:
+            err.print(f"{kind}: {error}", markup=False)
+            refused.append(kind)
+    if len(refused) == len(JOBS):
+        raise WorkspaceError("no report could be made; see above")
+
+
+def _made(workspace: Workspace, kind: str, page_file: Path | None, locale: str, track: bool) -> None:
+    """Makes a report, keeps it, and writes and logs the page."""
+    from training.reports import jobs, keep
+
+    if kind not in jobs.JOBS:
+        raise WorkspaceError(f"there is no report `{kind}` yet")
+    with err.status(f"making the report: {kind}"):
+        artefact = jobs.make(workspace, kind).artefact
+    page = None
+    if page_file is not None:
+        page = _rendered(artefact.model_dump(mode="json"), locale)
+        try:
+            keep.text(page_file, page)
+            keep.text(page_file.with_suffix(".json"), artefact.model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise WorkspaceError(f"--out {page_file}: cannot be written: {error.strerror}") from None
+    out.print(artefact.headline, markup=False)
+    kept = keep.place(workspace, kind)
+    out.print(f"{kind}: {page_file or kept}" + (f"  figures: {kept}" if page_file else ""), markup=False)
+    if track:
+        _tracked(workspace, artefact, page)
+
+
+def _tracked(workspace: Workspace, artefact: Any, page: str | None) -> None:
+    """A report is none the worse for an MLflow that is away."""
+    from training.reports.tracked import track
+
+    try:
+        track(workspace, artefact, page)
+    except Exception as error:  # of whatever keeps the runs
+        told = " ".join(str(error).split())[:200]
+        err.print(f"{artefact.kind}: not logged to MLflow: {told}", markup=False)
+
+
+def _page_wanted(path: Path | None, locale: str) -> None:
+    """Raises WorkspaceError for a page that could not be written, before anything is computed."""
+    from babel.core import Locale, UnknownLocaleError
+
+    if path is not None:
+        _checked(path)
+    try:
+        Locale.parse(locale.replace("-", "_"))
+    except (UnknownLocaleError, ValueError):
+        raise WorkspaceError(f"--locale {locale}: no such locale; write it as en, de or de-CH") from None
+
+
+def _checked(path: Path) -> None:
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise WorkspaceError(f"--out {path}: name an .html file; the figures are written beside it as .json")
+    if not path.parent.is_dir():
+        raise WorkspaceError(f"--out {path}: there is no folder {path.parent}; create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise WorkspaceError(f"--out {path}: the folder {path.parent} cannot be written to")
+
+
+def _rendered(artefact: Mapping[str, Any], locale: str) -> str:
+    if render is None:
+        raise WorkspaceError("pages are drawn by the console, which is not installed; leave out --out")
+    return render(artefact, locale)

@@ -1,0 +1,26 @@
+"""Which report is made by which job. A job reads history and what was kept before, and returns a `keep.Report`."""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from features.workspace import Workspace
+from training.reports import keep
+
+Make = Callable[[Workspace], keep.Report]
+
+#: Kind -> the module and function that make it, imported only when asked for; in the order in which `all` makes them:
+#: the overview comes last, for it reads what the others found.
+JOBS: dict[str, str] = {}
+
+
+def make(workspace: Workspace, kind: str) -> keep.Report:
+    """Makes a report and keeps it. Raises WorkspaceError where the data do not allow it."""
+    report = job(kind)(workspace)
+    keep.write(workspace, report)
+    return report
+
+
+def job(kind: str) -> Make:
+    module, _, function = JOBS[kind].partition(":")
+    found: Make = getattr(import_module(module), function)
+    return found
