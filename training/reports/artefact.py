@@ -9,10 +9,8 @@ from typing import Literal
 from pydantic import Field
 
 from features.workspace import Section
-from training.reports.statistics import Effect, Sample
-
-#: `raised` and `lowered` are shown by the figures, `undecided` could be chance, `too_few` is not worth a figure.
-Verdict = Literal["raised", "lowered", "undecided", "too_few"]
+from training.reports.effects import Found, Ghosts, Return
+from training.reports.statistics import Effect, Sample, Verdict
 
 
 class Arm(Section):
@@ -107,19 +105,47 @@ class OtherContacts(Section):
     notes: list[str] = Field(default_factory=list)
 
 
+class Rival(Section):
+    """Next best action against one plainer play: `effect` is next best action minus the rival, for each customer.
+
+    `sentence`, for example: "Next best action beats random eligible on orders: 31.0% against 27.2%, 3.8 percentage
+    points more (likely between 0.9 and 6.7)." or "Next best action is not shown to beat propensity only: ..."
+    """
+
+    arm: str
+    play: Literal["random_eligible", "propensity_only", "no_levers", "looser_caps", "nothing"]
+    title: str
+    found: list[Found]
+    sentence: str
+
+
+class Arms(Section):
+    """The impact experiment: customers in sticky arms, from their first decision since it began, as assigned."""
+
+    since: str
+    days: int
+    assignment: Assignment
+    rivals: list[Rival]
+    headline: str
+
+
 class UpliftReport(Section):
     """The whole report, sentences included, so that every renderer says the same."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     kind: Literal["uplift"] = "uplift"
     title: str
     source: str
     created_at: str
+    known_until: str | None = None
     population: str
     headline: str
     alarm: bool = False
     assignment: Assignment | None = None
     outcomes: list[Outcome] = Field(default_factory=list)
+    returns: Return | None = Field(None, description="of the whole programme, against the universal holdout")
+    ghosts: Ghosts | None = None
+    arms: Arms | None = None
     other_contacts: OtherContacts | None = None
     notes: list[str] = Field(default_factory=list)
     method: list[str] = Field(default_factory=list)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from training.reports import statistics, wording
-from training.reports.artefact import Arm, Assignment, Comparison, Outcome, Plan, Verdict
-from training.reports.statistics import Effect, Sample
+from training.reports.artefact import Arm, Assignment, Comparison, Outcome, Plan
+from training.reports.statistics import Effect, Sample, Verdict
 from training.reports.wording import Words
 
 LEVEL = 1 - statistics.CONFIDENCE

@@ -6,6 +6,7 @@ Everything here is a pure function of counts, means and variances, so that a gro
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import scipy.stats
@@ -23,6 +24,8 @@ SMALLEST_ARM = 30
 FEWEST_EXPECTED = 5
 #: Beyond a tenth of a standard deviation two groups are usually called different (Austin, 2009).
 IMBALANCE = 0.1
+#: `raised` and `lowered` are shown by the figures, `undecided` could be chance, `too_few` is not worth a figure.
+Verdict = Literal["raised", "lowered", "undecided", "too_few"]
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,20 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class AlwaysValid:
+    """An interval, and a p-value, that hold however often one looks (always_valid.py)."""
+
+    low: float
+    high: float
+    p: float
+
+
+@dataclass(frozen=True)
 class Effect:
     """Difference of means against control with Welch's interval; `relative` is lift over the control's mean.
 
     The relative figures are None where a mean is not clearly positive (two standard errors): a lift over nothing
-    says nothing.
+    says nothing. `always`: where the comparison goes on and is looked at again and again.
     """
 
     difference: float
@@ -67,6 +79,7 @@ class Effect:
     relative_low: float | None
     relative_high: float | None
     p: float
+    always: AlwaysValid | None = None
 
 
 def compare(control: Sample, treated: Sample, confidence: float = CONFIDENCE) -> Effect:
