@@ -4,39 +4,23 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from features import clock as clocks
-from features import declared, yaml_text
+from features import declared
 from features.clock import Clock
 from features.interactions import CHANNELS
-
-
-class WorkspaceError(Exception):
-    """What is wrong with a workspace or an input file, where, and what to do: one line for the user."""
+from features.settings_file import Section as Section
+from features.settings_file import WorkspaceError as WorkspaceError
+from features.settings_file import explain as explain
+from features.settings_file import read_yaml as read_yaml
+from features.stages import Journey as Journey
 
 
 class NoWorkspace(WorkspaceError):
     """None was named, and there is none around."""
-
-
-class Section(BaseModel):
-    """A part of a settings file: unknown keys, NaN and infinity are errors."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 
 
 class Churn(Section):
@@ -80,36 +64,6 @@ class Fatigue(Section):
         if self.lasts_days < 3 * self.sale_days:
             raise ValueError("`lasts_days` is three times `sale_days` at least: else gains and losses cannot be told")
         return self
-
-
-class Journey(Section):
-    """The customer is in the stage that the newest interaction of any of these types belongs to."""
-
-    stages: dict[str, list[str]] = Field(
-        {
-            "aware": ["impression", "ad_click", "email_open", "visit"],
-            "considering": ["page_view", "search", "clicked", "email_click", "product_view", "add_to_cart", "login"],
-            "buying": ["checkout", "accepted", "purchase"],
-            "seeking_help": ["call", "message", "complaint", "case_opened"],
-            "leaving": ["refund", "rejected", "opted_out", "complained", "contract_cancelled"],
-        },
-        min_length=1,
-        max_length=32,
-        description="stages in order, each a list of interaction types",
-    )
-
-    @field_validator("stages")
-    @classmethod
-    def _one_stage_a_type(cls, stages: dict[str, list[str]]) -> dict[str, list[str]]:
-        seen: dict[str, str] = {}
-        for stage, types in stages.items():
-            if not types:
-                raise ValueError(f"stage {stage} lists no type; name some or remove it")
-            for type_ in types:
-                if type_ in seen:
-                    raise ValueError(f"type {type_} is in {seen[type_]} and {stage}; a type leads to one stage")
-                seen[type_] = stage
-        return stages
 
 
 class ClockSettings(Section):
@@ -278,50 +232,6 @@ class Settings(Section):
         if len(set(channels)) != len(channels):
             raise ValueError("names a channel twice; remove the repetition")
         return channels
-
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def read_yaml(path: Path, model: type[Model], written: bytes | None = None) -> Model:
-    """The validated content of a YAML file; `written` is what it holds, where that was read before.
-
-    Raises WorkspaceError naming the file, the key and the fix; an empty file means all defaults.
-    """
-    try:
-        content: Any = yaml_text.load(yaml_text.content(path) if written is None else written)
-    except FileNotFoundError:
-        raise WorkspaceError(f"{path}: no such file; `tactful init {path.parent}` writes one") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkspaceError(f"{path}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where is not None else ""
-        what = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise WorkspaceError(f"{path}{line}: not valid YAML: {what}") from None
-    except RecursionError:
-        raise WorkspaceError(f"{path}: is nested too deeply; write it flat") from None
-    if content is None:
-        content = {}
-    if not isinstance(content, dict):
-        raise WorkspaceError(f"{path}: expected `key: value` lines at the top, found {type(content).__name__}")
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        raise WorkspaceError(f"{path}: " + "; ".join(explain(error))) from None
-
-
-def explain(error: ValidationError) -> list[str]:
-    """One sentence per problem: the key, what is wrong, what was found."""
-    sentences = []
-    for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"]) or "(top level)"
-        if problem["type"] == "extra_forbidden":
-            sentences.append(f"`{key}` is not a known key; remove it or correct its spelling")
-            continue
-        found = "" if problem["type"] == "missing" else f" (found {problem['input']!r})"[:120]
-        sentences.append(f"`{key}`: {problem['msg'].removeprefix('Value error, ')}{found}")
-    return sentences
 
 
 @dataclass(frozen=True)

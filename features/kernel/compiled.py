@@ -27,6 +27,7 @@ from features.kernel.roles import named_type, pressure, roles
 from features.kernel.sequence import STEPS
 from features.kernel.tables import Tables
 from features.kernel.wants import wants
+from features.stages import StageOf
 
 if TYPE_CHECKING:
     from features.catalogue import Catalogue
@@ -46,7 +47,7 @@ class Compiled:
         self.kernel = entries(own_kinds(catalogue), catalogue.source)
         self._vocabulary = vocabulary
         self._channels = {name: position for position, name in enumerate(settings.channels)}
-        self._stages = {type_: i for i, types in enumerate(settings.journey.stages.values()) for type_ in types}
+        self._stage_of = StageOf(settings.journey.stages)
         self._asked = asked_roles(need for feature in catalogue for need in feature.needs)
         self._sensitive = sensitive_topics(settings)
         #: Labels of the categorical features; the feature's value is the position.
@@ -149,8 +150,8 @@ class Compiled:
                 self._start.append(len(self._matches))
                 self._lasting_start.append(len(self._lasting))
             position = -1 if topic is None else self._topics.setdefault(topic, len(self._topics))
-            bits = 0 if hidden else roles(channel, direction, type_, self._stages) & self._asked
-            stage = self._stages.get(type_, -1)
+            stage = self._stage_of(channel, type_, topic)
+            bits = 0 if hidden else roles(channel, direction, type_, stage >= 0) & self._asked
             named = named_type(type_)
             self._traits.append((self._channels.get(channel, -1), position, role, named, bits, stage, hidden))
             self._load.append(pressure(channel))

@@ -3,7 +3,7 @@
 A bit is only set where some feature of the catalogue asks for it, so that what nobody asks for costs nothing.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from features.interactions import ASSISTED, DIGITAL, NAMED_TYPES, NOT_CONTACTS, OTHER_PRESSURE, PRESSURE
 from features.interactions import REACTIONS as REACTION_TYPES
@@ -32,9 +32,9 @@ def asked(needs: Iterable[str]) -> int:
     return bits
 
 
-def roles(channel: str, direction: str, type: str, staged: Collection[str]) -> int:
-    """All bits of one kind of interaction; `staged` are the types that belong to a stage of the journey."""
-    bits = STAGED if type in staged else 0
+def roles(channel: str, direction: str, type: str, staged: bool) -> int:
+    """All bits of one kind of interaction; `staged`: it belongs to a stage of the journey."""
+    bits = STAGED if staged else 0
     bits |= RESPONSE if type in RESPONSE_TYPES else 0
     bits |= REACTION if type in REACTION_TYPES else 0
     if direction == "outbound":

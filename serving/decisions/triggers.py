@@ -14,6 +14,7 @@ import numpy as np
 
 from features import clock
 from features.interactions import CASE_CLOSING, CASE_OPENING
+from features.stages import StageOf, Stages
 from features.state import State
 from features.vocabulary import Entry
 from serving.decisions.policy.durations import micros
@@ -37,12 +38,12 @@ class Occasion:
 class Lexicon:
     """What codes mean, and which codes are of some types or stages: worked out once for many customers."""
 
-    def __init__(self, entries: Sequence[Entry], stages: Mapping[str, Collection[str]]) -> None:
-        """`stages` are the workspace's, name -> interaction types."""
+    def __init__(self, entries: Sequence[Entry], stages: Stages) -> None:
+        """`stages` are the workspace's (features/stages.py)."""
         self.entries, self.stages = entries, list(stages)
-        of_type = {type_: i for i, types in enumerate(stages.values()) for type_ in types}
+        stage_of = StageOf(stages)
         #: int64[codes]: the position of each code's stage, -1 without one.
-        self.stage = np.array([of_type.get(entry[2], -1) for entry in entries], np.int64)
+        self.stage = np.array([stage_of(channel, type_, topic) for channel, _, type_, topic in entries], np.int64)
         self._masks: dict[frozenset[str], np.ndarray] = {}
 
     def of_types(self, types: frozenset[str]) -> np.ndarray:
