@@ -14,7 +14,7 @@ from features import clock
 from features.catalogue import Catalogue
 from features.tombstones import Graveyard
 from features.workspace import Workspace
-from serving import absorb, intake, scoring
+from serving import absorb, intake, policy_versions, scoring
 from serving.auth import Keyring
 from serving.challengers import Rivals
 from serving.champions import EFFECTS, KINDS, Champions
@@ -73,6 +73,7 @@ class Engine:
         found = scoring.scores(self.vectors, self.champions.current, values)
         if found.propensity is not None:
             found.propensity(candidates(self.playbook.actions, None))
+        policy_versions.keep(self.workspace, self.playbook, self.clock.now())
         self._warm = True
 
     def refresh(self, models: bool = True) -> bool:
@@ -81,6 +82,8 @@ class Engine:
         Files first: a registry that hangs must not keep an old policy in use.
         """
         changed = self.policies.poll()
+        if self._warm and self.policies.playbook is not self.playbook:
+            policy_versions.keep(self.workspace, self.policies.playbook, self.clock.now())
         self.playbook, self.policy_problem = self.policies.playbook, self.policies.problem
         if models:
             changed = self.champions.poll() or changed
