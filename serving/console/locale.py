@@ -1,0 +1,278 @@
+"""Raw values in the reader's locale: numbers, money, dates; and the figures inside plain English sentences.
+
+The words of the console are English; how a number or a date is written is the reader's. Data: Unicode CLDR, by Babel.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_time
+from babel.numbers import get_currency_precision, get_decimal_symbol, get_group_symbol
+
+from features.digits import decimals
+from serving.console.blocks import VERDICTS, Cell, Estimate, Interval, Kind, Link, Verdict
+
+DEFAULT = "en"
+DASH = "–"
+#: Kinds whose cells stand right, figure under figure.
+FIGURES = frozenset({"count", "number", "percent", "points", "money", "signed_money", "duration", "interval"})
+_SIGNED = frozenset({"points", "signed_money"})
+_MONEY = frozenset({"money", "signed_money"})
+_UNITS = ((86_400, "day", "days"), (3_600, "hour", "hours"), (60, "min", "min"), (1, "s", "s"))
+_WRITTEN = re.compile(
+    r"`[^`]*`"  # as it was typed
+    r"|(?<![\w.,/:-])(?P<day>\d{4}-\d{2}-\d{2})(?![\w-]|/\d|\.\d)"
+    r"|(?<![\w.,/:-])(?P<figure>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+|\d+(?=%))(?P<percent>%)?(?![\w/:-]|[.,]\d)"
+)
+
+
+def negotiate(asked: str | None, accepted: str | None = None) -> str:
+    """The locale to write in: what `?locale=` names, else the best of Accept-Language, else English.
+
+    >>> negotiate(None, "tlh, de-CH;q=0.8, en;q=0.5"), negotiate("fr"), negotiate("../etc", "*")
+    ('de_CH', 'fr', 'en')
+    """
+    wanted = [asked] if asked else []
+    weighed = []
+    for part in (accepted or "")[:500].split(","):
+        tag, _, weight = part.strip().partition(";q=")
+        try:
+            weighed.append((float(weight or 1), tag))
+        except ValueError:
+            continue
+    wanted += [tag for weight, tag in sorted(weighed, key=lambda one: -one[0]) if weight > 0]
+    for tag in wanted:
+        if known := _known(tag):
+            return known
+    return DEFAULT
+
+
+def _known(tag: str) -> str | None:
+    """A tag as Babel names it; without its region where only the language is known."""
+    if not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}", tag):
+        return None
+    while tag:
+        try:
+            return str(Locale.parse(tag, sep="-" if "-" in tag else "_"))
+        except (UnknownLocaleError, ValueError):
+            tag = re.sub(r"[-_]?[^-_]*$", "", tag)
+    return None
+
+
+@cache
+def _locale(name: str) -> Locale:
+    return Locale.parse(name)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads: locale as `negotiate` names it, IANA zone of instants, currency of money without a unit."""
+
+    locale: str = DEFAULT
+    zone: str = "UTC"
+    currency: str | None = None
+
+    def cell(self, value: Cell, kind: Kind = "text", unit: str | None = None, precision: float | None = None) -> str:
+        """A value as plain text. `precision` is in the unit shown (per cent for shares); None: the value decides."""
+        match value:
+            case None:
+                return DASH
+            case Link(text=text):
+                return text
+            case Verdict(words=words):
+                return words
+            case Interval(low=low, high=high):
+                return self.span(low, high, kind, unit)
+            case Estimate(low=low, high=high):
+                ends = "" if low is None or high is None else f" ({self.span(low, high, kind, unit)})"
+                return self.middle(value, kind, unit) + ends
+            case bool():
+                return "yes" if value else "no"
+            case datetime() if kind != "day":
+                return self.instant(value)
+            case date():
+                return self.day(value)
+            case str():
+                return self._text(value, kind)
+            case _:
+                return self._figure(value, kind, unit, precision)
+
+    def span(self, low: float, high: float, kind: Kind, unit: str | None = None) -> str:
+        """Two ends of an interval, with the digits that its width leaves meaning to: "280 to 540"."""
+        width = self._shown(high - low, kind) / 2
+        return " to ".join(self._figure(end, kind, unit, width) for end in (low, high))
+
+    def middle(self, value: Estimate, kind: Kind, unit: str | None = None) -> str:
+        """An estimate without its interval, with the digits that the interval leaves meaning to."""
+        known = value.low is not None and value.high is not None
+        width = self._shown((value.high or 0.0) - (value.low or 0.0), kind) / 2 if known else None
+        return self._figure(value.value, kind, unit, width)
+
+    def precision(self, values: Sequence[Cell], kind: Kind) -> float | None:
+        """One precision for the figures of a column, so that they stand under each other; None where each decides."""
+        if kind not in FIGURES or kind in ("count", "duration", "interval"):
+            return None
+        plain = [abs(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+        return _three_digits(self._shown(max(plain), kind), kind) if plain else None
+
+    def day(self, value: date) -> str:
+        return str(format_date(value, "medium", locale=self.locale))
+
+    def instant(self, value: datetime) -> str:
+        """Date and time in the reader's zone; a time without a zone is UTC."""
+        at = (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(ZoneInfo(self.zone))
+        return f"{self.day(at.date())}, {format_time(at, 'short', tzinfo=at.tzinfo, locale=self.locale)}"
+
+    def clock(self, value: datetime) -> str:
+        at = (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(ZoneInfo(self.zone))
+        return str(format_time(at, "short", tzinfo=at.tzinfo, locale=self.locale))
+
+    def sentence(self, text: str) -> str:
+        """A sentence with its figures and ISO dates as the reader writes them; what stands in backticks stays.
+
+        >>> Reader("de").sentence("412.5 extra orders, 1,234 contacts (4.5%) since 2026-11-22, see `a 1.5`")
+        '412,5 extra orders, 1.234 contacts (4,5\\xa0%) since 22.11.2026, see `a 1.5`'
+        """
+        return _WRITTEN.sub(self._rewrite, text)
+
+    def formats(self) -> dict[str, Any]:
+        """What charts.js needs to write like this reader: separators, date order, names of months and days."""
+        locale = _locale(self.locale)
+        months, short = (locale.months["stand-alone"][width] for width in ("wide", "abbreviated"))
+        days, brief = (locale.days["stand-alone"][width] for width in ("wide", "abbreviated"))
+        week = [6, 0, 1, 2, 3, 4, 5]  # Plotly's begins on Sunday, CLDR's days on Monday
+        return {
+            "name": self.locale.replace("_", "-"),
+            "separators": get_decimal_symbol(locale) + get_group_symbol(locale),
+            "months": [months[k] for k in range(1, 13)],
+            "shortMonths": [short[k] for k in range(1, 13)],
+            "days": [days[k] for k in week],
+            "shortDays": [brief[k] for k in week],
+        }
+
+    def axis(self, kind: str) -> dict[str, Any]:
+        """An axis of values of this kind as Plotly takes it."""
+        if kind == "percent":
+            return {"tickformat": ",.3~%", "hoverformat": ",.3~%"}
+        if kind == "points":
+            # drawn as shares, so the ticks are scaled by their format and the sign is kept
+            return {"tickformat": "+,.3~%", "hoverformat": "+,.3~%"}
+        if kind in _MONEY:
+            before, after = self._around()
+            sign = "+" if kind == "signed_money" else ""
+            return {
+                "tickformat": f"{sign},~r",
+                "hoverformat": f"{sign},.4~r",
+                "tickprefix": before,
+                "ticksuffix": after,
+            }
+        if kind == "count":
+            return {"tickformat": ",~d", "hoverformat": ",.0f"}
+        if kind in ("day", "instant"):
+            return {"type": "date", "hoverformat": "%e %b %Y"}
+        if kind == "number":
+            return {"tickformat": ",~r", "hoverformat": ",.4~r"}
+        return {}
+
+    def _around(self) -> tuple[str, str]:
+        """What stands before and after an amount of the reader's money."""
+        if self.currency is None:
+            return "", ""
+        pattern = _locale(self.locale).currency_formats["standard"]
+        before, _, after = pattern.apply(1, self.locale, currency=self.currency, force_frac=(0, 0)).partition("1")
+        return before, after
+
+    def _rewrite(self, found: re.Match[str]) -> str:
+        if found["day"]:
+            try:
+                return self.day(date.fromisoformat(found["day"]))
+            except ValueError:
+                return found[0]
+        if not found["figure"]:
+            return found[0]
+        written = found["figure"].replace(",", "")
+        digits = len(written.partition(".")[2])
+        if found["percent"]:
+            pattern = _locale(self.locale).percent_formats[None]
+            return _minus(pattern.apply(float(written) / 100, self.locale, force_frac=(digits, digits)))
+        return self._decimal(float(written), digits)
+
+    def _text(self, value: str, kind: Kind) -> str:
+        """Strings are shown as they are, but for ISO days, instants and the tokens of verdicts."""
+        if kind == "verdict" and value in VERDICTS:
+            return VERDICTS[value].words
+        if kind in ("day", "instant"):
+            try:
+                at = datetime.fromisoformat(value)
+            except ValueError:
+                return value
+            return self.day(at.date()) if kind == "day" or len(value) == 10 else self.instant(at)
+        return value
+
+    def _shown(self, value: float, kind: Kind) -> float:
+        return abs(value) * 100 if kind in ("percent", "points") else abs(value)
+
+    def _figure(self, value: float, kind: Kind, unit: str | None, precision: float | None) -> str:
+        if value != value or value in (float("inf"), float("-inf")):
+            return DASH
+        if kind == "duration":
+            return self._duration(value)
+        shown = self._shown(value, kind)
+        if kind == "count":
+            precision = 2.0 if float(value).is_integer() else precision or _three_digits(shown, "number")
+        elif precision is None:
+            precision = _three_digits(shown, kind)
+        currency = (unit or self.currency) if kind in _MONEY else None
+        if currency:
+            precision = max(precision / 5, 2 * 10.0 ** -get_currency_precision(currency))
+        digits = decimals(shown, precision, nonzero=True, money=currency is not None)
+        sign = ""
+        if float(f"{shown:.{digits}f}"):
+            sign = "−" if value < 0 else "+" if kind in _SIGNED else ""
+        if kind == "percent":
+            text = _locale(self.locale).percent_formats[None].apply(shown / 100, self.locale, force_frac=(digits,) * 2)
+        elif currency:
+            pattern = _locale(self.locale).currency_formats["standard"]
+            text = pattern.apply(
+                shown, self.locale, currency=currency, currency_digits=False, force_frac=(digits, digits)
+            )
+        else:
+            text = self._decimal(shown, digits)
+        return sign + text + (f" {unit}" if unit and not currency else "")
+
+    def _decimal(self, value: float, digits: int) -> str:
+        return str(_locale(self.locale).decimal_formats[None].apply(value, self.locale, force_frac=(digits, digits)))
+
+    def _duration(self, seconds: float) -> str:
+        size = abs(seconds)
+        for length, one, many in _UNITS:
+            if size >= length or length == 1:
+                amount = size / length
+                digits = 0 if amount >= 10 or amount == int(amount) else 1
+                text = self._decimal(round(amount, digits), digits)
+                return ("−" if seconds < 0 else "") + f"{text} {one if text == '1' else many}"
+        raise AssertionError
+
+
+def _three_digits(shown: float, kind: Kind) -> float:
+    """The precision that shows three digits of a value; shares stop at a tenth of a per cent while that says enough."""
+    if shown == 0:
+        return 2.0
+    places = -2
+    while shown >= 10 ** (places + 3) and places < 0:
+        places += 1
+    if kind in ("percent", "points") and shown >= 1:
+        places = max(places, -1)
+    if shown < 1:
+        places = -2 if shown >= 0.1 else -3
+    return 2.0 * 10.0**places
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−", 1) if text.startswith("-") else text

@@ -1,0 +1,1 @@
+"""The console's own stylesheet and scripts, served and inlined by `serving.console.assets`."""

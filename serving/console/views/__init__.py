@@ -1,0 +1,57 @@
+"""The console's pages: where each stands, what it is made from, and who makes it.
+
+A page over an artefact is `def page(artefact, ask) -> Page`; a live one is `async def page(look, ask) -> Page`, with
+`look` from the service and what its path names in `ask.path`. Both are pure: the same arguments, the same page.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What the reader asks for: the query, what the path names, and in which locale and time zone they read."""
+
+    query: Mapping[str, str] = field(default_factory=dict)
+    locale: str = "en"
+    zone: str = "UTC"
+    path: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class View:
+    """One page. `artefact` is the kind of report that it shows, None for a live one; `menu` is its name there."""
+
+    path: str
+    title: str
+    module: str
+    artefact: str | None = None
+    menu: bool = True
+
+    @property
+    def page(self) -> Callable[..., Any]:
+        """The function that makes it; imported when it is first asked for."""
+        page: Callable[..., Any] = import_module(f"serving.console.views.{self.module}").page
+        return page
+
+
+VIEWS: tuple[View, ...] = (
+    View("", "Overview", "overview", artefact="overview"),
+    View("uplift", "Uplift", "uplift", artefact="uplift"),
+    View("journeys", "Journeys", "journeys", artefact="journeys"),
+    View("touchpoints", "Touchpoints", "touchpoints", artefact="touchpoints"),
+    View("pressure", "Contact pressure", "pressure", artefact="pressure"),
+    View("customers", "Customers", "customers"),
+    View("customers/{customer}", "Customer", "customer", menu=False),
+    View("actions", "Actions", "actions"),
+    View("actions/{action}", "Action", "action", menu=False),
+    View("policy", "Policy", "policy"),
+    View("models", "Models", "models", artefact="models"),
+)
+
+
+def of_artefact(kind: str) -> View | None:
+    """The page of one kind of report."""
+    return next((view for view in VIEWS if view.artefact == kind), None)
