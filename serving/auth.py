@@ -25,6 +25,7 @@ SCOPES = {
     "decide": "ask for decisions, claim contacts and report them sent",
     "record": "report interactions, outcomes, attributes, identifiers and preferences",
     "marketer": "look: explain decisions, read policies and reports",
+    "customers": "look up single customers in the console, with all that is known of them",
     "metrics": "read the service's metrics",
     "admin": "everything, privacy requests included",
 }

@@ -22,13 +22,17 @@ class Ask:
 
 @dataclass(frozen=True)
 class View:
-    """One page. `artefact` is the kind of report that it shows, None for a live one; `menu` is its name there."""
+    """One page. `artefact` is the kind of report that it shows, None for a live one; `menu` is its name there.
+
+    `scope` is what a key needs to see it (or `admin`): to look at a single person is more than to read reports.
+    """
 
     path: str
     title: str
     module: str
     artefact: str | None = None
     menu: bool = True
+    scope: str = "marketer"
 
     @property
     def page(self) -> Callable[..., Any]:
@@ -43,8 +47,8 @@ VIEWS: tuple[View, ...] = (
     View("journeys", "Journeys", "journeys", artefact="journeys"),
     View("touchpoints", "Touchpoints", "touchpoints", artefact="touchpoints"),
     View("pressure", "Contact pressure", "pressure", artefact="pressure"),
-    View("customers", "Customers", "customers"),
-    View("customers/{customer}", "Customer", "customer", menu=False),
+    View("customers", "Customers", "customers", scope="customers"),
+    View("customers/{customer}", "Customer", "customer", menu=False, scope="customers"),
     View("actions", "Actions", "actions"),
     View("actions/{action}", "Action", "action", menu=False),
     View("policy", "Policy", "policy"),
