@@ -9,8 +9,8 @@ import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
 
+from features import catalogue as catalogues
 from features import clock
-from features.catalogue import DEFAULT
 from features.history import History
 from features.interactions import INSTANT
 from features.manifest import meaning
@@ -86,10 +86,11 @@ def history(seed: int = 3, n: int = 1500) -> pa.Table:
 
 def scorer(folder: Path, workspace: Workspace, kind: str, seed: int = 0, trees: int = 15) -> None:
     """Writes an artefact whose booster and smooth part really use features, categories and the action."""
-    labels = levels(DEFAULT, workspace.settings)
+    catalogue = catalogues.of(workspace)
+    labels = levels(catalogue, workspace.settings)
     categorical = {name: channels for name, channels in labels.items() if channels}
     of_action = ["action_name", "action_channel", "action_value"] if kind == "propensity" else []
-    names = [*DEFAULT.names, *of_action]
+    names = [*catalogue.names, *of_action]
     random = np.random.default_rng(seed)
     x = random.normal(scale=20, size=(800, len(names)))
     categories = {
@@ -107,7 +108,7 @@ def scorer(folder: Path, workspace: Workspace, kind: str, seed: int = 0, trees: 
     y = (np.nan_to_num(x).sum(axis=1) + shift + random.normal(scale=20, size=800) > 0).astype(int)
     data = lgb.Dataset(x, y, feature_name=names, categorical_feature=list(categories))
     booster = lgb.train({"objective": "binary", "verbose": -1, "num_threads": 1, "num_leaves": 7}, data, trees)
-    numeric = [name for name in DEFAULT.names if name not in categories][:8]
+    numeric = [name for name in catalogue.names if name not in categories][:8]
     terms = [
         {"feature": name, "transform": "log1p", "knots": [0, 2, 6], "values": [0.3, -0.1, -0.4], "null": 0.1}
         for name in numeric
@@ -123,7 +124,7 @@ def scorer(folder: Path, workspace: Workspace, kind: str, seed: int = 0, trees: 
             linear={"intercept": 0.2, "terms": terms},
             link={"intercept": -0.5, "linear": 0.6, "booster": 0.7},
             horizon_days=28,
-            catalogue_version=DEFAULT.version,
+            catalogue_version=catalogue.version,
             base_rate=0.4,
             settings=meaning(workspace.settings),
             mlflow_run_id=f"run-{kind}-{seed}",
