@@ -187,7 +187,7 @@ def test_a_key_is_made_for_what_it_may_do_and_listed_with_it(bare):
     assert invoke(bare, "keys", "create", "board", "--scope", "marketer", "--scope", "metrics").exit_code == 0
     wrong = invoke(bare, "keys", "create", "other", "--scope", "root")
     assert wrong.exit_code == 2
-    assert "'root' is none of decide, record, marketer, metrics, admin" in wrong.output
+    assert "'root' is none of decide, record, marketer, customers, metrics, admin" in wrong.output
     assert "board: marketer, metrics; made 2026-05-04T" in invoke(bare, "keys", "list").output
     invoke(bare, "keys", "revoke", "board")
     assert "revoked 2026-05-04T" in invoke(bare, "keys", "list").output
