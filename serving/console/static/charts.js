@@ -1,0 +1,142 @@
+// Draws every figure of the page with Plotly: colours from the stylesheet, figures as the reader writes them.
+// A chart that cannot be drawn leaves the table behind it in its place.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const figures = [...document.querySelectorAll(".chart")].filter((one) => one.querySelector(".plot"));
+  const fail = (figure, why) => {
+    figure.classList.add("failed");
+    figure.querySelector("details").open = true;
+    if (why) console.warn(`chart ${figure.id}: ${why}`);
+  };
+  root.classList.add("charted");
+  if (!window.Plotly) {
+    figures.forEach((figure) => fail(figure, "Plotly did not load"));
+    return;
+  }
+
+  const formats = JSON.parse(document.getElementById("formats").textContent);
+  Plotly.register({
+    moduleType: "locale",
+    name: formats.name,
+    dictionary: {},
+    format: {
+      days: formats.days, shortDays: formats.shortDays, months: formats.months, shortMonths: formats.shortMonths,
+      periods: ["AM", "PM"], dateTime: "%a %b %e %X %Y", date: "%d/%m/%Y", time: "%H:%M:%S",
+    },
+  });
+
+  // "@good/30" is 30% of the colour that the stylesheet calls --good
+  const probe = document.createElement("span");
+  probe.hidden = true;
+  document.body.append(probe);
+  let colours = new Map();
+  const colour = (role) => {
+    if (!colours.has(role)) {
+      const [name, share] = role.slice(1).split("/");
+      probe.style.color = `var(--${name})`;
+      const [red, green, blue] = getComputedStyle(probe).color.match(/[\d.]+/g);
+      colours.set(role, `rgba(${red}, ${green}, ${blue}, ${share ? Number(share) / 100 : 1})`);
+    }
+    return colours.get(role);
+  };
+  const COLOURED = new Set(["color", "fillcolor", "bgcolor", "bordercolor", "colorscale"]);
+  const painted = (part, key) => {
+    if (typeof part === "string") return COLOURED.has(key) && part.startsWith("@") ? colour(part) : part;
+    if (Array.isArray(part)) return part.map((one) => painted(one, key));
+    if (part && typeof part === "object") {
+      return Object.fromEntries(Object.entries(part).map(([name, value]) => [name, painted(value, name)]));
+    }
+    return part;
+  };
+
+  const styled = (layout, wide) => {
+    const own = painted(layout, "");
+    const ink = colour("@ink"), quiet = colour("@quiet"), line = colour("@line");
+    const axis = (given = {}) => ({
+      automargin: true, fixedrange: true, gridcolor: line, linecolor: line, zerolinecolor: line, tickcolor: line,
+      ticks: "", tickfont: { color: quiet }, nticks: wide ? 8 : 5, ...given,
+      title: { standoff: 10, ...given.title, font: { color: quiet, size: 13 } },
+    });
+    return {
+      ...own,
+      xaxis: axis(own.xaxis),
+      yaxis: axis(own.yaxis),
+      font: { family: getComputedStyle(document.body).fontFamily, size: wide ? 13 : 12, color: ink },
+      paper_bgcolor: "rgba(0, 0, 0, 0)",
+      plot_bgcolor: "rgba(0, 0, 0, 0)",
+      margin: { l: 8, r: 16, t: 16, b: 8, ...own.margin },
+      dragmode: false,
+      separators: formats.separators,
+      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { color: ink }, ...own.legend },
+      hoverlabel: {
+        bgcolor: colour("@surface"), bordercolor: line, align: "left",
+        font: { color: ink, family: getComputedStyle(document.body).fontFamily, size: 13 },
+      },
+    };
+  };
+
+  const follow = (address) => {
+    let goal;
+    try {
+      goal = new URL(address, location.href);
+    } catch {
+      return;
+    }
+    if (goal.protocol === "https:" || goal.protocol === "http:") location.assign(goal);
+  };
+
+  const draw = async (figure) => {
+    const plot = figure.querySelector(".plot");
+    const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
+    const { least_width: least = 0, ...rest } = layout;
+    const width = Math.max(plot.clientWidth, least);
+    const host = plot.firstElementChild ?? plot.appendChild(document.createElement("div"));
+    host.style.width = `${width}px`;
+    host.style.minHeight = `${rest.height ?? 320}px`;
+    await Plotly.react(host, painted(data, ""), { ...styled(rest, width > 520), width }, {
+      displayModeBar: false, displaylogo: false, scrollZoom: false, locale: formats.name,
+    });
+    // the picture is described by the figure's name and summary; its letters would only be spelled out
+    for (const picture of host.querySelectorAll("svg")) picture.setAttribute("aria-hidden", "true");
+    if (figure.classList.contains("drawn")) return;
+    host.on("plotly_click", (event) => {
+      const goal = event.points[0]?.customdata;
+      if (typeof goal === "string") follow(goal);
+    });
+    host.on("plotly_hover", (event) => plot.classList.toggle("leads", typeof event.points[0]?.customdata === "string"));
+    host.on("plotly_unhover", () => plot.classList.remove("leads"));
+    figure.classList.add("drawn");
+    figure.querySelector("details").open = false;
+  };
+  const drawn = (figure) => draw(figure).catch((error) => fail(figure, error.message));
+
+  const all = async () => {
+    colours = new Map();
+    for (const figure of figures) {
+      await drawn(figure);
+      await new Promise((done) => setTimeout(done)); // let the page answer between two charts
+    }
+    root.classList.add("settled");
+  };
+  all();
+
+  const again = () => {
+    colours = new Map();
+    return Promise.all(figures.map(drawn));
+  };
+  addEventListener("themechange", again);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+  let before = innerWidth, waiting = 0;
+  addEventListener("resize", () => {
+    if (innerWidth === before) return; // a phone's address bar only changes the height
+    before = innerWidth;
+    clearTimeout(waiting);
+    waiting = setTimeout(again, 150);
+  });
+  document.addEventListener("toggle", (event) => {
+    if (event.target.open && event.target.querySelector(".plot")) again(); // it had no width while it was folded away
+  }, true);
+  const paper = matchMedia("print");
+  paper.addEventListener("change", again);
+})();
