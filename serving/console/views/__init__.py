@@ -7,24 +7,30 @@ A page over an artefact is `def page(artefact, ask) -> Page`; a live one is `asy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Ask:
-    """What the reader asks for: the query, what the path names, and in which locale and time zone they read."""
+    """What the reader asks for: the query, what the path names, and in which locale and time zone they read.
+
+    `tables` is the folder with the Parquet files of the page's artefact, None where there is nothing but the artefact.
+    """
 
     query: Mapping[str, str] = field(default_factory=dict)
     locale: str = "en"
     zone: str = "UTC"
     path: Mapping[str, str] = field(default_factory=dict)
+    tables: Path | None = None
 
 
 @dataclass(frozen=True)
 class View:
     """One page. `artefact` is the kind of report that it shows, None for a live one; `menu` is its name there.
 
-    `scope` is what a key needs to see it (or `admin`): to look at a single person is more than to read reports.
+    `schema` is the `schema_version` of the artefact that it reads. `scope` is what a key needs to see it (or `admin`):
+    to look at a single person is more than to read reports.
     """
 
     path: str
@@ -33,6 +39,7 @@ class View:
     artefact: str | None = None
     menu: bool = True
     scope: str = "marketer"
+    schema: int = 1
 
     @property
     def page(self) -> Callable[..., Any]:
