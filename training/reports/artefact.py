@@ -11,6 +11,7 @@ from pydantic import Field
 from features.workspace import Section
 from training.reports.effects import Found, Ghosts, Return
 from training.reports.statistics import Effect, Sample, Verdict
+from training.reports.uplift_targeting.artefact import Targeting
 
 
 class Arm(Section):
@@ -45,6 +46,8 @@ class Comparison(Section):
     reason: str | None = None
     sentence: str
     per_thousand: str | None = Field(None, description="the effect for a thousand customers, where one is shown")
+    explained: float | None = Field(None, description="share of the noise that what was known before took away")
+    weeks: float | None = Field(None, description="until an effect worth finding would be shown; 0: it would be by now")
 
 
 class Plan(Section):
@@ -146,6 +149,7 @@ class UpliftReport(Section):
     returns: Return | None = Field(None, description="of the whole programme, against the universal holdout")
     ghosts: Ghosts | None = None
     arms: Arms | None = None
+    targeting: Targeting | None = None
     other_contacts: OtherContacts | None = None
     notes: list[str] = Field(default_factory=list)
     method: list[str] = Field(default_factory=list)

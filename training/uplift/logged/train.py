@@ -84,9 +84,9 @@ def learn(
     log, catalogue, playbook = decisions.read(workspace, seed), catalogues.of(workspace), load(workspace)
     tell(STAGES[1])
     values = decisions.features_of(log, workspace, catalogue)
-    levels = _levels(workspace)
+    levels = levels_of(workspace)
     tell(STAGES[2])
-    goals = _goals(log, playbook, workspace)
+    goals = goals_of(log, playbook, workspace)
     came = outcomes(Events(History(workspace), log, workspace.settings), log, goals)
     window = max(one.window for one in came)
     begins = _begins(log, np.logical_or.reduce([each.known for each in came.values()]), start)
@@ -113,7 +113,7 @@ def learn(
         why = "; ".join(f"{name}: {reason}" for name, reason in unknown.items())
         raise WorkspaceError(f"{workspace.history}: too few decisions to tell any effect ({why}); wait for more")
     tell(STAGES[4])
-    costs = _costs(playbook, unit)
+    costs = costs_of(playbook, unit)
     judged = {
         (each.action, each.channel): judge(world, each, later, costs.get((each.action, each.channel), 0.0))
         for each in (*actions, *treatments)
@@ -131,7 +131,7 @@ def learn(
     return Learned(world, actions, treatments, judged, model, bound, values, report, over)
 
 
-def _goals(log: Decisions, playbook: Playbook, workspace: Workspace) -> dict[str, Goal]:
+def goals_of(log: Decisions, playbook: Playbook, workspace: Workspace) -> dict[str, Goal]:
     """By action."""
     known = playbook.actions.by_name
     return {name: goal(known.get(name), workspace.settings) for name, _ in log.treatments}
@@ -146,7 +146,7 @@ def _stated(log: Decisions, playbook: Playbook) -> tuple[dict[str, str], dict[st
     return groups, {name: stated.groups.get(group, stated.default) for name, group in groups.items()}
 
 
-def _costs(playbook: Playbook, unit: Unit) -> dict[tuple[str, str | None], float]:
+def costs_of(playbook: Playbook, unit: str) -> dict[tuple[str, str | None], float]:
     """What a contact costs, in units of the outcome: an action without a value never pays in responses."""
     found: dict[tuple[str, str | None], float] = {}
     for action in playbook.actions.actions:
@@ -265,8 +265,8 @@ def _compared(registry: Registry, found: Learned) -> tuple[list[str], str]:
         return refusals, "the first model of its kind"
     version = str(held.version)
     try:
-        theirs = _load(registry, str(held.run_id))
-        bound = theirs.bind(list(catalogues.of(registry.workspace).names), _levels(registry.workspace))
+        theirs = read_model(registry, str(held.run_id))
+        bound = theirs.bind(list(catalogues.of(registry.workspace).names), levels_of(registry.workspace))
     except WorkspaceError as error:
         return refusals, f"version {version} can serve no more: {error}"
     if theirs.catalogue_version != found.model.catalogue_version:
@@ -296,13 +296,14 @@ def _of_model(bound: Bound, values: np.ndarray) -> Rival:
     return effects
 
 
-def _levels(workspace: Workspace) -> dict[str, tuple[str, ...] | None]:
+def levels_of(workspace: Workspace) -> dict[str, tuple[str, ...] | None]:
     """The labels of each categorical feature, None for a number."""
     settings = workspace.settings
     return {each.name: each.labels_in(settings) if each.categorical else None for each in catalogues.of(workspace)}
 
 
-def _load(registry: Registry, run_id: str) -> served.Model:
+def read_model(registry: Registry, run_id: str) -> served.Model:
+    """The effects that a run logged. WorkspaceError where the file is damaged."""
     import mlflow
 
     _ = registry.client

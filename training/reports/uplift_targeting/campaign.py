@@ -1,0 +1,81 @@
+"""From any campaign table: each customer sorted by the effect that a model of other customers expects."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from features.workspace import WorkspaceError
+from training.reports.uplift_targeting import measure, traits, words
+from training.reports.uplift_targeting.artefact import Ranking, Targeting
+from training.reports.uplift_targeting.measure import Contacts, Expected
+from training.reports.uplift_targeting.traits import Described
+from training.reports.wording import Words
+from training.uplift import choose
+from training.uplift.fit import Fitted, fit
+from training.uplift.prepare import Prepared
+
+BEST = "the best group for each"
+
+
+def targeting(prepare: Callable[[], Prepared], tell: Callable[[str], None] = lambda _: None) -> Targeting:
+    """Fits and tells; says why where the table does not allow it (no column to sort by, too few customers)."""
+    try:
+        prepared = prepare()
+    except WorkspaceError as error:
+        return words.unknown(str(error).partition(": ")[2] or str(error))
+    return of(prepared, fit(prepared, tell=tell))
+
+
+def of(prepared: Prepared, fitted: Fitted) -> Targeting:
+    """From a fit. Judged are the later customers of a random order, each by a model of those before."""
+    sample, arms = fitted.crossed.sample, prepared.arms[1:]
+    found = [choose.in_turn(fitted.crossed, fitted.model.learners[arm], place) for place, arm in enumerate(arms, 1)]
+    judged = found[0][0]
+    there = sample.rows(judged)
+    predicted = np.column_stack([effect for _, effect in found])
+    scores = np.column_stack([there.effect_score(place) for place in range(1, len(prepared.arms))])
+    described = _described(prepared, there.inputs)
+    said = Words(prepared.outcome, "rate" if sample.binary else "amount")
+    rankings = [
+        _ranking(said, arm, predicted[:, k], scores[:, k], there.arm == k + 1, there.arm == 0, described)
+        for k, arm in enumerate(arms)
+    ]
+    if len(arms) > 1:
+        best, rows = predicted.argmax(axis=1), np.arange(len(there))
+        rankings.insert(
+            0,
+            _ranking(
+                said, BEST, predicted[rows, best], scores[rows, best], there.arm == best + 1, there.arm == 0, described
+            ),
+        )
+    learners = ", ".join(f"{arm}: {fitted.model.learners[arm]}" for arm in arms)
+    return words.told(
+        said,
+        rankings,
+        model=f"effects learned from this table ({learners})",
+        judged=f"{len(there):,} customers, by models that had not seen them",
+        method=words.FROM_TABLE,
+    )
+
+
+def _ranking(
+    said: Words, name: str, predicted: np.ndarray, score: np.ndarray, made: np.ndarray, nothing: np.ndarray,
+    described: Described,
+) -> Ranking:  # fmt: skip
+    everyone = Expected(predicted, np.zeros(len(score)), np.arange(len(score)))
+    contacts = Contacts(everyone, score, np.ones(len(score)), made, nothing)
+    points, over_random = measure.curve(contacts)
+    found = measure.groups(contacts, everyone)
+    if contacts.ranked:
+        kind = everyone.kind
+        found = [
+            group.model_copy(update={"traits": traits.of(described, kind == measure.KINDS.index(group.kind))})
+            for group in found
+        ]
+    return words.ranking(said, name, None, contacts, measure.tenths(contacts), points, over_random, found, len(score))
+
+
+def _described(prepared: Prepared, inputs: np.ndarray) -> Described:
+    """The table's columns as the model read them: a label is the share of customers who have it."""
+    names = prepared.encoder.inputs
+    return Described(inputs, names, names, [None] * len(names))
