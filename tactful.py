@@ -7,6 +7,7 @@ from features import simulate_commands
 from features.engine.command import build_features
 from serving import backup_commands, policy_commands, policy_try
 from serving import commands as serving_commands
+from serving.console import standalone
 from serving.demo import commands as demo_commands
 from serving.nudges import commands as nudge_commands
 from serving.privacy import commands as privacy_commands
@@ -34,6 +35,8 @@ features_commands.after_ingest.append(serving_commands.absorb_new)
 features_commands.after_init.append(policy_commands.write_schemas)
 # What happened live is history before anything is learned from it: training may not import the store.
 retrain_commands.before.append(serving_commands.bring_home)
+# Reports as files are drawn as the console draws them.
+report_commands.render = standalone.html
 
 app.command()(features_commands.init)
 app.command()(features_commands.ingest)

@@ -14,9 +14,9 @@ app = typer.Typer(
     help="Reports for the marketer: kept for the console, and each as one HTML file.", no_args_is_help=True
 )
 
-#: An artefact and a locale -> one self-contained page. The front door puts the console's renderer here, for training
-#: may not import it.
-render: Callable[[Mapping[str, Any], str], str] | None = None
+#: An artefact -> one self-contained page, by `locale` and `currency`. The front door puts the console's renderer here,
+#: for training may not import it.
+render: Callable[..., str] | None = None
 
 OutOption = Annotated[
     Path | None, typer.Option("--out", help="One HTML file to hand on; the figures go beside it as JSON.")
@@ -148,7 +148,7 @@ def _made(workspace: Workspace, kind: str, page_file: Path | None, locale: str, 
         artefact = jobs.make(workspace, kind).artefact
     page = None
     if page_file is not None:
-        page = _rendered(artefact.model_dump(mode="json"), locale)
+        page = _rendered(artefact.model_dump(mode="json"), locale, workspace.settings.currency)
         try:
             keep.text(page_file, page)
             keep.text(page_file.with_suffix(".json"), artefact.model_dump_json(indent=2) + "\n")
@@ -193,7 +193,7 @@ def _checked(path: Path) -> None:
         raise WorkspaceError(f"--out {path}: the folder {path.parent} cannot be written to")
 
 
-def _rendered(artefact: Mapping[str, Any], locale: str) -> str:
+def _rendered(artefact: Mapping[str, Any], locale: str, currency: str) -> str:
     if render is None:
         raise WorkspaceError("pages are drawn by the console, which is not installed; leave out --out")
-    return render(artefact, locale)
+    return render(artefact, locale=locale, currency=currency)
