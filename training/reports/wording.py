@@ -81,8 +81,21 @@ def planned_percent(share: float) -> str:
     return f"{100 * share:.6g}%"
 
 
+def bounds(effect: Effect) -> tuple[float, float]:
+    """What "likely between" means: the interval that holds however often one looks, where there is one."""
+    return (effect.low, effect.high) if effect.always is None else (effect.always.low, effect.always.high)
+
+
 def half_width(effect: Effect) -> float:
-    return (effect.high - effect.low) / 2
+    low, high = bounds(effect)
+    return (high - low) / 2
+
+
+def until_known(weeks: float | None) -> str:
+    """ "about 5 more weeks until we know"; empty where nobody can say, or it would be known by now."""
+    if weeks is None or weeks <= 0:
+        return ""
+    return "about 1 more week until we know" if weeks <= 1 else f"about {weeks:,.0f} more weeks until we know"
 
 
 def comparison(words: Words, control: str, base: Sample, found: Comparison) -> str:
@@ -95,10 +108,11 @@ def comparison(words: Words, control: str, base: Sample, found: Comparison) -> s
         caveat = _caveat(found)
         return (
             f"No effect of {found.arm} on {words.name} is shown: {levels}, a difference that chance alone could make "
-            f"(likely between {words.span(effect.low, effect.high, 'and', signed=True)}){caveat}."
+            f"(likely between {words.span(*bounds(effect), 'and', signed=True)}){caveat}"
+            + (f"; {wait}." if (wait := until_known(found.weeks)) else ".")
         )
     more = "more" if found.verdict == "raised" else "less"
-    low, high = sorted((abs(effect.low), abs(effect.high)))
+    low, high = sorted(abs(end) for end in bounds(effect))
     return (
         f"{found.arm} {found.verdict} {words.name}: {levels}, {words.change(abs(effect.difference), width)} {more} "
         f"(likely between {words.span(low, high, 'and')})."
@@ -108,7 +122,7 @@ def comparison(words: Words, control: str, base: Sample, found: Comparison) -> s
 def _caveat(found: Comparison) -> str:
     """Said where the arm's own interval leaves out zero and only the count of arms holds the verdict back."""
     effect = found.effect
-    if effect is None or effect.low <= 0 <= effect.high:
+    if effect is None or bounds(effect)[0] <= 0 <= bounds(effect)[1]:
         return ""
     return "; its own interval leaves out zero, but with several arms compared one such result is no surprise"
 
@@ -141,7 +155,7 @@ def _moved(words: Words, found: Sequence[Comparison], verdict: str) -> str:
     for place, one in enumerate(moved):
         if one.effect is None:
             continue
-        low, high = sorted((abs(one.effect.low), abs(one.effect.high)))
+        low, high = sorted(abs(end) for end in bounds(one.effect))
         verb = f"{one.arm} {verdict} {words.name}" if place == 0 else one.arm
         size = words.change(abs(one.effect.difference), half_width(one.effect))
         phrases.append(f"{verb} by {size} ({'likely ' if place == 0 else ''}{words.span(low, high)})")
@@ -151,7 +165,7 @@ def _moved(words: Words, found: Sequence[Comparison], verdict: str) -> str:
 def _spanned(words: Words, one: Comparison) -> str:
     if one.effect is None:
         return one.arm
-    return f"{one.arm} ({words.span(one.effect.low, one.effect.high, signed=True)})"
+    return f"{one.arm} ({words.span(*bounds(one.effect), signed=True)})"
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -165,7 +179,7 @@ def per_thousand(words: Words, found: Comparison) -> str | None:
     """What a shown effect means for a thousand customers, else None."""
     if found.effect is None or found.verdict not in ("raised", "lowered"):
         return None
-    low, high = sorted((abs(found.effect.low) * 1000, abs(found.effect.high) * 1000))
+    low, high = sorted(abs(end) * 1000 for end in bounds(found.effect))
     precision = (high - low) / 2
     size, span = number(abs(found.effect.difference) * 1000, precision), f"{number(low, precision)} to "
     span += number(high, precision)
