@@ -37,6 +37,12 @@ def refuse_sensitive(declared: Declared, topics: Collection[str]) -> None:
                 )
 
 
+def about(topics: Collection[str], *texts: Any) -> bool:
+    """Whether any of some texts is about one of the topics, as `refuse_sensitive` takes it."""
+    said = [words(text) for text in texts if isinstance(text, str)]
+    return any(_within(words(topic), each) for topic in topics for each in said)
+
+
 def words(text: str) -> list[str]:
     """`money trouble`, `Money-Trouble` and `money_trouble` are the same two words."""
     return re.findall(r"[^\W_]+", text.lower())
