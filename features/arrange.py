@@ -12,9 +12,9 @@ from features import physical
 from features.hashing import hash_strings
 from features.interactions import INSTANT
 from features.kernel import records
-from features.kernel.compiled import is_sensitive
 from features.kernel.grouping import Names
 from features.kernel.records import EXTRAS, ID, unpacked
+from features.sensitive import is_sensitive
 from features.state import Items
 from features.vocabulary import Vocabulary
 

@@ -15,9 +15,9 @@ from features.catalogue import Catalogue
 from features.definitions import Feature
 from features.identity.personas import at_cutoffs, at_instants
 from features.interactions import INSTANT
-from features.kernel.compiled import sensitive_topics
 from features.kernel.records import RECEIVED, known_from
 from features.past import Past
+from features.sensitive import sensitive_topics
 from features.vocabulary import Vocabulary
 from features.workspace import Settings
 

@@ -12,6 +12,7 @@ from features import clock
 from features.console import WorkspaceOption, command, out, progress
 from features.history import History, Receipt
 from features.ingest import Ingested, ingest_dataset, ingest_files
+from features.journeys_declared import file as journeys_file
 from features.scaffold import init_workspace, templates
 from features.sources import DATASETS, dataset
 from features.sources.files import Source
@@ -37,6 +38,7 @@ def init(
     Example: tactful init shop
     """
     workspace = init_workspace(folder, templates("features", "serving"))
+    journeys_file.write_schema(workspace.folder)
     for told in after_init:
         told(workspace)
     out.print(f"Created the workspace {workspace.folder} with", markup=False)

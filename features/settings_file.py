@@ -23,8 +23,10 @@ class Section(BaseModel):
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def read_yaml(path: Path, model: type[Model], written: bytes | None = None) -> Model:
+def read_yaml(path: Path, model: type[Model], written: bytes | None = None, context: Any = None) -> Model:
     """The validated content of a YAML file; `written` is what it holds, where that was read before.
+
+    `context` is what the model is checked against, beside itself.
 
     Raises WorkspaceError naming the file, the key, its line and the fix; an empty file means all defaults.
     """
@@ -47,7 +49,7 @@ def read_yaml(path: Path, model: type[Model], written: bytes | None = None) -> M
     if not isinstance(content, dict):
         raise WorkspaceError(f"{path}: expected `key: value` lines at the top, found {type(content).__name__}")
     try:
-        return model.model_validate(content)
+        return model.model_validate(content, context=context)
     except ValidationError as error:
         raise WorkspaceError(f"{path}: " + "; ".join(explain(error, text))) from None
 

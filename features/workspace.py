@@ -12,6 +12,7 @@ from features import clock as clocks
 from features import declared
 from features.clock import Clock
 from features.interactions import CHANNELS
+from features.journeys_declared import file as journeys_file
 from features.settings_file import Section as Section
 from features.settings_file import WorkspaceError as WorkspaceError
 from features.settings_file import explain as explain
@@ -249,7 +250,7 @@ class Workspace:
             raise WorkspaceError(
                 f"{folder} is not a workspace (it has no tactful.yaml); create one with `tactful init {folder}`"
             )
-        return cls(folder, read_yaml(folder / "tactful.yaml", Settings))
+        return cls(folder, journeys_file.with_stages(folder, read_yaml(folder / "tactful.yaml", Settings)))
 
     @property
     def history(self) -> Path:

@@ -153,7 +153,7 @@ class Champions:
             )
         if others := [name for name, said in model.settings.items() if self._settings.get(name) != said]:
             raise WorkspaceError(
-                f"the {kind} champion was trained under another `{others[0]}` than tactful.yaml has now: "
+                f"the {kind} champion was trained under another `{others[0]}` than the settings say now: "
                 f"retrain it with `tactful train {kind}`"
             )
         return Champion(kind, str(version.version), model, self._alias)

@@ -1,7 +1,6 @@
 """A catalogue compiled for a workspace: small tables that say what each code adds to and where each feature is read."""
 
 import threading
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +26,7 @@ from features.kernel.roles import named_type, pressure, roles
 from features.kernel.sequence import STEPS
 from features.kernel.tables import Tables
 from features.kernel.wants import wants
+from features.sensitive import is_sensitive, sensitive_topics
 from features.stages import StageOf
 
 if TYPE_CHECKING:
@@ -178,13 +178,3 @@ class Compiled:
         if (entry, own) not in known:
             known[entry, own] = [s for s, who in enumerate(self._selectors) if who.matches(*entry, own)]
         return known[entry, own]
-
-
-def is_sensitive(topic: str | None, sensitive: Collection[str]) -> bool:
-    """Whether a row on this topic must not reach a feature; case and surrounding blanks do not matter."""
-    return topic is not None and topic.strip().lower() in sensitive
-
-
-def sensitive_topics(settings: "Settings") -> frozenset[str]:
-    """The workspace's sensitive topics, in the form they are compared in."""
-    return frozenset(topic.strip().lower() for topic in settings.sensitive_topics)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from features.catalogue import of
-from features.kernel.compiled import sensitive_topics
+from features.sensitive import sensitive_topics
 from features.workspace import Identity, Workspace, WorkspaceError
 from serving.store.protocol import Store, Unavailable
 from serving.store.schema import WrongFile

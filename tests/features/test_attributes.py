@@ -15,10 +15,10 @@ from features import attributes, batch, online
 from features.catalogue import PURCHASE, Catalogue
 from features.definitions import ANY
 from features.history import History
-from features.kernel.compiled import sensitive_topics
 from features.kernel.facts import KEPT
 from features.kinds import AttributeLabel, AttributeNumber, Count, LifetimeSum
 from features.past import Past
+from features.sensitive import sensitive_topics
 from features.vocabulary import Vocabulary
 from features.workspace import Settings
 

@@ -11,9 +11,9 @@ from features import batch, online
 from features.catalogue import DEFAULT, Catalogue
 from features.definitions import ANY
 from features.interactions import INSTANT
-from features.kernel.compiled import sensitive_topics
 from features.kinds import ActiveDays, Count, LastChannel, LifetimeCount, LifetimeSum, Recency
 from features.physical import discount, discounts
+from features.sensitive import sensitive_topics
 from features.vocabulary import Vocabulary
 from features.workspace import Settings
 

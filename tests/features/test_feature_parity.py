@@ -11,8 +11,8 @@ from interactions_for_tests import DAY, START, instants, interactions, table
 from features import batch, online
 from features.catalogue import COMPLAINT, CONTACT, DEFAULT, INBOUND, PURCHASE, Catalogue
 from features.definitions import ANY, Selector
-from features.kernel.compiled import sensitive_topics
 from features.kinds import KINDS
+from features.sensitive import sensitive_topics
 from features.vocabulary import Vocabulary
 from features.workspace import Settings
 

@@ -9,7 +9,6 @@ from features import batch, online
 from features.catalogue import ADD_TO_CART, CONTACT, DEFAULT, PURCHASE, Catalogue
 from features.clock import HOUR, MINUTE, parse_instant
 from features.definitions import ANY
-from features.kernel.compiled import sensitive_topics
 from features.kinds import (
     CasesResolved,
     ChannelEntropy,
@@ -44,6 +43,7 @@ from features.kinds import (
     ValueTrend,
     WeekendShare,
 )
+from features.sensitive import sensitive_topics
 from features.vocabulary import Vocabulary
 from features.workspace import Journey, Settings
 

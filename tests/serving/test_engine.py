@@ -96,8 +96,9 @@ def test_a_model_of_another_catalogue_is_refused_and_says_what_to_do(shop):
 
 
 def test_a_model_of_other_journey_stages_is_refused(shop):
-    file = shop.folder / "tactful.yaml"
-    file.write_text(file.read_text() + "\njourney: {stages: {met: [visit], bought: [purchase]}}\n")
+    stages = "{met: [visit], bought: [purchase]}"
+    file = shop.folder / "journeys.yaml"
+    file.write_text(f"journeys: [{{name: own, customer_stage: true, goal: bought, stages: {stages}}}]")
     champions = Champions(Workspace.open(shop.folder), DEFAULT)
     champions.poll()
     assert champions.current == {}

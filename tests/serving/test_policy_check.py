@@ -53,7 +53,7 @@ def test_two_sound_files_have_no_findings():
         ({"value": 0.0}, {}, "silence always wins"),
         ({"lever": 0.0}, {}, "silence always wins"),
         ({"channels": {"email": {"cost": 10.0}}}, {}, "silence always wins"),
-        ({"stages": ["newest"]}, {}, "actions.0.stages: x waits for the stage 'newest'; tactful.yaml has new, old"),
+        ({"stages": ["newest"]}, {}, "actions.0.stages: x waits for the stage 'newest'; the journey has new, old"),
         ({"trigger": {"stalled": {"stage": "odd", "for": "3d"}}}, {}, "trigger.stalled: x waits for the stage 'odd'"),
         ({"reveals": [{"topic": "health"}]}, {}, "actions.0.reveals.0: x would show 'health'"),
         ({"eligible": "features.spent > 5.0"}, {}, "asks for features.spent, which does not exist"),

@@ -101,7 +101,7 @@ def _rules(action: Action, settings: Settings, features: Collection[str]) -> Ite
 
 
 def _journey(action: Action, settings: Settings) -> Iterator[tuple[str, str]]:
-    """Stages that tactful.yaml does not have, and signals that may never be shown."""
+    """Stages that the customers' journey does not have, and signals that may never be shown."""
     stages = settings.journey.stages
     asked = [("stages", stage) for stage in action.stages]
     if action.trigger is not None and action.trigger.stage is not None:
@@ -110,7 +110,7 @@ def _journey(action: Action, settings: Settings) -> Iterator[tuple[str, str]]:
         asked.append(("trigger.stalled", action.trigger.stalled.stage))
     for key, stage in asked:
         if stage not in stages:
-            yield key, f"{action.name} waits for the stage {stage!r}; tactful.yaml has {', '.join(stages)}"
+            yield key, f"{action.name} waits for the stage {stage!r}; the journey has {', '.join(stages)}"
     for n, signal in enumerate(action.reveals):
         if signal.topic in settings.sensitive_topics:
             text = f"would show {signal.topic!r}, a sensitive topic, so it is always refused; remove it"
