@@ -1,31 +1,28 @@
-"""What a live page looks with: the engine, the reports that were written, who looks, and the log of looks at people."""
+"""What a live page is given to look with: the running service, the workspace, and who is looking."""
 
-import asyncio
 import hashlib
-import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from features import clock
+from features.clock import Clock
 from features.workspace import Workspace
-from serving.engine.waiting import available, done
+from serving.engine.waiting import done
 
 if TYPE_CHECKING:
     from serving.engine import Engine
 
-#: Looks at customers: who and when, and a hash in place of the customer's id, which no log line at INFO has.
 log = logging.getLogger("tactful.looks")
 
 
 @dataclass(frozen=True)
 class Look:
-    """`key` is the name of the key that somebody signed in with, `scopes` what it may do."""
+    """`who` is the name of the key that is signed in, `scopes` what it may do."""
 
     engine: "Engine"
-    key: str
+    who: str
     scopes: frozenset[str]
 
     @property
@@ -34,36 +31,25 @@ class Look:
 
     @property
     def reports(self) -> Path:
-        """Where the artefacts are."""
+        """The folder of the artefacts."""
         return self.workspace.reports
 
     @property
     def mlflow(self) -> str | None:
-        """Where people can open MLflow; None where it is a local database, which `mlflow ui` shows."""
+        """Where MLflow's pages are; None where it is only a database."""
         uri = self.workspace.tracking_uri
-        return uri if uri.startswith(("http://", "https://")) else None
+        return uri.rstrip("/") if uri.startswith(("http://", "https://")) else None
 
-    def now(self) -> int:
-        """By the workspace's clock, in microseconds."""
-        return self.engine.clock.now()
+    def may(self, scopes: Collection[str]) -> bool:
+        """Whether whoever looks has one of the scopes."""
+        return "admin" in self.scopes or not self.scopes.isdisjoint(scopes)
 
-    def artefact(self, kind: str) -> Mapping[str, Any] | None:
-        """A report's figures, None where there are none that can be read."""
-        try:
-            found = json.loads((self.reports / f"{kind}.json").read_bytes())
-        except (OSError, ValueError):
-            return None
-        return found if isinstance(found, dict) else None
+    async def looked(self, customer_id: str) -> None:
+        """Keeps that a customer was looked at, by whom and when, before anything of them is shown.
 
-    async def at(self, customer_id: str) -> None:
-        """Logs that somebody looks at a customer, before anything is shown: durably in the store, hashed in the log."""
-        hidden = hashlib.sha256(customer_id.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-        log.info("key %r looked at customer #%s", self.key, hidden)
-        with available():
-            noted = self.engine.store.looked(self.key, customer_id, clock.Clock().now())
-        await done(noted)
-
-    async def aside(self, ask: Any, *arguments: Any) -> Any:
-        """What a question finds, beside the event loop, so that no decision waits for a page."""
-        with available():
-            return await asyncio.to_thread(ask, *arguments)
+        The store keeps the id, for `tactful privacy export`; the log has a hash of it. Raises Problem where the store
+        cannot write: nobody looks unseen.
+        """
+        await done(self.engine.store.looked(self.who, customer_id, Clock().now()))
+        digest = hashlib.sha256(customer_id.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        log.info("%r looked at customer %s", self.who, digest)
