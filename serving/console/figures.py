@@ -92,15 +92,15 @@ def intervals(rows: Sequence[Span], kind: str, title: str = "", reference: float
     data: list[Figure] = []
     for place, row in zip(places, rows, strict=True):
         if row.outer is not None:
-            data.append(_whisker(row.outer, place, f"@{row.role}/35", 9))
+            data.append(_whisker([_drawn(end, kind) for end in row.outer], place, f"@{row.role}/35", 9))
         if row.low is not None and row.high is not None:
-            data.append(_whisker((row.low, row.high), place, f"@{row.role}", 3))
+            data.append(_whisker([_drawn(end, kind) for end in (row.low, row.high)], place, f"@{row.role}", 3))
     shown = [(place, row) for place, row in zip(places, rows, strict=True) if row.value is not None]
     data.append(
         {
             "type": "scatter",
             "mode": "markers",
-            "x": [row.value for _, row in shown],
+            "x": [_drawn(row.value, kind) for _, row in shown],
             "y": [place for place, _ in shown],
             "text": [row.name for _, row in shown],
             "customdata": [row.href for _, row in shown],
@@ -126,12 +126,13 @@ def intervals(rows: Sequence[Span], kind: str, title: str = "", reference: float
         }
         for place, row in zip(places, rows, strict=True)
     ]
-    zero = {"type": "line", "xref": "x", "yref": "paper", "x0": reference, "x1": reference, "y0": 0, "y1": 1}
+    at = reference * 100 if kind == "points" else reference
+    zero = {"type": "line", "xref": "x", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1}
     return {
         "data": data,
         "layout": {
             "height": 60 + _LINE_HEIGHT * max(1, len(rows)),
-            "xaxis": {"kind": kind, "title": {"text": title}, "zeroline": False},
+            "xaxis": {"kind": kind, "title": {"text": title}, "zeroline": False, "range": _room(data, at)},
             "yaxis": {"visible": False, "range": [-0.5, len(rows) - 0.2], "fixedrange": True},
             "shapes": [zero | {"line": {"color": "@ink", "width": 1.5}, "layer": "below"}],
             "annotations": names,
@@ -140,7 +141,20 @@ def intervals(rows: Sequence[Span], kind: str, title: str = "", reference: float
     }
 
 
-def _whisker(ends: tuple[float, float], place: int, color: str, width: int) -> Figure:
+def _room(data: Sequence[Figure], at: float) -> list[float]:
+    """The range of an axis that holds every end, and what it is read against, with room beside them."""
+    ends = [at, *(end for trace in data for end in trace["x"])]
+    low, high = min(ends), max(ends)
+    room = 0.06 * (high - low) or 1.0
+    return [low - room, high + room]
+
+
+def _drawn(value: float | None, kind: str) -> float | None:
+    """A value where its axis has it: differences of shares are drawn in points."""
+    return value * 100 if value is not None and kind == "points" else value
+
+
+def _whisker(ends: Sequence[float | None], place: int, color: str, width: int) -> Figure:
     return {
         "type": "scatter",
         "mode": "lines",
@@ -173,8 +187,10 @@ def lines(
                 "hoverinfo": "skip",
             }
             edge |= {"showlegend": False, "legendgroup": str(k)}
-            data.append(edge | {"y": list(one.low)})
-            data.append(edge | {"y": list(one.high), "fill": "tonexty", "fillcolor": f"@{role}/18"})
+            data.append(edge | {"y": [_drawn(end, kind) for end in one.low]})
+            data.append(
+                edge | {"y": [_drawn(end, kind) for end in one.high], "fill": "tonexty", "fillcolor": f"@{role}/18"}
+            )
         data.append(
             {
                 "type": "scatter",
@@ -182,7 +198,7 @@ def lines(
                 "name": one.name,
                 "legendgroup": str(k),
                 "x": list(one.x),
-                "y": list(one.y),
+                "y": [_drawn(value, kind) for value in one.y],
                 "line": {"color": f"@{role}", "width": 2.5, "dash": "dot" if one.dashed else "solid"},
                 "marker": {"size": 6, "color": f"@{role}"},
                 "hovertemplate": "%{y}<extra>%{fullData.name}</extra>",
@@ -190,7 +206,8 @@ def lines(
         )
     shapes = []
     if reference is not None:
-        level = {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": reference, "y1": reference}
+        at = _drawn(reference, kind)
+        level = {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": at, "y1": at}
         shapes.append(level | {"line": {"color": "@quiet", "width": 1, "dash": "dash"}})
     return {
         "data": data,
@@ -224,13 +241,13 @@ def bars(
             "name": one.name,
             "orientation": "h" if horizontal else "v",
             ("y" if horizontal else "x"): list(categories),
-            ("x" if horizontal else "y"): list(one.values),
+            ("x" if horizontal else "y"): [_drawn(value, kind) for value in one.values],
             "customdata": list(one.hrefs or [None] * len(categories)),
             "marker": {"color": f"@{role}"},
             "hovertemplate": ("%{y}: %{x}" if horizontal else "%{x}: %{y}") + "<extra>%{fullData.name}</extra>",
         }
         if one.low is not None and one.high is not None:
-            trace["error_x" if horizontal else "error_y"] = _errors(one)
+            trace["error_x" if horizontal else "error_y"] = _errors(one, kind)
         data.append(trace)
     values = {"kind": kind, "title": {"text": title}, "rangemode": "tozero"}
     names: Figure = {"kind": category_kind, "title": {"text": category_title}}
@@ -251,9 +268,10 @@ def bars(
     }
 
 
-def _errors(one: Bars) -> Figure:
+def _errors(one: Bars, kind: str) -> Figure:
     """Whiskers from a bar's end to both ends of its interval."""
-    ends = list(zip(one.values, one.low or (), one.high or (), strict=True))
+    columns = (one.values, one.low or (), one.high or ())
+    ends = list(zip(*([_drawn(value, kind) for value in column] for column in columns), strict=True))
     return {
         "type": "data",
         "symmetric": False,

@@ -5,13 +5,15 @@ The words of the console are English; how a number or a date is written is the r
 
 import re
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel import Locale, UnknownLocaleError
+from babel import Locale, UnknownLocaleError, localedata
 from babel.dates import format_date, format_time
 from babel.numbers import get_currency_precision, get_decimal_symbol, get_group_symbol
 
@@ -67,6 +69,10 @@ def _known(tag: str) -> str | None:
 
 @cache
 def _locale(name: str) -> Locale:
+    """With data of its own: Babel 2.18 resolves aliases in place in what locales share, so that whichever is asked
+    first would name the others' months."""
+    data = localedata.load(name)
+    data.update({key: deepcopy(data[key]) for key in ("months", "days")})
     return Locale.parse(name)
 
 
@@ -119,19 +125,21 @@ class Reader:
         if kind not in FIGURES or kind in ("count", "duration", "interval"):
             return None
         plain = [abs(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+        if kind == "number" and all(float(value).is_integer() for value in plain):
+            return 2.0
         return _three_digits(self._shown(max(plain), kind), kind) if plain else None
 
     def day(self, value: date) -> str:
-        return str(format_date(value, "medium", locale=self.locale))
+        return str(format_date(value, "medium", locale=_locale(self.locale)))
 
     def instant(self, value: datetime) -> str:
         """Date and time in the reader's zone; a time without a zone is UTC."""
         at = (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(ZoneInfo(self.zone))
-        return f"{self.day(at.date())}, {format_time(at, 'short', tzinfo=at.tzinfo, locale=self.locale)}"
+        return f"{self.day(at.date())}, {format_time(at, 'short', tzinfo=at.tzinfo, locale=_locale(self.locale))}"
 
     def clock(self, value: datetime) -> str:
         at = (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(ZoneInfo(self.zone))
-        return str(format_time(at, "short", tzinfo=at.tzinfo, locale=self.locale))
+        return str(format_time(at, "short", tzinfo=at.tzinfo, locale=_locale(self.locale)))
 
     def sentence(self, text: str) -> str:
         """A sentence with its figures and ISO dates as the reader writes them; what stands in backticks stays.
@@ -144,8 +152,8 @@ class Reader:
     def formats(self) -> dict[str, Any]:
         """What charts.js needs to write like this reader: separators, date order, names of months and days."""
         locale = _locale(self.locale)
-        months, short = (locale.months["stand-alone"][width] for width in ("wide", "abbreviated"))
-        days, brief = (locale.days["stand-alone"][width] for width in ("wide", "abbreviated"))
+        months, short = (locale.months["format"][width] for width in ("wide", "abbreviated"))
+        days, brief = (locale.days["format"][width] for width in ("wide", "abbreviated"))
         week = [6, 0, 1, 2, 3, 4, 5]  # Plotly's begins on Sunday, CLDR's days on Monday
         return {
             "name": self.locale.replace("_", "-"),
@@ -154,6 +162,9 @@ class Reader:
             "shortMonths": [short[k] for k in range(1, 13)],
             "days": [days[k] for k in week],
             "shortDays": [brief[k] for k in week],
+            "dayMonth": _strftime(locale.datetime_skeletons["MMMd"].pattern),
+            "dayMonthYear": _strftime(locale.datetime_skeletons["yMMMd"].pattern),
+            "month": _strftime(locale.datetime_skeletons["yMMM"].pattern),
         }
 
     def axis(self, kind: str) -> dict[str, Any]:
@@ -161,13 +172,12 @@ class Reader:
         if kind == "percent":
             return {"tickformat": ",.3~%", "hoverformat": ",.3~%"}
         if kind == "points":
-            # drawn as shares, so the ticks are scaled by their format and the sign is kept
-            return {"tickformat": "+,.3~%", "hoverformat": "+,.3~%"}
+            return {"tickformat": ",~r", "hoverformat": "+,.3~r"}
         if kind in _MONEY:
             before, after = self._around()
             sign = "+" if kind == "signed_money" else ""
             return {
-                "tickformat": f"{sign},~r",
+                "tickformat": ",~r",
                 "hoverformat": f"{sign},.4~r",
                 "tickprefix": before,
                 "ticksuffix": after,
@@ -175,7 +185,7 @@ class Reader:
         if kind == "count":
             return {"tickformat": ",~d", "hoverformat": ",.0f"}
         if kind in ("day", "instant"):
-            return {"type": "date", "hoverformat": "%e %b %Y"}
+            return {"type": "date", "hoverformat": self.formats()["dayMonthYear"]}
         if kind == "number":
             return {"tickformat": ",~r", "hoverformat": ",.4~r"}
         return {}
@@ -200,8 +210,8 @@ class Reader:
         digits = len(written.partition(".")[2])
         if found["percent"]:
             pattern = _locale(self.locale).percent_formats[None]
-            return _minus(pattern.apply(float(written) / 100, self.locale, force_frac=(digits, digits)))
-        return self._decimal(float(written), digits)
+            return _minus(pattern.apply(Decimal(written).scaleb(-2), self.locale, force_frac=(digits, digits)))
+        return self._decimal(Decimal(written), digits)
 
     def _text(self, value: str, kind: Kind) -> str:
         """Strings are shown as they are, but for ISO days, instants and the tokens of verdicts."""
@@ -226,27 +236,34 @@ class Reader:
         shown = self._shown(value, kind)
         if kind == "count":
             precision = 2.0 if float(value).is_integer() else precision or _three_digits(shown, "number")
+        elif precision is None and kind == "number" and float(value).is_integer():
+            precision = 2.0
         elif precision is None:
             precision = _three_digits(shown, kind)
         currency = (unit or self.currency) if kind in _MONEY else None
         if currency:
             precision = max(precision / 5, 2 * 10.0 ** -get_currency_precision(currency))
         digits = decimals(shown, precision, nonzero=True, money=currency is not None)
+        rounded = Decimal(f"{shown:.{digits}f}")  # as sentences round; Babel would round halves to even
         sign = ""
-        if float(f"{shown:.{digits}f}"):
+        if rounded:
             sign = "−" if value < 0 else "+" if kind in _SIGNED else ""
         if kind == "percent":
-            text = _locale(self.locale).percent_formats[None].apply(shown / 100, self.locale, force_frac=(digits,) * 2)
+            text = (
+                _locale(self.locale)
+                .percent_formats[None]
+                .apply(rounded.scaleb(-2), self.locale, force_frac=(digits,) * 2)
+            )
         elif currency:
             pattern = _locale(self.locale).currency_formats["standard"]
             text = pattern.apply(
-                shown, self.locale, currency=currency, currency_digits=False, force_frac=(digits, digits)
+                rounded, self.locale, currency=currency, currency_digits=False, force_frac=(digits, digits)
             )
         else:
-            text = self._decimal(shown, digits)
+            text = self._decimal(rounded, digits)
         return sign + text + (f" {unit}" if unit and not currency else "")
 
-    def _decimal(self, value: float, digits: int) -> str:
+    def _decimal(self, value: Decimal, digits: int) -> str:
         return str(_locale(self.locale).decimal_formats[None].apply(value, self.locale, force_frac=(digits, digits)))
 
     def _duration(self, seconds: float) -> str:
@@ -254,10 +271,27 @@ class Reader:
         for length, one, many in _UNITS:
             if size >= length or length == 1:
                 amount = size / length
-                digits = 0 if amount >= 10 or amount == int(amount) else 1
-                text = self._decimal(round(amount, digits), digits)
+                digits = 0 if amount >= 10 or float(f"{amount:.1f}").is_integer() else 1
+                text = self._decimal(Decimal(f"{amount:.{digits}f}"), digits)
                 return ("−" if seconds < 0 else "") + f"{text} {one if text == '1' else many}"
         raise AssertionError
+
+
+#: Parts of a date as CLDR and as strftime write them.
+_PARTS = {"y": "%Y", "M": "%-m", "MM": "%m", "MMM": "%b", "MMMM": "%B", "d": "%-d", "dd": "%d"}
+
+
+def _strftime(pattern: str) -> str:
+    """A CLDR date pattern as D3 takes it.
+
+    >>> _strftime("d 'de' MMM 'de' y"), _strftime("MMM d, y")
+    ('%-d de %b de %Y', '%b %-d, %Y')
+    """
+    parts = re.findall(r"'[^']*'|[A-Za-z]+|[^A-Za-z']+", pattern.replace("L", "M"))
+    return "".join(
+        part.strip("'") if part[0] == "'" else _PARTS.get(part, "") if part.isalpha() and part.isascii() else part
+        for part in parts
+    )
 
 
 def _three_digits(shown: float, kind: Kind) -> float:

@@ -22,7 +22,8 @@
     dictionary: {},
     format: {
       days: formats.days, shortDays: formats.shortDays, months: formats.months, shortMonths: formats.shortMonths,
-      periods: ["AM", "PM"], dateTime: "%a %b %e %X %Y", date: "%d/%m/%Y", time: "%H:%M:%S",
+      periods: ["AM", "PM"], dateTime: `${formats.dayMonthYear} %H:%M`, date: formats.dayMonthYear, time: "%H:%M",
+      year: "%Y", month: formats.month, dayMonth: formats.dayMonth, dayMonthYear: formats.dayMonthYear,
     },
   });
 
@@ -50,7 +51,31 @@
     return part;
   };
 
-  const styled = (layout, wide) => {
+  // Names of categories in lines that fit: entities such as &lt; count as one letter, three lines are enough
+  const broken = (name, most) => {
+    const lines = [""];
+    for (const word of name.split(" ").flatMap((one) => pieces(one, most))) {
+      const joined = lines.at(-1) ? `${lines.at(-1)} ${word}` : word;
+      if (letters(joined).length <= most || !lines.at(-1)) lines[lines.length - 1] = joined;
+      else lines.push(word);
+    }
+    return lines.length > 3 ? `${lines.slice(0, 3).join("<br>")}…` : lines.join("<br>");
+  };
+  const letters = (text) => text.match(/&\w+;|./gu) ?? [];
+  const pieces = (word, most) => {
+    const all = letters(word), found = [];
+    for (let k = 0; k < all.length; k += most) found.push(all.slice(k, k + most).join(""));
+    return found;
+  };
+  const short = (name, most) => (letters(name).length > most ? `${letters(name).slice(0, most - 1).join("")}…` : name);
+  const named = (axis, places, most) => {
+    const names = [...new Set(places.flat().filter((one) => typeof one === "string"))];
+    if (axis.type !== "category" || !names.some((one) => letters(one).length > most)) return axis;
+    return { ...axis, tickmode: "array", tickvals: names, ticktext: names.map((one) => broken(one, most)) };
+  };
+
+  const styled = (layout, data, width) => {
+    const wide = width > 520;
     const own = painted(layout, "");
     const ink = colour("@ink"), quiet = colour("@quiet"), line = colour("@line");
     const axis = (given = {}) => ({
@@ -58,10 +83,11 @@
       ticks: "", tickfont: { color: quiet }, nticks: wide ? 8 : 5, ...given,
       title: { standoff: 10, ...given.title, font: { color: quiet, size: 13 } },
     });
+    const xs = data.map((trace) => trace.x ?? []), ys = data.map((trace) => trace.y ?? []);
     return {
       ...own,
-      xaxis: axis(own.xaxis),
-      yaxis: axis(own.yaxis),
+      xaxis: named(axis(own.xaxis), xs, Math.max(7, Math.floor((width - 80) / Math.max(1, new Set(xs.flat()).size) / 8))),
+      yaxis: named(axis(own.yaxis), ys, wide ? 28 : 15),
       font: { family: getComputedStyle(document.body).fontFamily, size: wide ? 13 : 12, color: ink },
       paper_bgcolor: "rgba(0, 0, 0, 0)",
       plot_bgcolor: "rgba(0, 0, 0, 0)",
@@ -94,7 +120,9 @@
     const host = plot.firstElementChild ?? plot.appendChild(document.createElement("div"));
     host.style.width = `${width}px`;
     host.style.minHeight = `${rest.height ?? 320}px`;
-    await Plotly.react(host, painted(data, ""), { ...styled(rest, width > 520), width }, {
+    const traces = painted(data, "");
+    for (const { node } of traces) if (node) node.label = node.label.map((one) => short(one, width > 520 ? 32 : 18));
+    await Plotly.react(host, traces, { ...styled(rest, data, width), width }, {
       displayModeBar: false, displaylogo: false, scrollZoom: false, locale: formats.name,
     });
     // the picture is described by the figure's name and summary; its letters would only be spelled out
