@@ -78,16 +78,16 @@
     const wide = width > 520;
     const own = painted(layout, "");
     const ink = colour("@ink"), quiet = colour("@quiet"), line = colour("@line");
-    const axis = (given = {}) => ({
+    const axis = (given, most) => ({
       automargin: true, fixedrange: true, gridcolor: line, linecolor: line, zerolinecolor: line, tickcolor: line,
-      ticks: "", tickfont: { color: quiet }, nticks: wide ? 8 : 5, ...given,
+      ticks: "", tickfont: { color: quiet }, nticks: most, ...given,
       title: { standoff: 10, ...given.title, font: { color: quiet, size: 13 } },
     });
     const xs = data.map((trace) => trace.x ?? []), ys = data.map((trace) => trace.y ?? []);
     return {
       ...own,
-      xaxis: named(axis(own.xaxis), xs, Math.max(7, Math.floor((width - 80) / Math.max(1, new Set(xs.flat()).size) / 8))),
-      yaxis: named(axis(own.yaxis), ys, wide ? 28 : 15),
+      xaxis: named(axis(own.xaxis ?? {}, wide ? 8 : 5), xs, Math.max(7, Math.floor((width - 80) / Math.max(1, new Set(xs.flat()).size) / 8))),
+      yaxis: named(axis(own.yaxis ?? {}, 7), ys, wide ? 28 : 15),
       font: { family: getComputedStyle(document.body).fontFamily, size: wide ? 13 : 12, color: ink },
       paper_bgcolor: "rgba(0, 0, 0, 0)",
       plot_bgcolor: "rgba(0, 0, 0, 0)",
