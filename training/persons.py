@@ -4,17 +4,22 @@ Features resolve ids by themselves (features/identity/personas.py); labels must 
 under a second id would count as lost. What was learned of identities after an instant changes nothing as of it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.identity.links import erased, without_erased
 from features.identity.resolution import Graph, graph
 from features.past import Past
 from features.vocabulary import factorise
 from features.workspace import Settings
+
+#: After anything that is known.
+FOREVER = np.iinfo(np.int64).max // 2
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,31 @@ class Persons:
         found = np.zeros(len(self.ids), bool)
         found[self.at(instant)[flags]] = True
         return found
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """Persons by number: what all is known of an id is known of the person behind it, as of the end of the log."""
+
+    ids: np.ndarray
+    person: np.ndarray
+    place: pd.Index
+
+    @classmethod
+    def of(cls, columns: Sequence[pa.ChunkedArray], links: pa.Table | None, settings: Settings) -> "Numbered":
+        """The persons behind all ids in some columns."""
+        distinct = [pc.unique(column.cast(pa.string())) for column in columns]
+        ids = pc.unique(pa.concat_arrays(distinct)).to_pylist()
+        persons = Persons.of(np.array(ids, object), links, settings)
+        return cls(persons.ids, persons.at(FOREVER), pd.Index(persons.ids))
+
+    def number(self, column: pa.ChunkedArray) -> np.ndarray:
+        """int64[n], of ids among these; a position in `ids`."""
+        coded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+        if isinstance(coded, pa.ChunkedArray):
+            coded = coded.combine_chunks()
+        found = self.place.get_indexer(pd.Index(np.array(coded.dictionary.to_pylist(), object)))
+        return np.asarray(self.person[found][coded.indices.to_numpy(zero_copy_only=False)], np.int64)
 
 
 def known(past: Past) -> Past:

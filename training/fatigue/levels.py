@@ -24,7 +24,8 @@ WEEK = 7.0
 
 @dataclass(frozen=True)
 class Level:
-    """Means per customer and week under one level: contacts, opt-outs, complaints, money spent."""
+    """Means per customer and week under one level: contacts, opt-outs, complaints, money spent; and their standard
+    errors, in that order."""
 
     factor: float
     customers: int
@@ -32,6 +33,7 @@ class Level:
     opted_out: float
     complained: float
     money: float
+    errors: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,18 @@ def compare(trials: Trials, happened: Happened) -> Levels:
     slope = np.linalg.lstsq(design[kept], table[kept, 3], rcond=None)[0]
     adjusted = table.copy()
     adjusted[:, 3] -= (design - design[kept].mean(0)) @ slope
-    levels = [Level(float(factor), len(rows), *map(float, adjusted[rows].mean(0))) for factor, rows in groups]
+    levels = [_level(factor, adjusted[rows]) for factor, rows in groups]
     # in the order of what they got: a looser cap that never binds is no more contacts
     order = np.argsort([one.contacts for one in levels], kind="stable")
     pairs = pairwise(order.tolist())
     steps = [_step(adjusted, groups[a], groups[b]) for a, b in pairs]
     return Levels([levels[k] for k in order], [one for one in steps if one is not None], _uneven(before, groups))
+
+
+def _level(factor: float, table: np.ndarray) -> Level:
+    contacts, opted_out, complained, money = map(float, table.mean(0))
+    a, b, c, d = map(float, table.std(0, ddof=1) / np.sqrt(len(table)))
+    return Level(float(factor), len(table), contacts, opted_out, complained, money, (a, b, c, d))
 
 
 def _step(table: np.ndarray, lower: tuple[float, np.ndarray], upper: tuple[float, np.ndarray]) -> Step | None:

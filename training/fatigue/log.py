@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,11 +19,10 @@ from training.dataset import read as read_past
 from training.fatigue.harm import Pressure
 from training.fatigue.trials import SILENCE, Clock, Decided, Events, Happened
 from training.labels import micros
-from training.persons import Persons, among
+from training.persons import Numbered, among
 
 #: Decisions are read so many days at a time: their distributions are large.
 PIECE = 7 * DAY
-FOREVER = np.iinfo(np.int64).max // 2
 _COLUMNS = ["decided_at", "customer_id", "direction", "treatment_channel", "arm", "experiment", "cap_level", "slots",
             "distribution"]  # fmt: skip
 COMPLAINED = "complained"
@@ -57,7 +55,8 @@ def read(workspace: Workspace, since: int | None = None, until: int | None = Non
     interactions = history.interactions(["customer_id", "occurred_at", "received_at", "channel", "direction", "type",
                                          "value", "topic", "decision_id"])  # fmt: skip
     contacts = history.contacts()
-    people = _People.of(history, interactions, contacts, workspace.settings)
+    tables = [interactions, decision_log.read(history, ["customer_id"]), *([contacts] if contacts.num_rows else [])]
+    people = Numbered.of([table["customer_id"] for table in tables], history.links(), workspace.settings)
     channels = tuple(dict.fromkeys([*workspace.settings.channels, *_words(interactions["channel"])]))
     decided, left_out = _decided(history, people, channels, since, until)
     happened = _happened(interactions, contacts, people, channels, workspace.settings)
@@ -82,34 +81,8 @@ def features_of(workspace: Workspace, log: Log, rows: np.ndarray, catalogue: Cat
     return batch.compute_at(read_past(workspace), asked, log.decided.at[rows], catalogue, workspace.settings)
 
 
-@dataclass(frozen=True)
-class _People:
-    """The person behind every id, as known by the end of the log."""
-
-    ids: np.ndarray
-    person: np.ndarray
-    place: pd.Index
-
-    @classmethod
-    def of(cls, history: History, interactions: pa.Table, contacts: pa.Table, settings: Settings) -> "_People":
-        tables = [interactions, decision_log.read(history, ["customer_id"])]
-        tables += [contacts] if contacts.num_rows else []
-        known = [pc.unique(table["customer_id"].cast(pa.string())) for table in tables]
-        ids = pc.unique(pa.concat_arrays(known)).to_pylist()
-        persons = Persons.of(np.array(ids, object), history.links(), settings)
-        return cls(persons.ids, persons.at(FOREVER), pd.Index(persons.ids))
-
-    def number(self, column: pa.ChunkedArray) -> np.ndarray:
-        """int64[n], of customer ids."""
-        coded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-        if isinstance(coded, pa.ChunkedArray):
-            coded = coded.combine_chunks()
-        found = self.place.get_indexer(pd.Index(np.array(coded.dictionary.to_pylist(), object)))
-        return np.asarray(self.person[found][coded.indices.to_numpy(zero_copy_only=False)], np.int64)
-
-
 def _decided(
-    history: History, people: _People, channels: tuple[str, ...], since: int | None, until: int | None
+    history: History, people: Numbered, channels: tuple[str, ...], since: int | None, until: int | None
 ) -> tuple[Decided, dict[str, int]]:
     instants = micros(decision_log.read(history, ["decided_at"], since, until)["decided_at"])
     if not len(instants):
@@ -137,7 +110,7 @@ def _decided(
     return Decided.of(channels, *columns), {why: count for why, count in left_out.items() if count}
 
 
-def _arrays(table: pa.Table, people: _People, channels: tuple[str, ...]) -> tuple[np.ndarray, ...]:
+def _arrays(table: pa.Table, people: Numbered, channels: tuple[str, ...]) -> tuple[np.ndarray, ...]:
     """who, at, made, chance, silent, level of decisions."""
     lists = table["distribution"].combine_chunks()
     cells = lists.flatten()
@@ -165,7 +138,7 @@ def _arrays(table: pa.Table, people: _People, channels: tuple[str, ...]) -> tupl
 
 
 def _happened(
-    interactions: pa.Table, contacts: pa.Table, people: _People, channels: tuple[str, ...], settings: Settings
+    interactions: pa.Table, contacts: pa.Table, people: Numbered, channels: tuple[str, ...], settings: Settings
 ) -> Happened:
     who, at = people.number(interactions["customer_id"]), micros(interactions["occurred_at"])
     channel = _positions(interactions["channel"].combine_chunks(), channels)
@@ -190,7 +163,7 @@ def _happened(
     )
 
 
-def _contacts(contacts: pa.Table, people: _People, channels: tuple[str, ...]) -> Events:
+def _contacts(contacts: pa.Table, people: Numbered, channels: tuple[str, ...]) -> Events:
     """Those that were sent, once each."""
     if not contacts.num_rows:
         nobody = np.zeros(0, np.int64)
