@@ -50,7 +50,7 @@ class View:
 
 VIEWS: tuple[View, ...] = (
     View("", "Overview", "overview", artefact="overview"),
-    View("uplift", "Uplift", "uplift", artefact="uplift"),
+    View("uplift", "Uplift", "uplift", artefact="uplift", schema=2),
     View("journeys", "Journeys", "journeys", artefact="journeys"),
     View("touchpoints", "Touchpoints", "touchpoints", artefact="touchpoints"),
     View("pressure", "Contact pressure", "pressure", artefact="pressure"),

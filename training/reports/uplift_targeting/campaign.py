@@ -1,6 +1,6 @@
 """From any campaign table: each customer sorted by the effect that a model of other customers expects."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -55,7 +55,14 @@ def of(prepared: Prepared, fitted: Fitted) -> Targeting:
         model=f"effects learned from this table ({learners})",
         judged=f"{len(there):,} customers, by models that had not seen them",
         method=words.FROM_TABLE,
+        notes=[*_left_out(prepared), *prepared.notes],
     )
+
+
+def _left_out(prepared: Prepared) -> Iterator[str]:
+    """Columns that customers were not sorted by, and why."""
+    for name, why in prepared.left_out.items():
+        yield f"Customers are not sorted by {name}: it {why}."
 
 
 def _ranking(

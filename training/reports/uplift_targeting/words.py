@@ -43,7 +43,9 @@ def unknown(why: str) -> Targeting:
     )
 
 
-def told(said: Words, rankings: Sequence[Ranking], model: str, judged: str, method: Sequence[str]) -> Targeting:
+def told(
+    said: Words, rankings: Sequence[Ranking], model: str, judged: str, method: Sequence[str], notes: Sequence[str] = ()
+) -> Targeting:
     """The whole, with both answers; verdicts of groups hold for all actions together."""
     settled = iter(measure.settled([group for one in rankings for group in one.groups]))
     found = [one.model_copy(update={"groups": [next(settled) for _ in one.groups]}) for one in rankings]
@@ -56,6 +58,7 @@ def told(said: Words, rankings: Sequence[Ranking], model: str, judged: str, meth
         rankings=found,
         leave_alone=leave_alone(said, found),
         persuadable=persuadable(said, found),
+        notes=list(notes),
         method=[*method, *COMMON],
     )
 
@@ -136,10 +139,10 @@ def _nobody(said: Words, rankings: Sequence[Ranking]) -> str:
     if group.effect is None:
         raise AssertionError("what has a p-value has an effect")
     many = sum(len(each.groups) for each in rankings)
-    luck = f", no surprise among {many} groups" if group.effect.high < 0 and many > 1 else ""
+    luck = f", which is no surprise where {many} groups are looked at" if group.effect.high < 0 and many > 1 else ""
     return (
-        f"No group is shown to be harmed; nearest to it is {one.name} for {_whom(group)}, where its effect on "
-        f"{said.name} is {_between(said, group.effect)}{luck}."
+        f"No group is shown to be harmed: the model expects {one.name} to harm {_whom(group)}, but among them its effect "
+        f"on {said.name} is {_between(said, group.effect)}{luck}."
     )
 
 

@@ -1,0 +1,175 @@
+"""Contacts made against contacts withheld by chance: by action, channel, segment and month, and what they returned."""
+
+from collections.abc import Iterator
+
+from serving.console import effects, figures
+from serving.console.blocks import (
+    Block,
+    Cell,
+    Chart,
+    Column,
+    Details,
+    Finding,
+    Link,
+    Notes,
+    Section,
+    Sentences,
+    Table,
+    href,
+)
+from serving.console.effects import TOO_FEW, Found
+from serving.console.figures import Line
+
+_DIMENSIONS = {"action": "by-action", "channel": "by-channel", "treatment": "by-treatment", "segment": "by-segment"}
+
+
+def sections(ghosts: Found | None) -> Iterator[Block]:
+    """One section a dimension, then cost and return; nothing where nothing was withheld."""
+    if not ghosts:
+        return
+    for breakdown in ghosts["breakdowns"]:
+        yield _breakdown(breakdown)
+    if returns := _returns(ghosts):
+        yield returns
+    check = [Finding(ghosts["check"]["sentence"])] if not ghosts["check"]["alarm"] else []
+    yield Section("ghosts", "Contacts made and withheld", [Sentences(check), Notes(ghosts["notes"])])
+
+
+def _breakdown(found: Found) -> Section:
+    name = found["dimension"]
+    place = _DIMENSIONS.get(name, f"by-{name}")
+    cells = found["cells"]
+    blocks: list[Block] = []
+    if cells and cells[0]["found"]:
+        blocks.append(_months(found, place) if name == "period" else _forest(found, place))
+        blocks.append(Details("Every measure, and intervals valid at every look", [_measures(found, place)]))
+    return Section(place, found["title"], blocks, lead=found["sentence"])
+
+
+def _forest(found: Found, place: str) -> Chart:
+    """The first measure of each cell."""
+    like = found["cells"][0]["found"][0]
+    spans = [effects.span(cell["name"], cell["found"][0], _href(cell)) for cell in found["cells"]]
+    title = f"Change of {like['name']} because of a contact"
+    return effects.chart(place, title, spans, like, _table(found, place, title), found["sentence"], "withheld contacts")
+
+
+def _months(found: Found, place: str) -> Chart:
+    like = found["cells"][0]["found"][0]
+    cells = [(cell["name"], cell["found"][0]["effect"] or {}) for cell in found["cells"]]
+    line = Line(
+        like["name"],
+        [name for name, _ in cells],
+        [effect.get("difference") for _, effect in cells],
+        [effect.get("low") for _, effect in cells],
+        [effect.get("high") for _, effect in cells],
+        role="accent",
+    )
+    title = f"Change of {like['name']} because of a contact, month by month"
+    unit = "percentage points" if like["kind"] == "rate" else like.get("unit") or ""
+    figure = figures.lines([line], effects.kind(like), "text", unit, reference=0.0, from_zero=False)
+    return Chart(place, title, figure, _table(found, place, title), f"{found['sentence']} The band is the usual 95%.")
+
+
+def _table(found: Found, place: str, title: str) -> Table:
+    """The first measure: what a reader looks at first."""
+    like = found["cells"][0]["found"][0]
+    columns = [
+        Column(found["label"]),
+        Column("Contacts", "count"),
+        Column("Withheld", "count"),
+        effects.column("With a contact", like, change=False),
+        effects.column("Without", like, change=False),
+        effects.column("Difference", like),
+        Column("Verdict", "verdict"),
+        Column("Weeks until known", "count", "at the pace of the last four weeks"),
+    ]
+    rows: list[list[Cell]] = []
+    for cell in found["cells"]:
+        one = cell["found"][0]
+        few = one["effect"] is None
+        rows.append(
+            [
+                _named(cell), cell["contacts"], cell["ghosts"], None if few else one["treated"]["mean"],
+                None if few else one["control"]["mean"], effects.change(one["effect"]),
+                effects.verdict(one["verdict"], one["better"]), effects.weeks(one.get("weeks")),
+            ]
+        )  # fmt: skip
+    return Table(place, title, columns, rows, empty="No contact has been withheld here yet.")
+
+
+def _measures(found: Found, place: str) -> Table:
+    """Each measure of each cell in a row of its own; differences in words, for their units differ."""
+    columns = [
+        Column(found["label"]),
+        Column("Measure"),
+        Column("Difference", "number", "percentage points, or money"),
+        Column("Valid at every look", "interval"),
+        Column("p, corrected", "number", "for the number of cells, and for looking often"),
+        Column("Verdict", "verdict"),
+    ]
+    rows: list[list[Cell]] = []
+    for cell in found["cells"]:
+        for one in cell["found"]:
+            scale = 100.0 if one["kind"] == "rate" else 1.0
+            rows.append(
+                [
+                    cell["name"], one["name"], _scaled(one["effect"], scale), _held(one["effect"], scale),
+                    one.get("p_adjusted"), effects.verdict(one["verdict"], one["better"]),
+                ]
+            )  # fmt: skip
+    return Table(f"{place}-measures", f"{found['title']}: every measure", columns, rows)
+
+
+def _scaled(effect: Found | None, scale: float) -> Cell:
+    if effect is None:
+        return TOO_FEW
+    return effects.change({name: effect[name] * scale for name in ("difference", "low", "high")})
+
+
+def _held(effect: Found | None, scale: float) -> Cell:
+    if effect is None or not effect.get("always"):
+        return None
+    return effects.always({"always": {name: effect["always"][name] * scale for name in ("low", "high")}})
+
+
+def _returns(ghosts: Found) -> Section | None:
+    """What contacts cost and what they brought, in total and by cell."""
+    cells = [ghosts["total"]]
+    for breakdown in ghosts["breakdowns"]:
+        if breakdown["dimension"] in ("action", "treatment"):
+            cells += breakdown["cells"]
+            break
+    told = [cell for cell in cells if cell.get("returns")]
+    if not told:
+        return None
+    unit = told[0]["returns"]["unit"]
+    columns = [
+        Column("Contacts of"),
+        Column("Contacts", "count"),
+        Column("Cost", "money", unit=unit),
+        Column("Extra sales", "signed_money", unit=unit),
+        Column("Kept of them", "signed_money", unit=unit),
+        Column("Profit", "signed_money", unit=unit),
+        Column("Gained for each 1 spent", "number"),
+        Column("Verdict", "verdict"),
+    ]
+    rows: list[list[Cell]] = []
+    for cell in told:
+        one = cell["returns"]
+        money = [effects.estimate(one[name]) for name in ("extra", "kept", "profit")]
+        roi = None if one["roi"] is None else effects.estimate(one["roi"])
+        rows.append([_named(cell), one["contacts"], one["cost"], *money, roi, effects.paid(one["verdict"])])
+    margin = told[0]["returns"]["margin"]
+    note = f"Of extra sales {margin * 100:.6g}% are kept, as stated under `fatigue: margin` in tactful.yaml."
+    table = Table("return", "Cost and return", columns, rows, note=note)
+    return Section("returns", "Cost and return", [table], lead=told[0]["returns"]["sentence"])
+
+
+def _named(cell: Found) -> Cell:
+    target = _href(cell)
+    return cell["name"] if target is None else Link(cell["name"], target)
+
+
+def _href(cell: Found) -> str | None:
+    return href("actions", cell["action"]) if cell.get("action") else None
