@@ -4,6 +4,8 @@ MurmurHash64A (Austin Appleby, public domain) over the UTF-8 bytes, read as litt
 only null does.
 """
 
+import hashlib
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -64,3 +66,9 @@ def _hash_slice(data: np.ndarray, start: int, stop: int) -> int:
 def _hash_column(data: np.ndarray, edges: np.ndarray, out: np.ndarray) -> None:
     for row in range(out.shape[0]):
         out[row] = murmur(data, edges[row], edges[row + 1])
+
+
+def position(customer_id: str, salt: str) -> float:
+    """Where a customer falls in [0, 1): uniform over customers, the same for ever for one salt: arms go by it."""
+    digest = hashlib.sha256(f"{salt}\x1f{customer_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64

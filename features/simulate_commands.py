@@ -27,6 +27,9 @@ def simulate(
     withhold: Annotated[
         float, typer.Option("--withhold", metavar="SHARE", help="The share of contacts drawn and not made: ghosts.")
     ] = 0.0,
+    holdout: Annotated[
+        float, typer.Option("--holdout", metavar="SHARE", help="The share of customers that nobody sells to, by hash.")
+    ] = 0.0,
     silent: Annotated[int, typer.Option("--silent", metavar="DAYS", help="The first days without contacts.")] = 0,
 ) -> None:
     """Simulate a market whose causal effects are known, and write its log.
@@ -35,7 +38,8 @@ def simulate(
 
     The policy `capped` contacts at random under caps of 1, 2, 4 or 8 in two weeks, drawn by customer, from which
     `tactful train fatigue` learns. With --withhold 0.1, every tenth contact is drawn and not made, as the service does
-    to tell effects apart.
+    to tell effects apart. With --holdout 0.05, the customers whom a contact policy with that share and the salt
+    `tactful` holds out are sold nothing, so that the total can be told.
 
     OUT gets interactions/ (the contract's columns), profiles.parquet (customer attributes), actions.yaml,
     decisions.parquet where a policy decided, with its distributions, truth.parquet (what no company knows) and
@@ -48,6 +52,7 @@ def simulate(
     tactful ingest --attributes market/profiles.parquet --workspace shop
     tactful ingest --decisions market/decisions.parquet --workspace shop
     """
+    from features.simulate.holding import Holding
     from features.simulate.market import Market
     from features.simulate.output import policy_named, write
     from features.simulate.withholding import Withholding
@@ -56,6 +61,8 @@ def simulate(
     playing = policy_named(policy, market, rate, every, seed)
     if withhold:
         playing = Withholding(playing, withhold, seed)
+    if holdout:
+        playing = Holding(playing, holdout)
     with progress() as bar:
         task = bar.add_task("living", total=days)
         told = write(

@@ -6,24 +6,27 @@ import pyarrow as pa
 from features.decision_log import CANDIDATE, CELL, DECISIONS
 from features.interactions import CHANNELS, INSTANT
 from features.simulate.actions import ACTION_OF, ACTIONS, CHANNEL_OF, TREATMENTS
+from features.simulate.holding import SELLS
 from features.simulate.log import customer_ids, decision_ids
 from features.simulate.outcome import Day
-from features.simulate.policy import SILENCE
+from features.simulate.policy import SILENCE, Choice
 
 #: Decisions are made in the morning, an hour before the first contact.
 _HOUR = 9 * 3600 * 1_000_000
 _ACTIONS = pa.array([action.name for action in ACTIONS])
 _CHANNELS = pa.array(CHANNELS)
-#: What becomes of a treatment: drawn and made, drawn and withheld, not drawn, or the customer opted out of its channel.
-_STAGES = pa.array(["chosen", "withheld", "arbitration", "guard"])
-_CHOSEN, _WITHHELD, _OTHER, _GUARD = range(4)
+#: What becomes of a treatment: drawn and made, drawn and withheld, not drawn, the customer opted out of its channel, or
+#: is held out from what sells.
+_STAGES = pa.array(["chosen", "withheld", "arbitration", "guard", "holdout"])
+_CHOSEN, _WITHHELD, _OTHER, _GUARD, _HELD = range(5)
 _OPT_OUT = "opt-out"
 
 
 def decisions(day: Day, policy: str) -> pa.Table:
     """One day's, with the whole distribution where the policy says it, and every treatment as a candidate.
 
-    Columns that the market knows nothing of are null. No arms: what was drawn was done, but for ghosts.
+    Columns that the market knows nothing of are null. Arms are the holdout alone: else what was drawn was done, but for
+    ghosts.
     """
     rows = day.considered
     n, made, ghost = len(rows), day.made[rows], _ghosts(day)
@@ -38,7 +41,7 @@ def decisions(day: Day, policy: str) -> pa.Table:
         "treatment_channel": _CHANNELS.take(pa.array(CHANNEL_OF[made], mask=silent)),
         "ghost": _ACTIONS.take(pa.array(ACTION_OF[ghost], mask=real)),
         "ghost_channel": _CHANNELS.take(pa.array(CHANNEL_OF[ghost], mask=real)),
-        "arm": _all(n, "treated"),
+        "arm": pa.array(np.where(_held(day), "holdout", "treated")),
         "policy_version": _all(n, policy),
         "cap_level": None if day.choice.level is None else pa.array(day.choice.level[rows].astype(np.float64)),
         "slots": pa.array(np.ones(n, np.int32)),
@@ -46,10 +49,12 @@ def decisions(day: Day, policy: str) -> pa.Table:
     if day.choice.distribution is None:
         columns["probability"] = pa.array(day.choice.probability[rows].astype(np.float64))
     else:
-        chances = _chances(day)
+        chances = _chances(day.choice, rows)
         drawn = np.where(real, made % chances.shape[1], len(TREATMENTS) + ghost)
         columns["probability"] = pa.array(chances[np.arange(n), drawn])
         columns["distribution"] = _cells(chances)
+        if day.choice.intended is not None:
+            columns["intended"] = _cells(_chances(day.choice.intended, rows), _held(day))
         columns["candidates"] = _candidates(day, made, ghost, chances)
     filled = [columns.get(field.name) for field in DECISIONS]
     return pa.table(
@@ -67,9 +72,14 @@ def _ghosts(day: Day) -> np.ndarray:
     return np.full(len(rows), SILENCE, np.int16) if day.choice.ghost is None else day.choice.ghost[rows]
 
 
-def _chances(day: Day) -> np.ndarray:
+def _held(day: Day) -> np.ndarray:
+    """bool[k]: which customers considered are held out."""
+    rows = day.considered
+    return np.zeros(len(rows), bool) if day.choice.held is None else day.choice.held[rows]
+
+
+def _chances(choice: Choice, rows: np.ndarray) -> np.ndarray:
     """float64[k, 2 treatments + 1]: of every treatment made, of every one withheld, of silence without any."""
-    rows, choice = day.considered, day.choice
     assert choice.distribution is not None
     made = choice.distribution[rows].astype(np.float64)
     held = np.zeros((len(rows), len(TREATMENTS)))
@@ -81,11 +91,11 @@ def _chances(day: Day) -> np.ndarray:
     return chances / chances.sum(axis=1, keepdims=True)
 
 
-def _cells(chances: np.ndarray) -> pa.Array:
-    """Lists of the cells with any probability."""
-    row, cell = np.nonzero(chances)
+def _cells(chances: np.ndarray, told: np.ndarray | None = None) -> pa.Array:
+    """Lists of the cells with any probability; null where `told` bool[k] is False."""
+    row, cell = np.nonzero(chances if told is None else chances * told[:, None])
     silent, treatment = cell == chances.shape[1] - 1, cell % len(TREATMENTS)
-    told = pa.StructArray.from_arrays(
+    cells = pa.StructArray.from_arrays(
         [
             _ACTIONS.take(pa.array(ACTION_OF[treatment], mask=silent)),
             _CHANNELS.take(pa.array(CHANNEL_OF[treatment], mask=silent)),
@@ -95,13 +105,15 @@ def _cells(chances: np.ndarray) -> pa.Array:
         fields=list(CELL),
     )
     edges = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(chances)))]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(edges), told)
+    mask = None if told is None else pa.array(~told)
+    return pa.ListArray.from_arrays(pa.array(edges), cells, mask=mask)
 
 
 def _candidates(day: Day, made: np.ndarray, ghost: np.ndarray, chances: np.ndarray) -> pa.Array:
     """Every treatment of every customer considered; what it was worth, nobody worked out."""
     n, count = len(made), len(TREATMENTS)
     stage = np.where(day.view.reachable[day.considered], _OTHER, _GUARD)
+    stage[_held(day)[:, None] & SELLS & (stage == _OTHER)] = _HELD
     for drawn, what in ((made, _CHOSEN), (ghost, _WITHHELD)):
         there = np.flatnonzero(drawn != SILENCE)
         stage[there, drawn[there]] = what

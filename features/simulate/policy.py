@@ -56,6 +56,7 @@ class Choice:
     ghost: int16[n], the treatment that was drawn and withheld, which is silence; ghosts: float32[n, treatments], how
     probable that was of each, a part of silence; None where nothing is withheld (withholding.py).
     level: float32[n], the factor on caps that chance gave each customer (capped.py); None where there are no levels.
+    held: bool[n], who is kept from being sold to, and `intended` the choice before they were (holding.py).
     """
 
     treatment: np.ndarray
@@ -65,6 +66,8 @@ class Choice:
     ghost: np.ndarray | None = None
     ghosts: np.ndarray | None = None
     level: np.ndarray | None = None
+    held: np.ndarray | None = None
+    intended: "Choice | None" = None
 
 
 class Policy(Protocol):
