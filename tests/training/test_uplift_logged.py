@@ -1,5 +1,7 @@
 """Uplift from logged decisions, part by part: scores, clusters, levels, learners, judgement."""
 
+from dataclasses import replace
+
 import logged_world
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.decisions.effects import Constant, Label, Missing, Model, Value
-from training.uplift.logged import clusters, inputs, judge, learn, learners, shrink
+from training.uplift.logged import clusters, inputs, judge, learn, learners, shrink, words
 from training.uplift.logged.decisions import NOTHING
 from training.uplift.logged.learners import Learned
 from training.uplift.logged.pairs import Pairs, pairs
@@ -230,8 +232,9 @@ def test_later_decisions_judge_what_earlier_ones_taught():
     world, _, earlier, later = logged_world.world(persons=3000, strength=0.25, seed=3)
     actions, _, _ = learn.arms(world, earlier)
     judged = {each.action: judge.judge(world, each, later, 0.05) for each in actions}
-    assert judged["coupon"].differs
-    assert not judged["letter"].differs
+    chances = dict(zip(judged, judge.chances(list(judged.values())), strict=True))
+    assert judge.differs(judged["coupon"], chances["coupon"])
+    assert not judge.differs(judged["letter"], chances["letter"])
     assert judged["letter"].effect.interval.low < 0.1 < judged["letter"].effect.interval.high
     coupon = judged["coupon"]
     assert 0.5 < coupon.slope.value < 1.5
@@ -268,3 +271,20 @@ def test_given_deviations_count_as_the_simpler_ones():
     best = min(learners.lines(data.inputs, of, fold), key=lambda one: of.weight @ (of.score - one.unseen) ** 2)
     arm = learners.learn(data.inputs, of, fold, Learned("given", best.unseen, best.effects))
     assert arm.learner == "given"
+
+
+def test_of_many_actions_one_is_not_said_to_work_by_chance():
+    """Twenty actions that do nothing: of their own, one in twenty would leave out zero; together they rarely do."""
+    random, alarms, own = np.random.default_rng(5), 0, 0
+    level = clusters.Estimate(0.0, 1.0, 1e6)
+    blank = judge.Judged(None, level, level, 1.0, level, [], 0.0, level, level)
+    for _ in range(200):
+        judged = [replace(blank, effect=level._replace(value=float(each))) for each in random.normal(size=20)]
+        said = [words.verdict(one, chance) for one, chance in zip(judged, judge.chances(judged), strict=True)]
+        alarms += any(each != "cannot be told" for each in said)
+        own += sum(one.effect.not_zero < 0.05 for one in judged)
+    assert 0.03 < own / 4000 < 0.07
+    assert alarms < 20
+    sure = [replace(blank, effect=level._replace(value=value)) for value in (9.0, -9.0, 0.5)]
+    told = [words.verdict(one, chance) for one, chance in zip(sure, judge.chances(sure), strict=True)]
+    assert told == ["works", "harms", "cannot be told"]

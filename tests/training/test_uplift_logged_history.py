@@ -272,3 +272,6 @@ def test_effects_that_fit_worse_than_the_champions_are_not_promoted(busy, tmp_pa
     assert "worse than the stated prior" in verdict.reason
     monkeypatch.setattr(trains, "arms", lambda *arguments: (real(*arguments)[0], real(*arguments)[1][:1], {}))
     assert "knows nothing of coupon on phone, of which version 1 does" in trains.train(workspace).verdict.reason
+    actions = workspace.actions_file
+    actions.write_text(actions.read_text().replace("phone:", "chat:"))
+    assert "knows nothing" not in trains.train(workspace).verdict.reason, "nobody is asked to know of what was retired"

@@ -33,6 +33,13 @@ class Estimate(NamedTuple):
             return 1.0
         return float(scipy.stats.t.sf(self.value / self.error, max(self.freedom, 1.0)))
 
+    @property
+    def not_zero(self) -> float:
+        """Two-sided p-value of a figure of zero."""
+        if not np.isfinite(self.error) or self.error <= 0:
+            return 1.0
+        return float(2 * scipy.stats.t.sf(abs(self.value) / self.error, max(self.freedom, 1.0)))
+
 
 UNKNOWN = Estimate(0.0, float("inf"), 1.0)
 

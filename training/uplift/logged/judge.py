@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.evaluate import Interval
+from training.reports.statistics import holm
 from training.uplift.logged import clusters
 from training.uplift.logged.clusters import Estimate
 from training.uplift.logged.learn import Found, World
@@ -45,10 +46,28 @@ class Judged:
     worth_all: Estimate
     worth_targeted: Estimate
 
-    @property
-    def differs(self) -> bool:
-        """Whether effects are shown to differ by customer as predicted."""
-        return self.slope_p < LEVEL and self.gain.value > 0
+
+@dataclass(frozen=True)
+class Chance:
+    """How often chance alone would show as much in any of the arms that are told of together: p-values by Holm.
+
+    `effect` (two-sided): that it is not zero; `slope` (one-sided): that it differs by customer.
+    """
+
+    effect: float
+    slope: float
+
+
+def chances(judged: Sequence[Judged]) -> list[Chance]:
+    """Of each of some arms, told of together."""
+    by_effect = holm([each.effect.not_zero for each in judged])
+    by_slope = holm([each.slope_p for each in judged])
+    return [Chance(effect, slope) for effect, slope in zip(by_effect, by_slope, strict=True)]
+
+
+def differs(judged: Judged, chance: Chance) -> bool:
+    """Whether effects are shown to differ by customer as predicted."""
+    return chance.slope < LEVEL and judged.gain.value > 0
 
 
 def judge(world: World, found: Found, later: np.ndarray, cost: float) -> Judged:

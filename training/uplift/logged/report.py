@@ -38,6 +38,9 @@ class ArmFound(Section):
     share: float = Field(description="share of later decisions in which it is predicted to pay")
     worth_all: Interval = Field(description="gain a decision where all get it, cost paid")
     worth_targeted: Interval = Field(description="the same where those get it for whom it is predicted to pay")
+    p_adjusted: float = Field(
+        description="that chance alone makes an effect like this, in any that are compared (Holm)"
+    )
     verdict: Verdict
     sentence: str
 

@@ -24,7 +24,7 @@ from training.tracking import CHAMPION, Registry
 from training.uplift.logged import decisions, inputs, words
 from training.uplift.logged.clusters import Estimate
 from training.uplift.logged.decisions import Decisions
-from training.uplift.logged.judge import Judged, Rival, better, judge
+from training.uplift.logged.judge import Chance, Judged, Rival, better, chances, judge
 from training.uplift.logged.learn import Found, World, arms, folds, residual
 from training.uplift.logged.outcomes import Events, Goal, goal, outcomes
 from training.uplift.logged.report import ArmFound, GroupFound, LoggedUplift
@@ -222,14 +222,19 @@ def _report(
         judged_until=isoformat(int(log.at[later].max()))[:10] if later.any() else "-",
         left_out=dict(log.left_out or {}),
         unknown=dict(unknown),
-        actions=[_arm(each, judged[each.action, each.channel], unit) for each in actions],
-        treatments=[_arm(each, judged[each.action, each.channel], unit) for each in treatments],
+        actions=_arms(actions, judged, unit),
+        treatments=_arms(treatments, judged, unit),
         notes=notes,
         method=words.METHOD,
     )
 
 
-def _arm(found: Found, judged: Judged, unit: Unit) -> ArmFound:
+def _arms(found: list[Found], judged: Mapping[tuple[str, str | None], Judged], unit: Unit) -> list[ArmFound]:
+    of = [judged[each.action, each.channel] for each in found]
+    return [_arm(*each, unit) for each in zip(found, of, chances(of), strict=True)]
+
+
+def _arm(found: Found, judged: Judged, chance: Chance, unit: Unit) -> ArmFound:
     return ArmFound(
         action=found.action,
         channel=found.channel,
@@ -247,8 +252,9 @@ def _arm(found: Found, judged: Judged, unit: Unit) -> ArmFound:
         share=judged.share,
         worth_all=judged.worth_all.interval,
         worth_targeted=judged.worth_targeted.interval,
-        verdict=words.verdict(judged),
-        sentence=words.sentence(found, judged, unit == "responses"),
+        p_adjusted=chance.effect,
+        verdict=words.verdict(judged, chance),
+        sentence=words.sentence(found, judged, chance, unit == "responses"),
     )
 
 
@@ -274,7 +280,12 @@ def _compared(registry: Registry, found: Learned) -> tuple[list[str], str]:
     if theirs.unit != found.model.unit:
         return [*refusals, f"its effects are in {found.model.unit}, those of version {version} in {theirs.unit}"], ""
     known = {(each.action, each.channel) for each in found.treatments}
-    if lost := [f"{arm.action} on {arm.channel}" for arm in theirs.arms if (arm.action, arm.channel) not in known]:
+    offered = _offered(load(registry.workspace), registry.workspace.clock().now())
+    if lost := [
+        f"{arm.action} on {arm.channel}"
+        for arm in theirs.arms
+        if (arm.action, arm.channel) not in known and (arm.action, arm.channel) in offered
+    ]:
         refusals.append(f"knows nothing of {', '.join(lost[:5])}, of which version {version} does")
     gain = better(found.world, found.treatments, [found.judged[e.action, e.channel] for e in found.treatments],
                   _of_model(bound, found.values))  # fmt: skip
@@ -285,6 +296,16 @@ def _compared(registry: Registry, found: Learned) -> tuple[list[str], str]:
     if gain.interval.high < 0:
         refusals.append(f"its effects fit worse {against}")
     return refusals, f"not worse {against}"
+
+
+def _offered(playbook: Playbook, now: int) -> set[tuple[str, str | None]]:
+    """Treatments that may still be made: what was retired needs no effect."""
+    return {
+        (action.name, channel)
+        for action in playbook.actions.actions
+        if (end := playbook.spans[action.name][1]) is None or end > now
+        for channel in (*action.channels, None)
+    }
 
 
 def _of_model(bound: Bound, values: np.ndarray) -> Rival:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from training.uplift.logged.judge import Judged
+from training.uplift.logged.judge import LEVEL, Chance, Judged, differs
 from training.uplift.logged.learn import Found
 from training.uplift.logged.report import ArmFound, LoggedUplift, Verdict
 from training.uplift.wording import amount
@@ -17,25 +17,25 @@ METHOD = [
     " added up by customer, intervals are 95 %.",
     "The learner is the simplest within one standard error of the best, by folds of customers, where it beats one"
     " effect for all at p < 0.05; its differences are shrunk by the weight that unseen customers give them.",
+    "Verdicts on several actions, and on several treatments, are corrected for their number (Holm).",
     "Levels move towards the action's, its group's and the stated prior the more, the fewer data they rest on.",
 ]
 #: Of a test at 5 %: so many standard errors are found four times in five.
 _FOUND = 2.8
 
 
-def verdict(judged: Judged) -> Verdict:
-    if judged.differs:
+def verdict(judged: Judged, chance: Chance) -> Verdict:
+    if differs(judged, chance):
         return "differs by customer"
-    interval = judged.effect.interval
-    if interval.low > 0:
-        return "works"
-    return "harms" if interval.high < 0 else "cannot be told"
+    if chance.effect < LEVEL:
+        return "works" if judged.effect.value > 0 else "harms"
+    return "cannot be told"
 
 
-def sentence(found: Found, judged: Judged, rate: bool) -> str:
+def sentence(found: Found, judged: Judged, chance: Chance, rate: bool) -> str:
     """One arm."""
     name = found.action if found.channel is None else f"{found.action} on {found.channel}"
-    told, said = f"{name}: {amount(judged.effect.interval, rate)}", verdict(judged)
+    told, said = f"{name}: {amount(judged.effect.interval, rate)}", verdict(judged, chance)
     if said == "differs by customer" and judged.fifths:
         low, high = (amount(judged.fifths[k].effect, rate) for k in (0, -1))
         return f"{told}. Differs by customer: the fifth expected to gain most {high}, the least {low}."
@@ -43,6 +43,9 @@ def sentence(found: Found, judged: Judged, rate: bool) -> str:
         return f"{told}. Works, alike for all as far as can be told."
     if said == "harms":
         return f"{told}. Harms, as far as this outcome shows."
+    interval = judged.effect.interval
+    if interval.low > 0 or interval.high < 0:
+        return f"{told}. Its own interval leaves out zero, but among as many as are compared one such is no surprise."
     more = _needed(found, judged)
     tail = f"; about {more:,} more decisions with it would show an effect as large as the prior" if more else ""
     return f"{told}. No effect is shown{tail}."
