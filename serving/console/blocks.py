@@ -250,7 +250,7 @@ class Form:
     submit: str = "Show"
     action: str = ""
     method: Literal["get", "post"] = "get"
-    label: str = "What to show"
+    label: str = ""
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def page(page: Page, frame: Frame, reader: Reader) -> str:
             frame=frame,
             write=_Writer(frame, reader),
             charts=bool(drawn),
-            form=Form(page.filters),
+            form=Form(page.filters, label="What to show"),
             file=frame.base is None,
             asset=assets.asset,
             inline=_inline,

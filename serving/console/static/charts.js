@@ -117,7 +117,7 @@
     const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
     const { least_width: least = 0, ...rest } = layout;
     const width = Math.max(plot.clientWidth, least);
-    const host = plot.firstElementChild ?? plot.appendChild(document.createElement("div"));
+    const host = plot.querySelector(".picture");
     host.style.width = `${width}px`;
     host.style.minHeight = `${rest.height ?? 320}px`;
     const traces = painted(data, "");
@@ -146,12 +146,13 @@
       await new Promise((done) => setTimeout(done)); // let the page answer between two charts
     }
     root.classList.add("settled");
+    dispatchEvent(new Event("settled"));
   };
   all();
 
   const again = () => {
     colours = new Map();
-    return Promise.all(figures.map(drawn));
+    return Promise.all(figures.map(drawn)).then(() => dispatchEvent(new Event("settled")));
   };
   addEventListener("themechange", again);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);

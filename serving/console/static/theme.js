@@ -42,7 +42,7 @@
     for (const figure of document.querySelectorAll(".chart")) figure.classList.add("failed");
   });
 
-  // A box that nothing overflows is no stop for the Tab key; paper shows what is folded away.
+  // A box that nothing overflows is no stop for the Tab key.
   const fit = () => {
     for (const box of document.querySelectorAll(".scroll")) {
       const over = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;
@@ -53,4 +53,5 @@
   addEventListener("load", fit);
   addEventListener("resize", fit);
   addEventListener("toggle", fit, true);
+  addEventListener("settled", fit);
 })();
