@@ -40,7 +40,8 @@ def action(stated: Action, policy: ContactPolicy, currency: str, texts: Mapping[
 
 def _sentences(stated: Action, policy: ContactPolicy, currency: str, texts: Mapping[str, str]) -> Iterator[str]:
     kind = "sells" if policy.sells(stated) else "helps"
-    yield f"It {kind}: issue {human(stated.issue)}, group {human(stated.group)}; it asks for consent to {policy.purpose(stated)}."
+    yield f"It {kind}: issue {human(stated.issue)}, group {human(stated.group)}."
+    yield f"It asks for consent to {human(policy.purpose(stated))}."
     for name, treatment in stated.channels.items():
         told = f"Offered on {human(name)} for {plain(treatment.cost)} {currency} a contact"
         if treatment.weight != 1:
@@ -67,7 +68,7 @@ def _sentences(stated: Action, policy: ContactPolicy, currency: str, texts: Mapp
         yield f"At most {counted(stated.volume, 'contact')} a day, over all customers."
     yield f"Silence for {duration(stated.response_window)} after a contact is no response."
     if stated.stages:
-        yield f"Only in the journey {'stages' if len(stated.stages) > 1 else 'stage'} {listed([human(s) for s in stated.stages], 'or')}."
+        yield f"Only in the journey's stage {listed([human(stage) for stage in stated.stages], 'or')}."
     for name, begins in RULES.items():
         if (text := getattr(stated, name)) is not None:
             yield f"{begins} {rule(text, texts)}."
@@ -113,9 +114,14 @@ def _value(text: str) -> str:
 def _others(attributes: Mapping[str, bool | float | str]) -> str:
     if not attributes:
         return ""
-    return ": " + listed(
-        [f"{human(name)} {plain(v) if type(v) in (int, float) else v}" for name, v in attributes.items()]
-    )
+    said = [f"{human(name)} {_stated(value)}" for name, value in attributes.items()]
+    return f": {listed(said)}"
+
+
+def _stated(value: bool | float | str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else plain(value)
 
 
 def _trigger(trigger: Trigger) -> str:
@@ -131,7 +137,7 @@ def _trigger(trigger: Trigger) -> str:
         return f"It comes up by itself {duration(left.after)} after {human(left.type)} without {without}{again}."
     if trigger.date is not None:
         date = trigger.date
-        yearly = ", every year" if date.yearly else ""
-        return f"It comes up by itself {duration(date.before)} before the customer's {human(date.attribute)}{yearly}{again}."
+        when = f"{duration(date.before)} before the customer's {human(date.attribute)}"
+        return f"It comes up by itself {when}{', every year' if date.yearly else ''}{again}."
     about = "" if trigger.case_closed is True else f" about {human(str(trigger.case_closed))}"
     return f"It comes up by itself when a service case{about} is closed{again}."

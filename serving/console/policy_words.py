@@ -250,7 +250,7 @@ def _measuring(stated: ContactPolicy) -> list[str]:
     said = [
         f"{share(stated.holdout.share)} of customers are never sold to, always the same ones, to measure the total "
         f"(drawn with the salt {stated.holdout.salt}).",
-        f"{share(stated.withholding.share)} of the selling actions that were drawn are not made, to measure each action.",
+        f"{share(stated.withholding.share)} of the selling actions that were drawn are not made, to measure each one.",
     ]
     exploration = stated.exploration
     said.append(
@@ -298,8 +298,8 @@ def _priors(stated: ContactPolicy, currency: str) -> list[str]:
     costs = [f"{plain(value)} {currency} on {human(name)}" for name, value in harm.channels.items()]
     said.append(
         f"Until it is learned, one more contact is taken to cost {plain(harm.contact)} {currency} through opt-outs and "
-        f"complaints{', ' + listed(costs) if costs else ''}, and {share(harm.rising)} more for each contact of the last "
-        f"{duration(harm.recent)}."
+        f"complaints{', ' + listed(costs) if costs else ''}, and {share(harm.rising)} more for each contact of the "
+        f"last {duration(harm.recent)}."
     )
     said.append(
         "An action that no model can judge is not offered."
