@@ -35,7 +35,7 @@ EVIL = '<script>document.title="run"</script>"><img src=x onerror=alert(1)>'
 EVIL_TOPIC = "</script><script>document.title='run'</script>"
 FORMULA = '=HYPERLINK("http://evil.example")'
 #: Somebody with an open case, and somebody who was contacted live.
-COMPLAINER, CONTACTED = "S0000003", "S0000005"
+COMPLAINER, CONTACTED = "c0000003", "c0000005"
 SETTINGS = f"""
 name: console-world
 currency: EUR
@@ -147,7 +147,7 @@ async def _live(workspace: Workspace) -> None:
 
 
 def _id(number: int) -> str:
-    return f"S{number:07d}"
+    return f"c{number:07d}"
 
 
 def copy(template: Path, folder: Path) -> Workspace:
