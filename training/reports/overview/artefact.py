@@ -63,6 +63,21 @@ class Standing(Section):
     sentence: str
 
 
+class Step(Section):
+    """One thing to change: `do` goes on after "Next week: ", `why` is a sentence of the report named by `page`."""
+
+    do: str
+    why: str
+    page: Literal["overview", "uplift", "pressure", "touchpoints"]
+
+
+class NextWeek(Section):
+    """What to change next week, the most urgent first, and the same in one sentence, also where it is nothing."""
+
+    sentence: str
+    steps: list[Step] = Field(default_factory=list)
+
+
 class OverviewReport(Section):
     """The whole overview. `headline`, for example:
 
@@ -93,5 +108,6 @@ class OverviewReport(Section):
     best: list[Standing] = Field(default_factory=list, description="shown to earn, the most first")
     worst: list[Standing] = Field(default_factory=list, description="shown to lose, the most first")
     undecided: list[Standing] = Field(default_factory=list, description="nothing shown yet, the soonest known first")
+    next_week: NextWeek | None = None
     notes: list[str] = Field(default_factory=list)
     method: list[str] = Field(default_factory=list)

@@ -95,6 +95,7 @@ class Targeting(Section):
     rankings: list[Ranking] = Field(default_factory=list)
     leave_alone: str = Field(description="whom to leave alone, in one sentence")
     persuadable: str = Field(description="whom to contact, in one sentence")
+    to_do: str | None = Field(None, description='e.g. "leave alone 12% of customers"; None where no harm is shown')
     missing: str | None = None
     notes: list[str] = Field(default_factory=list)
     method: list[str] = Field(default_factory=list)

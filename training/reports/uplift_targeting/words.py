@@ -49,6 +49,7 @@ def told(
     """The whole, with both answers; verdicts of groups hold for all actions together."""
     settled = iter(measure.settled([group for one in rankings for group in one.groups]))
     found = [one.model_copy(update={"groups": [next(settled) for _ in one.groups]}) for one in rankings]
+    alone, to_do = leave_alone(said, found)
     return Targeting(
         outcome=said.name,
         outcome_kind=said.kind,
@@ -56,7 +57,8 @@ def told(
         model=model,
         judged=judged,
         rankings=found,
-        leave_alone=leave_alone(said, found),
+        leave_alone=alone,
+        to_do=to_do,
         persuadable=persuadable(said, found),
         notes=list(notes),
         method=[*method, *COMMON],
@@ -101,26 +103,32 @@ def _sorted(said: Words, name: str, contacts: Contacts, effect: Interval | None,
     )
 
 
-def leave_alone(said: Words, rankings: Sequence[Ranking]) -> str:
-    """Whom to leave alone, in one sentence, also where nobody is shown to be harmed."""
+def leave_alone(said: Words, rankings: Sequence[Ranking]) -> tuple[str, str | None]:
+    """Whom to leave alone, in one sentence, also where nobody is shown to be harmed; and what to do about it."""
     first, *rest = rankings
     dogs = _group(first, "sleeping_dog")
     if dogs is not None and dogs.verdict == "lowered" and dogs.effect is not None:
-        return f"Leave alone {_whom(dogs)}: contacts lower {said.name} by {_fall(said, dogs.effect)}."
+        return _told(f"leave alone {_whom(dogs)}", f": contacts lower {said.name} by {_fall(said, dogs.effect)}.")
     harmed = [
-        f"{one.name} to {_whom(group, 'anybody')}: it lowers {said.name} by {_fall(said, group.effect)}"
+        (f"{one.name} to {_whom(group, 'anybody')}", _fall(said, group.effect))
         for one in rest
         if (group := _group(one, "sleeping_dog")) and group.verdict == "lowered" and group.effect
     ]
     if harmed:
-        return f"Do not send {listed(harmed)}; no group is shown to be harmed by every contact."
-    if worst := [one for one in first.tenths if one.verdict == "lowered" and one.effect]:
-        share = percent(sum(one.share for one in worst))
-        parts = [f"{_fall(said, one.effect)}" for one in worst if one.effect]
-        return (
-            f"Leave alone the {share} of customers expected to gain least: contacts lower {said.name} by {parts[-1]}."
+        by = listed([f"by {fall}" for _, fall in harmed])
+        return _told(
+            f"do not send {listed([what for what, _ in harmed])}",
+            f": it lowers {said.name} {by}; no group is shown to be harmed by every contact.",
         )
-    return _nobody(said, rankings)
+    last = first.tenths[-1] if first.tenths else None
+    if last is not None and last.verdict == "lowered" and last.effect is not None:
+        whom = f"leave alone the {percent(last.share)} of customers expected to gain least"
+        return _told(whom, f": contacts lower {said.name} by {_fall(said, last.effect)}.")
+    return _nobody(said, rankings), None
+
+
+def _told(what: str, why: str) -> tuple[str, str]:
+    return f"{what[0].upper()}{what[1:]}{why}", what
 
 
 def _nobody(said: Words, rankings: Sequence[Ranking]) -> str:
@@ -141,8 +149,8 @@ def _nobody(said: Words, rankings: Sequence[Ranking]) -> str:
     many = sum(len(each.groups) for each in rankings)
     luck = f", which is no surprise where {many} groups are looked at" if group.effect.high < 0 and many > 1 else ""
     return (
-        f"No group is shown to be harmed: the model expects {one.name} to harm {_whom(group)}, but among them its effect "
-        f"on {said.name} is {_between(said, group.effect)}{luck}."
+        f"No group is shown to be harmed: the model expects {one.name} to harm {_whom(group)}, but among them its "
+        f"effect on {said.name} is {_between(said, group.effect)}{luck}."
     )
 
 
