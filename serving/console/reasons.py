@@ -1,11 +1,11 @@
 """Why a model says what it says of a customer: what it would say if one side of them were like others'.
 
 The model is asked again and again, as the service asks it: with the customer's purchases (contacts, service ...)
-replaced by that of other customers, one after another, and the answers averaged. The gap to what it says of them as they are is
-what that side of them does to the score. That holds for any model, trees and smooth parts alike, and is a comparison
-that can be put into words. Gaps need not add up, for sides may work together; and it is about the model, not about the
-world: what would really happen if the customer changed is another question. (One-sided replacement by a background
-sample: Štrumbelj and Kononenko, Knowledge and Information Systems 2014, with coalitions of all other features.)
+replaced by that of other customers, one after another, and the answers averaged. The gap to what it says of them as
+they are is what that side of them does to the score. That holds for any model, trees and smooth parts alike, and is a
+comparison that can be put into words. Gaps need not add up, for sides may work together; and it is about the model, not
+about the world: what would really happen if the customer changed is another question. (One side replaced by a
+background sample: Strumbelj and Kononenko, Knowledge and Information Systems 2014, do it with coalitions of features.)
 """
 
 from collections.abc import Callable, Mapping, Sequence
