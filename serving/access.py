@@ -47,8 +47,9 @@ class Addresses:
         self._plain = OPEN | {each for each in templates if "{" not in each}
 
     @classmethod
-    def of(cls, app: FastAPI, below: str = "/v1") -> "Addresses":
-        return cls(below + path for route in app.routes if (path := getattr(route, "path", None)))
+    def of(cls, app: FastAPI, below: str = "/v1", besides: Iterable[str] = ()) -> "Addresses":
+        """Those of an app that is mounted at `below`, and others."""
+        return cls([*(below + path for route in app.routes if (path := getattr(route, "path", None))), *besides])
 
     def template(self, scope: Scope) -> str:
         """Which address a request was for: what routing found, else (refused before) by its path."""

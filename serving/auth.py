@@ -20,6 +20,8 @@ PREFIX = "tactful_"
 #: What answers without a key: liveness, readiness, and the API page with what it is made of.
 OPEN = frozenset({"/", "/livez", "/readyz", "/healthz", "/v1/docs", "/v1/openapi.json"})
 OPEN_BELOW = ("/static_content/",)
+#: Where people look: it asks for a key in a form of its own, and remembers who signed in (serving/console/session.py).
+CONSOLE = "/console"
 #: What a key may be made for. A call names those that open it; `admin` opens every call.
 SCOPES = {
     "decide": "ask for decisions, claim contacts and report them sent",
@@ -94,7 +96,10 @@ class Keyring:
 
     def client(self, key: str) -> Client | None:
         """Whose key this is, even where it was revoked, or None."""
-        digest = hashed(key)
+        return self.holder(hashed(key))
+
+    def holder(self, digest: str) -> Client | None:
+        """The same of a key by its hash."""
         age = time.monotonic() - self._read
         if age > STALE:
             self.refresh()
@@ -148,7 +153,7 @@ class RequireKey:
         self.keyring = keyring
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or is_open(scope["path"]):
+        if scope["type"] != "http" or is_open(scope["path"]) or (in_console(scope["path"]) and not presented(scope)):
             await self.app(scope, receive, send)
             return
         problem = self._refusal(scope)
@@ -195,6 +200,11 @@ def refuse_scope(scope: Scope, needed: Collection[str]) -> None:
 def is_open(path: str) -> bool:
     """Whether a path answers without a key."""
     return path in OPEN or path.startswith(OPEN_BELOW)
+
+
+def in_console(path: str) -> bool:
+    """Whether the console answers a path; without a key it looks for a session."""
+    return path == CONSOLE or path.startswith(CONSOLE + "/")
 
 
 def _unauthorised(detail: str) -> Problem:

@@ -9,6 +9,7 @@ from collections.abc import Container
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.auth import in_console
 from serving.problems import Problem
 
 #: Bytes. A batch of 1,000 interactions with every field filled is about 0.6 MB.
@@ -27,6 +28,9 @@ PROMPT = 100
 class Shed:
     """429 for what would have to wait too long, before anything of it is read or looked up.
 
+    The console's pages are made beside the event loop and bounded there (serving/console/aside.py): somebody who reads
+    takes no decision's place, and no flood of decisions keeps people from looking.
+
     Requests in flight weigh by their announced length. What is alone is let in however much it weighs. The first PROMPT
     refusals of a second are answered at once. Further ones come from clients that do not wait as they are told, and
     get their answer when they should have asked again: to refuse somebody ten thousand times a second is work too, and
@@ -42,7 +46,7 @@ class Shed:
         self._refused = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in self.exempt:
+        if scope["type"] != "http" or scope["path"] in self.exempt or in_console(scope["path"]):
             await self.app(scope, receive, send)
             return
         weight = 1 + announced(scope) // WEIGHT

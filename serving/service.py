@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from features.workspace import WorkspaceError, locate
 from serving.api import Api, create_api
 from serving.around import layers
-from serving.auth import Keyring
+from serving.auth import CONSOLE, Keyring
 from serving.bento import BELOW, QuietService
+from serving.console.app import Console
 from serving.orphans import orphaned, stop_with_parent
 from serving.problems import Problem
 from serving.schemas import ScoreRequest
@@ -149,7 +151,9 @@ def _log_at(level: str) -> None:
         ours.propagate = False
 
 
-def configured(inner: type[Any], app: FastAPI, keyring: Callable[[], Keyring | None]) -> QuietService:
+def configured(
+    inner: type[Any], app: FastAPI, keyring: Callable[[], Keyring | None], console: ASGIApp | None = None
+) -> QuietService:
     """A BentoML service with our settings around an API; the benchmarks put an echo into the same."""
     service = bentoml.service(
         name="tactful",
@@ -162,9 +166,11 @@ def configured(inner: type[Any], app: FastAPI, keyring: Callable[[], Keyring | N
         runner_probe={"enabled": False},
     )(inner)
     service.mount_asgi_app(Api(app), path=BELOW, name="api")
+    if console is not None:
+        service.mount_asgi_app(console, path=CONSOLE, name="console")
     for layer, options in layers(app, keyring):  # the first one added stands outermost
         service.add_asgi_middleware(layer, **options)
     return service
 
 
-TactfulService = configured(_Tactful, create_api(_engine), _keyring)
+TactfulService = configured(_Tactful, create_api(_engine), _keyring, Console(_engine, _keyring))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from features.clock import Clock
 from features.workspace import Workspace
-from serving.engine.waiting import done
 
 if TYPE_CHECKING:
     from serving.engine import Engine
@@ -50,6 +49,6 @@ class Look:
         The store keeps the id, for `tactful privacy export`; the log has a hash of it. Raises Problem where the store
         cannot write: nobody looks unseen.
         """
-        await done(self.engine.store.looked(self.who, customer_id, Clock().now()))
+        await self.engine.written(self.engine.store.looked(self.who, customer_id, Clock().now()))
         digest = hashlib.sha256(customer_id.encode("utf-8", "surrogateescape")).hexdigest()[:16]
         log.info("%r looked at customer %s", self.who, digest)

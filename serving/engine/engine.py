@@ -7,6 +7,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, TypeVar, overload
 
 from features import catalogue as catalogues
@@ -170,6 +171,10 @@ class Engine:
         """What a question to the store finds, beside other decisions where the answer has to travel."""
         with available():
             return await asyncio.to_thread(ask, *arguments) if self._remote else ask(*arguments)
+
+    async def written(self, future: "Future[T]") -> T:
+        """What a write to the store comes to, once it is on disk."""
+        return await done(future)
 
     def _keys(self) -> list[Key]:
         with available():

@@ -1,4 +1,4 @@
-"""The API without its server: /v1 mounted as the BentoML service mounts it, with the same middlewares around it."""
+"""API and console without their server: mounted as the BentoML service mounts them, with the same middlewares."""
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from serving.api import Api, create_api
 from serving.around import layers
 from serving.auth import Keyring, hashed, new_key
+from serving.console.app import Console
 from serving.engine import Engine
 from serving.problems import outside
 from serving.store.protocol import Key
@@ -19,7 +20,8 @@ def mounted(engine: Engine | None, keys: tuple[Key, ...] = ()) -> ASGIApp:
     """An ASGI app that knows one key, KEY, which may everything, and `keys`."""
     ring = Keyring(lambda: [Key("test", hashed(KEY), "admin", 0), *keys])
     api = create_api(lambda: engine)
-    app: ASGIApp = Starlette(routes=[Mount("/v1", Api(api))], exception_handlers={HTTPException: outside})
+    mounts = [Mount("/v1", Api(api)), Mount("/console", Console(lambda: engine, lambda: ring))]
+    app: ASGIApp = Starlette(routes=mounts, exception_handlers={HTTPException: outside})
     for layer, options in reversed(layers(api, lambda: ring)):
         app = layer(app, **options)
     return app

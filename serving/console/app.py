@@ -1,0 +1,147 @@
+"""The console as an ASGI app: signed in or not, which page, made beside the event loop, and what to say otherwise."""
+
+import logging
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from serving.auth import CONSOLE, Keyring
+from serving.console import answers, routes, session, signin
+from serving.console.artefacts import Artefacts, Unusable
+from serving.console.aside import Aside
+from serving.console.blocks import Page, table
+from serving.console.look import Look
+from serving.console.routes import Place
+from serving.console.session import Signed
+from serving.console.throttle import Throttle
+from serving.console.views import Ask
+from serving.console.writing import HEADERS, Writing
+from serving.problems import Problem
+
+if TYPE_CHECKING:
+    from serving.engine import Engine
+
+log = logging.getLogger("tactful.console")
+#: Characters of a query: filters are words and dates.
+LONGEST = 4_000
+
+
+class Console:
+    """`found()` is the engine, None until it is open; `keyring()` knows whose key is whose."""
+
+    def __init__(self, found: "Callable[[], Engine | None]", keyring: Callable[[], Keyring | None]) -> None:
+        self._found, self._keyring = found, keyring
+        self._aside, self._throttle, self._artefacts = Aside(), Throttle(), Artefacts()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        response = await self._answer(Request(scope, receive))
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        path = routes.below(request)
+        if path.startswith("assets/"):
+            _known_as(request, f"{CONSOLE}/assets/{{name}}")
+            if request.method not in ("GET", "HEAD"):
+                return Writing(request).page(answers.failed(405), 405)
+            return await self._aside.run(Writing(request).asset, path.removeprefix("assets/"))
+        writing = Writing(request)
+        try:
+            if len(request.scope["query_string"]) > LONGEST:
+                return writing.page(answers.failed(400, "The address is too long."), 400)
+            engine, keyring = self._found(), self._keyring()
+            if engine is None or keyring is None:
+                raise Problem("not-ready", "the service is starting; reload in a moment", headers={"Retry-After": "2"})
+            writing = _for(request, engine, await _signed(request, engine, keyring), path)
+            return await self._led(request, writing, engine, keyring, path)
+        except Problem as problem:
+            response = writing.page(answers.refused(problem), problem.status)
+            response.headers.update(problem.headers)
+            return response
+        except Exception as error:
+            log.error("%s %s failed", request.method, getattr(request.scope.get("route"), "path", ""), exc_info=error)
+            return writing.page(answers.failed(500), 500)
+
+    async def _led(self, request: Request, writing: Writing, engine: "Engine", keyring: Keyring, path: str) -> Response:
+        """To signing in and out, or to a page."""
+        signed = writing.signed
+        if path == "sign-out" and request.method == "POST":
+            return await signin.sign_out(request, writing, engine, signed)
+        if path == "sign-in" and request.method == "POST":
+            return await signin.sign_in(request, writing, engine, keyring, self._throttle, signed)
+        if request.method not in ("GET", "HEAD") or path == "sign-out":
+            refused = writing.page(answers.failed(405), 405)
+            refused.headers["Allow"] = "POST" if path == "sign-out" else "GET, HEAD"
+            return refused
+        if path == "sign-in":
+            address = writing.asked.get("next", "")
+            return RedirectResponse(routes.back(address), 303) if signed else signin.form(request, writing, address)
+        if signed is None:
+            return signin.ask(request)
+        if request.url.path == CONSOLE or (path.endswith("/") and path != "/"):
+            return RedirectResponse(f"{CONSOLE}/{path.rstrip('/')}", 308)
+        place = routes.find(path)
+        if place is None:
+            return writing.page(answers.failed(404), 404)
+        _known_as(request, place.template)
+        if not signed.client.may({place.view.scope}):
+            return writing.page(answers.not_allowed(place.view.scope, signed.client.scopes), 403)
+        return await self._shown(writing, engine, signed, place)
+
+    async def _shown(self, writing: Writing, engine: "Engine", signed: Signed, place: Place) -> Response:
+        """A page, or the CSV of one of its tables."""
+        reader, kind = writing.reader, place.view.artefact
+        folder = engine.workspace.reports
+        ask = Ask(writing.asked, reader.locale, reader.zone, place.names, None if kind is None else folder / kind)
+        if kind is not None:
+            return await self._aside.run(self._of_artefact, writing, place, ask, engine)
+        page = await place.view.page(Look(engine, signed.client.name, signed.client.scopes), ask)
+        return await self._aside.run(_written, writing, place, page)
+
+    def _of_artefact(self, writing: Writing, place: Place, ask: Ask, engine: "Engine") -> Response:
+        view = place.view
+        assert view.artefact is not None
+        try:
+            artefact = self._artefacts.read(engine.workspace.reports, view.artefact, view.schema)
+        except Unusable as unusable:
+            return writing.page(answers.unusable(view.title, unusable), 404 if place.table else 200)
+        return _written(writing, place, view.page(artefact, ask))
+
+
+def _written(writing: Writing, place: Place, page: Page) -> Response:
+    if place.table is None:
+        return writing.page(page)
+    found = table(page, place.table)
+    if found is None:
+        return writing.page(answers.failed(404, "The page has no such table."), 404)
+    return writing.table(found)
+
+
+async def _signed(request: Request, engine: "Engine", keyring: Keyring) -> Signed | None:
+    """Who looks, by session or by the key of the request itself; the log of refusals knows them from here on."""
+    state = request.scope.setdefault("state", {})
+    if (client := state.get("client")) is not None:
+        return Signed(client)
+    signed = await session.find(engine, keyring, request)
+    if signed is not None:
+        state["client"] = signed.client
+    return signed
+
+
+def _for(request: Request, engine: "Engine", signed: Signed | None, path: str) -> Writing:
+    policy = engine.playbook.policy
+    asked: Mapping[str, str] = dict(request.query_params)
+    return Writing(request, engine.workspace.settings.currency, policy.zone or "UTC", signed, path, asked)
+
+
+def _known_as(request: Request, template: str) -> None:
+    """By which address metrics and the log know the request, in place of one with a customer's id in it."""
+    route: Any = SimpleNamespace(path=template.removeprefix(request.scope.get("root_path", "")))
+    request.scope["route"] = route

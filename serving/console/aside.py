@@ -1,0 +1,39 @@
+"""Pages are made beside the event loop, so that no decision waits for one, and only so many at a time."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from serving.problems import Problem
+
+T = TypeVar("T")
+#: Pages made at a time: each takes turns with the event loop at Python's lock, so more of them would slow decisions.
+THREADS = 2
+#: Pages that are being made or wait for it, in one worker.
+MOST = 16
+#: Seconds until a reader is told that a page takes too long; under the service's own deadline (serving/service.py).
+PATIENCE = 8.0
+AGAIN = {"Retry-After": "2"}
+
+
+class Aside:
+    """A few threads of their own for making pages."""
+
+    def __init__(self, threads: int = THREADS, most: int = MOST, patience: float = PATIENCE) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tactful-console")
+        self._free = threading.BoundedSemaphore(most)
+        self._patience = patience
+
+    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """What `work` returns. Raises the problems `overloaded` and `timeout`, and whatever it raises."""
+        if not self._free.acquire(blocking=False):
+            raise Problem("overloaded", "more pages are asked for at this moment than can be made soon", headers=AGAIN)
+        made = self._pool.submit(work, *arguments)
+        made.add_done_callback(lambda _: self._free.release())
+        try:
+            async with asyncio.timeout(self._patience):
+                return await asyncio.wrap_future(made)
+        except TimeoutError:
+            raise Problem("timeout", f"the page was not there within {self._patience:g} s") from None
