@@ -17,6 +17,7 @@ from training.market import commands as market_commands
 from training.monitor import commands as monitor_commands
 from training.offpolicy import commands as offpolicy_commands
 from training.reports import commands as report_commands
+from training.reports.conformance import commands as journeys_commands
 from training.retrain import commands as retrain_commands
 from training.tuning import commands as tuning_commands
 from training.uplift import commands as uplift_commands
@@ -57,6 +58,7 @@ policy_commands.app.command("simulate", help=offpolicy_commands.SIMULATE_HELP)(o
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(backup_commands.app)
 app.add_typer(report_commands.app, name="report")
+app.add_typer(journeys_commands.app, name="journeys")
 app.add_typer(uplift_commands.app, name="uplift")
 app.add_typer(market_commands.app, name="market")
 app.add_typer(nudge_commands.app)

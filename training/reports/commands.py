@@ -26,6 +26,7 @@ TrackOption = Annotated[bool, typer.Option("--track/--no-track", help="Whether t
 
 WHAT = {
     "journeys": "Journeys that customers take: first steps, ways to a goal or to leaving, where they stall.",
+    "conformance": "Journeys as written in journeys.yaml: who goes as written, and who leaves the way where.",
     "touchpoints": "Touchpoints: which ones matter most, how well they do, and what to improve first.",
     "pressure": "Contact pressure: how often whom, what the guard held back, and what that cost and saved.",
     "models": "Models in use: champion, challenger, calibration, drift.",

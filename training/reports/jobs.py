@@ -10,7 +10,10 @@ Make = Callable[[Workspace], keep.Report]
 
 #: Kind -> the module and function that make it, imported only when asked for; in the order in which `all` makes them:
 #: the overview comes last, for it reads what the others found.
-JOBS: dict[str, str] = {}
+JOBS: dict[str, str] = {
+    "journeys": "training.reports.journeys:report",
+    "conformance": "training.reports.conformance.job:report",
+}
 
 
 def make(workspace: Workspace, kind: str) -> keep.Report:

@@ -52,6 +52,7 @@ VIEWS: tuple[View, ...] = (
     View("", "Overview", "overview", artefact="overview"),
     View("uplift", "Uplift", "uplift", artefact="uplift", schema=2),
     View("journeys", "Journeys", "journeys", artefact="journeys"),
+    View("journeys/written", "Journeys as written", "journeys_declared", artefact="conformance"),
     View("touchpoints", "Touchpoints", "touchpoints", artefact="touchpoints"),
     View("pressure", "Contact pressure", "pressure", artefact="pressure"),
     View("customers", "Customers", "customers", scope="customers"),
