@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
@@ -12,6 +13,7 @@ _FILES = {
     "charts.js": ("serving.console", "static/charts.js", "text/javascript; charset=utf-8"),
     "plotly.min.js": ("plotly", "package_data/plotly.min.js", "text/javascript; charset=utf-8"),
 }
+_STYLE_ID = re.compile(rb'getElementById\("([0-9a-f]{64})"\)')
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,15 @@ def asset(plain: str) -> Asset:
     body = (resources.files(package) / path).read_bytes()
     stem, _, ending = plain.rpartition(".")
     return Asset(f"{stem}.{hashlib.sha256(body).hexdigest()[:12]}.{ending}", body, media)
+
+
+@cache
+def style_ids() -> tuple[str, ...]:
+    """Elements whose presence keeps Plotly from writing styles of parts that we never draw (its maps).
+
+    A policy without inline styles refuses them, and the browser would complain on every page.
+    """
+    return tuple(sorted({found.decode() for found in _STYLE_ID.findall(asset("plotly.min.js").body)}))
 
 
 def find(name: str) -> Asset | None:

@@ -62,8 +62,9 @@ class Frame:
         return address if urlsplit(address).scheme in ("https", "http") and urlsplit(address).netloc else None
 
     def here(self, path: str) -> bool:
-        """Whether a menu entry is this page, or the list that it came from."""
-        return self.path == path or (bool(path) and self.path.startswith(path + "/"))
+        """Whether a menu entry is this page, or what it belongs to: the longest path that this one begins with."""
+        mine = [view.path for view in self.menu if f"{self.path}/".startswith(f"{view.path}/")]
+        return path == max(mine, key=len, default="")
 
 
 def page(page: Page, frame: Frame, reader: Reader) -> str:
@@ -82,6 +83,7 @@ def page(page: Page, frame: Frame, reader: Reader) -> str:
             file=frame.base is None,
             asset=assets.asset,
             inline=_inline,
+            style_ids=assets.style_ids,
         )
     )
 
