@@ -66,9 +66,12 @@ def _fate(fate: Mapping[str, Any], titles: Mapping[str, str]) -> Sequence[Cell]:
 
 def _rules(fate: Mapping[str, Any]) -> list[str]:
     """Every rule that refused it, in words."""
-    return [
-        f"{each['rule']}: {each['text']}" if each["text"] else each["rule"] for each in fate.get("suppressed_by") or ()
-    ]
+    return [refusal(each["rule"], each["text"]) for each in fate.get("suppressed_by") or ()]
+
+
+def refusal(rule: str, text: str) -> str:
+    """Why, and the rule's name; history kept from elsewhere has the name alone."""
+    return f"{text} ({rule})" if text else rule
 
 
 def _order(fate: Mapping[str, Any]) -> tuple[object, ...]:

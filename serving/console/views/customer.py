@@ -35,6 +35,7 @@ from serving.console.person import KINDS, Person, Wanted, decision, person
 from serving.console.policy_words import counted, human, listed
 from serving.console.reasons import Reasons, side
 from serving.console.views import Ask
+from serving.console.views.customers import search
 from serving.decisions.profile import EVERYWHERE
 
 WORDS = {"all": "Everything", "theirs": "What they did", "ours": "What was sent", "decisions": "Decisions"}
@@ -87,13 +88,7 @@ def _stranger(name: str) -> Page:
     return Page(
         title=f"Customer {name}",
         lead="Nobody is known under this id.",
-        blocks=[Empty("Nothing is known", text), _search()],
-    )
-
-
-def _search() -> Form:
-    return Form(
-        [Field("q", "Customer id or identifier", "search")], "Search", href("customers"), label="Find a customer"
+        blocks=[Empty("Nothing is known", text), search()],
     )
 
 
@@ -163,7 +158,7 @@ def _tiles(found: Person) -> Tiles:
 def _left(found: Person) -> Section:
     rows: list[Sequence[Cell]] = []
     for each in found.left:
-        why = "; ".join(f"{trip.rule}: {trip.text}" for trip in each.why) or None
+        why = "; ".join(decided.refusal(trip.rule, trip.text) for trip in each.why) or None
         if found.arms.silent:
             why = "in an arm that nothing is sold to, to measure"
         number: Cell = _number(each.number) if each.number >= MOST else each.number
