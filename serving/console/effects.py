@@ -4,12 +4,13 @@ Artefacts come as JSON: an effect has `difference`, `low`, `high` and, where it 
 an estimate has `value`, `low`, `high`, `always_low`, `always_high`. Anything of them may be None: then it is not known.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from serving.console import figures
 from serving.console.blocks import Cell, Chart, Column, Estimate, Interval, Kind, Table, Verdict
-from serving.console.figures import Span
+from serving.console.figures import Line, Span
 
 Found = Mapping[str, Any]
 
@@ -66,9 +67,16 @@ def lift(effect: Found | None) -> Cell:
     return Estimate(effect["relative"], effect["relative_low"], effect["relative_high"])
 
 
+def ends(found: Found) -> tuple[float, float]:
+    """The interval that sentences call likely: the one valid at every look where there is one."""
+    if found.get("always_low") is None or found.get("always_high") is None:
+        return found["low"], found["high"]
+    return found["always_low"], found["always_high"]
+
+
 def estimate(found: Found | None) -> Cell:
-    """A total or a gain with its usual interval."""
-    return TOO_FEW if found is None else Estimate(found["value"], found["low"], found["high"])
+    """A total or a gain with its likely interval."""
+    return TOO_FEW if found is None else Estimate(found["value"], *ends(found))
 
 
 def span(name: str, found: Found, href: str | None = None) -> Span:
@@ -97,8 +105,20 @@ def chart(id: str, title: str, spans: Sequence[Span], like: Found, table: Table,
 
 
 def weeks(value: float | None) -> Cell:
-    """How long until known: whole weeks."""
-    return None if value is None else max(0, round(value + 0.49))
+    """How long until known: whole weeks; nothing where it is known."""
+    return math.ceil(value) if value else None
+
+
+def months(
+    id: str, title: str, names: Sequence[str], points: Sequence[tuple[float | None, ...]], like: Kind, unit: str,
+    table: Table, summary: str,
+) -> Chart:  # fmt: skip
+    """A line over months with its band; points are (value, low, high)."""
+    value, low, high = ([point[k] for point in points] for k in range(3))
+    line = Line(title, names, value, low, high, role="accent")
+    figure = figures.lines([line], like, "text", unit, reference=0.0, from_zero=False)
+    figure["layout"]["xaxis"]["type"] = "category"  # or "2025-08" is read as a date
+    return Chart(id, title, figure, table, summary)
 
 
 def paid(token: str) -> Verdict:

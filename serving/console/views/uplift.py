@@ -27,7 +27,7 @@ def page(artefact: Mapping[str, Any], ask: Ask) -> Page:
     parts: list[Block | None] = [
         _answers(artefact),
         _total(artefact),
-        *uplift_cells.sections(artefact.get("ghosts")),
+        *uplift_cells.sections(artefact.get("ghosts"), artefact.get("returns")),
         _arms(artefact.get("arms")),
         uplift_targeting.section(artefact.get("targeting")),
         uplift_planner.section(artefact, ask),
@@ -76,7 +76,7 @@ def _answers(artefact: Found) -> Block | None:
     if ghosts := artefact.get("ghosts"):
         items.append(Finding(ghosts["headline"], href="#by-action"))
     if returns := artefact.get("returns"):
-        items.append(Finding(returns["sentence"], href="#return"))
+        items.append(Finding(returns["sentence"], href="#cost"))
     if targeting := artefact.get("targeting"):
         items.append(Finding(targeting["leave_alone"], href="#targeting"))
         items.append(Finding(targeting["persuadable"], href="#targeting"))

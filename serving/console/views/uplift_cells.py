@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from serving.console import effects, figures
+from serving.console import effects
 from serving.console.blocks import (
     Block,
     Cell,
@@ -18,19 +18,18 @@ from serving.console.blocks import (
     href,
 )
 from serving.console.effects import TOO_FEW, Found
-from serving.console.figures import Line
 
 _DIMENSIONS = {"action": "by-action", "channel": "by-channel", "treatment": "by-treatment", "segment": "by-segment"}
 
 
-def sections(ghosts: Found | None) -> Iterator[Block]:
-    """One section a dimension, then cost and return; nothing where nothing was withheld."""
+def sections(ghosts: Found | None, programme: Found | None) -> Iterator[Block]:
+    """One section a dimension, then cost and return; `programme` is the return of all contacts against the holdout."""
+    for breakdown in ghosts["breakdowns"] if ghosts else ():
+        yield _breakdown(breakdown)
+    if returns := _returns(ghosts, programme):
+        yield returns
     if not ghosts:
         return
-    for breakdown in ghosts["breakdowns"]:
-        yield _breakdown(breakdown)
-    if returns := _returns(ghosts):
-        yield returns
     check = [Finding(ghosts["check"]["sentence"])] if not ghosts["check"]["alarm"] else []
     yield Section("ghosts", "Contacts made and withheld", [Sentences(check), Notes(ghosts["notes"])])
 
@@ -56,19 +55,13 @@ def _forest(found: Found, place: str) -> Chart:
 
 def _months(found: Found, place: str) -> Chart:
     like = found["cells"][0]["found"][0]
-    cells = [(cell["name"], cell["found"][0]["effect"] or {}) for cell in found["cells"]]
-    line = Line(
-        like["name"],
-        [name for name, _ in cells],
-        [effect.get("difference") for _, effect in cells],
-        [effect.get("low") for _, effect in cells],
-        [effect.get("high") for _, effect in cells],
-        role="accent",
-    )
+    effect = [cell["found"][0]["effect"] or {} for cell in found["cells"]]
+    points = [tuple(one.get(name) for name in ("difference", "low", "high")) for one in effect]
     title = f"Change of {like['name']} because of a contact, month by month"
     unit = "percentage points" if like["kind"] == "rate" else like.get("unit") or ""
-    figure = figures.lines([line], effects.kind(like), "text", unit, reference=0.0, from_zero=False)
-    return Chart(place, title, figure, _table(found, place, title), f"{found['sentence']} The band is the usual 95%.")
+    said = f"{found['sentence']} The band is the usual 95%."
+    names = [cell["name"] for cell in found["cells"]]
+    return effects.months(place, title, names, points, effects.kind(like), unit, _table(found, place, title), said)
 
 
 def _table(found: Found, place: str, title: str) -> Table:
@@ -82,7 +75,7 @@ def _table(found: Found, place: str, title: str) -> Table:
         effects.column("Without", like, change=False),
         effects.column("Difference", like),
         Column("Verdict", "verdict"),
-        Column("Weeks until known", "count", "at the pace of the last four weeks"),
+        Column("Weeks until known", "count", "at the pace of late"),
     ]
     rows: list[list[Cell]] = []
     for cell in found["cells"]:
@@ -133,14 +126,16 @@ def _held(effect: Found | None, scale: float) -> Cell:
     return effects.always({"always": {name: effect["always"][name] * scale for name in ("low", "high")}})
 
 
-def _returns(ghosts: Found) -> Section | None:
-    """What contacts cost and what they brought, in total and by cell."""
-    cells = [ghosts["total"]]
-    for breakdown in ghosts["breakdowns"]:
+def _returns(ghosts: Found | None, programme: Found | None) -> Section | None:
+    """What contacts cost and what they brought: against the holdout, and against withheld contacts, by cell."""
+    cells = [ghosts["total"]] if ghosts else []
+    for breakdown in ghosts["breakdowns"] if ghosts else ():
         if breakdown["dimension"] in ("action", "treatment"):
             cells += breakdown["cells"]
             break
     told = [cell for cell in cells if cell.get("returns")]
+    if programme:
+        told.insert(0, {"name": "the whole programme, against the holdout", "returns": programme})
     if not told:
         return None
     unit = told[0]["returns"]["unit"]
@@ -162,8 +157,8 @@ def _returns(ghosts: Found) -> Section | None:
         rows.append([_named(cell), one["contacts"], one["cost"], *money, roi, effects.paid(one["verdict"])])
     margin = told[0]["returns"]["margin"]
     note = f"Of extra sales {margin * 100:.6g}% are kept, as stated under `fatigue: margin` in tactful.yaml."
-    table = Table("return", "Cost and return", columns, rows, note=note)
-    return Section("returns", "Cost and return", [table], lead=told[0]["returns"]["sentence"])
+    table = Table("returns", "What contacts cost and brought", columns, rows, note=note)
+    return Section("cost", "Cost and return", [table], lead=told[0]["returns"]["sentence"])
 
 
 def _named(cell: Found) -> Cell:
