@@ -175,13 +175,15 @@ class _Kept:
         """Customers with a new row that is not newer than their last step."""
         if self.old is None:
             return []
-        first = new.group_by("customer_id").aggregate([("occurred_at", "min")])
+        # plain text, for the dictionaries of several files cannot be grouped by
+        told = pa.table({"customer_id": new["customer_id"].cast(pa.string()), "occurred_at": new["occurred_at"]})
+        first = told.group_by("customer_id").aggregate([("occurred_at", "min")])
         traced = self.old.traced
         ends = np.full(self.old.customers + 1, -1, np.int64)  # the last for customers that are new
         ends[traced.customer] = traced.until[traced.first[1:] - 1]  # the last of repeated positions wins
         place = _places(self.names, first["customer_id"])
         late = first["occurred_at_min"].cast(pa.int64()).to_numpy() <= ends[place]
-        return first["customer_id"].cast(pa.string()).filter(pa.array(late)).to_pylist()
+        return first["customer_id"].filter(pa.array(late)).to_pylist()
 
     def without(self, customers: Sequence[str]) -> Pieces:
         """Each customer's steps as pieces; none of these customers'."""

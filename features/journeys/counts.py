@@ -11,8 +11,8 @@ import numpy as np
 from features.clock import DAY, HOUR
 from features.kernel.jit import compiled, inlined
 
-#: Times between steps are counted in buckets, eight to a doubling, from a second to two years.
-PER_DOUBLING, BUCKETS = 8, 8 * 27
+#: Times between steps are counted in buckets, sixteen to a doubling, from a second to four years.
+PER_DOUBLING, BUCKETS = 16, 16 * 27
 _SECOND = 1_000_000
 
 

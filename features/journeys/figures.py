@@ -128,6 +128,16 @@ class Month(Section):
     ratings: int
 
 
+class Stretch(Section):
+    """Journeys that began in some months: how many a month, the share of the ended ones that reached the goal."""
+
+    months: list[str]
+    journeys: float
+    reached: float | None
+    channels: float = Field(description="channels a journey")
+    satisfaction: Mean
+
+
 class Channel(Section):
     """Journeys with a step on it; `months` as in Figures.months, `change` of its share of journeys."""
 
@@ -161,7 +171,9 @@ class Figures(Section):
     moves: list[Move]
     looping: int = Field(description="journeys that come back to some step")
     months: list[Month]
-    lately: list[str] = Field(description="the months that `change` calls lately; as many before them")
+    trend: tuple[Stretch, Stretch] | None = Field(
+        description="before and lately, which every `change` compares; None where the log is too short"
+    )
     channels: list[Channel]
     breadth: list[int] = Field(description="journeys with 0, 1, 2 ... channels")
     clock: Clock

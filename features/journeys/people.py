@@ -92,7 +92,7 @@ def _told(attributes: pa.Table) -> set[str]:
 def _is_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):
+    except (ValueError, OSError, KeyError):  # the last is what an unknown name raises
         return False
     return True
 

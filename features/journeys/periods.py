@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from features.clock import DAY
-from features.journeys.figures import Month
+from features.journeys.figures import Mean, Month, Stretch
 
 #: Months that are shown; what began before them is in no month, but in all totals.
 MOST = 36
@@ -62,21 +62,43 @@ class Periods:
         return len(self.labels)
 
     @property
-    def _span(self) -> tuple[slice, slice] | None:
-        """Where `lately` and the months before it stand in arrays by period; None where there are too few."""
+    def span(self) -> tuple[slice, slice] | None:
+        """Where the last settled months and as many before them stand in arrays by period; None where too few are."""
         last = max((k for k, settled in enumerate(self.settled, 1) if settled), default=0)
         first = min((k for k, settled in enumerate(self.settled, 1) if settled), default=1)
         n = min(LATELY, (last + 1 - first) // 2)
         return (slice(last + 1 - n, last + 1), slice(last + 1 - 2 * n, last + 1 - n)) if n else None
 
-    @property
-    def lately(self) -> list[str]:
-        span = self._span
-        return [] if span is None else list(self.labels[span[0].start - 1 : span[0].stop - 1])
+    def trend(self, totals: np.ndarray, ratings: tuple[Mean, Mean]) -> tuple[Stretch, Stretch] | None:
+        """Before and lately, from totals as counts.periods fills them and ratings by `stretch`."""
+        span = self.span
+        if span is None:
+            return None
+        found = []
+        for where, mean in zip(span[::-1], ratings, strict=True):
+            journeys, _, reached, over, _, channels, _ = totals[where].sum(axis=0).tolist()
+            months = self.labels[where.start - 1 : where.stop - 1]
+            found.append(
+                Stretch(
+                    months=list(months),
+                    journeys=journeys / len(months),
+                    reached=reached / over if over else None,
+                    channels=channels / max(1, journeys),
+                    satisfaction=mean,
+                )
+            )
+        return found[0], found[1]
+
+    def stretch(self) -> np.ndarray:
+        """int64[count + 1], by period: 0 before, 1 lately, -1 neither."""
+        found = np.full(self.count + 1, -1, np.int64)
+        for value, where in enumerate((self.span or ())[::-1]):
+            found[where] = value
+        return found
 
     def shift(self, part: np.ndarray, whole: np.ndarray) -> float | None:
         """By how much part/whole (by period) changed."""
-        span = self._span
+        span = self.span
         if span is None or min(whole[each].sum() for each in span) < FEWEST:
             return None
         now, before = (part[each].sum() / whole[each].sum() for each in span)
@@ -84,7 +106,7 @@ class Periods:
 
     def growth(self, part: np.ndarray) -> float | None:
         """By what share of what it was it grew."""
-        span = self._span
+        span = self.span
         if span is None or part[span[1]].sum() < FEWEST:
             return None
         return float(part[span[0]].sum() / part[span[1]].sum() - 1)

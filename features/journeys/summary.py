@@ -91,7 +91,7 @@ class _Counting:
             moves=moves,
             looping=looping,
             months=self.periods.months(totals, month_ratings),
-            lately=self.periods.lately,
+            trend=self.periods.trend(totals, self.lately()),
             channels=[
                 Channel(
                     channel=name,
@@ -106,6 +106,11 @@ class _Counting:
             breadth=breadth.sum(axis=0).tolist(),
             clock=self.clock(),
         )
+
+    def lately(self) -> tuple[Mean, Mean]:
+        """Satisfaction before and lately, by when the journey began."""
+        before, lately = self.means(self.periods.stretch()[self.periods.period[self.rated_journey]], 2)
+        return before, lately
 
     def totals(self, months: np.ndarray, to_goal: np.ndarray) -> Totals:
         """Of everything chosen."""
@@ -233,7 +238,7 @@ class _Counting:
 
 
 def quantile(times: np.ndarray, share: float) -> float | None:
-    """Seconds, from counts by bucket: the middle (of logarithms) of the bucket that holds it, within 5 %."""
+    """Seconds, from counts by bucket: the middle (of logarithms) of the bucket that holds it, within 3 %."""
     total = int(times.sum())
     if not total:
         return None

@@ -13,6 +13,7 @@ Make = Callable[[Workspace], keep.Report]
 JOBS: dict[str, str] = {
     "journeys": "training.reports.journeys:report",
     "conformance": "training.reports.conformance.job:report",
+    "pressure": "training.reports.pressure.job:report",
 }
 
 
