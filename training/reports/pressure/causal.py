@@ -1,0 +1,132 @@
+"""What chance tells: contacts that it withheld, and customers whose caps it drew. Learned as `train fatigue` learns it,
+without differences between customers, so that it is there before there is a champion."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.workspace import Workspace
+from training.fatigue.curve import BANDS, GAIN, LOST
+from training.fatigue.effects import Effects
+from training.fatigue.fit import Fitted, fit
+from training.fatigue.log import Log, read
+from training.fatigue.often import plan
+from training.fatigue.report import TOLD
+from training.fatigue.saturation import counted, saturation
+from training.fatigue.train import clock_of, stated_of
+from training.reports.pressure import words
+from training.reports.pressure.artefact import Causal, Cell, Known, Level, Saturation
+from training.reports.pressure.estimates import difference
+from training.reports.statistics import RATIO_ALARM
+
+_MEASURES = ("contacts", "opted_out", "complained", "money")
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The log of fatigue and what it was found to say."""
+
+    log: Log
+    fitted: Fitted
+
+
+def learn(workspace: Workspace) -> Learned:
+    """Raises WorkspaceError in a line where the log cannot tell, and says what is missing."""
+    log = read(workspace)
+    found = fit(log.decided, log.happened, log.pressure, clock_of(log, workspace.settings), stated_of(workspace, log))
+    return Learned(log, found)
+
+
+def causal(learned: Learned, who: np.ndarray, currency: str) -> Causal:
+    """`who` int64[n] (ascending): the customers of the log whose standing is told."""
+    log, fitted = learned.log, learned.fitted
+    table = counted(saturation(fitted, log.happened, log.ids, who, log.happened.until))
+    levels = _levels(fitted, currency)
+    found = Causal(
+        decisions=fitted.decisions,
+        cells=_cells(fitted),
+        levels=levels,
+        uneven=fitted.levels.uneven_p < RATIO_ALARM,
+        saturation=[
+            Saturation(channel=name, recommended_a_week=number, customers=dict(table.get(name, {})))
+            for name, number in _recommended(fitted).items()
+        ],
+        sentence="",
+    )
+    return found.model_copy(update={"sentence": words.causal(found)})
+
+
+def _cells(fitted: Fitted) -> list[Cell]:
+    """By channel, and by channel and band."""
+    found = []
+    for name in fitted.channels:
+        c = fitted.harm.pressure.channels.index(name)
+        whole = {key: one.channels.at(c) for key, one in fitted.curves.items()}
+        found.append(_cell(name, "all", whole, int(fitted.contacts[c])))
+        for band, told in enumerate(BANDS):
+            own = {key: one.bands.at(c, band) for key, one in fitted.curves.items()}
+            if own["opt-out"].contacts >= TOLD:
+                found.append(_cell(name, told, own, int(own["opt-out"].contacts)))
+    return found
+
+
+def _cell(channel: str, band: str, of: dict[str, Effects], contacts: int) -> Cell:
+    return Cell(
+        channel=channel,
+        band=band,
+        contacts=contacts,
+        opted_out=_known(of["opt-out"]),
+        complained=_known(of["complaint"]),
+        sold=_known(of[GAIN]),
+        lost=_known(of[LOST]),
+    )
+
+
+def _known(of: Effects) -> Known | None:
+    value, low, high = float(of.value), float(of.low), float(of.high)
+    return Known(value=value, low=low, high=high) if np.isfinite([value, low, high]).all() else None
+
+
+def _levels(fitted: Fitted, currency: str) -> list[Level]:
+    """Looser and tighter caps against the usual ones, which most customers live under."""
+    of = sorted(fitted.levels.levels, key=lambda one: one.factor)
+    usual = next((one for one in of if one.factor == 1.0), None)
+    found = []
+    for one in of:
+        level = Level(**{name: getattr(one, name) for name in ("factor", "customers", *_MEASURES)},
+                      verdict="usual" if one is usual else "too_few", sentence="")  # fmt: skip
+        if usual is not None and one is not usual:
+            more = {
+                f"more_{name}": difference(getattr(one, name), one.errors[k], getattr(usual, name), usual.errors[k])
+                for k, name in enumerate(_MEASURES)
+            }
+            level = level.model_copy(update=more)
+            level = level.model_copy(update={"verdict": words.verdict(level, 2 * (len(of) - 1))})
+        found.append(level.model_copy(update={"sentence": words.level(level, currency)}))
+    return found
+
+
+def _recommended(fitted: Fitted) -> dict[str, float]:
+    """Contacts a week that earn most, by channel, for a customer without other contacts."""
+    alone = np.zeros(1)
+    found = {}
+    for name in fitted.channels:
+        c = fitted.harm.pressure.channels.index(name)
+        found[name] = float(plan(fitted.harm, fitted.gain, c, float(fitted.costs[c]), alone).number[0])
+    return found
+
+
+def worth_of_one_more(learned: Learned, who: np.ndarray, pressure: np.ndarray, margin: float) -> np.ndarray:
+    """float64[n, C]: money that one more contact on each channel would earn now; -inf on channels nothing is known of.
+
+    `pressure` float64[n]: what customers `who` are under.
+    """
+    fitted = learned.fitted
+    channels = fitted.harm.pressure.channels
+    worth = np.full((len(who), len(channels)), -np.inf)
+    for name in fitted.channels:
+        c = channels.index(name)
+        which = np.full(len(who), c)
+        gain = margin * fitted.gain.at(which, pressure)
+        worth[:, c] = gain - fitted.harm.money(which, pressure) - float(fitted.costs[c])
+    return worth

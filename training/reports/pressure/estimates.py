@@ -1,0 +1,41 @@
+"""Intervals of the report: sums over customers, and shares of contacts that hang together by customer."""
+
+import numpy as np
+from scipy.stats import norm
+
+from training.reports.pressure.artefact import Known
+from training.reports.statistics import CONFIDENCE, FEWEST_EXPECTED, SMALLEST_ARM
+
+Z = float(norm.ppf(0.5 + CONFIDENCE / 2))
+
+
+def total(values: np.ndarray) -> Known:
+    """A sum over customers float64[n], and how far it would be off with others like them."""
+    value = float(values.sum())
+    half = Z * float(values.std(ddof=1)) * float(np.sqrt(len(values))) if len(values) > 1 else 0.0
+    return Known(value=value, low=value - half, high=value + half)
+
+
+def share(hit: np.ndarray, who: np.ndarray) -> Known | None:
+    """The share of rows bool[n] that were hit, of customers int[n]; None where there are too few to tell.
+
+    Wilson's interval (1927) at the number of independent rows that vary as much as these do, customers as wholes.
+    """
+    n, hits = len(hit), int(hit.sum())
+    if n < SMALLEST_ARM or min(hits, n - hits) < FEWEST_EXPECTED:
+        return None
+    p = hits / n
+    _, place = np.unique(who, return_inverse=True)
+    rest = np.bincount(place, hit - p)
+    clusters = len(rest)
+    variance = float((rest**2).sum()) / n**2 * clusters / max(clusters - 1, 1)
+    rows = n if variance <= 0 else min(n, p * (1 - p) / variance)
+    centre = (p + Z * Z / (2 * rows)) / (1 + Z * Z / rows)
+    half = Z * float(np.sqrt(p * (1 - p) / rows + Z * Z / (4 * rows**2))) / (1 + Z * Z / rows)
+    return Known(value=p, low=centre - half, high=centre + half)
+
+
+def difference(a: float, a_error: float, b: float, b_error: float) -> Known:
+    """a - b of two groups with nobody in common."""
+    half = Z * float(np.hypot(a_error, b_error))
+    return Known(value=a - b, low=a - b - half, high=a - b + half)

@@ -1,0 +1,207 @@
+"""What the report reads: contacts, ours and other tools', and customers' answers to them, by person and instant."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.clock import DAY
+from features.history import History
+from features.interactions import NOT_CONTACTS, OPTED_OUT
+from features.workspace import Workspace, WorkspaceError, read_yaml
+from serving.decisions.policy.contact_policy import ContactPolicy
+from training.fatigue.log import COMPLAINED
+from training.persons import Numbered
+from training.reports import daily
+from training.reports.daily import Partial, Rows
+from training.reports.database import connect
+
+_COLUMNS = ("day", "customer_id", "at", "channel", "decision_id", "action")
+_EMPTY = pa.schema(
+    [
+        ("day", pa.int32()),
+        ("customer_id", pa.string()),
+        ("at", pa.int64()),
+        ("channel", pa.string()),
+        ("decision_id", pa.string()),
+        ("action", pa.string()),
+        ("type", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Log:
+    """Contacts in order of person and time, [n] each: `who` (a number), `at` (microseconds), `channel` (a position in
+    `channels`), `own` (ours, or another tool's); `answered`: within so many days, if they have passed (-1: not yet).
+
+    `ids` (object) are the persons' by number, `active` (sorted numbers) those of the last active days. `begins` and
+    `until`: between which instants the log is known.
+    """
+
+    who: np.ndarray
+    at: np.ndarray
+    channel: np.ndarray
+    own: np.ndarray
+    answered: np.ndarray
+    channels: tuple[str, ...]
+    ids: np.ndarray
+    active: np.ndarray
+    opted_out: frozenset[tuple[int, str]]
+    begins: int
+    until: int
+
+    def within(self, days: int, back: int = 0) -> np.ndarray:
+        """bool[n]: contacts of `days`, `back` days before the end."""
+        end = self.until - back * DAY
+        return (self.at >= end - days * DAY) & (self.at < end)
+
+
+def policy_of(workspace: Workspace) -> ContactPolicy | None:
+    """What contact_policy.yaml states; None where there is none."""
+    return read_yaml(workspace.policy_file, ContactPolicy) if workspace.policy_file.is_file() else None
+
+
+def read(workspace: Workspace, answer_days: int) -> Log:
+    """Raises WorkspaceError where there are no interactions."""
+    settings, history, stated = workspace.settings, History(workspace), policy_of(workspace)
+    if not history.batches():
+        raise WorkspaceError(
+            f"{workspace.history}: there are no interactions to report on; `tactful ingest FILE` first"
+        )
+    no_contact = stated.not_contacts if stated is not None else list(NOT_CONTACTS)
+    made = daily.up_to_date(workspace, _contacts(no_contact))
+    sent = daily.up_to_date(workspace, SENT)
+    answers = daily.up_to_date(workspace, _answers(settings.propensity.responses))
+    begins, until, alive = _active(history, workspace)
+    table = _once(_whole(made), _whole(sent))
+    answers = _whole(answers)
+    known = [one["customer_id"] for one in (table, answers, alive)]
+    persons = Numbered.of(known, history.links(), settings)
+    channels = tuple(dict.fromkeys([*settings.channels, *pc.unique(table["channel"]).to_pylist()]))
+    who, at = persons.number(table["customer_id"]), table["at"].to_numpy()
+    order = np.lexsort((at, who))
+    answered = _answered(table, answers, at, answer_days, until)
+    codes = pc.index_in(table["channel"], pa.array(channels, pa.string())).to_numpy()
+    said = answers.filter(pc.equal(answers["type"], OPTED_OUT))
+    opted = zip(persons.number(said["customer_id"]).tolist(), said["channel"].to_pylist(), strict=True)
+    return Log(
+        who[order],
+        at[order],
+        codes[order].astype(np.int64),
+        table["own"].to_numpy(zero_copy_only=False)[order],
+        answered[order],
+        channels,
+        persons.ids,
+        np.unique(persons.number(alive["customer_id"])),
+        frozenset(opted),
+        begins,
+        until,
+    )
+
+
+def _contacts(no_contact: Sequence[str]) -> Partial:
+    """Outbound interactions that are contacts."""
+
+    def compute(rows: Rows) -> pa.Table:
+        return rows.sql(
+            """SELECT day, customer_id, epoch_us(occurred_at) AS at, channel, decision_id, action FROM log
+                WHERE direction = 'outbound' AND NOT list_contains($no, type)""",
+            no=list(no_contact),
+        )
+
+    return Partial("contacts", "1 " + " ".join(sorted(no_contact)), "interactions", compute)
+
+
+#: What our own log of contacts says was sent.
+SENT = Partial(
+    "sent",
+    "1",
+    "contacts",
+    lambda rows: rows.sql(
+        """SELECT day, customer_id, epoch_us(changed_at) AS at, channel, decision_id, action FROM log
+           WHERE status = 'sent'"""
+    ),
+)
+
+
+def _answers(responses: Sequence[str]) -> Partial:
+    wanted = sorted({*responses, OPTED_OUT, COMPLAINED})
+
+    def compute(rows: Rows) -> pa.Table:
+        return rows.sql(
+            """SELECT day, customer_id, epoch_us(occurred_at) AS at, channel, decision_id, action, type FROM log
+               WHERE list_contains($wanted, type)""",
+            wanted=wanted,
+        )
+
+    return Partial("answers", "1 " + " ".join(wanted), "interactions", compute)
+
+
+def _whole(table: pa.Table) -> pa.Table:
+    """With all columns, also where the log is empty."""
+    return table if table.num_columns else _EMPTY.empty_table()
+
+
+def _once(made: pa.Table, sent: pa.Table) -> pa.Table:
+    """Contacts of both logs, each one once, and whether they were ours."""
+    own = pc.is_valid(made["decision_id"])
+    seen = pc.is_in(made["decision_id"], sent["decision_id"].combine_chunks().drop_null())
+    made = made.append_column("own", own).filter(pc.invert(pc.and_(own, seen)))
+    sent = sent.append_column("own", pa.array(np.ones(len(sent), bool)))
+    return pa.concat_tables([one.select([*_COLUMNS, "own"]) for one in (made, sent)], promote_options="permissive")
+
+
+def _answered(table: pa.Table, answers: pa.Table, at: np.ndarray, days: int, until: int) -> np.ndarray:
+    """int8[n]: whether a customer answered each contact within so many days; -1 where these are not over.
+
+    An answer belongs to the contact of its decision; without one, to those of the same customer and action.
+    """
+    wanted = answers.filter(pc.invert(pc.is_in(answers["type"], pa.array([OPTED_OUT, COMPLAINED]))))
+    made = table.append_column("row", pa.array(np.arange(len(table))))
+    with connect() as database:
+        database.register("made", made)
+        database.register("answers", wanted)
+        found = database.sql(
+            f"""SELECT row FROM made JOIN answers USING (decision_id)
+                WHERE answers.at >= made.at AND answers.at < made.at + {days * DAY}
+                UNION
+                SELECT row FROM made JOIN answers ON made.customer_id = answers.customer_id
+                    AND made.action = answers.action AND answers.decision_id IS NULL
+                WHERE answers.at >= made.at AND answers.at < made.at + {days * DAY}"""
+        ).to_arrow_table()
+    answered = np.zeros(len(table), np.int8)
+    answered[found["row"].to_numpy()] = 1
+    answered[at > until - days * DAY] = -1
+    return answered
+
+
+def _active(history: History, workspace: Workspace) -> tuple[int, int, pa.Table]:
+    """When the log begins and ends, and who did anything in the last active days."""
+    batches = history.batches()
+    first, last = min(batch.first_day for batch in batches), max(batch.last_day for batch in batches)
+    with connect() as database:
+        files = history.logs["interactions"].days()
+        days = sorted(files)
+        newest = [str(path) for path in files[days[-1]]]
+        asked = {"files": newest}
+        end = database.execute("SELECT epoch_us(max(occurred_at)) FROM read_parquet($files)", asked).fetchall()[0][0]
+        until = min(workspace.clock().now(), int(end) + 1)
+        since = until // DAY - workspace.settings.churn.active_days
+        recent = [str(path) for day in days if day >= since for path in files[day]]
+        if not recent:
+            raise WorkspaceError(
+                f"{workspace.history}: the log ({first} to {last}) lies ahead of the workspace's clock"
+            )
+        alive = database.sql(
+            "SELECT DISTINCT customer_id FROM read_parquet($files)", params={"files": recent}
+        ).to_arrow_table()
+    return days[0] * DAY, until, alive
+
+
+def by_channel(log: Log, rows: np.ndarray) -> Mapping[str, int]:
+    """Of the contacts marked, by channel; those without any are left out."""
+    counts = np.bincount(log.channel[rows], minlength=len(log.channels))
+    return {name: int(n) for name, n in zip(log.channels, counts, strict=True) if n}
