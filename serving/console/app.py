@@ -18,7 +18,7 @@ from serving.console.look import Look
 from serving.console.routes import Place
 from serving.console.session import Signed
 from serving.console.throttle import Throttle
-from serving.console.views import Ask
+from serving.console.views import Ask, View
 from serving.console.writing import HEADERS, Writing
 from serving.problems import Problem
 
@@ -110,9 +110,22 @@ class Console:
         assert view.artefact is not None
         try:
             artefact = self._artefacts.read(engine.workspace.reports, view.artefact, view.schema)
+            page = _made(view, artefact, ask)
         except Unusable as unusable:
             return writing.page(answers.unusable(view.title, unusable), 404 if place.table else 200)
-        return _written(writing, place, view.page(artefact, ask))
+        return _written(writing, place, page)
+
+
+def _made(view: View, artefact: Mapping[str, Any], ask: Ask) -> Page:
+    """The page over an artefact. Raises Unusable where it lacks what the page reads."""
+    try:
+        page: Page = view.page(artefact, ask)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        log.error("/%s cannot be made from its artefact", view.path, exc_info=error)
+        assert view.artefact is not None
+        why = "It lacks figures that this page reads; the service's log says which."
+        raise Unusable(view.artefact, "The report cannot be shown", why) from None
+    return page
 
 
 def _written(writing: Writing, place: Place, page: Page) -> Response:

@@ -1,0 +1,363 @@
+"""What the console answers over HTTP: pages, tables, files, and designed pages for whatever is not there or fails."""
+
+import asyncio
+import csv
+import gzip
+import io
+import json
+import logging
+import sys
+import threading
+import time
+from types import ModuleType
+
+import market
+import pytest
+from mounted import KEY, mounted
+from starlette.testclient import TestClient
+
+from serving import metrics
+from serving.auth import hashed, new_key
+from serving.console import aside, assets, routes
+from serving.console.artefacts import Artefacts, Unusable
+from serving.console.aside import Aside
+from serving.console.blocks import Column, Page, Section, Table, href
+from serving.console.views import VIEWS, View
+from serving.engine import Engine
+from serving.problems import Problem
+from serving.store.protocol import Key
+
+MARKETER = new_key()
+EVIL = '"><script>alert(1)</script>'
+HEADERS = {"X-API-Key": KEY}
+
+
+def figures(artefact, ask):
+    """A page over an artefact."""
+    rows = [(name, share) for name, share in artefact["rows"] if ask.query.get("only", name) == name]
+    table = Table("by-name", "By name", [Column("Name"), Column("Share", "percent")], rows)
+    return Page(
+        "Figures",
+        f"There are {len(rows):,} figures.",
+        [Section("all", "All", [table])],
+        known_until="2026-05-04T12:00:00Z",
+    )
+
+
+async def person(look, ask):
+    """A live page."""
+    name = ask.path["name"]
+    await look.looked(name)
+    if name == "away":
+        raise Problem("not-ready", "the store is not available")
+    if name == "broken":
+        raise RuntimeError("oops")
+    return Page(f"Person {name}", "One sentence.", [Table("parts", "Parts", [Column("Part")], [(name,)])])
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """Without models."""
+    found = Engine.open(market.found(tmp_path_factory.mktemp("console-http") / "shop"))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def views(monkeypatch):
+    """Two pages of the test's own in place of the real ones."""
+    for name, page in (("figures_for_test", figures), ("person_for_test", person)):
+        module = ModuleType(name)
+        module.page = page
+        monkeypatch.setitem(sys.modules, f"serving.console.views.{name}", module)
+    pages = (
+        View("", "Figures", "figures_for_test", artefact="figures"),
+        View("persons/{name}", "Person", "person_for_test", menu=False, scope="customers"),
+    )
+    monkeypatch.setattr(routes, "VIEWS", pages)
+
+
+@pytest.fixture
+def app(engine):
+    return mounted(engine, (Key("marketing", hashed(MARKETER), "marketer", 0),))
+
+
+@pytest.fixture
+def client(views, app):
+    return TestClient(app, headers=HEADERS, raise_server_exceptions=False, follow_redirects=False)
+
+
+@pytest.fixture
+def artefact(engine):
+    """A function that writes the artefact of the test's page; gone afterwards."""
+    folder = engine.workspace.reports
+    folder.mkdir(exist_ok=True)
+
+    def write(content):
+        text = content if isinstance(content, str) else json.dumps({"kind": "figures", "schema_version": 1} | content)
+        (folder / "figures.json").write_text(text)
+
+    write({"rows": [["a", 0.25], [EVIL, 0.5], ["=1+1", None]]})
+    yield write
+    (folder / "figures.json").unlink(missing_ok=True)
+
+
+def test_a_page_is_shown_with_headers_that_keep_it_safe(client, artefact):
+    answer = client.get("/console/")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "There are 3 figures." in answer.text
+    assert EVIL not in answer.text
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["referrer-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/console/sign-in", 303),
+        ("GET", "/console/nothing", 404),
+        ("GET", "/console/persons", 404),
+        ("GET", "/console/persons/", 308),
+        ("GET", "/console/persons/a/b", 404),
+        ("GET", "/console/none.csv", 404),
+        ("GET", "/console/" + "x" * 2_000, 404),
+        ("GET", "/console/?" + "x" * 5_000, 400),
+        ("POST", "/console/", 405),
+        ("PUT", "/console/sign-in", 405),
+        ("DELETE", "/console/persons/C1", 405),
+        ("GET", "/console/sign-out", 405),
+        ("POST", "/console/assets/console.css", 405),
+        ("GET", "/console/assets/nothing.js", 404),
+        ("GET", "/console/assets/../app.py", 404),
+        ("GET", "/console/persons/away", 503),
+        ("GET", "/console/persons/broken", 500),
+    ],
+)
+def test_every_answer_is_a_page_of_its_own_with_the_same_headers(client, artefact, method, path, status):
+    answer = client.request(method, path)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert answer.headers["cache-control"] == "no-store"
+    if status >= 400 and "assets/" not in path:
+        assert "<h1>" in answer.text
+        assert "oops" not in answer.text
+    head = client.request("HEAD", path) if method == "GET" else answer
+    assert head.status_code == status
+
+
+def test_until_the_store_is_open_it_says_so(views):
+    client = TestClient(mounted(None), headers={})
+    answer = client.get("/console/")
+    assert answer.status_code == 503
+    assert "Not ready yet" in answer.text
+    assert answer.headers["retry-after"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "Nobody has made this report"),
+        ("{", "damaged"),
+        ("[]", "damaged"),
+        ("", "damaged"),
+        ({"kind": "uplift"}, "damaged"),
+        ({"schema_version": 2}, "another version of Tactful (schema 2, this page reads 1)"),
+        ({"schema_version": EVIL}, "another version"),
+    ],
+)
+def test_an_artefact_that_cannot_be_shown_is_told_with_what_to_do(client, artefact, engine, content, said):
+    if content is None:
+        (engine.workspace.reports / "figures.json").unlink()
+    else:
+        artefact(content)
+    answer = client.get("/console/")
+    assert answer.status_code == 200
+    assert said in answer.text
+    assert "tactful report figures" in answer.text
+    assert "<script>alert" not in answer.text
+    assert client.get("/console/by-name.csv").status_code == 404
+
+
+def test_an_artefact_without_its_figures_is_told_as_damaged(client, artefact, caplog):
+    artefact({"other": 1})
+    answer = client.get("/console/")
+    assert answer.status_code == 200
+    assert "tactful report figures" in answer.text
+    assert "KeyError" not in answer.text
+
+
+def test_an_artefact_is_read_again_only_when_it_changed(tmp_path):
+    found = Artefacts()
+    path = tmp_path / "figures.json"
+    path.write_text('{"kind": "figures", "schema_version": 1, "n": 1}')
+    first = found.read(tmp_path, "figures", 1)
+    assert found.read(tmp_path, "figures", 1) is first
+    newer = tmp_path / "newer"
+    newer.write_text('{"kind": "figures", "schema_version": 1, "n": 2}')
+    newer.replace(path)
+    assert found.read(tmp_path, "figures", 1)["n"] == 2
+    path.write_text("{")
+    with pytest.raises(Unusable, match="figures"):
+        found.read(tmp_path, "figures", 1)
+
+
+def test_every_table_is_there_as_csv_as_it_was_asked(client, artefact):
+    answer = client.get("/console/by-name.csv", params={"only": "a"})
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="by-name.csv"'
+    assert list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff")))) == [["Name", "Share"], ["a", "0.25"]]
+    whole = client.get("/console/by-name.csv").text
+    assert "'=1+1" in whole, "no spreadsheet runs it"
+    page = client.get("/console/", params={"only": "a"}).text
+    assert 'href="/console/by-name.csv?only=a"' in page
+
+
+def test_what_stands_in_a_path_may_be_anything(client, engine):
+    for name in ("a b", "a/b", "a%2Fb", "ü", "x.csv", EVIL, "?", "#", "a\\b"):
+        quoted = "/console" + href("persons", name)
+        if name == "x.csv":
+            quoted = quoted.replace(".csv", "%2Ecsv")
+        answer = client.get(quoted)
+        assert answer.status_code == 200, name
+        assert "<script>alert" not in answer.text
+        rows = client.get(quoted + "/parts.csv").text.removeprefix("\ufeff").splitlines()
+        assert next(csv.reader(rows[1:])) == [name]
+
+
+def test_files_are_kept_by_browsers_and_packed(client):
+    page = client.get("/console/").text
+    for plain in ("console.css", "theme.js"):
+        name = assets.asset(plain).name
+        assert f"/console/assets/{name}" in page
+        answer = client.get(f"/console/assets/{name}")
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["content-encoding"] == "gzip"
+        assert answer.content == assets.asset(plain).body
+        plainly = client.get(f"/console/assets/{name}", headers={"Accept-Encoding": "identity"})
+        assert plainly.content == assets.asset(plain).body
+        assert "content-encoding" not in plainly.headers
+    signed_out = client.get(f"/console/assets/{name}", headers={"X-API-Key": ""})
+    assert signed_out.status_code == 200, "the sign-in form needs them"
+
+
+def test_a_long_page_is_packed_where_the_browser_takes_it(client, artefact):
+    artefact({"rows": [[f"name {k}", k / 1_000] for k in range(1_000)]})
+    with client.stream("GET", "/console/", headers={"Accept-Encoding": "gzip"}) as answer:
+        raw = b"".join(answer.iter_raw())
+    plain = client.get("/console/", headers={"Accept-Encoding": "identity"})
+    assert len(raw) < len(plain.content) / 4
+    assert gzip.decompress(raw) == plain.content
+
+
+def test_figures_are_written_as_the_reader_writes_them_and_it_is_remembered(client, artefact):
+    artefact({"rows": [[f"name {k}", 0.1255] for k in range(1_234)]})
+    assert "There are 1,234 figures." in client.get("/console/").text
+    assert "There are 1.234 figures." in client.get("/console/", headers={"Accept-Language": "de-DE,en;q=0.5"}).text
+    assert "There are 1.234 figures." in client.get("/console/", params={"locale": "de"}).text
+    assert "There are 1.234 figures." in client.get("/console/").text, "by a cookie"
+    assert client.get("/console/", params={"locale": "../../etc"}).status_code == 200
+    there = client.get("/console/", params={"zone": "Europe/Berlin", "locale": "de"}).text
+    assert "14:00" in there, "an instant of noon, UTC"
+    assert "12:00" in client.get("/console/", params={"zone": "nowhere", "locale": "de"}).text
+
+
+def test_a_look_at_a_customer_is_kept_and_logged_without_their_id(client, engine, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("tactful"), "propagate", True)
+    caplog.set_level(logging.INFO)
+    client.get("/console/persons/Ms-Confidential")
+    looks = engine.store.export_customer(["Ms-Confidential"])["looks"]
+    assert [look["who"] for look in looks] == ["test"]
+    told = [record for record in caplog.records if record.name == "tactful.looks"]
+    assert len(told) == 1
+    assert "'test' looked at customer" in told[0].getMessage()
+    client.get("/console/persons/Ms-Confidential/nothing.csv")
+    client.get("/console/persons/Ms-Confidential", headers={"X-API-Key": "wrong"})
+    client.get("/console/persons/Ms-Confidential/x/y")
+    assert not [
+        record for record in caplog.records if "Ms-Confidential" in record.getMessage() and record.name != "httpx"
+    ]
+
+
+def test_metrics_know_addresses_by_their_template(views, client, artefact):
+    before = metrics._registry.get_sample_value
+    asked = {"method": "GET", "route": "/console/persons/{name}", "status": "200"}
+    seen = before("tactful_requests_total", asked) or 0
+    for k in range(50):
+        client.get(f"/console/persons/C{k}")
+        client.get(f"/console/C{k}")
+        client.get(f"/console/assets/C{k}.js")
+    assert before("tactful_requests_total", asked) == seen + 50
+    routes_counted = {
+        sample.labels["route"]
+        for metric in metrics.REQUESTS.collect()
+        for sample in metric.samples
+        if "route" in sample.labels
+    }
+    assert not [route for route in routes_counted if "C4" in route]
+
+
+def test_pages_are_bounded_and_a_slow_one_is_given_up():
+    async def played():
+        pages = Aside(threads=1, most=2, patience=0.05)
+        gate = threading.Event()
+        waiting = [asyncio.ensure_future(pages.run(gate.wait, 5)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Problem, match="overloaded") as refused:
+            await pages.run(gate.wait)
+        assert refused.value.headers["Retry-After"] == "2"
+        for late in waiting:
+            with pytest.raises(Problem, match="timeout"):
+                await late
+        gate.set()
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            try:
+                return await pages.run(lambda: "made")
+            except Problem:
+                await asyncio.sleep(0.01)
+        return None
+
+    assert asyncio.run(played()) == "made", "and its place is free again"
+
+
+def test_pages_take_no_decisions_place_nor_the_other_way_round(client, app, artefact, monkeypatch):
+    """A flood of pages fills their own bound; the API's is empty meanwhile."""
+    gate, begun = threading.Event(), threading.Semaphore(0)
+
+    def slow(artefact, ask):
+        begun.release()
+        gate.wait(10)
+        return figures(artefact, ask)
+
+    monkeypatch.setattr(sys.modules["serving.console.views.figures_for_test"], "page", slow)
+    with TestClient(app, headers=HEADERS) as shared:
+        flood = [threading.Thread(target=shared.get, args=("/console/",)) for _ in range(aside.MOST)]
+        for each in flood:
+            each.start()
+        for _ in range(aside.THREADS):
+            assert begun.acquire(timeout=10)
+        deadline = time.monotonic() + 10
+        while (refused := shared.get("/console/persons/C1")).status_code != 429 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert refused.status_code == 429
+        assert "Too much at once" in refused.text
+        assert shared.get("/v1/outbox").status_code == 200
+        gate.set()
+        for each in flood:
+            each.join()
+
+
+def test_every_page_has_an_address_of_its_own():
+    for view in VIEWS:
+        path = view.path.replace("{", "").replace("}", "")
+        place = routes.find(path)
+        assert place is not None
+        assert place.view == view
+        assert routes.find(f"{path}/by-action.csv" if path else "by-action.csv").table == "by-action"
+        assert place.template in routes.templates()
