@@ -88,42 +88,48 @@ def flow(lo: Any, hi: Any, layer: Any, ending: Any, who: Any, code: Any, place: 
 
 @compiled
 def moves(
-    first: Any, at: Any, code: Any, reached: Any, over: Any, chosen: Any, place: Any, visits: Any, pairs: Any,
-    times: Any, back: Any, loops: Any,
+    first: Any, at: Any, code: Any, reached: Any, over: Any, chosen: Any, own: Any, place: Any, visits: Any,
+    pairs: Any, times: Any, back: Any, loops: Any,
 ) -> None:  # fmt: skip
-    """Where journeys move on and where they stop.
+    """Where customers move on and where they stop.
 
-    visits[place]: times the step was taken; moved on; the goal itself; journey went quiet there; still open there.
-    pairs[from, to], times[from, bucket]: moves and how long they took, from the one step's begin to the next's.
+    visits[place]: times the step was taken; the customer moved on (did something later on the journey); it was the goal
+    itself; the journey went quiet without them doing more; it is still open so. times[place, bucket]: from the step's
+    begin to that of the next thing that they did. pairs[from, to]: what came next, our contacts too.
     back[place]: journeys that come back to a step, its last to any. loops[from, over]: went there and back again.
     """
     seen, returned = np.full(place.shape[0], -1, np.int64), np.full(place.shape[0], -1, np.int64)
     for j in range(reached.shape[0]):
         if not chosen[j]:
             continue
-        end, turned = first[j + 1], False
-        for s in range(first[j], end):
+        begin, end, turned = first[j], first[j + 1], False
+        next_own = np.int64(-1)
+        for s in range(end - 1, begin - 1, -1):
             k = code[s]
             a = place[k]
             visits[a, 0] += 1
+            if reached[j] and s == end - 1:
+                visits[a, 2] += 1
+            elif next_own >= 0 or reached[j]:
+                visits[a, 1] += 1
+                if next_own >= 0:
+                    times[a, bucket(at[next_own] - at[s])] += 1
+            elif over[j]:
+                visits[a, 3] += 1
+            else:
+                visits[a, 4] += 1
+            if own[k]:
+                next_own = s
+            if s + 1 < end:
+                b = place[code[s + 1]]
+                pairs[a, b] += 1
+                if s + 2 < end and code[s + 2] == k:
+                    loops[a, b] += 1
             if seen[k] == j and returned[k] != j:
                 returned[k] = j
                 back[a] += 1
                 turned = True
             seen[k] = j
-            if s + 1 < end:
-                b = place[code[s + 1]]
-                visits[a, 1] += 1
-                pairs[a, b] += 1
-                times[a, bucket(at[s + 1] - at[s])] += 1
-                if s + 2 < end and code[s + 2] == k:
-                    loops[a, b] += 1
-            elif reached[j]:
-                visits[a, 2] += 1
-            elif over[j]:
-                visits[a, 3] += 1
-            else:
-                visits[a, 4] += 1
         back[back.shape[0] - 1] += turned
 
 

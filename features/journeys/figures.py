@@ -83,7 +83,11 @@ class StepCount(Section):
 
 
 class Stall(Section):
-    """What came after a step: moved on, was the goal, went quiet, or is open. `stuck` is quiet / (moved + quiet)."""
+    """What customers did after a step: `moved` on by doing something later on the journey, or did nothing more.
+
+    Then it was the goal itself, or the journey went quiet, or is open. `stuck` is quiet / (moved + quiet). Seconds are
+    from the step to the next thing that they did themselves.
+    """
 
     step: str
     key: str

@@ -24,8 +24,8 @@ def headline(found: Figures, goal: str) -> str:
         return f"{said}."
     quiet = whole.over - whole.reached
     return (
-        f"{said}; {percent(worst.quiet, quiet)} of the others stop after {worst.step}, "
-        "more than after anything else that customers do."
+        f"{said}; on {percent(worst.quiet, quiet)} of {'the others' if whole.reached else 'them'} the last thing that "
+        f"customers do is {worst.step}."
     )
 
 

@@ -203,9 +203,9 @@ class _Counting:
         n = shown.other + 1
         visits, back, pairs = np.zeros((n, 5), np.int64), np.zeros(n + 1, np.int64), np.zeros((n, n), np.int64)
         times, loops = np.zeros((n, counts.BUCKETS), np.int64), np.zeros((n, n), np.int64)
-        counts.moves(t.first, t.at, t.code, t.reached, self.over, self.chosen, shown.place, visits, pairs, times, back,
-                     loops)  # fmt: skip
         own = self.layout.own()
+        counts.moves(t.first, t.at, t.code, t.reached, self.over, self.chosen, own, shown.place, visits, pairs, times,
+                     back, loops)  # fmt: skip
         stalls = [
             Stall(
                 step=shown.names[i],

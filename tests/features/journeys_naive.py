@@ -118,14 +118,15 @@ def counts(found: list[dict], pause_days: int, known_until: int, zone_of: dict[s
         for i, step in enumerate(journey["steps"]):
             of_customers[keys[i]].add(journey["customer"])
             visits[keys[i]]["visits"] += 1
-            if i + 1 < len(keys):
-                visits[keys[i]]["moved"] += 1
+            own_later = [later for later in journey["steps"][i + 1 :] if later["key"][2] == "inbound"]
+            last = i + 1 == len(keys)
+            visits[keys[i]]["moved" if own_later or (end == "goal" and not last) else end] += 1
+            if own_later:
+                times[keys[i]].append((own_later[0]["at"] - step["at"]) / 1e6)
+            if not last:
                 pairs[keys[i], keys[i + 1]] += 1
-                times[keys[i]].append((journey["steps"][i + 1]["at"] - step["at"]) / 1e6)
-                if i + 2 < len(keys) and keys[i + 2] == keys[i]:
-                    loops[keys[i], keys[i + 1]] += 1
-            else:
-                visits[keys[i]][end] += 1
+            if i + 2 < len(keys) and keys[i + 2] == keys[i]:
+                loops[keys[i], keys[i + 1]] += 1
             if step["key"][2] == "inbound":
                 when = datetime.fromtimestamp(step["at"] // 1_000_000, UTC)
                 utc[when.weekday(), when.hour] += 1

@@ -283,7 +283,7 @@ def test_sentences_say_what_the_figures_say(shop):
     figures = summary.figures(kept(shop, table(events)))
     assert sentences.headline(figures, "purchase") == (
         "75% of 60 journeys that ended reached a purchase, half of them within 2 days; "
-        "100% of the others stop after page view, web, more than after anything else that customers do."
+        "on 100% of the others the last thing that customers do is page view, web."
     )
     assert sentences.next_week(figures) is None  # 15 journeys are too few to act upon
 
@@ -293,7 +293,7 @@ def test_sentences_when_nothing_worked_or_little_is_known(shop, tmp_path):
     figures = summary.figures(kept(shop, table(events)))
     assert sentences.headline(figures, "purchase") == (
         "None of 60 journeys that ended reached a purchase; "
-        "100% of the others stop after page view, web, more than after anything else that customers do."
+        "on 100% of them the last thing that customers do is page view, web."
     )
     assert sentences.next_week(figures) == (
         "Give customers a next step after page view, web: 60 journeys stopped there, "
