@@ -10,6 +10,7 @@ from pydantic import Field
 
 from features.workspace import Section
 from training.reports.effects import Found, Ghosts, Return
+from training.reports.keep import Artefact
 from training.reports.statistics import Effect, Sample, Verdict
 from training.reports.uplift_targeting.artefact import Targeting
 
@@ -132,17 +133,12 @@ class Arms(Section):
     headline: str
 
 
-class UpliftReport(Section):
+class UpliftReport(Artefact):
     """The whole report, sentences included, so that every renderer says the same."""
 
     schema_version: Literal[2] = 2
     kind: Literal["uplift"] = "uplift"
-    title: str
-    source: str
-    created_at: str
-    known_until: str | None = None
     population: str
-    headline: str
     alarm: bool = False
     assignment: Assignment | None = None
     outcomes: list[Outcome] = Field(default_factory=list)

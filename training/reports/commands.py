@@ -29,6 +29,7 @@ WHAT = {
     "conformance": "Journeys as written in journeys.yaml: who goes as written, and who leaves the way where.",
     "touchpoints": "Touchpoints: which ones matter most, how well they do, and what to improve first.",
     "pressure": "Contact pressure: how often whom, what the guard held back, and what that cost and saved.",
+    "actions": "Actions: how often each was made and withheld, answered, and minded.",
     "models": "Models in use: champion, challenger, calibration, drift.",
     "overview": "This month against the holdout, and what to change next; reads what the other reports found.",
 }
@@ -62,7 +63,8 @@ def uplift(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Compare contacted customers with held-out ones on the goal, or the groups of any randomised campaign table."""
-    from training.reports import campaign, holdout, html
+    from training.reports import campaign, html
+    from training.reports.uplift import job
 
     if out_file is None:
         raise WorkspaceError("--out is missing; name an .html file, the figures are written beside it as .json")
@@ -77,7 +79,7 @@ def uplift(
             found = campaign.report(data, treatment, outcome, control, shares, smallest_lift)
     else:
         with err.status("comparing contacted and held-out customers"):
-            found = holdout.report(locate(workspace), days, smallest_lift)
+            found = job.report(locate(workspace), days, smallest_lift)
     figures = out_file.with_suffix(".json")
     try:
         found.write(figures)

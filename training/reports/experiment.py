@@ -96,7 +96,10 @@ def outcome(
     intervals and verdicts that hold however often one looks.
     """
     arms = sorted(name for name in samples if name != control)
-    pairs = {name: _alike(samples[control], samples[name], known and (known[control], known[name])) for name in arms}
+    pairs = {
+        name: _alike(samples[control], samples[name], None if known is None else (known[control], known[name]))
+        for name in arms
+    }
     reasons = {name: statistics.too_few(*pairs[name], words.kind == "rate") for name in arms}
     effects = {name: _effect(*pairs[name], ongoing) for name in arms if reasons[name] is None}
     adjusted = dict(zip(effects, statistics.holm([_p(effect) for effect in effects.values()]), strict=True))

@@ -11,6 +11,9 @@ Make = Callable[[Workspace], keep.Report]
 #: Kind -> the module and function that make it, imported only when asked for; in the order in which `all` makes them:
 #: the overview comes last, for it reads what the others found.
 JOBS: dict[str, str] = {
+    "models": "training.reports.models.job:report",
+    "actions": "training.reports.actions.job:report",
+    "uplift": "training.reports.uplift.job:make",
     "journeys": "training.reports.journeys:report",
     "conformance": "training.reports.conformance.job:report",
     "pressure": "training.reports.pressure.job:report",

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from features import clock, decision_log
+from features import clock
 from features.clock import DAY
 from features.decision_log import DECISIONS
 from features.history import History, conform
@@ -17,8 +17,9 @@ from serving.decisions.decide import decide
 from serving.decisions.decision import Request, Scores
 from serving.store.sqlite import SqliteStore
 from serving.sync import sync
-from training.reports import holdout
 from training.reports.commands import app
+from training.reports.uplift import holdout, job
+from training.reports.uplift.log import Log
 
 START = clock.parse_instant("2024-01-01")
 SALT, SHARE = "tactful", 0.05
@@ -101,7 +102,7 @@ def naive(decisions, interactions, arm):
 
 def test_a_known_effect_is_recovered_as_assigned(workspace):
     logs = simulate(workspace, 12_000, lift=0.10, seed=2)
-    found = holdout.report(workspace)
+    found = job.report(workspace)
     rate, money = found.outcomes
     assert not found.alarm
     held = {arm.name: arm.customers for arm in found.assignment.arms}
@@ -119,7 +120,7 @@ def test_a_known_effect_is_recovered_as_assigned(workspace):
 
 def test_nothing_worked_is_said(workspace):
     simulate(workspace, 2_000, lift=0.0)
-    found = holdout.report(workspace)
+    found = job.report(workspace)
     assert found.outcomes[0].comparisons[0].verdict == "undecided"
     assert "No effect of Contacts on purchase within 28 days is shown" in found.headline
     assert found.outcomes[0].plans[0].needed_customers > 2_000
@@ -137,9 +138,15 @@ def test_customers_enter_at_the_first_decision_in_which_a_contact_was_possible(w
             decision("once", 2),
         ],
     )
-    entered = holdout.entries(decision_log.read(History(workspace)), ["app_tour"])
-    assert entered.customers == ["late", "once"]
-    assert list(entered.at) == [START + 7 * DAY, START + 2 * DAY]
+    log_interactions(workspace, [("once", 1, "purchase", 5.0)])
+    assert entered_at(workspace) == {"late": START + 7 * DAY, "once": START + 2 * DAY}
+
+
+def entered_at(workspace):
+    """Customer -> when they entered the comparison."""
+    log = Log.read(workspace)
+    entered = holdout.entries(log)
+    return dict(zip(log.persons.ids[entered.person], entered.at.tolist(), strict=True))
 
 
 def test_decisions_synced_from_the_live_store_are_understood(workspace):
@@ -155,32 +162,33 @@ def test_decisions_synced_from_the_live_store_are_understood(workspace):
         decided[f"c{i}"] = made.arm
     sync(workspace, store)
     store.close()
-    entered = holdout.entries(decision_log.read(History(workspace)), ["app_tour"])
-    assert dict(zip(entered.customers, entered.held_out, strict=True)) == {
+    log_interactions(workspace, [("x", 60, "purchase", 5.0)])
+    log = Log.read(workspace)
+    entered = holdout.entries(log)
+    assert dict(zip(log.persons.ids[entered.person], entered.held_out, strict=True)) == {
         customer: arm == "holdout" for customer, arm in decided.items()
     }
     assert set(decided.values()) == {"holdout", "treated"}
     assert sorted(entered.at) == [START + i for i in range(60)]
-    log_interactions(workspace, [("x", 60, "purchase", 5.0)])
-    assert holdout.report(workspace).population.startswith("60 customers")
+    assert job.report(workspace).population.startswith("60 customers")
 
 
 def test_too_early_is_said_with_the_day_it_ends(workspace):
     log_decisions(workspace, [decision(f"c{i}", 2) for i in range(100)])
     log_interactions(workspace, [("c1", 1, "purchase", 5.0), ("c2", 10, "purchase", 5.0)])
-    found = holdout.report(workspace)
+    found = job.report(workspace)
     assert found.outcomes == []
     assert found.headline.startswith("Too early to tell: 100 customers are in the comparison")
     assert "the first 28 days end on 2024-01-31" in found.headline
     assert any(note.startswith("100 customers entered less than 28 days ago") for note in found.notes)
-    assert holdout.report(workspace, days=5).outcomes  # a shorter outcome is complete
+    assert job.report(workspace, days=5).outcomes  # a shorter outcome is complete
 
 
 def test_no_decisions_yet_is_an_answer_and_no_interactions_an_error(workspace):
     with pytest.raises(WorkspaceError, match="there are no interactions to report on"):
-        holdout.report(workspace)
+        job.report(workspace)
     log_interactions(workspace, [("c1", 1, "purchase", 5.0)])
-    found = holdout.report(workspace)
+    found = job.report(workspace)
     assert found.headline.startswith("Nothing to compare yet")
     assert (found.outcomes, found.assignment) == ([], None)
 
@@ -190,7 +198,7 @@ def test_a_holdout_that_lost_customers_turns_the_report_red(workspace):
     rows = [decision(f"c{i}", 1) for i in range(8_000)]
     log_decisions(workspace, [row for i, row in enumerate(rows) if row["arm"] == "treated" or i % 2])
     log_interactions(workspace, [("c1", 60, "purchase", 5.0)])
-    found = holdout.report(workspace)
+    found = job.report(workspace)
     assert found.alarm
     assert found.headline.startswith("Do not rely on this report yet")
 
@@ -201,7 +209,7 @@ def test_without_a_holdout_the_total_cannot_be_known(workspace):
     workspace.policy_file.write_text(text.replace("share: 0.05", "share: 0.0"))
     log_decisions(workspace, [decision(f"c{i}", 1, share=0.0) for i in range(100)])
     log_interactions(workspace, [("c1", 60, "purchase", 5.0)])
-    assert holdout.report(workspace).headline.startswith("The total effect cannot be known")
+    assert job.report(workspace).headline.startswith("The total effect cannot be known")
 
 
 def test_sensitive_topics_and_other_types_never_count(workspace):
@@ -209,7 +217,7 @@ def test_sensitive_topics_and_other_types_never_count(workspace):
     rows = [(f"c{i}", 2, "purchase", 5.0, {"topic": "health"}) for i in range(40)]
     rows += [(f"c{i}", 2, "page_view", 5.0) for i in range(40)]
     log_interactions(workspace, [*rows, ("x", 60, "page_view", None)])
-    found = holdout.report(workspace)
+    found = job.report(workspace)
     assert found.outcomes[0].control.mean == 0.0
     assert found.outcomes[0].comparisons[0].sample.mean == 0.0
     assert found.outcomes[0].comparisons[0].verdict == "too_few"
@@ -222,7 +230,7 @@ def test_our_own_contacts_are_no_other_tools_contacts(workspace):
     log_interactions(
         workspace, [("c0", 1, "contact", None, sent), ("c1", 2, "contact", None, theirs), ("c1", 3, "purchase", 1.0)]
     )
-    found = holdout.report(workspace)
+    found = job.report(workspace)
     assert found.other_contacts.contacts == 1
 
 

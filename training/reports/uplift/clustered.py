@@ -34,7 +34,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Design:
-    """Decisions in cells, [n] each: `cell` and `person` int, `treated` bool, `weight` float; `cells` is their number."""
+    """Decisions in cells, [n] each: `cell` int, `treated` bool, `weight` float; `cells` is the number of cells."""
 
     cell: np.ndarray
     treated: np.ndarray

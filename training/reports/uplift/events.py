@@ -25,8 +25,8 @@ class Events:
     def within(self, person: np.ndarray, since: np.ndarray, until: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(number, sum of values) float64[n] of the events of each `person` int[n] with since <= at < until."""
         number, total = np.zeros(len(person)), np.zeros(len(person))
-        arguments = (np.ascontiguousarray(each, np.int64) for each in (person, since, until))
-        _within(self.start, self.at, self.value, *arguments, number, total)
+        who, first, end = (np.ascontiguousarray(each, np.int64) for each in (person, since, until))
+        _within(self.start, self.at, self.value, who, first, end, number, total)
         return number, total
 
 

@@ -116,6 +116,14 @@ class Log:
     def opt_outs(self) -> Events:
         return self.events([OPTED_OUT])
 
+    @cached_property
+    def seen_first(self) -> np.ndarray:
+        """int64[k]: when each person who did anything that counts did so first, microseconds."""
+        person, at = self.person(self.did["customer_id"]), self.did["at"].to_numpy()
+        found = np.full(self.people, FOREVER)
+        np.minimum.at(found, person, at)
+        return found[found < FOREVER]
+
     def events(self, types: Sequence[str]) -> Events:
         """Those of these types, by person."""
         rows = self.did.filter(pc.is_in(self.did["type"], pa.array(types)))

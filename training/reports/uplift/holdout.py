@@ -1,0 +1,204 @@
+"""The whole programme: customers as assigned, universal holdout against the rest, on the goal.
+
+A customer enters at the first decision in which a contact was possible at all (the distribution before the holdout
+acted held an action), which is known alike for both groups. From then on they count as assigned, contacted or not.
+Outcomes are goal interactions, never clicks and never anything tied to a decision.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from features import clock
+from features.clock import DAY
+from training.reports import experiment, wording
+from training.reports.artefact import Assignment, Outcome
+from training.reports.effects import Return
+from training.reports.experiment import Ongoing
+from training.reports.statistics import Known, Sample
+from training.reports.uplift import returns
+from training.reports.uplift.drawn import BEFORE, costs
+from training.reports.uplift.log import Log
+from training.reports.wording import Words
+
+CONTROL, TREATED = "the holdout", "Contacts"
+#: The comparison is planned for everybody who was known before it began, or came in its first weeks; the pace is that
+#: of the last ones.
+PACE_DAYS = 28
+
+METHOD = [
+    "A customer enters the comparison at the first decision in which a contact was possible, held out or not, and "
+    "counts in that group ever after, whether or not a contact was made. Success is a goal interaction in the days "
+    "after that moment, read alike for both groups; only customers whose days are over are counted.",
+]
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Who entered the comparison (persons' positions in the log), when (micros), and whether they were held out."""
+
+    person: np.ndarray
+    at: np.ndarray
+    held_out: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def rows(self, chosen: np.ndarray) -> "Entries":
+        """The same of some of them."""
+        return Entries(self.person[chosen], self.at[chosen], self.held_out[chosen])
+
+
+def entries(log: Log) -> Entries:
+    """Each person's first decision in which an action that sells could have been drawn, before the holdout acted."""
+    table = log.decided.filter(log.decided["possible"])
+    if not table.num_rows:
+        return Entries(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool))
+    person, at = log.person(table["customer_id"]), table["at"].to_numpy()
+    held = np.array(table["arm"].to_pylist(), object) == "holdout"
+    order = np.lexsort((held, at, person))
+    person = person[order]
+    first = np.flatnonzero(np.diff(person, prepend=-1))
+    return Entries(person[first], at[order][first], held[order][first])
+
+
+@dataclass(frozen=True)
+class Programme:
+    """What the holdout says: None where nobody entered, nobody is held out, or nobody's days are over."""
+
+    entered: Entries
+    complete: np.ndarray
+    share: float
+    assignment: Assignment | None
+    outcomes: list[Outcome]
+    returns: Return | None
+
+
+def programme(log: Log, days: int, smallest_lift: float) -> Programme:
+    """The whole comparison, `days` after each customer's entry."""
+    share, entered = log.playbook.policy.holdout.share, entries(log)
+    complete = entered.at + days * DAY <= log.known_until
+    assigned = assignment(entered, share)
+    outcomes = _outcomes(log, entered, complete, days, smallest_lift) if complete.any() else []
+    back = _returns(log, entered.rows(complete), outcomes[1], days) if outcomes else None
+    return Programme(entered, complete, share, assigned, outcomes, back)
+
+
+def assignment(entered: Entries, share: float) -> Assignment | None:
+    """None where nobody entered or nobody is to be held out."""
+    if not len(entered) or not 0 < share < 1:
+        return None
+    held = int(entered.held_out.sum())
+    counts = {CONTROL: held, TREATED: len(entered) - held}
+    return experiment.assignment("the universal holdout", CONTROL, counts, {CONTROL: share, TREATED: 1 - share}, {})
+
+
+def _outcomes(log: Log, entered: Entries, complete: np.ndarray, days: int, smallest_lift: float) -> list[Outcome]:
+    """The goal's rate and its money, for customers whose days are over; what they did before takes noise away."""
+    done, going = entered.rows(complete), ongoing(log, entered)
+    number, money = log.goals.within(done.person, done.at, done.at + days * DAY)
+    earlier, spent = log.goals.within(done.person, done.at - BEFORE * DAY, done.at)
+    goal = goal_name(log)
+    measures = (
+        (Words(f"{goal} within {days} days", "rate"), (number > 0).astype(np.float64), earlier),
+        (Words(f"money from {goal} within {days} days", "amount", log.settings.currency), money, spent),
+    )
+    return [
+        experiment.outcome(words, CONTROL, groups(values, done.held_out), smallest_lift,
+                           known_groups(before, values, done.held_out), going)
+        for words, values, before in measures
+    ]  # fmt: skip
+
+
+def groups(values: np.ndarray, held: np.ndarray) -> dict[str, Sample]:
+    """Both groups' samples."""
+    return {CONTROL: Sample.of(values[held]), TREATED: Sample.of(values[~held])}
+
+
+def known_groups(before: np.ndarray, values: np.ndarray, held: np.ndarray) -> dict[str, Known] | None:
+    """What was known of both groups before; None where that is the same for everybody, as without history."""
+    if not len(before) or np.ptp(before) == 0:
+        return None
+    return {CONTROL: Known.of(before[held], values[held]), TREATED: Known.of(before[~held], values[~held])}
+
+
+def ongoing(log: Log, entered: Entries) -> Ongoing:
+    """The plan, of counts alone, and how many customers enter a week."""
+    start = int(entered.at.min())
+    early = int((entered.at < start + PACE_DAYS * DAY).sum())
+    known = int((log.seen_first < start).sum())
+    lately = float((entered.at >= log.known_until - PACE_DAYS * DAY).sum()) / (PACE_DAYS / 7)
+    return Ongoing(max(early, known, 1), lately)
+
+
+def _returns(log: Log, done: Entries, money: Outcome, days: int) -> Return | None:
+    """Of all contacts made to the customers counted, within their days."""
+    effect = money.comparisons[0].effect
+    if effect is None:
+        return None
+    made, spent = contacts_of(log, done, days)
+    treated = int((~done.held_out).sum())
+    return returns.of(effect, treated, made, spent, log.settings.fatigue.margin, log.settings.currency)
+
+
+def contacts_of(log: Log, done: Entries, days: int) -> tuple[int, float]:
+    """(contacts made, what they cost) to customers not held out, within the days after their entry."""
+    table = log.decided
+    table = table.filter(table["drawn"].is_valid())
+    made = ~table["withheld"].to_numpy(zero_copy_only=False).astype(bool)
+    entry = np.full(log.people, -1, np.int64)
+    entry[done.person[~done.held_out]] = done.at[~done.held_out]
+    person, at = log.person(table["customer_id"]) if table.num_rows else np.zeros(0, np.int64), table["at"].to_numpy()
+    since = entry[person]
+    rows = np.flatnonzero(made & (since >= 0) & (at >= since) & (at < since + days * DAY))
+    chosen, priced = table.take(rows), costs(log)
+    pairs = zip(chosen["drawn"].to_pylist(), chosen["channel"].to_pylist(), strict=True)
+    return len(rows), float(sum(priced.get(pair, 0.0) for pair in pairs))
+
+
+def headline(found: Programme, days: int) -> str:
+    """The first outcome's sentence, or why there is none."""
+    entered = found.entered
+    if not len(entered):
+        return "Nothing to compare yet: history holds no decision in which a contact was possible. Run tactful sync."
+    if not 0 < found.share < 1:
+        return "The total effect cannot be known: the contact policy holds nobody out. Set holdout: {share: 0.05}."
+    alarm = found.assignment is not None and found.assignment.alarm
+    if not found.outcomes and not alarm:
+        return (
+            f"Too early to tell: {len(entered):,} customers are in the comparison, {int(entered.held_out.sum()):,} of "
+            f"them held out, and the first {days} days end on {date(int(entered.at.min()) + days * DAY)}."
+        )
+    return wording.headline(found.outcomes, alarm)
+
+
+def notes(log: Log, found: Programme, days: int) -> list[str]:
+    """What a careful reader must know about who is counted."""
+    entered = found.entered
+    if not len(entered):
+        return []
+    said = []
+    table = log.decided.filter(log.decided["drawn"].is_valid())
+    made = table.filter(np.logical_not(table["withheld"].to_numpy(zero_copy_only=False).astype(bool)))
+    if made.num_rows:
+        free = entered.person[~entered.held_out]
+        reached = np.isin(free, log.person(made["customer_id"]))
+        said.append(
+            f"Of {len(free):,} customers who were not held out, {int(reached.sum()):,} have been contacted or shown "
+            "something; the others count as assigned, so the figures are the effect of the whole programme."
+        )
+    if waiting := int((~found.complete).sum()):
+        said.append(f"{waiting:,} customers entered less than {days} days ago and are not counted yet.")
+    if 0 < found.share < 1:
+        said.append(f"The contact policy holds out {wording.planned_percent(found.share)} of customers.")
+    return said
+
+
+def goal_name(log: Log) -> str:
+    """As the goal is spoken of."""
+    return " or ".join(log.settings.goal)
+
+
+def date(us: int) -> str:
+    """The UTC day of an instant."""
+    return clock.isoformat(us)[:10]
