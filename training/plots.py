@@ -13,14 +13,21 @@ BINS = 10
 def calibration(y: np.ndarray, p: np.ndarray) -> Figure:
     """Observed rate against predicted probability, by tenths of the rows; normal 95 % intervals."""
     figure, axes = _canvas("Calibration on the test window", "predicted probability", "observed rate")
-    tenths = [rows for rows in np.array_split(np.argsort(p, kind="stable"), BINS) if len(rows)]
-    predicted = np.array([p[rows].mean() for rows in tenths])
-    observed = np.array([y[rows].mean() for rows in tenths])
-    spread = 1.96 * np.sqrt(observed * (1 - observed) / np.array([len(rows) for rows in tenths]))
+    predicted, observed, spread, _ = np.array(tenths(y, p)).T
     axes.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle="--", label="perfect")
     axes.errorbar(predicted, observed, spread, marker="o", capsize=3, label="a tenth of the customers each")
     axes.legend()
     return figure
+
+
+def tenths(y: np.ndarray, p: np.ndarray) -> list[tuple[float, float, float, int]]:
+    """(mean prediction, observed rate, half-width of its normal 95 % interval, rows) by tenths of the rows."""
+    parts = [rows for rows in np.array_split(np.argsort(p, kind="stable"), BINS) if len(rows)]
+    rates = [float(y[rows].mean()) for rows in parts]
+    return [
+        (float(p[rows].mean()), rate, 1.96 * float(np.sqrt(rate * (1 - rate) / len(rows))), len(rows))
+        for rows, rate in zip(parts, rates, strict=True)
+    ]
 
 
 def gain(y: np.ndarray, p: np.ndarray) -> Figure:

@@ -36,6 +36,8 @@ CHAMPION, CHALLENGER, SHADOW = ALIASES = "champion", "challenger", "shadow"
 REFUSED = "refused"
 #: Tag of a registered model: versions in the order in which they became champion, and how many are remembered.
 LINE, REMEMBERED = "champions", 100
+#: What the calibration picture shows, as figures.
+CALIBRATION = "calibration.json"
 _MISSING = "RESOURCE_DOES_NOT_EXIST"  # as MLflow says it
 #: What a process needs to load the logged model; stated, because finding out takes MLflow eight seconds.
 REQUIREMENTS = ("scikit-learn", "lightgbm", "feature-engine", "pandas", "numpy", "scipy", "skops")
@@ -235,8 +237,23 @@ class Registry:
         mlflow.log_figure(plots.calibration(label, fitted.probability), "plots/calibration.png")
         mlflow.log_figure(plots.gain(label, fitted.probability), "plots/gain.png")
         mlflow.log_figure(plots.importances(gains), "plots/importances.png")
+        mlflow.log_dict(_tenths(plots.tenths(label, fitted.probability)), CALIBRATION)
         mlflow.log_dict(gains, "importances.json")
         mlflow.log_dict(pipeline.dropped(fitted.pipeline), "dropped.json")
+
+
+def _tenths(found: Sequence[tuple[float, float, float, int]]) -> dict[str, Any]:
+    """The calibration picture's figures."""
+    return {
+        "tenths": [
+            {
+                "predicted": predicted,
+                "observed": {"value": rate, "low": max(0.0, rate - half), "high": min(1.0, rate + half)},
+                "rows": rows,
+            }
+            for predicted, rate, half, rows in found
+        ]
+    }
 
 
 def importances(model: Any) -> dict[str, float]:
