@@ -5,23 +5,25 @@ The words of the console are English; how a number or a date is written is the r
 
 import re
 from collections.abc import Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError, localedata
 from babel.dates import format_date, format_time
-from babel.numbers import get_currency_precision, get_decimal_symbol, get_group_symbol
+from babel.numbers import NumberPattern, get_currency_precision, get_decimal_symbol, get_group_symbol
 
 from features.digits import decimals
 from serving.console.blocks import VERDICTS, Cell, Estimate, Interval, Kind, Link, Verdict
 
 DEFAULT = "en"
 DASH = "–"
+#: The precision of a figure without decimals.
+_WHOLE = 2.0
 #: Kinds whose cells stand right, figure under figure.
 FIGURES = frozenset({"count", "number", "percent", "points", "money", "signed_money", "duration", "interval"})
 _SIGNED = frozenset({"points", "signed_money"})
@@ -76,6 +78,20 @@ def _locale(name: str) -> Locale:
     return Locale.parse(name)
 
 
+@cache
+def _pattern(name: str, sort: Literal["decimal", "percent", "currency"], digits: int) -> NumberPattern:
+    """How the locale writes numbers of this sort, with so many digits after the point."""
+    locale = _locale(name)
+    found = {
+        "decimal": locale.decimal_formats[None],
+        "percent": locale.percent_formats[None],
+        "currency": locale.currency_formats["standard"],
+    }[sort]
+    own = copy(found)
+    own.frac_prec = (digits, digits)
+    return own
+
+
 @dataclass(frozen=True)
 class Reader:
     """Who reads: locale as `negotiate` names it, IANA zone of instants, currency of money without a unit."""
@@ -111,13 +127,13 @@ class Reader:
 
     def span(self, low: float, high: float, kind: Kind, unit: str | None = None) -> str:
         """Two ends of an interval, with the digits that its width leaves meaning to: "280 to 540"."""
-        width = self._shown(high - low, kind) / 2
+        width = _half_width(low, high, kind)
         return " to ".join(self._figure(end, kind, unit, width) for end in (low, high))
 
     def middle(self, value: Estimate, kind: Kind, unit: str | None = None) -> str:
         """An estimate without its interval, with the digits that the interval leaves meaning to."""
         known = value.low is not None and value.high is not None
-        width = self._shown((value.high or 0.0) - (value.low or 0.0), kind) / 2 if known else None
+        width = _half_width(value.low or 0.0, value.high or 0.0, kind) if known else None
         return self._figure(value.value, kind, unit, width)
 
     def precision(self, values: Sequence[Cell], kind: Kind) -> float | None:
@@ -125,9 +141,9 @@ class Reader:
         if kind not in FIGURES or kind in ("count", "duration", "interval"):
             return None
         plain = [abs(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-        if kind == "number" and all(float(value).is_integer() for value in plain):
-            return 2.0
-        return _three_digits(self._shown(max(plain), kind), kind) if plain else None
+        if not plain or (kind == "number" and all(float(value).is_integer() for value in plain)):
+            return None
+        return _three_digits(_shown(max(plain), kind), kind)
 
     def day(self, value: date) -> str:
         return str(format_date(value, "medium", locale=_locale(self.locale)))
@@ -194,8 +210,7 @@ class Reader:
         """What stands before and after an amount of the reader's money."""
         if self.currency is None:
             return "", ""
-        pattern = _locale(self.locale).currency_formats["standard"]
-        before, _, after = pattern.apply(1, self.locale, currency=self.currency, force_frac=(0, 0)).partition("1")
+        before, _, after = self._money(Decimal(1), self.currency, 0).partition("1")
         return before, after
 
     def _rewrite(self, found: re.Match[str]) -> str:
@@ -209,8 +224,7 @@ class Reader:
         written = found["figure"].replace(",", "")
         digits = len(written.partition(".")[2])
         if found["percent"]:
-            pattern = _locale(self.locale).percent_formats[None]
-            return _minus(pattern.apply(Decimal(written).scaleb(-2), self.locale, force_frac=(digits, digits)))
+            return self._percent(Decimal(written), digits)
         return self._decimal(Decimal(written), digits)
 
     def _text(self, value: str, kind: Kind) -> str:
@@ -225,46 +239,45 @@ class Reader:
             return self.day(at.date()) if kind == "day" or len(value) == 10 else self.instant(at)
         return value
 
-    def _shown(self, value: float, kind: Kind) -> float:
-        return abs(value) * 100 if kind in ("percent", "points") else abs(value)
-
     def _figure(self, value: float, kind: Kind, unit: str | None, precision: float | None) -> str:
         if value != value or value in (float("inf"), float("-inf")):
             return DASH
         if kind == "duration":
             return self._duration(value)
-        shown = self._shown(value, kind)
-        if kind == "count":
-            precision = 2.0 if float(value).is_integer() else precision or _three_digits(shown, "number")
-        elif precision is None and kind == "number" and float(value).is_integer():
-            precision = 2.0
+        shown = _shown(value, kind)
+        if shown < 1e-9:  # what floating point leaves of nothing
+            shown = 0.0
+        whole = float(value).is_integer()
+        if kind == "count" and whole:
+            precision = _WHOLE
         elif precision is None:
-            precision = _three_digits(shown, kind)
+            precision = _WHOLE if kind == "number" and whole else _three_digits(shown, kind)
         currency = (unit or self.currency) if kind in _MONEY else None
         if currency:
-            precision = max(precision / 5, 2 * 10.0 ** -get_currency_precision(currency))
+            precision = max(precision, _WHOLE * 10.0 ** -get_currency_precision(currency))
         digits = decimals(shown, precision, nonzero=True, money=currency is not None)
         rounded = Decimal(f"{shown:.{digits}f}")  # as sentences round; Babel would round halves to even
         sign = ""
         if rounded:
             sign = "−" if value < 0 else "+" if kind in _SIGNED else ""
         if kind == "percent":
-            text = (
-                _locale(self.locale)
-                .percent_formats[None]
-                .apply(rounded.scaleb(-2), self.locale, force_frac=(digits,) * 2)
-            )
+            text = self._percent(rounded, digits)
         elif currency:
-            pattern = _locale(self.locale).currency_formats["standard"]
-            text = pattern.apply(
-                rounded, self.locale, currency=currency, currency_digits=False, force_frac=(digits, digits)
-            )
+            text = self._money(rounded, currency, digits)
         else:
             text = self._decimal(rounded, digits)
         return sign + text + (f" {unit}" if unit and not currency else "")
 
     def _decimal(self, value: Decimal, digits: int) -> str:
-        return str(_locale(self.locale).decimal_formats[None].apply(value, self.locale, force_frac=(digits, digits)))
+        return _pattern(self.locale, "decimal", digits).apply(value, _locale(self.locale))
+
+    def _percent(self, value: Decimal, digits: int) -> str:
+        return _pattern(self.locale, "percent", digits).apply(value.scaleb(-2), _locale(self.locale))
+
+    def _money(self, value: Decimal, currency: str, digits: int) -> str:
+        pattern = _pattern(self.locale, "currency", digits)
+        text = pattern.apply(value, _locale(self.locale), currency=currency, currency_digits=False)
+        return re.sub(r"(?<=[A-Za-z])(?=\d)", "\xa0", text)  # CHF 5: CLDR parts letters from digits, Babel does not
 
     def _duration(self, seconds: float) -> str:
         size = abs(seconds)
@@ -294,19 +307,22 @@ def _strftime(pattern: str) -> str:
     )
 
 
+def _shown(value: float, kind: Kind) -> float:
+    """The size of the figure as written: shares in per cent and points."""
+    return abs(value) * 100 if kind in ("percent", "points") else abs(value)
+
+
+def _half_width(low: float, high: float, kind: Kind) -> float:
+    """What is known about a figure, as written; amounts read naturally with one more digit, as in sentences."""
+    width = _shown(high - low, kind) / 2
+    return width if kind in ("percent", "points", "count") else width / 5
+
+
 def _three_digits(shown: float, kind: Kind) -> float:
-    """The precision that shows three digits of a value; shares stop at a tenth of a per cent while that says enough."""
-    if shown == 0:
-        return 2.0
-    places = -2
-    while shown >= 10 ** (places + 3) and places < 0:
-        places += 1
+    """The precision that shows three digits of a figure, cents of money, tenths of a per cent from one per cent on."""
+    places = 0 if shown >= 100 or shown == 0 else 1 if shown >= 10 else 2 if shown >= 0.1 else 3
     if kind in ("percent", "points") and shown >= 1:
-        places = max(places, -1)
-    if shown < 1:
-        places = -2 if shown >= 0.1 else -3
-    return 2.0 * 10.0**places
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−", 1) if text.startswith("-") else text
+        places = min(places, 1)
+    if kind in _MONEY:
+        places = 2 if shown < 10_000 else 0
+    return _WHOLE * 10.0**-places
