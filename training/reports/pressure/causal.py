@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.workspace import Workspace
-from training.fatigue.curve import BANDS, GAIN, LOST
+from training.fatigue.curve import GAIN, LOST
 from training.fatigue.effects import Effects
 from training.fatigue.fit import Fitted, fit
 from training.fatigue.log import Log, read
@@ -63,7 +63,7 @@ def _cells(fitted: Fitted) -> list[Cell]:
         c = fitted.harm.pressure.channels.index(name)
         whole = {key: one.channels.at(c) for key, one in fitted.curves.items()}
         found.append(_cell(name, "all", whole, int(fitted.contacts[c])))
-        for band, told in enumerate(BANDS):
+        for band, told in enumerate(words.BANDS):
             own = {key: one.bands.at(c, band) for key, one in fitted.curves.items()}
             if own["opt-out"].contacts >= TOLD:
                 found.append(_cell(name, told, own, int(own["opt-out"].contacts)))

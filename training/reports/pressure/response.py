@@ -3,7 +3,7 @@
 import numpy as np
 
 from training.fatigue import fading
-from training.fatigue.curve import BANDS, bands
+from training.fatigue.curve import bands
 from training.fatigue.harm import Pressure
 from training.reports.pressure import words
 from training.reports.pressure.artefact import Band, Response
@@ -16,7 +16,7 @@ def response(log: Log, weighed: Pressure, days: int) -> Response:
     before = standing(log, weighed, log.who, log.at)
     known, band = log.answered >= 0, bands(before)
     found = []
-    for place, name in enumerate(BANDS):
+    for place, name in enumerate(words.BANDS):
         rows = known & (band == place)
         hit = log.answered[rows] == 1
         found.append(

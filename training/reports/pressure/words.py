@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 from scipy.stats import norm
 
 from features.workspace import Fatigue
+from training.fatigue.curve import EDGES
 from training.reports.pressure.artefact import Alone, Band, Causal, Contacts, Guard, Known, Level, Worth
 from training.reports.statistics import CONFIDENCE
 from training.reports.wording import number, percent
@@ -31,6 +33,12 @@ RULES = {
     "country": "the customer's country is unknown",
     "volume": "the day's volume of the action is given out",
 }
+#: Bands of pressure (training/fatigue/curve.py), in shares of what is tolerable.
+BANDS = (
+    f"under {EDGES[0]:.0%}",
+    *(f"{low:.0%} to {high:.0%}" for low, high in pairwise(EDGES)),
+    f"over {EDGES[-1]:.0%}",
+)
 _CAP = re.compile(r"cap (?P<scope>\w+)(?: (?P<name>.+?))?: (?P<max>\d+) per (?P<window>.+)")
 _UNITS = {"m": "minute", "h": "hour", "d": "day", "w": "week"}
 
@@ -136,22 +144,15 @@ def response(bands: Sequence[Band], days: int) -> str:
     first, last = told[0], told[-1]
     assert first.share is not None
     assert last.share is not None
-    least, most = share(first.share), share(last.share)
-    low, high = place(first.name), place(last.name)
-    if first.share.low > last.share.high or last.share.low > first.share.high:
-        less = "fewer" if last.share.value < first.share.value else "more"
-        said = f"Customers under {high} of the tolerable pressure answered {less} contacts within {days} days, {most}, "
-        said += f"than those under {low} of it, {least}"
-    else:
-        said = f"Customers under {high} of the tolerable pressure answered about as many contacts within {days} days "
-        said += f"({most}) as those under {low} of it ({least})"
-    return f"{said}; who is contacted often differs from others in much else, so this alone proves nothing."
-
-
-def place(name: str) -> str:
-    """A band of pressure inside a sentence."""
-    return {"three quarters to full": "three quarters to all", "full to half beyond": "all to one and a half times",
-            "beyond that": "more than one and a half times"}.get(name, name.removeprefix("under "))  # fmt: skip
+    apart = first.share.low > last.share.high or last.share.low > first.share.high
+    much = "about as many contacts as others" if not apart else (
+        "fewer contacts" if last.share.value < first.share.value else "more contacts"
+    )  # fmt: skip
+    return (
+        f"Customers under more contact pressure answered {much}: within {days} days {share(last.share)} at {last.name} "
+        f"of what is tolerable, {share(first.share)} at {first.name}. Who is contacted often differs from others in "
+        "much else, so this alone proves nothing."
+    )
 
 
 def verdict(of: Level, comparisons: int) -> Literal["too_few", "better", "worse", "undecided"]:
@@ -182,20 +183,20 @@ def level(of: Level, currency: str) -> str:
     contacts, opted_out = (change(known, noun, "fewer") for known, noun in (
         (of.more_contacts, "contacts"), (of.more_opted_out, "opt-outs"),
     ))  # fmt: skip
-    money = change(of.more_money, f"{currency} spent", "less")
+    money = change(of.more_money, "spending", "less", f" {currency}")
     return f"{caps} meant for 1,000 customers and a week {contacts}, {opted_out}, and {money}. {end}"
 
 
-def change(known: Known, noun: str, fewer: str) -> str:
-    """For 1,000 customers: "120 more contacts (likely between 109 and 131)", "279 more USD spent, ..."."""
+def change(known: Known, noun: str, fewer: str, unit: str = "") -> str:
+    """For 1,000 customers: "120 more contacts (likely between 109 and 131)", "279 USD more spending, which ..."."""
     value, low, high = (1000 * each for each in (known.value, known.low, known.high))
     precision = max((high - low) / 2, 1e-9)
     size, more = number(abs(value), precision), "more" if value >= 0 else fewer
     if low <= 0 <= high:
         ends = [number(end, precision, signed=True) for end in (low, high)]
-        return f"{size} {more} {noun}, which chance alone could make (likely between {ends[0]} and {ends[1]})"
+        return f"{size}{unit} {more} {noun}, which chance alone could make (likely between {ends[0]} and {ends[1]})"
     ends = [number(end, precision) for end in sorted((abs(low), abs(high)))]
-    return f"{size} {more} {noun} (likely between {ends[0]} and {ends[1]})"
+    return f"{size}{unit} {more} {noun} (likely between {ends[0]} and {ends[1]})"
 
 
 def causal(found: Causal) -> str:
