@@ -47,7 +47,8 @@ def estimate(value, half):
 
 def returns(contacts=3104, cost=310.0, extra=4210.0):
     return Return(
-        contacts=contacts, cost=cost, margin=0.3, unit="EUR", extra=estimate(extra, 2000), kept=estimate(extra * 0.3, 600),
+        contacts=contacts, cost=cost, margin=0.3, unit="EUR",
+        extra=estimate(extra, 2000), kept=estimate(extra * 0.3, 600),
         profit=estimate(extra * 0.3 - cost, 600), roi=estimate((extra * 0.3 - cost) / cost, 2.0), verdict="open",
         sentence=f"Whether {contacts:,} contacts paid for themselves is open: they cost {cost:,.0f} EUR.",
     )  # fmt: skip
@@ -100,7 +101,8 @@ def tenths(top, bottom):
         verdict = "raised" if value > 0.02 else "lowered" if value < -0.02 else "undecided"
         made.append(
             Tenth(
-                customers=900, contacts=1200, predicted=value * 0.9, effect=Interval(value, value - 0.015, value + 0.015),
+                customers=900, contacts=1200, predicted=value * 0.9,
+                effect=Interval(value, value - 0.015, value + 0.015),
                 p=0.001, p_adjusted=0.01, verdict=verdict, place=place, share=0.1,
             )
         )  # fmt: skip

@@ -122,7 +122,7 @@ def leave_alone(said: Words, rankings: Sequence[Ranking]) -> tuple[str, str | No
         )
     last = first.tenths[-1] if first.tenths else None
     if last is not None and last.verdict == "lowered" and last.effect is not None:
-        whom = f"leave alone the {percent(last.share)} of customers expected to gain least"
+        whom = f"leave alone the {_share(last.share)} of customers expected to gain least"
         return _told(whom, f": contacts lower {said.name} by {_fall(said, last.effect)}.")
     return _nobody(said, rankings), None
 
@@ -177,7 +177,12 @@ def persuadable(said: Words, rankings: Sequence[Ranking]) -> str:
 
 
 def _whom(group: Group, everybody: str = "everybody") -> str:
-    return everybody if group.share >= EVERYBODY else f"{percent(group.share)} of customers"
+    return everybody if group.share >= EVERYBODY else f"{_share(group.share)} of customers"
+
+
+def _share(share: float) -> str:
+    """12%, 4.3%: nobody acts on a tenth of a per cent of many."""
+    return percent(share, 0.02 if share >= 0.1 else 0.01)
 
 
 def _group(one: Ranking, kind: Kind) -> Group | None:

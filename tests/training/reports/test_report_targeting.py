@@ -1,0 +1,290 @@
+"""Whom contacts move and whom to leave alone: figures against naive ones, sentences against figures."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from targeting_samples import known
+
+from training.evaluate import Interval
+from training.reports.statistics import holm
+from training.reports.uplift_targeting import bands, measure, traits, words
+from training.reports.uplift_targeting.artefact import Group, Ranking, Tenth
+from training.reports.uplift_targeting.measure import Contacts, Expected
+from training.reports.uplift_targeting.traits import Described
+from training.reports.wording import Words
+
+RATE = Words("purchase within 7 days", "rate")
+
+
+# --- tenths and the curve
+
+
+def curve_by_hand(contacts):
+    """(share, gain) for every rule `contact whoever is expected to gain at least c`, by plain sums."""
+    rows = list(zip(contacts.expected.predicted, contacts.score, contacts.weight, strict=True))
+    total = sum(weight for _, _, weight in rows)
+    return {
+        cut: (
+            sum(weight for predicted, _, weight in rows if predicted >= cut) / total,
+            sum(weight * score for predicted, score, weight in rows if predicted >= cut) / total,
+        )
+        for cut in {predicted for predicted, _, _ in rows}
+    }
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10_000), st.sampled_from([None, 1, 2]))
+def test_every_point_of_the_curve_is_a_rule_summed_by_hand(seed, ties):
+    contacts = known(persons=40, seed=seed, ties=ties).contacts
+    rules = {round(share, 9): gain for share, gain in curve_by_hand(contacts).values()}
+    points, _ = measure.curve(contacts)
+    assert (points[0].share, points[0].gain) == (0.0, 0.0)
+    assert [one.share for one in points] == sorted({one.share for one in points})
+    assert points[-1].share == pytest.approx(1.0)
+    for one in points[1:]:
+        assert one.gain == pytest.approx(rules[round(one.share, 9)])
+        assert one.low <= one.gain <= one.high
+
+
+def test_the_curve_ends_at_the_mean_effect_and_its_band_is_no_narrower_than_one_interval():
+    contacts = known().contacts
+    points, above = measure.curve(contacts)
+    mean = contacts.effect()
+    assert points[-1].gain == pytest.approx(mean.value)
+    assert points[-1].high - points[-1].low > 2 * 1.96 * mean.error
+    shares, gains = zip(*((one.share, one.gain) for one in points), strict=True)
+    area = np.trapezoid(gains, shares) - gains[-1] / 2
+    assert above.value == pytest.approx(area)
+    assert above.low > 0  # the model knows whom contacts move
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10_000), st.sampled_from([None, 0, 1, 2]))
+def test_tenths_hold_everyone_once_and_never_part_whom_the_model_cannot_tell_apart(seed, ties):
+    contacts = known(persons=200, seed=seed, ties=ties).contacts
+    found = measure.tenths(contacts)
+    predicted = contacts.expected.predicted
+    if len(np.unique(predicted)) == 1:
+        assert found == []
+        return
+    assert sum(one.contacts for one in found) == len(contacts)
+    assert sum(one.share for one in found) == pytest.approx(1.0)
+    assert [one.place for one in found] == list(range(1, len(found) + 1))
+    means = [one.predicted for one in found]
+    assert means == sorted(means, reverse=True)
+    start = 0
+    for one in found:  # sorted, each group is a run that no tie crosses
+        ordered = np.sort(predicted)[::-1]
+        end = start + one.contacts
+        assert end == len(ordered) or ordered[end - 1] > ordered[end]
+        start = end
+    if ties is None:
+        assert [one.contacts for one in found] == pytest.approx([len(contacts) / 10] * 10, abs=1)
+
+
+def test_verdicts_of_tenths_are_holms():
+    found = measure.tenths(known(persons=4000, spread=0.2).contacts)
+    assert [one.p_adjusted for one in found] == holm([one.p for one in found])
+    for one in found:
+        told = one.p_adjusted < 0.05
+        assert one.verdict == ("undecided" if not told else "raised" if one.effect.value > 0 else "lowered")
+    assert {"raised", "lowered"} <= {one.verdict for one in found}
+
+
+def test_where_all_are_expected_to_gain_alike_nothing_is_sorted():
+    contacts = known().contacts
+    flat = replace(contacts, expected=replace(contacts.expected, predicted=np.full(len(contacts), 0.02)))
+    assert measure.tenths(flat) == []
+    assert measure.curve(flat) == ([], None)
+
+
+def test_too_few_get_no_figure():
+    contacts = known(persons=20).contacts
+    found = measure.measured(contacts, np.ones(len(contacts), bool))
+    assert (found.verdict, found.effect, found.p) == ("too_few", None, None)
+    assert "at least 30 of each are needed" in found.reason
+    rare = known(persons=600).contacts
+    silent = replace(rare, score=np.where(np.arange(len(rare)) < 3, 50.0, 0.0))
+    assert "fewer than 10 customers" in measure.measured(silent, np.ones(len(rare), bool)).reason
+
+
+# --- groups
+
+
+def test_groups_count_each_customer_once_as_known_last():
+    expected = Expected(
+        np.array([0.2, -0.1, 0.005, -0.2, 0.3]), np.full(5, 0.01), np.array([0, 0, 1, 2, 2])
+    )  # newest: 0 -> -0.1, 1 -> 0.005, 2 -> 0.3
+    contacts = Contacts(expected, np.zeros(5), np.ones(5), np.ones(5, bool), np.zeros(5, bool))
+    found = {one.kind: one for one in measure.groups(contacts, expected)}
+    assert {kind: one.share for kind, one in found.items()} == pytest.approx(
+        {"sleeping_dog": 1 / 3, "not_worth_it": 1 / 3, "persuadable": 1 / 3}
+    )
+    assert {one.customers for one in found.values()} == {1}
+    assert {one.verdict for one in found.values()} == {"too_few"}
+
+
+def test_who_is_harmed_is_found_and_who_gains():
+    sample = known(persons=4000, spread=0.2)
+    found = {one.kind: one for one in measure.settled(measure.groups(sample.contacts, sample.contacts.expected))}
+    dogs, moved = found["sleeping_dog"], found["persuadable"]
+    assert (dogs.verdict, moved.verdict) == ("lowered", "raised")
+    kind = sample.contacts.expected.kind
+    for one, place in ((dogs, 2), (moved, 0)):
+        assert one.effect.low < sample.effect[kind == place].mean() < one.effect.high
+
+
+# --- what they are like
+
+
+def test_traits_are_what_differs_most_each_saying_something_else():
+    rng = np.random.default_rng(0)
+    group = np.arange(2000) < 500
+    one = rng.normal(0, 1, 2000) + 1.0 * group
+    values = np.column_stack([one, one + rng.normal(0, 0.1, 2000), rng.normal(0, 1, 2000) - 0.5 * group,
+                              rng.normal(0, 1, 2000), np.full(2000, np.nan), np.ones(2000)])  # fmt: skip
+    names = ["most", "same as most", "less", "nothing", "unknown", "constant"]
+    found = traits.of(Described(values, names, names, [None] * 6), group)
+    assert [each.feature for each in found] == ["most", "less"] or [each.feature for each in found] == [
+        "same as most",
+        "less",
+    ]
+    assert found[0].difference == pytest.approx(1.0, abs=0.15)
+    assert found[1].difference == pytest.approx(-0.5, abs=0.15)
+    assert found[0].group == pytest.approx(values[group, names.index(found[0].feature)].mean())
+
+
+# --- bands
+
+
+def test_one_estimate_has_the_usual_reach_and_alike_estimates_no_more():
+    assert bands.multiplier(np.eye(1) * 4, 0.95) == pytest.approx(1.96, abs=0.05)
+    assert bands.multiplier(np.ones((5, 5)), 0.95) == pytest.approx(1.96, abs=0.05)
+    assert bands.multiplier(np.eye(20), 0.95) == pytest.approx(3.02, abs=0.08)  # Sidak's
+    assert bands.multiplier(np.zeros((3, 3)), 0.95) == 0.0
+
+
+# --- sentences
+
+
+def group(kind, share, effect, verdict, p=0.001):
+    few = effect is None
+    return Group(kind=kind, share=share, customers=round(1000 * share), contacts=500, predicted=0.0, effect=effect,
+                 p=None if few else p, verdict=verdict, reason="few" if few else None)  # fmt: skip
+
+
+def ranking(*groups, name="coupon", last=None):
+    found = Interval(0.01, -0.01, 0.03)
+    lasts = [] if last is None else [last]
+    return Ranking(name=name, customers=1000, contacts=900, effect=found, tenths=lasts, curve=[], over_random=None,
+                   groups=list(groups), sentence="")  # fmt: skip
+
+
+def figures(sentence):
+    return [float(one.replace("−", "-")) for one in re.findall(r"[−-]?\d+(?:\.\d+)?", sentence)]
+
+
+HARM, GAIN, OPEN = Interval(-0.031, -0.05, -0.012), Interval(0.052, 0.03, 0.07), Interval(-0.01, -0.03, 0.01)
+
+
+def test_leave_alone_names_the_share_and_the_harm_as_measured():
+    said, to_do = words.leave_alone(RATE, [ranking(group("sleeping_dog", 0.123, HARM, "lowered"))])
+    assert said.startswith("Leave alone 12% of customers: contacts lower purchase")
+    assert figures(said)[0] == 12
+    assert figures(said)[2:] == pytest.approx([3.1, 1.2, 5.0])
+    assert to_do == "leave alone 12% of customers"
+
+
+def test_where_everybody_is_harmed_it_says_so():
+    said, to_do = words.leave_alone(RATE, [ranking(group("sleeping_dog", 1.0, HARM, "lowered"))])
+    assert said.startswith("Leave alone everybody: contacts lower")
+    assert to_do == "leave alone everybody"
+
+
+def test_one_action_that_harms_is_named_though_others_do_not():
+    best = ranking(group("persuadable", 1.0, GAIN, "raised"), name="the best action for each")
+    call = ranking(group("sleeping_dog", 0.3, HARM, "lowered"), name="loyalty call")
+    said, to_do = words.leave_alone(RATE, [best, call])
+    assert said.startswith("Do not send loyalty call to 30% of customers: it lowers purchase")
+    assert "no group is shown to be harmed by every contact" in said
+    assert to_do == "do not send loyalty call to 30% of customers"
+
+
+def test_a_last_tenth_that_is_harmed_though_a_gain_was_expected_is_left_alone():
+    tenth = Tenth(
+        place=10, share=0.1, customers=90, contacts=100, predicted=0.01, effect=HARM, p=0.001, verdict="lowered"
+    )
+    said, to_do = words.leave_alone(RATE, [ranking(group("persuadable", 1.0, GAIN, "raised"), last=tenth)])
+    assert said.startswith("Leave alone the 10% of customers expected to gain least")
+    assert to_do is not None
+
+
+def test_no_harm_shown_says_what_is_expected_and_how_unsure_it_is():
+    said, to_do = words.leave_alone(RATE, [ranking(group("sleeping_dog", 0.2, OPEN, "undecided"))])
+    assert said.startswith("No group is shown to be harmed: the model expects coupon to harm 20% of customers")
+    assert figures(said)[-2:] == pytest.approx([-3, 1])
+    assert to_do is None
+    # several were looked at, and one interval alone leaves out zero: said, and why it is not shown
+    hint = ranking(group("sleeping_dog", 0.2, HARM, "undecided"), group("persuadable", 0.8, GAIN, "raised"))
+    assert "no surprise where 2 groups are looked at" in words.leave_alone(RATE, [hint])[0]
+
+
+def test_nobody_expected_to_be_harmed_and_too_few_to_tell():
+    nobody = words.leave_alone(RATE, [ranking(group("persuadable", 1.0, GAIN, "raised"))])
+    assert nobody == (
+        "No group is shown to be harmed, and the model expects no customer to be better left alone.",
+        None,
+    )
+    few = words.leave_alone(RATE, [ranking(group("sleeping_dog", 0.2, None, "too_few"))])[0]
+    assert few.startswith("No group is shown to be harmed; the model expects 20% of customers")
+    empty = ranking(group("sleeping_dog", 0.2, None, "too_few")).model_copy(update={"effect": None})
+    assert words.leave_alone(RATE, [empty])[0].startswith("Too few to tell whom contacts harm")
+
+
+@pytest.mark.parametrize(
+    ("effect", "verdict", "begins"),
+    [
+        (GAIN, "raised", "Contact 80% of customers with coupon: it raises purchase within 7 days by 5 "),
+        (OPEN, "undecided", "Nobody is shown to be persuadable: the model expects 80% of customers to gain by coupon"),
+        (HARM, "lowered", "Do not trust the model: it expects 80% of customers to gain by coupon"),
+        (None, "too_few", "Too few to tell whether 80% of customers are worth contacting"),
+    ],
+)
+def test_whom_to_contact_in_one_sentence(effect, verdict, begins):
+    said = words.persuadable(RATE, [ranking(group("persuadable", 0.8, effect, verdict))])
+    assert said.startswith(begins)
+    assert said.count(". ") == 0
+
+
+def test_nobody_gains_enough_to_pay_for_a_contact():
+    said = words.persuadable(RATE, [ranking(group("not_worth_it", 1.0, OPEN, "undecided"))])
+    assert said == "Nobody is expected to gain enough by a contact to pay for it."
+
+
+def test_money_is_told_in_its_currency():
+    money = Words("money kept from purchase", "amount", "EUR")
+    said, _ = words.leave_alone(money, [ranking(group("sleeping_dog", 0.1, Interval(-2.5, -4.0, -1.0), "lowered"))])
+    assert "2.50 EUR" in said
+
+
+def test_verdicts_of_groups_hold_for_all_actions_together():
+    """A p of .02 shows harm where it stands alone, and nothing beside nine others."""
+    one = group("sleeping_dog", 0.2, HARM, "undecided", p=0.02)
+    alone = words.told(RATE, [ranking(one)], "m", "j", [])
+    assert alone.rankings[0].groups[0].verdict == "lowered"
+    assert alone.to_do is not None
+    rest = [ranking(group("persuadable", 1.0, OPEN, "undecided", p=0.5), name=f"a{k}") for k in range(9)]
+    among = words.told(RATE, [ranking(one), *rest], "m", "j", [])
+    assert among.rankings[0].groups[0].verdict == "undecided"
+    assert among.to_do is None
+
+
+def test_what_is_not_known_says_why_in_both_answers():
+    found = words.unknown("no model has been learned yet")
+    assert "not known yet: no model has been learned yet." in found.leave_alone
+    assert "not known yet: no model has been learned yet." in found.persuadable
+    assert found.missing == "no model has been learned yet"
