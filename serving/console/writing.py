@@ -21,8 +21,8 @@ from serving.console.views import VIEWS
 #: Nothing but our own stylesheet and scripts; forms go to us, and nobody frames a page. The hash is that of no text:
 #: Plotly empties the style attribute of a heat map's scale.
 POLICY = (
-    "default-src 'none'; script-src 'self'; img-src 'self' data:; "
-    "style-src 'self' 'unsafe-hashes' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; "
+    "default-src 'none'; script-src 'self'; "
+    "style-src 'self' 'unsafe-hashes' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; img-src 'self' data:; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 HEADERS = {

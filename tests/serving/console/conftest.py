@@ -1,7 +1,29 @@
 """The console's fixtures: one small rich workspace a session, read only, and copies of it for whoever writes."""
 
+import os
+import shutil
+
 import console_world
 import pytest
+
+QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Debian's chromium; without one the tests skip visibly, and fail in CI."""
+    found = os.environ.get("TACTFUL_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        reason = "no chromium on the PATH: install it, or name it in TACTFUL_CHROMIUM"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=QUIET)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")
