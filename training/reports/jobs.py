@@ -16,13 +16,18 @@ JOBS: dict[str, str] = {
     "uplift": "training.reports.uplift.job:make",
     "journeys": "training.reports.journeys:report",
     "conformance": "training.reports.conformance.job:report",
+    "touchpoints": "training.reports.touchpoints.job:report",
     "pressure": "training.reports.pressure.job:report",
+    "overview": "training.reports.overview.job:make",
 }
 
 
-def make(workspace: Workspace, kind: str) -> keep.Report:
-    """Makes a report and keeps it. Raises WorkspaceError where the data do not allow it."""
-    report = job(kind)(workspace)
+def make(workspace: Workspace, kind: str, otherwise: Make | None = None) -> keep.Report:
+    """Makes a report and keeps it, by another job where one is given.
+
+    Raises WorkspaceError where the data do not allow it.
+    """
+    report = (otherwise or job(kind))(workspace)
     keep.write(workspace, report)
     return report
 

@@ -1,0 +1,50 @@
+"""How well we do at a touchpoint: how satisfied customers are there, and how often trouble follows."""
+
+import numpy as np
+import scipy.stats
+
+from features.clock import DAY
+from features.interactions import CASE_OPENING
+from features.workspace import Settings
+from training.reports.statistics import CONFIDENCE, SMALLEST_ARM
+from training.reports.touchpoints.artefact import Share
+from training.reports.touchpoints.trail import Trail
+
+#: A rating so soon after an interaction that has none of its own tells of it.
+RATED_AFTER = 14 * DAY
+TROUBLE_AFTER = 7 * DAY
+TROUBLE = (*CASE_OPENING, "complained", "opted_out", "refund")
+
+
+def ratings(trail: Trail) -> np.ndarray:
+    """float64[n]: what the customer's next rating within two weeks was, NaN without one."""
+    rated = np.flatnonzero(~np.isnan(trail.satisfaction))
+    found = np.full(len(trail.at), np.nan)
+    if not len(rated):
+        return found
+    following = np.searchsorted(rated, np.arange(len(trail.at)), side="right")
+    has = following < len(rated)
+    there = rated[following[has]]
+    soon = (trail.customer[there] == trail.customer[has]) & (trail.at[there] - trail.at[has] <= RATED_AFTER)
+    found[np.flatnonzero(has)[soon]] = trail.satisfaction[there[soon]]
+    return found
+
+
+def trouble(trail: Trail, settings: Settings) -> np.ndarray:
+    """float64[n]: 1 where trouble follows within a week, NaN where that week is not over."""
+    types = {*TROUBLE, *([settings.churn.event] if settings.churn.event else [])}
+    follows = trail.within(trail.of_types(types), trail.customer, trail.at + 1_000, trail.at + TROUBLE_AFTER)
+    return np.where(trail.at + TROUBLE_AFTER > trail.known_until, np.nan, follows.astype(float))
+
+
+def share(values: np.ndarray, customer: np.ndarray) -> Share | None:
+    """The mean of what is known, errors by customer; None with too few customers."""
+    known = ~np.isnan(values)
+    values, customer = values[known], customer[known]
+    groups, position = np.unique(customer, return_inverse=True)
+    if len(groups) < SMALLEST_ARM:
+        return None
+    mean = float(values.mean())
+    off = np.bincount(position, values - mean, len(groups))
+    half = float(scipy.stats.norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(off @ off) / len(values))
+    return Share(value=mean, low=max(0.0, mean - half), high=min(1.0, mean + half), rows=len(values))

@@ -1,0 +1,128 @@
+"""The log as arrays in order of customer and time, and questions about windows of it answered by binary search."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features import arrange
+from features.history import History
+from features.identity.resolution import resolved
+from features.interactions import INSTANT, REACTIONS, SURVEY
+from features.sensitive import sensitive_topics
+from features.vocabulary import Entry, Vocabulary
+from features.workspace import Workspace, WorkspaceError
+
+_COLUMNS = ("customer_id", "interaction_id", "occurred_at", "received_at", "channel", "direction", "type", "topic",
+            "value", "satisfaction")  # fmt: skip
+#: A key is the customer above milliseconds since the log began: 34 years, 8 million customers.
+_BITS = 40
+
+
+@dataclass(frozen=True)
+class Touchpoint:
+    """`codes` are the vocabulary's that belong to it."""
+
+    name: str
+    codes: np.ndarray
+    channel: str | None = None
+    direction: str | None = None
+    type: str | None = None
+    topic: str | None = None
+
+
+@dataclass(frozen=True)
+class Trail:
+    """Row by row, each customer's together and in order. `customer` is a position among `names`; `at` microseconds."""
+
+    names: np.ndarray
+    entries: list[Entry]
+    customer: np.ndarray
+    at: np.ndarray
+    code: np.ndarray
+    value: np.ndarray
+    satisfaction: np.ndarray
+    known_until: int
+
+    @classmethod
+    def read(cls, workspace: Workspace) -> "Trail":
+        """Raises WorkspaceError where history is empty."""
+        history, now = History(workspace), workspace.clock().now()
+        table = history.interactions(_COLUMNS)
+        if not table.num_rows:
+            raise WorkspaceError(f"{workspace.history}: there are no interactions to report on; `tactful ingest FILE`")
+        known_until = min(now, pc.max(table["occurred_at"]).cast(pa.int64()).as_py() + 1)
+        table = table.filter(pc.less(table["occurred_at"], pa.scalar(known_until, INSTANT)))
+        table = resolved(table, history.links(), now, workspace.settings)
+        table = table.append_column("case_id", pa.nulls(table.num_rows, pa.string()))
+        vocabulary = Vocabulary()
+        log = arrange.arrange(table, vocabulary, sensitive_topics(workspace.settings))
+        items = log.items(0, len(log.customers))
+        satisfaction = items.satisfaction if len(items.satisfaction) else np.full(len(items), np.nan)
+        customer = np.repeat(np.arange(len(log.customers)), log.end - log.start)
+        return cls(
+            log.customers, vocabulary.entries, customer, items.at, items.code, items.value, satisfaction, known_until
+        )
+
+    @cached_property
+    def base(self) -> int:
+        return int(self.at.min()) if len(self.at) else 0
+
+    @cached_property
+    def keys(self) -> np.ndarray:
+        """int64[n], ascending."""
+        return self.key(self.customer, self.at)
+
+    def key(self, customer: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """What a customer did before `at` has smaller keys, and what another did is beyond the ends."""
+        return (customer.astype(np.int64) << _BITS) + np.clip((at - self.base) // 1000, 0, (1 << _BITS) - 1)
+
+    def of_types(self, types: Collection[str]) -> np.ndarray:
+        """bool[n]."""
+        return self.of_codes(np.flatnonzero([entry[2] in types for entry in self.entries]))
+
+    def of_codes(self, codes: np.ndarray) -> np.ndarray:
+        """bool[n]."""
+        asked = np.zeros(len(self.entries) + 1, bool)
+        asked[codes] = True
+        return asked[self.code]
+
+    def within(self, marked: np.ndarray, customer: np.ndarray, since: np.ndarray, until: np.ndarray) -> np.ndarray:
+        """bool[m]: whether customer i has a marked row (bool[n]) in [since[i], until[i])."""
+        first, last = self.span(marked, customer, since, until)
+        return last > first
+
+    def span(
+        self, marked: np.ndarray, customer: np.ndarray, since: np.ndarray, until: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Positions among the marked rows: those in [since[i], until[i]) of customer i are first[i]:last[i]."""
+        keys = self.keys[marked]
+        return np.searchsorted(keys, self.key(customer, since)), np.searchsorted(keys, self.key(customer, until))
+
+    def touchpoints(self, goal: Collection[str]) -> list[Touchpoint]:
+        """Every type on a channel, and every topic (of what is not itself the goal).
+
+        Surveys and answers to contacts are none: they only tell how others were.
+        """
+        steps: dict[tuple[str, str, str], list[int]] = {}
+        topics: dict[str, list[int]] = {}
+        for code, (channel, direction, type_, topic) in enumerate(self.entries):
+            if type_ != SURVEY and type_ not in REACTIONS:
+                steps.setdefault((channel, direction, type_), []).append(code)
+                if topic is not None and type_ not in goal:
+                    topics.setdefault(topic, []).append(code)
+        found = [
+            Touchpoint(step_name(*step), np.array(codes), *step)
+            for step, codes in sorted(steps.items())
+        ]  # fmt: skip
+        return found + [
+            Touchpoint(f"topic {topic}", np.array(codes), topic=topic) for topic, codes in sorted(topics.items())
+        ]
+
+
+def step_name(channel: str, direction: str, type_: str) -> str:
+    """As a reader says it: "page view on web", "contact by email"."""
+    return f"{type_.replace('_', ' ')} {'by' if direction == 'outbound' else 'on'} {channel.replace('_', ' ')}"

@@ -1,0 +1,82 @@
+"""Touchpoints in sentences: which to improve first, and why; also when none is shown to matter."""
+
+from collections.abc import Sequence
+
+from training.reports.touchpoints.artefact import Effect, Line, Measured, Outcome
+from training.reports.wording import number, percent
+
+ASSOCIATED = "this is what goes together, not proof of cause"
+
+
+def amount(outcome: Outcome, value: float, precision: float, currency: str) -> str:
+    """A difference without its sign: "0.12", "3.4 percentage points", "5.10 USD"."""
+    if outcome == "churn":
+        return f"{number(100 * abs(value), 100 * precision)} percentage points"
+    if outcome == "value":
+        return f"{number(abs(value), precision / 5, money=True)} {currency}"
+    return number(abs(value), precision / 5)
+
+
+def effect(outcome: Outcome, found: Effect, currency: str) -> str:
+    """What goes with a touchpoint: "customers' satisfaction was 0.12 lower (likely between 0.08 and 0.16)"."""
+    if found.estimate is None or found.low is None or found.high is None:
+        return f"too few to tell: {found.reason}"
+    half = (found.high - found.low) / 2
+    low, high = sorted((abs(found.low), abs(found.high)))
+    less = found.estimate < 0
+    subject = {
+        "satisfaction": f"were {amount(outcome, found.estimate, half, currency)} {'less' if less else 'more'} satisfied"
+        " on a scale from 0 to 1",
+        "churn": f"left {'less' if less else 'more'} often by {amount(outcome, found.estimate, half, currency)}",
+        "value": f"spent {amount(outcome, found.estimate, half, currency)} {'less' if less else 'more'}",
+    }[outcome]
+    scale = 100 if outcome == "churn" else 1
+    precision = scale * half / (1 if outcome == "churn" else 5)
+    money = outcome == "value"
+    ends = " and ".join(number(scale * end, precision, nonzero=True, money=money) for end in (low, high))
+    return f"{subject} (likely between {ends})"
+
+
+def improve(outcome: Outcome, line: Line, average: float | None, currency: str) -> str:
+    """Why this touchpoint is the one to improve first."""
+    told = f"Improve {line.name} first: customers who had it {effect(outcome, line.effects[outcome], currency)} than"
+    told += " customers alike who had not"
+    if line.satisfaction is not None and average is not None:
+        here = line.satisfaction
+        half = (here.high - here.low) / 2
+        when = "there" if line.rated == "there" else "soon after it"
+        told += f", and rated {number(here.value, half / 5)} {when} against {number(average, half / 5)} on average"
+    elif line.trouble is not None:
+        half = (line.trouble.high - line.trouble.low) / 2
+        told += f", and {percent(line.trouble.value, max(half, 1e-4))} met trouble within a week"
+    return f"{told}; {ASSOCIATED}."
+
+
+def measured(outcome: Outcome, lines: Sequence[Line], first: Line | None, average: float | None, currency: str) -> str:
+    """What one outcome says of all touchpoints."""
+    if first is not None:
+        return improve(outcome, first, average, currency)
+    lines = [line for line in lines if outcome in line.effects]
+    verdicts = [line.effects[outcome].verdict for line in lines]
+    tested = len(verdicts) - verdicts.count("too_few")
+    what = {"satisfaction": "satisfaction", "churn": "whether customers leave", "value": "what customers spend"}[
+        outcome
+    ]
+    if not tested:
+        return f"Too few to tell which touchpoint matters for {what}."
+    if "better" not in verdicts:
+        return f"None of {tested} touchpoints is shown to matter for {what}; nothing has to be improved first."
+    good = [line for line in lines if line.effects[outcome].verdict == "better"]
+    best = max(good, key=lambda line: abs(line.effects[outcome].low or 0.0) * line.effects[outcome].exposed)
+    told = effect(outcome, best.effects[outcome], currency)
+    return (
+        f"No touchpoint is shown to hurt {what}; most goes with {best.name}: customers who had it {told} than customers"
+        f" alike who had not, and {ASSOCIATED}."
+    )
+
+
+def headline(outcomes: Sequence[Measured]) -> str:
+    """The first outcome that names something to improve, else the first one's sentence."""
+    if not outcomes:
+        return "Too few to tell which touchpoints matter: the log is too short, or too few customers rate anything."
+    return next((one for one in outcomes if one.improve is not None), outcomes[0]).sentence
