@@ -7,6 +7,7 @@ from pydantic import Field
 from features.workspace import Section
 from training.reports.artefact import Assignment
 from training.reports.effects import Dimension, Estimate, Found
+from training.reports.keep import Artefact
 
 What = Literal["orders", "money", "kept", "opt_outs"]
 
@@ -78,7 +79,7 @@ class NextWeek(Section):
     steps: list[Step] = Field(default_factory=list)
 
 
-class OverviewReport(Section):
+class OverviewReport(Artefact):
     """The whole overview. `headline`, for example:
 
     "Nudges brought 412 extra orders, likely between 280 and 540. Winback voucher by e-mail earned most; Newsletter in
@@ -89,11 +90,6 @@ class OverviewReport(Section):
 
     schema_version: Literal[1] = 1
     kind: Literal["overview"] = "overview"
-    title: str
-    source: str
-    created_at: str
-    known_until: str | None = None
-    headline: str
     alarm: bool = False
     alarms: list[str] = Field(default_factory=list, description="why the page is red, each in a sentence")
     month: str | None = Field(None, description="YYYY-MM; None where nothing was decided yet")
@@ -109,5 +105,8 @@ class OverviewReport(Section):
     worst: list[Standing] = Field(default_factory=list, description="shown to lose, the most first")
     undecided: list[Standing] = Field(default_factory=list, description="nothing shown yet, the soonest known first")
     next_week: NextWeek | None = None
+    harmful: list[Standing] = Field(
+        default_factory=list, description="shown to cause opt-outs, the most first; `extra` counts opt-outs there"
+    )
     notes: list[str] = Field(default_factory=list)
     method: list[str] = Field(default_factory=list)

@@ -73,6 +73,11 @@ class Programme:
     outcomes: list[Outcome]
     returns: Return | None
 
+    def weekly(self, until: int) -> float | None:
+        """Customers who entered, a week, in the last PACE_DAYS before `until`; None where nobody did."""
+        count = int((self.entered.at >= until - PACE_DAYS * DAY).sum())
+        return 7 * count / PACE_DAYS if count else None
+
 
 def programme(log: Log, days: int, smallest_lift: float) -> Programme:
     """The whole comparison, `days` after each customer's entry."""

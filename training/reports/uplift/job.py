@@ -5,6 +5,7 @@ from training.reports import experiment, keep, other_contacts
 from training.reports.artefact import UpliftReport
 from training.reports.uplift import arms, ghosts, holdout
 from training.reports.uplift.log import Log
+from training.reports.uplift_targeting.log import targeting
 
 
 def make(workspace: Workspace) -> keep.Report:
@@ -47,7 +48,9 @@ def report(
         returns=total.returns,
         ghosts=withheld,
         arms=rivals,
+        targeting=targeting(workspace),
         other_contacts=others,
+        weekly=total.weekly(log.known_until),
         notes=holdout.notes(log, total, days) + (others.notes if others else []),
         method=[
             *(holdout.METHOD if total.assignment else []),
