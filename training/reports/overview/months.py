@@ -26,11 +26,11 @@ from training.reports.wording import Words
 FEWEST_DAYS = 7
 
 METHOD = [
-    "Each total of the month is the difference between customers not held out and customers held out, for each customer "
-    "and as assigned, times the number of customers not held out. Everybody counts who was in the comparison before the "
-    "month was over, contacted or not.",
-    "A customer is kept who, at the end of the month (or now), has not left by the workspace's rule; that adds up since "
-    "they entered the comparison, and counts who entered before the rule's horizon.",
+    "Each total of the month is the difference between customers not held out and customers held out, for each "
+    "customer and as assigned, times the number of customers not held out. Everybody counts who was in the comparison "
+    "before the month was over, contacted or not.",
+    "A customer is kept who, at the end of the month (or now), has not left by the workspace's rule; that adds up "
+    "since they entered the comparison, and counts who entered before the rule's horizon.",
     "An effect is called shown where its p-value, one that holds however often one looks, stays below 5% after Holm's "
     "correction over the month's totals. Intervals hold however often one looks within the month.",
 ]
@@ -167,7 +167,7 @@ def _compared(one: _Measured, progress: float) -> Found:
         effect = statistics.compare(control, treated)
         effect = replace(effect, always=always_valid.beside(effect, progress))
     measures: dict[What, Measure] = {"orders": "goal", "money": "money", "kept": "goal", "opt_outs": "opt_out"}
-    found = Found(
+    return Found(
         measure=measures[one.what],
         name=one.words.name,
         kind=one.words.kind,
@@ -182,7 +182,6 @@ def _compared(one: _Measured, progress: float) -> Found:
         explained=explained,
         sentence="",
     )
-    return found
 
 
 def _total(one: _Measured, found: Found) -> Total:

@@ -75,7 +75,8 @@ def between(one: Estimate, unit: str | None) -> str:
 def headline(month: str, totals: Sequence[Total], cells: Sequence[Cell]) -> str:
     """What this month's contacts brought, what earned most, and what is not known yet."""
     first = totals[0]
-    more = standings(cells)
+    harm = next((one.sentence for one in totals if one.what == "opt_outs" and one.found.verdict == "raised"), "")
+    more = " ".join(part for part in (harm, standings(cells)) if part)
     worked = any(one.found.verdict == "raised" and one.better == "more" for one in totals)
     if worked:
         said = next(one for one in totals if one.found.verdict == "raised" and one.better == "more").sentence
@@ -104,13 +105,15 @@ def standing(cell: Cell, found: Found, extra: Estimate | None) -> str:
     value, low, high = figures(extra, found.unit)
     unit = f" {found.unit}" if found.unit else ""
     if found.verdict == "raised":
-        return f"{cell.name} earned {value}{unit} more sales from {cell.contacts:,} contacts, likely between {low} and {high}."
+        said = f"{cell.name} earned {value}{unit} more sales from {cell.contacts:,} contacts"
+        return f"{said}, likely between {low} and {high}."
     if found.verdict == "lowered":
         return (
             f"{cell.name} cost {value}{unit} of sales with {cell.contacts:,} contacts, likely between {high} and {low}."
         )
     wait = f"; {known}" if (known := until_known(found.weeks)) else ""
-    return f"{cell.name} shows no effect on money yet, likely {between(extra, found.unit)} from {cell.contacts:,} contacts{wait}."
+    span = between(extra, found.unit)
+    return f"{cell.name} shows no effect on money yet, likely {span} from {cell.contacts:,} contacts{wait}."
 
 
 def harmful(standing: Standing) -> str:

@@ -131,19 +131,17 @@ def standings(cells: Sequence[Cell]) -> str:
     open_ = [each for each in cells if each.found[1].verdict == "undecided"]
     if open_:
         soon = [each for each in open_ if each.found[1].weeks]
-        one = min(soon, key=lambda each: each.found[1].weeks or 0.0) if soon else max(open_, key=_contacts)
-        wait = until_known(one.found[1].weeks)
-        parts.append(f"{one.name} shows no effect on money yet" + (f", {wait}" if wait else ""))
+        if soon:
+            one = min(soon, key=lambda each: each.found[1].weeks or 0.0)
+            parts.append(f"{one.name} shows no effect on money yet, {until_known(one.found[1].weeks)}")
+        elif not earning:
+            parts.append("no action on its own shows an effect on money yet")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _extra(each: Cell) -> float:
     return each.returns.extra.value if each.returns else 0.0
-
-
-def _contacts(each: Cell) -> int:
-    return each.contacts
 
 
 def returns(one: Return) -> str:
