@@ -87,11 +87,13 @@ def train(
         if test_cutoff is not None or features or repeat is not None:
             raise WorkspaceError("train fatigue takes no other option than --workspace: it judges by later decisions")
         fatigue.train(opened)
+        _tell(opened)
         return
     if model == "uplift":
         if features or repeat is not None:
             raise WorkspaceError("train uplift learns from logged decisions: of these options it takes --test-cutoff")
         uplift.train(opened, _instant(test_cutoff), unit)
+        _tell(opened)
         return
     kinds = _kinds(model)
     if repeat is not None:
@@ -123,6 +125,7 @@ def train(
                 failed.append(f"{kind}: {error}")
             else:
                 _show(trained)
+    _tell(opened)
     if failed:
         raise WorkspaceError("; ".join(failed))
     out.print(f"MLflow: mlflow ui --backend-store-uri {opened.tracking_uri}", markup=False)
@@ -185,14 +188,24 @@ def promote(
         )
     if retire:
         left = promotion.retire(Registry(opened), model, alias)
+        _tell(opened)
         out.print(f"{model} version {left} is no {alias} any more", markup=False)
         return
     if rollback:
         chosen, left = promotion.roll_back(Registry(opened), model)
+        _tell(opened)
         out.print(f"{model} version {chosen} is champion again instead of {left}", markup=False)
         return
     chosen = promotion.promote(Registry(opened), model, None if version is None else str(version), alias)
+    _tell(opened)
     out.print(f"{model} version {chosen} is {alias}; a running service takes it up by itself", markup=False)
+
+
+def _tell(workspace: Workspace) -> None:
+    """The console's page on models knows what changed."""
+    from training.reports.models.after import after
+
+    after(workspace)
 
 
 def _kinds(model: str) -> tuple[str, ...]:

@@ -8,9 +8,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from features.workspace import Workspace, WorkspaceError
-from training.monitor import commands, exposition, page
+from serving.console import standalone
+from training.monitor import commands, exposition, kept
 from training.monitor.reference import Reference
 from training.monitor.report import Feature, Look, MonitorReport, answered, headline, unknown
+from training.reports import commands as report_commands
+from training.reports.models import after
 
 app = typer.Typer()
 app.command()(commands.monitor)
@@ -36,18 +39,22 @@ def report(ringing=True):
     )
 
 
-def test_the_page_is_self_contained_and_escapes_what_data_say():
-    text = page.render(report())
-    assert "<script" not in text
-    assert "src=" not in text
+def test_the_page_is_self_contained_and_escapes_what_data_say(tmp_path, monkeypatch):
+    (tmp_path / "tactful.yaml").write_text("")
+    monkeypatch.setattr(report_commands, "render", standalone.html)
+    workspace = Workspace.open(tmp_path)
+    kept.keep(workspace, report())
+    after.page(workspace, tmp_path / "m.html")
+    text = (tmp_path / "m.html").read_text()
     assert "default-src 'none'" in text
+    assert "<b>any</b>" not in text
     assert "&lt;b&gt;any&lt;/b&gt;" in text
-    assert "a &lt;shop&gt;" in text
-    assert "1 of 3 checks ring: no_data of all" in text
-    assert 'role="alert"' in text
-    well = page.render(report(ringing=False))
-    assert 'role="alert"' not in well
-    assert "all is well: 2 checks; 1 cannot be told yet" in well
+    assert "churn" in text
+    kept.keep(workspace, report(ringing=False))
+    after.page(workspace, tmp_path / "well.html")
+    well = (tmp_path / "well.html").read_text()
+    assert "2.5 days since" in text.split("<main")[1].split("<section")[0], "what rings stands above all else"
+    assert "2.5 days since" not in well.split("<main")[1].split("<section")[0]
 
 
 def test_prometheus_reads_what_rings():
@@ -62,6 +69,7 @@ def test_prometheus_reads_what_rings():
 def test_the_exit_code_says_whether_it_rings(tmp_path, monkeypatch, ringing):
     (tmp_path / "tactful.yaml").write_text("")
     monkeypatch.setattr("training.monitor.look.monitor", lambda *_: report(ringing))
+    monkeypatch.setattr(report_commands, "render", standalone.html)
     files = ["--out", str(tmp_path / "m.html"), "--metrics", str(tmp_path / "m.prom")]
     done = CliRunner().invoke(app, ["-w", str(tmp_path), *files], env={"COLUMNS": "200"})
     assert done.exit_code == int(ringing), done.output
@@ -70,7 +78,14 @@ def test_the_exit_code_says_whether_it_rings(tmp_path, monkeypatch, ringing):
     assert kept["alarm"] == ringing
     assert MonitorReport.model_validate(kept) == report(ringing)
     assert (tmp_path / "m.prom").read_text() == (tmp_path / "state" / "monitor.prom").read_text()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.html", "m.prom", "state", "tactful.yaml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "history",
+        "m.html",
+        "m.prom",
+        "reports",
+        "state",
+        "tactful.yaml",
+    ]
 
 
 def test_errors_are_one_line_and_exit_code_2(tmp_path, monkeypatch):

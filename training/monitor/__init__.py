@@ -2,7 +2,7 @@
 
 `reference.py` what a training run keeps of its data · `psi.py` how far two distributions are apart · `drift.py` the
 newest customers against the reference · `quality.py` matured labels · `flow.py` the data themselves · `look.py` all of
-it for a workspace · `report.py` what was found, `exposition.py` and `page.py` for whom.
+it for a workspace · `report.py` what was found, `exposition.py` for Prometheus; people read it in the models report.
 """
 
 from training.monitor.drift import drift_alarm

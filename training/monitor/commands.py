@@ -44,6 +44,7 @@ def monitor(
         raise WorkspaceError(f"--as-of: {error}") from None
     from training.monitor.kept import keep
     from training.monitor.look import monitor as look
+    from training.reports.models.after import after, page
 
     try:
         with progress() as bar:
@@ -54,7 +55,11 @@ def monitor(
     except Exception as error:  # for a scheduler 1 means that something rings, which a traceback would say, too
         told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise WorkspaceError(f"could not look: {told}") from error
-    keep(opened, report, out_file, metrics)
+    keep(opened, report, metrics)
+    if out_file is None:
+        after(opened)
+    else:
+        page(opened, out_file)
     for check in report.checks:
         mark = {"well": "well   ", "alarm": "ALARM  ", "unknown": "unknown"}[check.status]
         out.print(f"{mark}  {check.check:<17}  {check.sentence}", markup=False)
