@@ -147,6 +147,7 @@ class UpliftReport(Artefact):
     arms: Arms | None = None
     targeting: Targeting | None = None
     other_contacts: OtherContacts | None = None
+    weekly: float | None = Field(None, description="customers who entered the comparison, a week, in the last four")
     notes: list[str] = Field(default_factory=list)
     method: list[str] = Field(default_factory=list)
 

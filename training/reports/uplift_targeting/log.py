@@ -58,7 +58,7 @@ class Judged:
 def targeting(workspace: Workspace, seed: int = 0) -> Targeting:
     """What the champion's effects are worth for choosing whom to contact; says why where nothing can be told."""
     registry = Registry(workspace)
-    held = registry.holder(train.KIND, CHAMPION)
+    held = registry.holder(train.KIND, CHAMPION) if registry.exists else None
     if held is None:
         return words.unknown(
             "no model of effects has been learned from decisions yet; `tactful train uplift` learns one"
