@@ -356,12 +356,18 @@ def scatter(
     cross: tuple[float, float] | None = None,
     quadrants: tuple[str, str, str, str] | None = None,
 ) -> Figure:
-    """A labelled map; `cross` parts it, `quadrants` names its corners: top left and right, bottom left and right."""
+    """A labelled map; `cross` parts it, `quadrants` names its corners: top left and right, bottom left and right.
+
+    A point in a crowd, whose name would lie on another's, tells it when it is pointed at.
+    """
     most = max((point.size for point in points), default=1.0) or 1.0
+    x_range, y_range = _around([point.x for point in points]), _around([point.y for point in points])
+    places = _label_places(points, x_range, y_range)
     layout: Figure = {
         "height": 460,
-        "xaxis": {"kind": x_kind, "title": {"text": x_title}, "zeroline": False},
-        "yaxis": {"kind": y_kind, "title": {"text": y_title}, "zeroline": False},
+        "least_width": 640,
+        "xaxis": {"kind": x_kind, "title": {"text": x_title}, "zeroline": False, "range": x_range},
+        "yaxis": {"kind": y_kind, "title": {"text": y_title}, "zeroline": False, "range": y_range},
         "showlegend": False,
     }
     if cross is not None:
@@ -393,19 +399,62 @@ def scatter(
                 "mode": "markers+text",
                 "x": [point.x for point in points],
                 "y": [point.y for point in points],
-                "text": [point.name for point in points],
-                "textposition": "top center",
+                "text": [point.name if place else "" for point, place in zip(points, places, strict=True)],
+                "hovertext": [point.name for point in points],
+                "textposition": [place or "top center" for place in places],
                 "customdata": [point.href for point in points],
                 "marker": {
                     "size": [8 + 18 * (point.size / most) ** 0.5 for point in points],
                     "color": [f"@{point.role}" for point in points],
                     "line": {"color": "@paper", "width": 1.5},
                 },
-                "hovertemplate": "%{text}: %{x}, %{y}<extra></extra>",
+                "hovertemplate": "%{hovertext}: %{x}, %{y}<extra></extra>",
             }
         ],
         "layout": layout,
     }
+
+
+def _around(values: Sequence[float]) -> list[float]:
+    """The range of an axis with room beside the outermost points."""
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    room = 0.12 * (high - low) or 0.1
+    return [low - room, high + room]
+
+
+#: Of a map that is about 900 by 360 pixels: the width of a letter, the height of a line, and half a point.
+_LETTER, _ROW, _HALF = 0.0075, 0.05, 0.014
+
+
+def _label_places(points: Sequence[Point], x_range: Sequence[float], y_range: Sequence[float]) -> list[str]:
+    """Where each name goes beside its point without lying on another name or point; empty where nowhere."""
+    spots = [
+        ((p.x - x_range[0]) / (x_range[1] - x_range[0]), (p.y - y_range[0]) / (y_range[1] - y_range[0])) for p in points
+    ]
+    taken = [(x - _HALF, y - _ROW / 2, x + _HALF, y + _ROW / 2) for x, y in spots]
+    places = []
+    for k, (point, (x, y)) in enumerate(zip(points, spots, strict=True)):
+        wide = _LETTER * len(point.name)
+        boxes = {
+            "top center": (x - wide / 2, y + _ROW / 2, x + wide / 2, y + 1.5 * _ROW),
+            "bottom center": (x - wide / 2, y - 1.5 * _ROW, x + wide / 2, y - _ROW / 2),
+            "middle right": (x + _HALF, y - _ROW / 2, x + _HALF + wide, y + _ROW / 2),
+            "middle left": (x - _HALF - wide, y - _ROW / 2, x - _HALF, y + _ROW / 2),
+        }
+        others = [box for j, box in enumerate(taken) if j != k]
+        free = (
+            name for name, box in boxes.items()
+            if box[0] >= 0 and box[2] <= 1 and not any(_meet(box, other) for other in others)
+        )  # fmt: skip
+        place = next(free, "")
+        places.append(place)
+        if place:
+            taken.append(boxes[place])
+    return places
+
+
+def _meet(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def histogram(

@@ -1,7 +1,7 @@
 """Which touchpoints matter most, how well we do there, and what to improve first.
 
-A **touchpoint** is one type on one channel in one direction, or a topic over all of them (but for the goal itself). What it is worth is read from
-customers who had it against customers alike who had not:
+A **touchpoint** is one type on one channel in one direction, or a topic over all of them (but for the goal itself).
+What it is worth is read from customers who had it against customers alike who had not:
 
 - a row is a customer at an instant: a survey that they answered (satisfaction), or one of up to twelve cut-offs, four
   weeks apart (churn, value); `exposed` says whether they had the touchpoint in the four weeks before;
