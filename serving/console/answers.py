@@ -18,7 +18,7 @@ _WORDS = {
     503: ("Not ready yet", "The service cannot answer at this moment."),
     504: ("This page took too long", "It was given up, so that decisions do not wait for it."),
 }
-_KEY = "It begins with tactful_ and was shown once, when it was made."
+_KEY = "A key begins with `tactful_` and was shown once, when it was made."
 _NO_KEY = "No key yet? Whoever runs the service makes one: `tactful keys create NAME --scope marketer`."
 
 
@@ -27,14 +27,14 @@ def sign_in(token: str, back: str, error: str | None = None) -> Page:
     fields = [
         Field("token", "", "hidden", token),
         Field("next", "", "hidden", back),
-        Field("key", "Your key", "password", help=_KEY, error=error),
+        Field("key", "Your key", "password", error=error),
     ]
     return Page(
         "Sign in",
         "Sign in with your key to see what the nudges changed.",
         [
             Form(fields, "Sign in", "/sign-in", "post", "Sign in"),
-            Text(_NO_KEY, quiet=True),
+            Text(f"{_KEY} {_NO_KEY}", quiet=True),
         ],
     )
 
@@ -47,7 +47,8 @@ def failed(status: int, detail: str | None = None, command: str | None = None) -
     """What went wrong and what to do; every status has words of its own."""
     title, lead = _WORDS.get(status, _WORDS[500 if status >= 500 else 400])
     home = Text(["Go to the ", Link("overview", "/"), "."])
-    return Page(title, lead, [Empty("What to do", detail or "Try again.", command), home])
+    detail = detail or ("Check the address." if status == 404 else "Try again.")
+    return Page(title, lead, [Empty("What to do", detail, command), home])
 
 
 def refused(problem: Problem) -> Page:
@@ -58,12 +59,11 @@ def refused(problem: Problem) -> Page:
 def not_allowed(scope: str, has: frozenset[str]) -> Page:
     """The key lacks the page's scope."""
     mine = ", ".join(f"`{each}`" for each in sorted(has)) or "none"
-    detail = (
-        f"It takes a key with the scope `{scope}`, which is to {SCOPES[scope]}; yours has {mine}. Ask for another one:"
-    )
+    detail = f"It takes a key with the scope `{scope}` ({SCOPES[scope]}); yours has {mine}. Ask for another one:"
     return failed(403, detail, f"tactful keys create NAME --scope {scope}")
 
 
 def unusable(title: str, found: Unusable) -> Page:
     """No artefact, or none that can be shown."""
-    return Page(title, f"{found.title}.", [Empty(found.title, found.why, f"tactful report {found.kind}")])
+    how = "Whoever runs the service writes it anew, best every day:"
+    return Page(title, found.why, [Empty(found.title, how, f"tactful report {found.kind}")])

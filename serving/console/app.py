@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from serving.auth import CONSOLE, Keyring
 from serving.console import answers, routes, session, signin
 from serving.console.artefacts import Artefacts, Unusable
-from serving.console.aside import Aside
+from serving.console.aside import Aside, Turns
 from serving.console.blocks import Page, table
 from serving.console.look import Look
 from serving.console.routes import Place
@@ -35,7 +35,8 @@ class Console:
 
     def __init__(self, found: "Callable[[], Engine | None]", keyring: Callable[[], Keyring | None]) -> None:
         self._found, self._keyring = found, keyring
-        self._aside, self._throttle, self._artefacts = Aside(), Throttle(), Artefacts()
+        self._aside, self._turns = Aside(), Turns()
+        self._throttle, self._artefacts = Throttle(), Artefacts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -93,7 +94,8 @@ class Console:
         _known_as(request, place.template)
         if not signed.client.may({place.view.scope}):
             return writing.page(answers.not_allowed(place.view.scope, signed.client.scopes), 403)
-        return await self._shown(writing, engine, signed, place)
+        with self._turns:
+            return await self._shown(writing, engine, signed, place)
 
     async def _shown(self, writing: Writing, engine: "Engine", signed: Signed, place: Place) -> Response:
         """A page, or the CSV of one of its tables."""

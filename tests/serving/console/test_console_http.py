@@ -362,3 +362,10 @@ def test_every_page_has_an_address_of_its_own():
         assert place.view == view
         assert routes.find(f"{path}/by-action.csv" if path else "by-action.csv").table == "by-action"
         assert place.template in routes.templates()
+
+
+def test_turns_are_short_only_while_a_page_is_made():
+    usual, turns = sys.getswitchinterval(), aside.Turns()
+    with turns, turns:
+        assert sys.getswitchinterval() == pytest.approx(aside.TURN)
+    assert sys.getswitchinterval() == usual
