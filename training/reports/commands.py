@@ -1,14 +1,18 @@
 """`tactful report`: what the marketer looks at, kept for the console, and as pages to hand on."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from features.console import WorkspaceOption, command, err, out
 from features.workspace import Workspace, WorkspaceError, locate
+
+if TYPE_CHECKING:  # what reports are made by takes seconds to import
+    from training.reports.jobs import Make
+    from training.reports.keep import Artefact
 
 app = typer.Typer(
     help="Reports for the marketer: kept for the console, and each as one HTML file.", no_args_is_help=True
@@ -60,38 +64,33 @@ def uplift(
     days: Annotated[
         int | None, typer.Option(min=1, max=365, help="Days of outcome after the first decision (without --data).")
     ] = None,
+    locale: LocaleOption = "en",
+    track: TrackOption = True,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Compare contacted customers with held-out ones on the goal, or the groups of any randomised campaign table."""
-    from training.reports import campaign, html
+    from training.reports import campaign, keep
     from training.reports.uplift import job
 
+    _page_wanted(out_file, locale)
+    if data is None:
+        if treatment or outcome or control or expected_shares:
+            raise WorkspaceError(
+                "--treatment, --outcome, --control and --expected-shares belong to --data FILE; add it"
+            )
+        stated = days is not None or smallest_lift != 0.1
+        make = (lambda of: keep.Report(job.report(of, days, smallest_lift))) if stated else None
+        _made(locate(workspace), "uplift", out_file, locale, track, make)
+        return
     if out_file is None:
-        raise WorkspaceError("--out is missing; name an .html file, the figures are written beside it as .json")
-    _checked(out_file)
-    if data is None and (treatment or outcome or control or expected_shares):
-        raise WorkspaceError("--treatment, --outcome, --control and --expected-shares belong to --data FILE; add it")
-    if data is not None:
-        if treatment is None or not outcome:
-            raise WorkspaceError(f"--data {data}: say which columns to compare with --treatment COL --outcome COL")
-        shares = campaign.parse_shares(expected_shares) if expected_shares else None
-        with err.status(f"reading {data.name}"):
-            found = campaign.report(data, treatment, outcome, control, shares, smallest_lift)
-    else:
-        with err.status("comparing contacted and held-out customers"):
-            found = job.report(locate(workspace), days, smallest_lift)
-    figures = out_file.with_suffix(".json")
-    try:
-        found.write(figures)
-        html.write(found, out_file)
-    except OSError as error:
-        raise WorkspaceError(f"--out {out_file}: cannot be written: {error.strerror}") from None
-    out.print(found.headline, markup=False)
-    if found.other_contacts is not None:
-        out.print(found.other_contacts.sentence, markup=False)
-    for note in found.notes:
-        out.print(note, markup=False)
-    out.print(f"report: {out_file}  figures: {figures}", markup=False)
+        raise WorkspaceError(f"--data {data}: say where the page is to go with --out FILE.html")
+    if treatment is None or not outcome:
+        raise WorkspaceError(f"--data {data}: say which columns to compare with --treatment COL --outcome COL")
+    shares = campaign.parse_shares(expected_shares) if expected_shares else None
+    with err.status(f"reading {data.name}"):
+        found = campaign.report(data, treatment, outcome, control, shares, smallest_lift)
+    _hand_on(found, out_file, _rendered(found, locale, None))
+    _say(found, f"report: {out_file}  figures: {out_file.with_suffix('.json')}")
 
 
 def _command(kind: str) -> None:
@@ -141,30 +140,47 @@ def everything(
         raise WorkspaceError("no report could be made; see above")
 
 
-def _made(workspace: Workspace, kind: str, page_file: Path | None, locale: str, track: bool) -> None:
-    """Makes a report, keeps it, and writes and logs the page."""
+def _made(
+    workspace: Workspace, kind: str, page_file: Path | None, locale: str, track: bool, make: "Make | None" = None
+) -> None:
+    """Makes a report, keeps it, and writes and logs the page where one is wanted."""
     from training.reports import jobs, keep
 
     if kind not in jobs.JOBS:
         raise WorkspaceError(f"there is no report `{kind}` yet")
     with err.status(f"making the report: {kind}"):
-        artefact = jobs.make(workspace, kind).artefact
-    page = None
+        artefact = jobs.make(workspace, kind, make).artefact
+    kept, page = keep.place(workspace, kind), None
     if page_file is not None:
-        page = _rendered(artefact.model_dump(mode="json"), locale, workspace.settings.currency)
-        try:
-            keep.text(page_file, page)
-            keep.text(page_file.with_suffix(".json"), artefact.model_dump_json(indent=2) + "\n")
-        except OSError as error:
-            raise WorkspaceError(f"--out {page_file}: cannot be written: {error.strerror}") from None
-    out.print(artefact.headline, markup=False)
-    kept = keep.place(workspace, kind)
-    out.print(f"{kind}: {page_file or kept}" + (f"  figures: {kept}" if page_file else ""), markup=False)
+        page = _rendered(artefact, locale, workspace.settings.currency)
+        _hand_on(artefact, page_file, page)
+    _say(artefact, f"{kind}: {kept}" if page is None else f"{kind}: {page_file}  figures: {kept}")
     if track:
         _tracked(workspace, artefact, page)
 
 
-def _tracked(workspace: Workspace, artefact: Any, page: str | None) -> None:
+def _hand_on(artefact: "Artefact", page_file: Path, page: str) -> None:
+    """The page and its figures, as files."""
+    from training.reports import keep
+
+    try:
+        keep.text(page_file.with_suffix(".json"), artefact.model_dump_json(indent=2) + "\n")
+        keep.text(page_file, page)
+    except OSError as error:
+        raise WorkspaceError(f"--out {page_file}: cannot be written: {error.strerror}") from None
+
+
+def _say(artefact: "Artefact", where: str) -> None:
+    """What was found, in sentences, and where the rest is."""
+    out.print(artefact.headline, markup=False)
+    if artefact.kind == "uplift":
+        others = getattr(artefact, "other_contacts", None)
+        for sentence in [*([others.sentence] if others is not None else []), *getattr(artefact, "notes", [])]:
+            out.print(sentence, markup=False)
+    out.print(where, markup=False)
+
+
+def _tracked(workspace: Workspace, artefact: "Artefact", page: str | None) -> None:
     """A report is none the worse for an MLflow that is away."""
     from training.reports.tracked import track
 
@@ -196,7 +212,7 @@ def _checked(path: Path) -> None:
         raise WorkspaceError(f"--out {path}: the folder {path.parent} cannot be written to")
 
 
-def _rendered(artefact: Mapping[str, Any], locale: str, currency: str) -> str:
+def _rendered(artefact: "Artefact", locale: str, currency: str | None) -> str:
     if render is None:
         raise WorkspaceError("pages are drawn by the console, which is not installed; leave out --out")
-    return render(artefact, locale=locale, currency=currency)
+    return render(artefact.model_dump(mode="json"), locale=locale, currency=currency)
