@@ -13,6 +13,7 @@ from features.clock import DAY
 from features.daylog import held
 from features.workspace import Workspace, WorkspaceError
 from training.dataset import Dataset, Part, plain
+from training.reports import jobs
 from training.retrain import commands, journal, parts, run, steps
 from training.retrain.run import retrain
 from training.windows import Windows
@@ -36,6 +37,7 @@ class World:
         for name in ("features", "train", "promote", "effects"):
             monkeypatch.setattr(steps, name, self.step(name))
         monkeypatch.setattr(steps, "look", self.look)
+        monkeypatch.setattr(steps, "report", self.report)
         monkeypatch.setattr(run.leftovers, "version", lambda *_: None)
 
     def step(self, name):
@@ -54,6 +56,10 @@ class World:
     def look(self, _workspace):
         self.note("look")
         return {"alarm": self.alarm, "headline": "looked", "rings": ["churn: AUC fell"] if self.alarm else []}
+
+    def report(self, _workspace, kind):
+        self.note(f"report: {kind}")
+        return {"said": f"{kind} in a sentence"}
 
     def sync(self, _workspace):
         self.note("sync")
@@ -117,6 +123,27 @@ def test_nothing_new_trains_nothing_unless_asked_to(world):
     world.data = "d2"
     assert world().outcome == "trained"
     assert world(kinds=("churn",)).outcome == "trained"
+
+
+def test_reports_are_made_at_the_end_once_each_also_where_nothing_is_new(world):
+    reports = ["uplift", "overview"]
+    world.fails = "report: overview"
+    with pytest.raises(WorkspaceError, match=r"^report: overview: RuntimeError"):
+        world(reports=reports)
+    summary = world(reports=reports)
+    assert world.done == [*WHOLE, "report: uplift", "report: overview"]
+    assert summary.lines()[-1] == "report overview: overview in a sentence"
+    assert world(reports=reports).outcome == "nothing_new"
+    assert world.done[-3:] == ["look", "report: uplift", "report: overview"]
+
+
+def test_a_report_that_cannot_be_made_stops_nobody(tmp_path, monkeypatch):
+    (tmp_path / "tactful.yaml").write_text("")
+    monkeypatch.setitem(jobs.JOBS, "broken", "training.reports.nowhere:report")
+    empty, broken = (steps.report(Workspace.open(tmp_path), kind)["said"] for kind in ("pressure", "broken"))
+    assert "there are no interactions to report on" in empty
+    assert broken.startswith("not made: ModuleNotFoundError")
+    assert not (tmp_path / "mlflow").exists()
 
 
 def test_a_kind_that_data_do_not_allow_is_left_out_and_somebody_should_look(world):
@@ -219,11 +246,12 @@ def test_a_damaged_journal_says_what_to_do(world):
 @pytest.mark.parametrize("alarm", [False, True])
 def test_the_command_says_it_as_text_as_json_and_by_its_exit_code(world, monkeypatch, tmp_path, alarm):
     monkeypatch.setattr(commands, "before", [world.sync])
+    monkeypatch.setattr(jobs, "JOBS", {"pressure": "a job"})
     world.alarm = alarm
     shown = CliRunner().invoke(app, ["-w", str(world.workspace.folder), "--out", str(tmp_path / "r.json")])
     assert shown.exit_code == int(alarm), shown.output
     assert ("churn: AUC fell" in shown.stdout) == alarm
-    assert "[1/11] history" in shown.stderr
+    assert "[1/12] history" in shown.stderr
     said = json.loads((tmp_path / "r.json").read_text())
     assert (said["outcome"], said["models"]["churn"]["version"]) == ("trained", "7")
     assert said == json.loads((world.workspace.folder / "state" / "retrain" / "last.json").read_text())

@@ -14,16 +14,17 @@ if TYPE_CHECKING:  # what trains takes seconds to import
 
 KINDS = ("churn", "propensity", "uplift", "fatigue")
 
-HELP = """Bring history up to date, train every model, promote what is no worse, and look: for a scheduler.
+HELP = """Bring history up to date, train every model, promote what is no worse, look and report: for a scheduler.
 
 \b
 Example: tactful retrain --out retrained.json
          tactful retrain --only churn
 
 Churn, propensity and, where the log of decisions can tell them, uplift and fatigue. Where nothing came in since the
-last time, nothing is trained, and looked all the same. After a kill the same command goes on with what is left; one
-runs at a time. Exit code 0: done, whether or not a model was promoted; 1: done, but somebody should look (something
-rings, or a model that has a champion can no longer be trained); 2: it could not go on."""
+last time, nothing is trained, and looked all the same. All reports of the console are made at its end. After a kill
+the same command goes on with what is left; one runs at a time. Exit code 0: done, whether or not a model was promoted;
+1: done, but somebody should look (something rings, or a model that has a champion can no longer be trained); 2: it
+could not go on."""
 
 #: What runs before: the front door puts the live store's sync here, for training may not import it.
 before: "list[Sync]" = []
@@ -45,13 +46,14 @@ def retrain(
     if out_file is not None and not out_file.parent.is_dir():
         raise WorkspaceError(f"--out {out_file}: there is no folder {out_file.parent}; create it first")
     kinds = [kind for kind in KINDS if not only or kind in only]
+    from training.reports.jobs import JOBS
     from training.retrain.run import retrain as run
 
     def tell(step: str, at: int, of: int) -> None:
         err.print(f"[{at}/{of}] {step}", markup=False)
 
     try:
-        summary = run(opened, kinds, before, force, tell)
+        summary = run(opened, kinds, before, force, tell, tuple(JOBS))
     except WorkspaceError:
         raise
     except Exception as error:  # for a scheduler 1 means that it is done, which a traceback would say, too

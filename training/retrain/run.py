@@ -1,8 +1,8 @@
-"""One retraining: sync, features, train, promote or not, look; each step once, whatever kills it in between."""
+"""One retraining: sync, features, train, promote or not, look, report; each step once, whatever kills it in between."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Literal
 
 from features import clock
 from features.daylog import held
@@ -27,10 +27,12 @@ def retrain(
     syncs: Sequence[Sync] = (),
     force: bool = False,
     tell: Tell = lambda _step, _at, _of: None,
+    reports: Sequence[str] = (),
 ) -> Summary:
     """Goes on with a run of these kinds that was cut off within a day under the same settings, or begins one.
 
-    Where nothing has come in since the last run that ended, nothing is trained, and looked all the same. Raises
+    Where nothing has come in since the last run that ended, nothing is trained, and looked and reported all the same.
+    `reports` are kinds of reports to make at its end. Raises
     WorkspaceError where another retraining is under way in the workspace, and where a step fails: the same command then
     goes on from that step.
     """
@@ -42,13 +44,14 @@ def retrain(
         if given_up is not None:
             _give_up(workspace, given_up)
         journal.save()
-        return _run(workspace, journal, kinds, syncs, force, tell)
+        return _run(workspace, journal, kinds, syncs, force, tell, reports)
 
 
 def _run(
-    workspace: Workspace, journal: Journal, kinds: Sequence[str], syncs: Sequence[Sync], force: bool, tell: Tell
-) -> Summary:
-    count = 3 + sum(3 if kind in SCORES else 1 for kind in kinds)
+    workspace: Workspace, journal: Journal, kinds: Sequence[str], syncs: Sequence[Sync], force: bool, tell: Tell,
+    reports: Sequence[str],
+) -> Summary:  # fmt: skip
+    count = 3 + len(reports) + sum(3 if kind in SCORES else 1 for kind in kinds)
 
     def step(name: str, work: Callable[[], Result]) -> Result:
         if name not in journal.steps:
@@ -62,9 +65,15 @@ def _run(
     marked = step("history", lambda: {"data": steps.data(workspace), "before": _champions(workspace, kinds)})
     mark = f"{journal.setup} {marked['data']}"
     look = partial(steps.look, workspace)
-    if not force and (last(journal.folder) or {}).get("mark") == mark:
+
+    def end(outcome: Literal["trained", "nothing_new"], kinds: Sequence[str] = ()) -> Summary:
         step("look", look)  # no new data is what it should ring for
-        return _end(journal, mark, "nothing_new")
+        for kind in reports:
+            step(f"report: {kind}", partial(steps.report, workspace, kind))
+        return _end(journal, mark, outcome, kinds, reports)
+
+    if not force and (last(journal.folder) or {}).get("mark") == mark:
+        return end("nothing_new")
     for kind in kinds:
         if kind in EFFECTS:
             step(f"{kind}: train", partial(steps.effects, workspace, journal, kind))
@@ -73,8 +82,7 @@ def _run(
             continue
         step(f"{kind}: train", partial(steps.train, workspace, journal, kind))
         step(f"{kind}: promote", partial(steps.promote, workspace, journal, kind))
-    step("look", look)
-    return _end(journal, mark, "trained", kinds)
+    return end("trained", kinds)
 
 
 def _named(name: str, work: Callable[[], Result]) -> Result:
@@ -101,7 +109,10 @@ def _champions(workspace: Workspace, kinds: Sequence[str]) -> dict[str, str | No
     return {kind: None if holder is None else str(holder.version) for kind, holder in reigning.items()}
 
 
-def _end(journal: Journal, mark: str, outcome: Any, kinds: Sequence[str] = ()) -> Summary:
+def _end(
+    journal: Journal, mark: str, outcome: Literal["trained", "nothing_new"], kinds: Sequence[str],
+    reports: Sequence[str],
+) -> Summary:  # fmt: skip
     done, before = journal.steps, journal.steps["history"]["before"]
     look: Result = done.get("look", {})
     summary = Summary(
@@ -115,6 +126,7 @@ def _end(journal: Journal, mark: str, outcome: Any, kinds: Sequence[str] = ()) -
         models={kind: model(kind, done, before.get(kind)) for kind in kinds},
         monitor=look.get("headline"),
         rings=look.get("rings", []),
+        reports={kind: done[f"report: {kind}"]["said"] for kind in reports},
     )
     journal.end(summary.model_dump())
     return summary

@@ -143,3 +143,18 @@ def look(workspace: Workspace) -> Result:
     keep(workspace, report)
     ringing = [check.sentence for check in report.checks if check.status == "alarm"]
     return {"alarm": report.alarm, "headline": report.headline, "rings": ringing}
+
+
+def report(workspace: Workspace, kind: str) -> Result:
+    """A report, kept for the console and logged to MLflow. One that cannot be made stops nobody: what was trained
+    stands, and so does the report of before."""
+    from training.reports import jobs
+    from training.reports.tracked import track
+
+    try:
+        artefact = jobs.make(workspace, kind).artefact
+        track(workspace, artefact)
+    except Exception as error:
+        told = str(error) if isinstance(error, WorkspaceError) else f"{type(error).__name__}: {error}"
+        return {"said": f"not made: {' '.join(told.split())[:300]}"}
+    return {"said": artefact.headline}

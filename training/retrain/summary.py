@@ -35,6 +35,7 @@ class Summary(Section):
     models: dict[str, Model] = Field(default_factory=dict)
     monitor: str | None = None
     rings: list[str] = Field(default_factory=list)
+    reports: dict[str, str] = Field(default_factory=dict, description="what each says first, or why there is none")
 
     @property
     def alarm(self) -> bool:
@@ -56,7 +57,7 @@ class Summary(Section):
         if self.monitor is not None:
             found.append(f"monitor: {self.monitor}")
             found += [f"  {sentence}" for sentence in self.rings]
-        return found
+        return found + [f"report {kind}: {said}" for kind, said in self.reports.items()]
 
 
 def _interval(three: list[float]) -> str:
