@@ -18,7 +18,7 @@ from features import arrange
 from features.engine.source import HistoryTable
 from features.history import History
 from features.identity.resolution import resolve, resolved
-from features.interactions import INSTANT
+from features.interactions import INSTANT, SURVEY
 from features.journeys import layout, people
 from features.journeys.layout import Layout, Rules, Step
 from features.journeys.trace import NO_PIECES, Pieces, Traced, join, rows_of, trace
@@ -73,11 +73,11 @@ def up_to_date(workspace: Workspace, zone: str = "UTC") -> Layout:
     cut = newest >= known_until
     if cut:
         new = new.filter(pc.less(new["occurred_at"], pa.scalar(known_until, INSTANT)))
-    traced, steps, names = _traced(kept, late, new, rules(settings))
+    traced, steps, names, last = _traced(kept, late, new, rules(settings))
     attributes = history.attributes(known_until)
     segments, segment = people.segments(traced, names, attributes, settings.attributes)
     zones, lives = people.zones(names, attributes, known_until, zone)
-    whole = Layout(traced, steps, len(names), segments, segment, zones, lives, rules(settings), known_until)
+    whole = Layout(traced, steps, len(names), last, segments, segment, zones, lives, rules(settings), known_until)
     made_of = {"files": files, "people": people_are, "cut": cut, "newest": newest}
     with alone(workspace):
         buried = Graveyard(workspace).tombstones().named(names.tolist())
@@ -88,8 +88,11 @@ def up_to_date(workspace: Workspace, zone: str = "UTC") -> Layout:
 
 def _traced(
     kept: "_Kept", late: Sequence[str], new: pa.Table, by: Rules
-) -> tuple[Traced, tuple[Step, ...], np.ndarray]:
-    """Steps and journeys of what was kept and is not `late`, with the new rows behind; their steps, whose they are."""
+) -> tuple[Traced, tuple[Step, ...], np.ndarray, np.ndarray]:
+    """Steps and journeys of what was kept and is not `late`, with the new rows behind.
+
+    Then what the steps are, whose they are, and each one's last instant.
+    """
     words = Vocabulary()
     at = new["occurred_at"]
     unread = {"received_at": at, "value": pa.nulls(new.num_rows, pa.float64()), "case_id": _nothing(new)}
@@ -106,7 +109,11 @@ def _traced(
     pieces = _joined(old, rows, place, len(names))
     own = np.array([step.direction == "inbound" for step in steps], np.bool_)
     goal = np.array([step.type in by.goal for step in steps], np.bool_)
-    return trace(pieces, own, goal, by.pause), steps, names
+    survey = np.array([step.type == SURVEY and step.type not in by.meant for step in steps], np.bool_)
+    newest = np.full(len(names), -1, np.int64)
+    newest[: len(kept.last)] = kept.last
+    newest[place] = np.maximum(newest[place], rows.at[rows.end - 1])
+    return trace(pieces, own, goal, survey, by.pause), steps, names, newest
 
 
 def _nothing(table: pa.Table) -> pa.Array:
@@ -171,16 +178,19 @@ class _Kept:
     def steps(self) -> tuple[Step, ...]:
         return () if self.old is None else self.old.steps
 
+    @property
+    def last(self) -> np.ndarray:
+        """int64[customers]: the instant of each one's last interaction."""
+        return np.zeros(0, np.int64) if self.old is None else self.old.newest
+
     def older_than(self, new: pa.Table) -> list[str]:
-        """Customers with a new row that is not newer than their last step."""
+        """Customers with a new row that is not newer than their last one."""
         if self.old is None:
             return []
         # plain text, for the dictionaries of several files cannot be grouped by
         told = pa.table({"customer_id": new["customer_id"].cast(pa.string()), "occurred_at": new["occurred_at"]})
         first = told.group_by("customer_id").aggregate([("occurred_at", "min")])
-        traced = self.old.traced
-        ends = np.full(self.old.customers + 1, -1, np.int64)  # the last for customers that are new
-        ends[traced.customer] = traced.until[traced.first[1:] - 1]  # the last of repeated positions wins
+        ends = np.append(self.last, -1)  # the last for customers that are new
         place = _places(self.names, first["customer_id"])
         late = first["occurred_at_min"].cast(pa.int64()).to_numpy() <= ends[place]
         return first["customer_id"].filter(pa.array(late)).to_pylist()

@@ -103,7 +103,7 @@ def moves(
         if not chosen[j]:
             continue
         begin, end, turned = first[j], first[j + 1], False
-        next_own = np.int64(-1)
+        next_own: Any = -1
         for s in range(end - 1, begin - 1, -1):
             k = code[s]
             a = place[k]

@@ -45,6 +45,11 @@ class Rules:
     sensitive: tuple[str, ...]
 
     @property
+    def meant(self) -> tuple[str, ...]:
+        """Types that mean something here."""
+        return (*self.goal, *self.signs, *((self.departure,) if self.departure else ()))
+
+    @property
     def pause(self) -> int:
         """Microseconds; also how long a silence is leaving."""
         return self.pause_days * 86_400_000_000
@@ -54,13 +59,14 @@ class Rules:
 class Layout:
     """Steps and journeys as in trace.py, ordered by customer; `customers` of them.
 
-    `segment` int16[segments, journeys]; `zone` int32[customers] is the position in `zones` of where they live, -1 where
-    no place is known. `known_until` in microseconds.
+    `newest` int64[customers] is the instant of each one's last interaction. `segment` int16[segments, journeys]; `zone`
+    int32[customers] is the position in `zones` of where they live. `known_until` in microseconds.
     """
 
     traced: Traced
     steps: tuple[Step, ...]
     customers: int
+    newest: np.ndarray
     segments: tuple[Segment, ...]
     segment: np.ndarray
     zones: tuple[str, ...]
@@ -105,6 +111,7 @@ def write(folder: Path, layout: Layout, names: pa.Array, made_of: dict[str, Any]
         np.save(place / f"{name}.npy", array)
     np.save(place / "segment.npy", layout.segment)
     np.save(place / "zone.npy", layout.zone)
+    np.save(place / "newest.npy", layout.newest)
     table = pa.table({"customer": pa.array(np.arange(len(names), dtype=np.int32)), "customer_id": names})
     pq.write_table(table, place / "customers.parquet", compression="zstd")
     about = {
@@ -174,6 +181,7 @@ def _read(place: Path, noted: dict[str, Any]) -> Layout:
         Traced(*(array(name) for name in Traced._fields)),
         tuple(Step(*step) for step in noted["steps"]),
         noted["customers"],
+        array("newest"),
         tuple(Segment(name, tuple(labels)) for name, labels in noted["segments"]),
         array("segment"),
         tuple(noted["zones"]),

@@ -13,7 +13,7 @@ MOST = 36
 #: A change lately is that of so many months, fewer where the log is short.
 LATELY = 3
 #: Of the journeys of a settled month so many are over.
-SETTLED = 0.9
+SETTLED = 0.95
 #: Journeys before, below which a change says nothing.
 FEWEST = 30
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,8 +23,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Periods:
     """period[journey] is 1 for the first of `count` months, 0 for what began earlier; `whole` as in Month.
 
-    A month is settled where it is whole and nine in ten journeys that began in it are over: journeys that still go on
-    have had too little time to be compared with others.
+    A month is settled where it is whole and nineteen of twenty journeys that began in it are over: those that still go
+    on have had too little time to be compared with others.
     """
 
     period: np.ndarray

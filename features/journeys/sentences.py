@@ -1,5 +1,6 @@
 """What journeys come to, in sentences made from the figures; also when there is little to say."""
 
+from calendar import month_name
 from collections.abc import Sequence
 
 from features.journeys.figures import Figures, Stall
@@ -70,8 +71,8 @@ def _trend(found: Figures, goal: str) -> str | None:
     apart = now.low > then.high or now.high < then.low
     word = ("rose" if now.value > then.value else "fell") if apart else "did not clearly change"
     return (
-        f"{said}. Satisfaction {word}: {now.value:.2f} (likely {now.low:.2f} to {now.high:.2f}) after {then.value:.2f} "
-        f"({then.low:.2f} to {then.high:.2f}), of 1."
+        f"{said}. Satisfaction {word}: {100 * now.value:.0f}% of the best rating (likely {100 * now.low:.0f}% to "
+        f"{100 * now.high:.0f}%), {100 * then.value:.0f}% before ({100 * then.low:.0f}% to {100 * then.high:.0f}%)."
     )
 
 
@@ -137,5 +138,11 @@ def _journeys(count: int) -> str:
     return "1 journey has" if count == 1 else f"{count:,} journeys have"
 
 
+def named(month: str) -> str:
+    """ "August 2025", of "2025-08"."""
+    return f"{month_name[int(month[5:])]} {month[:4]}"
+
+
 def _during(months: list[str]) -> str:
-    return f"in {months[0]}" if len(months) == 1 else f"from {months[0]} to {months[-1]}"
+    first, last = named(months[0]), named(months[-1])
+    return f"in {first}" if len(months) == 1 else f"from {first} to {last}"

@@ -55,8 +55,11 @@ class Traced(NamedTuple):
     anchor: np.ndarray
 
 
-def trace(pieces: Pieces, own: np.ndarray, goal: np.ndarray, pause: int) -> Traced:
-    """`own` and `goal` bool[codes]: what customers do themselves, and what is a goal; `pause` in microseconds."""
+def trace(pieces: Pieces, own: np.ndarray, goal: np.ndarray, survey: np.ndarray, pause: int) -> Traced:
+    """`own`, `goal`, `survey` bool[codes]: what customers do themselves, what is a goal, and what only rates.
+
+    `pause` in microseconds.
+    """
     rows = len(pieces.at)
     ratings = rows if len(pieces.rated) else 0
     made = Traced(
@@ -64,7 +67,7 @@ def trace(pieces: Pieces, own: np.ndarray, goal: np.ndarray, pause: int) -> Trac
         np.empty(ratings), np.empty(ratings, np.int32),
         np.empty(rows + 1, np.int64), np.empty(rows, np.int32), np.empty(rows, np.bool_), np.empty(rows, np.int64),
     )  # fmt: skip
-    steps, journeys = _trace(pieces, made, own, goal, pause, VISIT)
+    steps, journeys = _trace(pieces, made, own, goal, survey, pause, VISIT)
     made.first[journeys] = steps
     ratings = min(ratings, steps)
     sizes = (steps, steps, steps, ratings, ratings, journeys + 1, journeys, journeys, journeys)
@@ -72,20 +75,27 @@ def trace(pieces: Pieces, own: np.ndarray, goal: np.ndarray, pause: int) -> Trac
 
 
 @compiled
-def _trace(pieces: Any, made: Any, own: Any, goal: Any, pause: int, visit: int) -> Any:
+def _trace(pieces: Any, made: Any, own: Any, goal: Any, survey: Any, pause: int, visit: int) -> Any:
     """Fills `made`; returns how many steps and journeys there are."""
     s = j = -1
     ratings = pieces.rated.shape[0] > 0
     for c in range(pieces.start.shape[0]):
+        known = False
         for i in range(pieces.start[c], pieces.end[c]):
             at, code, begins, extends = pieces.at[i], pieces.code[i], True, False
-            if i > pieces.start[c]:
+            if survey[code]:
+                if ratings and known and at - made.anchor[j] <= pause:
+                    made.satisfaction[s] += pieces.satisfaction[i]
+                    made.rated[s] += pieces.rated[i]
+                continue
+            if known:
                 if made.reached[j]:
                     begins = at - made.until[s] > visit
                     extends = not begins
                 else:
                     begins = at - made.anchor[j] > pause
                     extends = not begins and code == made.code[s]
+            known = True
             if begins:
                 j += 1
                 made.first[j], made.customer[j], made.reached[j], made.anchor[j] = s + 1, c, False, at

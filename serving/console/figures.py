@@ -254,7 +254,7 @@ def bars(
     if category_kind == "text":
         names["type"] = "category"
     if horizontal:
-        names |= {"autorange": "reversed", "automargin": True}
+        names |= {"autorange": "reversed", "automargin": True, "dtick": 1}  # every bar has its name
     many = 1 if stacked else max(1, len(series))
     return {
         "data": data,

@@ -21,7 +21,8 @@ def rows(table: pa.Table) -> list[dict]:
 def naively(layout: Layout, rows: list[dict]) -> list[dict]:
     by = layout.rules
     known = [row for row in rows if row["occurred_at"] < layout.known_until]
-    return naive.journeys(known, set(by.goal), by.pause_days, set(by.sensitive))
+    meant = {*by.goal, *by.signs, by.departure}
+    return naive.journeys(known, set(by.goal), by.pause_days, set(by.sensitive), {"survey"} - meant)
 
 
 def check(

@@ -12,7 +12,7 @@ from features.hashing import hash_string
 DAY, MINUTE = 86_400_000_000, 60_000_000
 
 
-def journeys(rows: list[dict[str, Any]], goal: set[str], pause_days: int, sensitive=frozenset()) -> list[dict]:
+def journeys(rows: list[dict[str, Any]], goal: set, pause_days: int, sensitive=frozenset(), surveys=()) -> list[dict]:
     """Each journey: customer, steps (key, at, until, ratings), reached, and when its pause began (anchor).
 
     `rows`: interaction_id, customer_id, occurred_at (microseconds), channel, direction, type, topic, satisfaction.
@@ -27,6 +27,10 @@ def journeys(rows: list[dict[str, Any]], goal: set[str], pause_days: int, sensit
         for row in sorted(theirs.values(), key=lambda row: (row["occurred_at"], hash_string(row["interaction_id"]))):
             at, key = row["occurred_at"], (row["type"], row["channel"], row["direction"])
             ratings = [] if row["satisfaction"] is None else [row["satisfaction"]]
+            if row["type"] in surveys:
+                if journey is not None and at - journey["anchor"] <= pause_days * DAY:
+                    journey["steps"][-1]["ratings"] += ratings
+                continue
             over = journey is None
             if journey is not None and journey["reached"]:
                 over = at - journey["steps"][-1]["until"] > 30 * MINUTE

@@ -1,0 +1,73 @@
+"""The customers in one flow of the journeys page; whoever may look at customers may open them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from features.journeys import asking, flows, layout
+from serving.console.blocks import Block, Column, Empty, Link, Page, Table, Text, href
+from serving.console.views import Ask
+from serving.console.views.journeys import ASKED, asked
+
+#: Customers that are listed by name.
+MOST = 500
+_BEFORE = {
+    "first": "at the begin of a journey",
+    "goal": "on the way to a goal",
+    "leaving": "before they left",
+}
+
+
+def page(artefact: Mapping[str, Any], ask: Ask) -> Page:
+    """Counted from what the report kept, under the filters of the page that led here."""
+    blocks: list[Block] = []
+    try:
+        lead, table = _listed(ask)
+        blocks.append(table)
+    except ValueError as error:
+        lead = "This flow cannot be shown."
+        blocks.append(Empty("No such flow", f"{error}."))
+    back = href("journeys", **{name: ask.query.get(name) for name in ASKED})
+    return Page(
+        title="Customers in a flow",
+        lead=lead,
+        blocks=[*blocks, Text([Link("Back to journeys", back)])],
+        kind="journeys",
+        known_until=artefact["known_until"],
+        created_at=artefact["created_at"],
+        source=artefact["source"],
+    )
+
+
+def _listed(ask: Ask) -> tuple[str, Table]:
+    query = ask.query
+    kept, names = (None, None) if ask.tables is None else (layout.read(ask.tables), layout.names(ask.tables))
+    if kept is None or names is None:
+        raise ValueError("the report keeps no customers here; `tactful report journeys` writes them")
+    kind, layer = query.get("flow", ""), query.get("layer", "")
+    if kind not in flows.FLOWS or not layer.isdecimal():
+        raise ValueError("open it from the page of journeys")
+    chosen = asking.chosen(kept, asked(ask), asking.masks(kept))
+    source, target = query.get("from", ""), query.get("to", "")
+    who = flows.members(kept, chosen, kind, int(layer), source, target)
+    known = sorted(name for name in names[who].tolist() if name is not None)
+    lead = (
+        f"{len(who):,} customers went from {_called(source)} to {_called(target)} {_BEFORE[kind]}, "
+        f"as step {int(layer) + 1} of 5."
+    )
+    if len(known) > MOST:
+        lead = f"{lead} The first {MOST} by name are listed."
+    table = Table(
+        "customers",
+        "Who they are",
+        [Column("Customer")],
+        [[Link(name, href("customers", name))] for name in known[:MOST]],
+        empty="None of them is known any more.",
+    )
+    return lead, table
+
+
+def _called(key: str) -> str:
+    """A step's key as words."""
+    kind, _, rest = key.partition("|")
+    channel = rest.partition("|")[0]
+    return f"{kind}, {channel}".replace("_", " ") if channel else {"goal": "the goal", "quiet": "silence"}.get(key, key)
