@@ -78,9 +78,11 @@ def refuse_ambiguous(stages: Mapping[str, Sequence[str | Match]]) -> None:
             raise ValueError(f"stage {stage} lists no type; name some or remove it")
     told = [(stage, member) for stage, members in stages.items() for member in members]
     for (one, first), (other, second) in combinations(told, 2):
+        if one == other:
+            continue
         if first == second and isinstance(first, str):
             raise ValueError(f"type {first} is in {one} and {other}; a type leads to one stage")
-        if one != other and match(first).clashes(match(second)):
+        if match(first).clashes(match(second)):
             raise ValueError(
                 f"{match(first)} is in {one} and {match(second)} in {other}, and an interaction can be both; "
                 "name one more of type, channel, topic in one of them"
