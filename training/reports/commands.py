@@ -64,6 +64,13 @@ def uplift(
     days: Annotated[
         int | None, typer.Option(min=1, max=365, help="Days of outcome after the first decision (without --data).")
     ] = None,
+    targeting: Annotated[
+        bool,
+        typer.Option(
+            "--targeting/--no-targeting",
+            help="Also whom to contact and whom to leave alone (with --data: takes longer).",
+        ),
+    ] = True,
     locale: LocaleOption = "en",
     track: TrackOption = True,
     workspace: WorkspaceOption = None,
@@ -89,6 +96,11 @@ def uplift(
     shares = campaign.parse_shares(expected_shares) if expected_shares else None
     with err.status(f"reading {data.name}"):
         found = campaign.report(data, treatment, outcome, control, shares, smallest_lift)
+    if targeting:
+        from training.reports.uplift_targeting import campaign as sorting
+
+        with err.status("learning whom it moved"):
+            found = sorting.added(found, data, treatment, outcome, control)
     _hand_on(found, out_file, _rendered(found, locale, None))
     _say(found, f"report: {out_file}  figures: {out_file.with_suffix('.json')}")
 
@@ -175,7 +187,10 @@ def _say(artefact: "Artefact", where: str) -> None:
     out.print(artefact.headline, markup=False)
     if artefact.kind == "uplift":
         others = getattr(artefact, "other_contacts", None)
-        for sentence in [*([others.sentence] if others is not None else []), *getattr(artefact, "notes", [])]:
+        sorting = getattr(artefact, "targeting", None)
+        said = [others.sentence] if others is not None else []
+        said += [sorting.leave_alone, sorting.persuadable] if sorting is not None and not sorting.missing else []
+        for sentence in [*said, *getattr(artefact, "notes", [])]:
             out.print(sentence, markup=False)
     out.print(where, markup=False)
 

@@ -1,14 +1,16 @@
 """The overview of a workspace, as one artefact."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from features import clock
-from features.workspace import Workspace
+from features.workspace import Workspace, WorkspaceError
 from training.reports import experiment, keep
 from training.reports.effects import Cell
 from training.reports.overview import months, words
 from training.reports.overview.artefact import Month, OverviewReport, Standing
 from training.reports.overview.months import Span
+from training.reports.overview.next_week import OTHERS, next_week
 from training.reports.statistics import Verdict
 from training.reports.uplift import ghosts, holdout, returns
 from training.reports.uplift.holdout import Entries
@@ -31,6 +33,7 @@ def report(workspace: Workspace) -> OverviewReport:
     cells = withheld.breakdowns[2].cells if withheld else []
     assigned = holdout.assignment(entered, share)
     alarms = [one.sentence for one in (assigned, withheld and withheld.check) if one and one.alarm]
+    lists = _lists(cells)
     about = {
         "title": f"Overview: {log.settings.name}",
         "source": f"the history of {log.settings.name}",
@@ -39,8 +42,12 @@ def report(workspace: Workspace) -> OverviewReport:
         "alarm": bool(alarms),
         "alarms": alarms,
         "assignment": assigned,
-        **_lists(cells),
-    }
+        **lists,
+        "next_week": next_week(
+            bool(alarms), lists["best"], lists["worst"], lists["undecided"], lists["harmful"],
+            {kind: _kept(workspace, kind) for kind in OTHERS},
+        ),
+    }  # fmt: skip
     if assigned is None:
         total = holdout.Programme(entered, entered.at < 0, share, assigned, [], None)
         said = holdout.headline(total, log.settings.propensity.horizon_days)
@@ -67,6 +74,14 @@ def report(workspace: Workspace) -> OverviewReport:
         notes=_notes(now),
         method=[*holdout.METHOD, *months.METHOD, *ghosts.METHOD],
     )
+
+
+def _kept(workspace: Workspace, kind: str) -> dict[str, Any] | None:
+    """What another report found last; a damaged one says nothing here."""
+    try:
+        return keep.read(workspace, kind)
+    except WorkspaceError:
+        return None
 
 
 def _month(log: Log, entered: Entries, span: Span) -> Month:

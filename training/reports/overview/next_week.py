@@ -1,6 +1,7 @@
 """What to change next week: the most urgent things that the reports found, and one sentence made of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from training.reports.overview.artefact import NextWeek, Standing, Step
@@ -8,29 +9,38 @@ from training.reports.wording import listed
 
 #: So many things fit into a sentence and a week.
 MOST = 3
+#: Reports that are read beside the overview's own figures.
+OTHERS = ("uplift", "pressure", "touchpoints")
 
 Kept = Mapping[str, Any]
 
 
 def next_week(
     alarm: bool, best: Sequence[Standing], worst: Sequence[Standing], undecided: Sequence[Standing],
-    uplift: Kept | None = None, pressure: Kept | None = None, touchpoints: Kept | None = None,
+    harmful: Sequence[Standing] = (), kept: Mapping[str, Kept | None] = MappingProxyType({}),
 ) -> NextWeek:  # fmt: skip
-    """From this overview's own findings and the other reports as they were kept; None where one was never made."""
+    """From this overview's own findings and, by kind, the OTHERS as they were kept; None where one was never made."""
     if alarm:
         why = "The figures cannot be trusted until it is known why the groups differ from what chance should have made."
         step = Step(do="find out who or what chose whom to contact", why=why, page="uplift")
         return NextWeek(sentence=f"Next week: {step.do}; change nothing else before.", steps=[step])
-    steps = [*_stop(worst), *_alone(uplift, pressure), *_improve(touchpoints), *_more(best)]
+    steps = [
+        *_stop(worst, harmful),
+        *_alone(kept.get("uplift"), kept.get("pressure")),
+        *_improve(kept.get("touchpoints")),
+        *_more(best),
+    ]
     if not steps:
         return NextWeek(sentence=_nothing(undecided))
     return NextWeek(sentence=f"Next week: {listed([step.do for step in steps[:MOST]])}.", steps=steps)
 
 
-def _stop(worst: Sequence[Standing]) -> Iterator[Step]:
-    """What is shown to lose; one at a time, so that the next report can tell what it did."""
+def _stop(worst: Sequence[Standing], harmful: Sequence[Standing]) -> Iterator[Step]:
+    """What is shown to lose, and what drives customers away; one at a time, so that the next report can tell."""
     for one in worst[:1]:
         yield Step(do=f"stop {_name(one)}", why=one.sentence, page="overview")
+    for one in [one for one in harmful if one.name not in {each.name for each in worst[:1]}][:1]:
+        yield Step(do=f"send {_name(one)} less often", why=one.sentence, page="overview")
 
 
 def _alone(uplift: Kept | None, pressure: Kept | None) -> Iterator[Step]:
@@ -45,9 +55,11 @@ def _alone(uplift: Kept | None, pressure: Kept | None) -> Iterator[Step]:
 
 
 def _improve(touchpoints: Kept | None) -> Iterator[Step]:
-    first = (touchpoints or {}).get("first")
-    if first:
-        yield Step(do=f"improve {first['name']} first", why=first["sentence"], page="touchpoints")
+    """The first outcome that names a touchpoint to improve."""
+    for one in (touchpoints or {}).get("outcomes") or ():
+        if one.get("improve"):
+            yield Step(do=f"improve {one['improve']} first", why=one["sentence"], page="touchpoints")
+            return
 
 
 def _more(best: Sequence[Standing]) -> Iterator[Step]:

@@ -1,10 +1,13 @@
 """From any campaign table: each customer sorted by the effect that a model of other customers expects."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from features.workspace import WorkspaceError
+from training.reports import table
+from training.reports.artefact import UpliftReport
 from training.reports.uplift_targeting import measure, traits, words
 from training.reports.uplift_targeting.artefact import Ranking, Targeting
 from training.reports.uplift_targeting.measure import Contacts, Expected
@@ -13,8 +16,23 @@ from training.reports.wording import Words
 from training.uplift import choose
 from training.uplift.fit import Fitted, fit
 from training.uplift.prepare import Prepared
+from training.uplift.prepare import prepare as prepared
 
 BEST = "the best group for each"
+
+
+def added(
+    found: UpliftReport, path: Path, treatment: str, outcomes: Sequence[str], control: str | None
+) -> UpliftReport:
+    """A table's report with whom its contacts moved, by the first outcome; the others are no grounds to sort by."""
+    told = targeting(lambda: prepared(path, treatment, outcomes[0], control, ignored=_others(path, outcomes)))
+    return found.model_copy(update={"targeting": told})
+
+
+def _others(path: Path, outcomes: Sequence[str]) -> list[str]:
+    """The columns of all outcomes but the first, as the table spells them."""
+    wanted = {name.strip().casefold() for name in outcomes[1:]}
+    return [str(name) for name in table.frame(path).columns if str(name).strip().casefold() in wanted]
 
 
 def targeting(prepare: Callable[[], Prepared], tell: Callable[[str], None] = lambda _: None) -> Targeting:
