@@ -1,1 +1,0 @@
-"""The page's frame, the uplift report and their style sheet, all put inline by `training.reports.html`."""
