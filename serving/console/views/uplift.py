@@ -61,13 +61,15 @@ def _alarm(artefact: Found) -> Alarm | None:
     checks = [artefact.get("assignment"), (artefact.get("ghosts") or {}).get("check")]
     checks.append((artefact.get("arms") or {}).get("assignment"))
     said = [one["sentence"] for one in checks if one and one["alarm"]]
-    return Alarm("Do not rely on this report yet", [*said, _REMEDY])
+    return Alarm("Do not rely on this report yet", [*said, _REMEDY if artefact.get("known_until") else _REMEDY_TABLE])
 
 
+#: What to do; of a workspace, and of a campaign table.
 _REMEDY = (
-    "Look for what chose who was contacted: a tool that skips customers, a filter after the draw, a share that was "
-    "changed. If other shares were planned for a campaign table, say so with `--expected-shares`."
+    "Look for what chose who was contacted: a tool that skips customers, a filter after the draw, a share in "
+    "`contact_policy.yaml` that was changed on the way."
 )
+_REMEDY_TABLE = "If other shares were planned, say so with `--expected-shares`."
 
 
 def _answers(artefact: Found) -> Block | None:
@@ -82,7 +84,8 @@ def _answers(artefact: Found) -> Block | None:
         items.append(Finding(targeting["persuadable"], href="#targeting"))
     if arms := artefact.get("arms"):
         items.append(Finding(arms["headline"], href="#arms"))
-    return Section("answers", "In short", [Sentences(items)]) if items else None
+    title = "In short, if the warning above turns out to be nothing" if artefact["alarm"] else "In short"
+    return Section("answers", title, [Sentences(items)]) if items else None
 
 
 def _total(artefact: Found) -> Block | None:

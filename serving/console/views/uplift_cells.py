@@ -50,7 +50,17 @@ def _forest(found: Found, place: str) -> Chart:
     like = found["cells"][0]["found"][0]
     spans = [effects.span(cell["name"], cell["found"][0], _href(cell)) for cell in found["cells"]]
     title = f"Change of {like['name']} because of a contact"
-    return effects.chart(place, title, spans, like, _table(found, place, title), found["sentence"], "withheld contacts")
+    return effects.chart(place, title, spans, like, _table(found, place, title), _seen(found), "withheld contacts")
+
+
+def _seen(found: Found) -> str:
+    """How many cells are shown to have moved the first measure, and how many are open."""
+    verdicts = [cell["found"][0]["verdict"] for cell in found["cells"]]
+    count = {name: verdicts.count(name) for name in ("raised", "lowered", "undecided", "too_few")}
+    return (
+        f"Of {len(verdicts)}, {count['raised']} raised and {count['lowered']} lowered it, {count['undecided']} are "
+        f"open and {count['too_few']} have too few to tell."
+    )
 
 
 def _months(found: Found, place: str) -> Chart:
@@ -59,7 +69,7 @@ def _months(found: Found, place: str) -> Chart:
     points = [tuple(one.get(name) for name in ("difference", "low", "high")) for one in effect]
     title = f"Change of {like['name']} because of a contact, month by month"
     unit = "percentage points" if like["kind"] == "rate" else like.get("unit") or ""
-    said = f"{found['sentence']} The band is the usual 95%."
+    said = f"{_seen(found)} The band is the usual 95% interval of each month."
     names = [cell["name"] for cell in found["cells"]]
     return effects.months(place, title, names, points, effects.kind(like), unit, _table(found, place, title), said)
 
