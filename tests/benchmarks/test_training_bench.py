@@ -121,7 +121,8 @@ def test_training_against_a_plain_fit():
     _, _, cpu_sampled, _ = measured(lambda: plain().fit(sampled.frame, sampled.label))
     print(
         f"\n{CUSTOMERS:,} rows x {FEATURES}: train's core {wall:.1f} s wall, {cpu:.1f} s CPU, at most {peak:,.0f} MB"
-        f" above the matrix ({values.nbytes / 1e6:,.0f} MB, of which it looks at {looked_at:,.0f}); plain LightGBM on all rows {wall_plain:.1f} s wall,"
+        f" above the matrix ({values.nbytes / 1e6:,.0f} MB, of which it looks at {looked_at:,.0f});"
+        f" plain LightGBM on all rows {wall_plain:.1f} s wall,"
         f" {cpu_plain:.1f} s CPU, {peak_plain:,.0f} MB: {wall / wall_plain:.2f}x and {cpu / cpu_plain:.2f}x;"
         f" {cpu / cpu_sampled:.1f}x the CPU of a plain fit on the {len(sampled):,} rows that it samples;"
         f" {fitted.pipeline[-1].trees_} trees"
