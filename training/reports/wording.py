@@ -1,10 +1,10 @@
 """Figures in words: one plain sentence from the numbers, also when the answer is "nothing worked"."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from features.digits import decimals
 from training.reports.artefact import Comparison, Outcome, Plan
 from training.reports.statistics import Effect, Sample
 
@@ -34,10 +34,6 @@ class Words:
         ends = (number(end * factor, scale, signed, True, bool(self.unit)) for end in (low, high))
         return f" {joint} ".join(ends)
 
-    def tick(self, value: float, step: float, signed: bool = False) -> str:
-        """A bare figure for an axis or a label whose unit stands elsewhere."""
-        return self._number(value, step, signed)
-
     def _number(self, value: float, precision: float | None, signed: bool = False) -> str:
         factor, scale = self._scaled(abs(value) / 10 if precision is None else precision)
         return number(value * factor, scale, signed, money=bool(self.unit))
@@ -61,12 +57,7 @@ def number(value: float, precision: float, signed: bool = False, nonzero: bool =
     >>> number(0.0452331 * 100, 0.634), number(-1234.5, 20), number(0.3, 0.7, signed=True), number(-0.01, 0.7)
     ('4.5', '−1,234', '+0.3', '0.0')
     """
-    decimals = 0 if precision <= 0 else min(12, max(0, math.ceil(-math.log10(precision / 2))))
-    if money and decimals in (1, 3) and abs(value) >= 0.1:
-        decimals = 2
-    while nonzero and value and decimals < 12 and float(f"{abs(value):.{decimals}f}") == 0:
-        decimals += 1
-    shown = f"{abs(value):,.{decimals}f}"
+    shown = f"{abs(value):,.{decimals(value, precision, nonzero, money)}f}"
     zero = not shown.strip("0.,")
     return ("" if zero else "−" if value < 0 else "+" if signed else "") + shown
 
