@@ -9,9 +9,12 @@ import pytest
 QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """Debian's chromium; without one the tests skip visibly, and fail in CI."""
+    """Debian's chromium; without one the tests skip visibly, and fail in CI.
+
+    For a module: while playwright runs, nothing else in this thread may run an event loop.
+    """
     found = os.environ.get("TACTFUL_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if found is None:
         reason = "no chromium on the PATH: install it, or name it in TACTFUL_CHROMIUM"

@@ -1,12 +1,13 @@
 """A small, rich workspace for the console: a simulated market's half year, then live decisions with all that follows.
 
-400 customers on eight channels, contacts at random under sticky cap levels, ghosts, complaints and cases; two
-champions; on the last evening a channel system asks, claims, sends and reports. One customer's id, a topic and an
+400 customers on eight channels, contacts at random under sticky cap levels, a holdout, ghosts, complaints and cases;
+two champions; on the last evening a channel system asks, claims, sends and reports. One customer's id, a topic and an
 action's title are hostile: they would run wherever a page forgot to quote them.
 """
 
 import asyncio
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import market
@@ -20,6 +21,7 @@ from features.ingest_attributes import ingest_attributes
 from features.ingest_decisions import ingest_decisions
 from features.interactions import INSTANT
 from features.simulate.capped import Capped
+from features.simulate.holding import Holding
 from features.simulate.market import START, Market
 from features.simulate.output import write
 from features.simulate.withholding import Withholding
@@ -28,6 +30,7 @@ from serving.engine import Engine
 from serving.schemas import DecideRequest, OutcomeRequest
 from serving.store import open_store
 from serving.sync import sync
+from training.reports import jobs
 
 CUSTOMERS, DAYS, SILENT = 400, 200, 80
 END = START + DAYS * clock.DAY + 18 * clock.HOUR
@@ -60,7 +63,7 @@ harm: {contact: 0.001, rising: 0.0}
 def build(folder: Path) -> Workspace:
     """The whole world in a new folder; some fifteen seconds of CPU."""
     played = folder.with_name(folder.name + "-market")
-    policy = Withholding(Capped(0.5, 4, seed=7), 0.1, seed=7)
+    policy = Holding(Withholding(Capped(0.5, 4, seed=7), 0.1, seed=7), 0.1)
     write(played, Market(CUSTOMERS, "usual", seed=7), DAYS, policy, SILENT)
     folder.mkdir(parents=True)
     (folder / "tactful.yaml").write_text(SETTINGS)
@@ -74,11 +77,18 @@ def build(folder: Path) -> Workspace:
     History(workspace).append(_hostile(), "hostile")
     market.register(workspace, "churn")
     market.register(workspace, "propensity")
-    asyncio.run(_live(workspace))
+    with ThreadPoolExecutor(1) as aside:  # where playwright was begun, this thread has a loop already
+        aside.submit(asyncio.run, _live(workspace)).result()
     with open_store(workspace) as store:
         sync(workspace, store)
     shutil.rmtree(played)
     return workspace
+
+
+def report(workspace: Workspace) -> None:
+    """Every report there is, as `tactful report all` makes them; some ten seconds of CPU."""
+    for kind in jobs.JOBS:
+        jobs.make(workspace, kind)
 
 
 def _profiles(played: Path) -> Path:
