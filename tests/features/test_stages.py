@@ -49,7 +49,7 @@ def fitting(stages, entry):
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(stages_of)
 def test_an_interaction_belongs_to_the_stage_that_describes_it_most_strictly(stages):
     try:
@@ -123,7 +123,7 @@ def by_hand(rows, t):
     return [told[-1][0], changes[-1][0] if changes else math.nan, (t - since) / DAY, recent]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(rows=interactions(), later=st.sampled_from((1, DAY, 30 * DAY)))
 def test_strict_stages_agree_in_history_now_and_by_hand(rows, later):
     t = max((row["received_at"] for row in rows), default=START) + later
