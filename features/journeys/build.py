@@ -30,6 +30,8 @@ from features.vocabulary import Vocabulary
 from features.workspace import Settings, Workspace, WorkspaceError
 
 _COLUMNS = ("customer_id", "occurred_at", "channel", "direction", "type", "topic", "satisfaction")
+#: Columns that a log is arranged with, and that journeys are not made of.
+_UNREAD = {"received_at": INSTANT, "value": pa.float64(), "case_id": pa.string()}
 
 
 def folder(workspace: Workspace) -> Path:
@@ -94,10 +96,8 @@ def _traced(
     Then what the steps are, whose they are, and each one's last instant.
     """
     words = Vocabulary()
-    at = new["occurred_at"]
-    unread = {"received_at": at, "value": pa.nulls(new.num_rows, pa.float64()), "case_id": _nothing(new)}
-    for name, column in unread.items():
-        new = new.append_column(name, column)
+    for name, kind in _UNREAD.items():
+        new = new.append_column(name, pa.nulls(new.num_rows, kind))
     log = arrange.arrange(new, words, by.sensitive)
     steps, code_of = _steps(kept.steps, words)
     rows = _pieces(log, code_of)
@@ -114,10 +114,6 @@ def _traced(
     newest[: len(kept.last)] = kept.last
     newest[place] = np.maximum(newest[place], rows.at[rows.end - 1])
     return trace(pieces, own, goal, survey, by.pause), steps, names, newest
-
-
-def _nothing(table: pa.Table) -> pa.Array:
-    return pa.nulls(table.num_rows, pa.string())
 
 
 def _steps(known: Sequence[Step], words: Vocabulary) -> tuple[tuple[Step, ...], np.ndarray]:

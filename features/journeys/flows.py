@@ -38,18 +38,16 @@ def sequences(layout: Layout, chosen: np.ndarray, kind: str) -> Sequences:
     """Of the journeys chosen (bool[journeys]); `kind` is one of FLOWS."""
     if kind == "leaving":
         return _before_leaving(layout, chosen)
-    traced, over = layout.traced, layout.over
+    traced = layout.traced
     rows = np.flatnonzero(chosen if kind == "first" else chosen & traced.reached)
-    first, end = traced.first[rows], traced.first[rows + 1]
+    first, end, who = traced.first[rows], traced.first[rows + 1], traced.customer[rows]
     if kind == "first":
-        ending = np.where(traced.reached[rows], 0, np.where(over[rows], 1, 2))
-        shortened = end - first > STEPS
-        return _made(
-            first, np.minimum(end, first + STEPS), np.zeros(len(rows)), np.where(shortened, -1, ending),
-            traced.customer[rows],
-        )  # fmt: skip
+        layer = np.zeros(len(rows), np.int8)
+        ending = np.where(traced.reached[rows], np.int8(0), np.where(layout.over[rows], np.int8(1), np.int8(2)))
+        ending[end - first > STEPS] = -1
+        return Sequences(first, np.minimum(end, first + STEPS), layer, ending, who)
     lo = np.maximum(first, end - STEPS)
-    return _made(lo, end, STEPS - (end - lo), np.zeros(len(rows)), traced.customer[rows])
+    return Sequences(lo, end, (STEPS - (end - lo)).astype(np.int8), np.zeros(len(rows), np.int8), who)
 
 
 def _before_leaving(layout: Layout, chosen: np.ndarray) -> Sequences:
@@ -70,11 +68,8 @@ def _before_leaving(layout: Layout, chosen: np.ndarray) -> Sequences:
     customer = traced.customer[journey]
     begin = traced.first[np.searchsorted(traced.customer, customer)]
     lo = np.maximum(begin, last + 1 - STEPS)
-    return _made(lo, last + 1, STEPS - (last + 1 - lo), np.full(len(lo), 3), customer)
-
-
-def _made(lo: np.ndarray, hi: np.ndarray, layer: np.ndarray, ending: np.ndarray, who: np.ndarray) -> Sequences:
-    return Sequences(lo, hi, layer.astype(np.int64), ending.astype(np.int64), who.astype(np.int64))
+    layer = (STEPS - (last + 1 - lo)).astype(np.int8)
+    return Sequences(lo, last + 1, layer, np.full(len(lo), 3, np.int8), customer)
 
 
 def named(layout: Layout, found: Sequences) -> tuple[Shown, Sequences]:
@@ -82,7 +77,7 @@ def named(layout: Layout, found: Sequences) -> tuple[Shown, Sequences]:
     counts = np.zeros(len(layout.steps), np.int64)
     _used(found.lo, found.hi, layout.traced.code, counts)
     listed = names.shown(layout.steps, counts, MOST)
-    ending = np.where(found.ending >= 0, found.ending + listed.other + 1, -1)
+    ending = np.where(found.ending >= 0, found.ending + np.int8(listed.other + 1), np.int8(-1))
     return listed, replace(found, ending=ending)
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +79,12 @@ class Layout:
     def journeys(self) -> int:
         return len(self.traced.customer)
 
-    @property
+    @cached_property
     def started(self) -> np.ndarray:
         """int64[journeys]: when each began."""
         return self.traced.at[self.traced.first[:-1]]
 
-    @property
+    @cached_property
     def over(self) -> np.ndarray:
         """bool[journeys]: whether it ended: at the goal, or quiet."""
         nobody = np.append(self.traced.customer[1:] == self.traced.customer[:-1], False)[: self.journeys]
