@@ -132,9 +132,10 @@ def intervals(rows: Sequence[Span], kind: str, title: str = "", reference: float
         "data": data,
         "layout": {
             "height": 60 + _LINE_HEIGHT * max(1, len(rows)),
-            "xaxis": {"kind": kind, "title": {"text": title}, "zeroline": False, "range": _room(data, at)},
+            "xaxis": {"kind": kind, "title": {"text": title}, "zeroline": False, "range": _room(data, at)}
+            | ({} if shown else {"visible": False}),
             "yaxis": {"visible": False, "range": [-0.5, len(rows) - 0.2], "fixedrange": True},
-            "shapes": [zero | {"line": {"color": "@ink", "width": 1.5}, "layer": "below"}],
+            "shapes": [zero | {"line": {"color": "@ink", "width": 1.5}, "layer": "below"}] if shown else [],
             "annotations": names,
             "showlegend": False,
         },

@@ -21,6 +21,7 @@
     name: formats.name,
     dictionary: {},
     format: {
+      decimal: formats.separators[0], thousands: formats.separators[1], grouping: [3], currency: ["", ""],
       days: formats.days, shortDays: formats.shortDays, months: formats.months, shortMonths: formats.shortMonths,
       periods: ["AM", "PM"], dateTime: `${formats.dayMonthYear} %H:%M`, date: formats.dayMonthYear, time: "%H:%M",
       year: "%Y", month: formats.month, dayMonth: formats.dayMonth, dayMonthYear: formats.dayMonthYear,
