@@ -93,7 +93,7 @@ def rule(text: str, texts: Mapping[str, str]) -> str:
     parts = text.split("&&")
     found = [COMPARISON.fullmatch(part) for part in parts]
     if not all(found):
-        return f"the rule {text.strip()} holds"
+        return f"the rule `{text.strip()}` holds"
     said = []
     for match in found:
         assert match is not None
@@ -104,7 +104,7 @@ def rule(text: str, texts: Mapping[str, str]) -> str:
         if what is None:
             what = f"“{texts[name]}”" if of == "features" and name in texts else f"{of} {human(name)}"
         said.append(f"{what} {MEANT[compared]} {_value(value)}")
-    return listed(said) or f"the rule {text.strip()} holds"
+    return listed(said) or f"the rule `{text.strip()}` holds"
 
 
 def _value(text: str) -> str:
