@@ -109,7 +109,7 @@ def test_demo_plays_the_whole_circle(checkout: Path, demo: str) -> None:
     assert "open complaint" in demo.lower()
     assert "reserved -> claimed -> sent -> clicked -> accepted" in demo
     assert re.search(r"1,000 in a row: p50 [\d.]+ ms, p99 [\d.]+ ms", demo)
-    assert "targeted" in (checkout / "demo-workspace" / "uplift.html").read_text(encoding="utf-8")
+    assert "targeted" in (checkout / "demo-workspace" / "pages" / "uplift.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("block", BLOCKS[1:], ids=lambda block: block.strip().split("\n")[0][:40])

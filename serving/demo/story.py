@@ -20,7 +20,8 @@ from serving.demo.channel import Channel
 from serving.demo.shell import service, tactful
 from serving.demo.summary import summarise
 
-REPORT = "uplift.html"
+#: Where the pages to hand on go, in the workspace.
+PAGES = "pages"
 RECENT_DAYS = 60
 ASKED = 1_000
 
@@ -37,10 +38,12 @@ def play(folder: Path, port: int = 0) -> None:
     key = tactful(folder, "keys", "create", f"demo-{secrets.token_hex(3)}")
     with service(folder, port) as url, Channel(url, _secret(key)) as channel:
         facts = _live(workspace, channel)
-    _title(4, "The circle closes: what happened live becomes history, and history a report")
+    _title(4, "The circle closes: what happened live becomes history, and history reports")
     tactful(folder, "sync")
-    tactful(folder, "report", "uplift", "--out", str(folder / REPORT))
-    summarise(workspace, folder, ingested, facts, folder / REPORT)
+    pages = folder / PAGES
+    pages.mkdir(exist_ok=True)
+    tactful(folder, "report", "all", "--out", str(pages))
+    summarise(workspace, folder, ingested, facts, pages)
 
 
 def _workspace(folder: Path) -> Workspace:

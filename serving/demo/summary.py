@@ -10,9 +10,10 @@ from features.console import out
 from features.workspace import Workspace
 
 MODELS = ("churn", "propensity")
+ADDRESS = "http://127.0.0.1:3000"
 
 
-def summarise(workspace: Workspace, folder: Path, ingested: list[str], facts: dict[str, str], report: Path) -> None:
+def summarise(workspace: Workspace, folder: Path, ingested: list[str], facts: dict[str, str], pages: Path) -> None:
     """Prints the summary; `ingested` are the lines of the ingest, `facts` what happened live."""
     table = Table(title="What was done", show_header=False, title_justify="left", pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
@@ -24,10 +25,10 @@ def summarise(workspace: Workspace, folder: Path, ingested: list[str], facts: di
     for label in ("live", "suppressed", "chosen", "contact", "speed"):
         if label in facts:
             table.add_row(label, facts[label])
-    table.add_row("report", str(report.resolve()))
+    table.add_row("reports", str(pages.resolve()))
     out.print()
     out.print(table)
-    _next(workspace, folder, report)
+    _next(workspace, folder, pages)
 
 
 def _model(client: MlflowClient, name: str) -> str:
@@ -39,16 +40,21 @@ def _model(client: MlflowClient, name: str) -> str:
     return f"champion is version {version.version}, {judged}, MLflow run {version.run_id}"
 
 
-def _next(workspace: Workspace, folder: Path, report: Path) -> None:
+def _next(workspace: Workspace, folder: Path, pages: Path) -> None:
     out.print("\n[bold]What to run next[/bold]")
     for command, why in (
-        (_serve(folder), "the service, and its API page at http://127.0.0.1:3000/v1/docs"),
+        (_serve(folder), f"the service, and its API page at {ADDRESS}/v1/docs"),
+        (_key(folder), f"a key for the marketer, to sign in with at {ADDRESS}/console"),
         (f".venv/bin/mlflow ui --backend-store-uri {workspace.tracking_uri}", "runs, metrics, plots and models"),
         (".venv/bin/jupyter lab notebooks/1-retrain.ipynb", "the data scientist's tour"),
-        (f"a browser on {report.resolve().as_uri()}", "the marketer's report"),
+        (f"a browser on {(pages / 'overview.html').resolve().as_uri()}", "a report as a file to hand on"),
     ):
         out.print(f"  {command}\n      {why}", markup=False)
 
 
 def _serve(folder: Path) -> str:
     return "make serve PORT=3000" + ("" if str(folder) == "demo-workspace" else f" WORKSPACE={folder}")
+
+
+def _key(folder: Path) -> str:
+    return f".venv/bin/tactful keys create marketer --scope marketer --scope customers --workspace {folder}"

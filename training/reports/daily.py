@@ -10,10 +10,9 @@ another version of the code or settings, is made anew.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ _ABOUT = b"tactful.partial"
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a log on consecutive days."""
+    """The rows of a log on some days; there are none of other days between the first and the last."""
 
     workspace: Workspace
     log: DayLog
@@ -110,7 +109,10 @@ def up_to_date(workspace: Workspace, partial: Partial) -> pa.Table:
         stale = sorted(day for day, mark in marks.items() if known.marks.get(day) != mark)
         if not stale and known.marks.keys() == marks.keys():
             return known.table
-        runs = [Rows(workspace, log, run, tuple(f for day in run for f in files[day])) for run in _runs(stale)]
+        runs = [
+            Rows(workspace, log, run, tuple(f for day in run for f in files[day]))
+            for run in _runs(set(stale), sorted(files))
+        ]
         fresh = [_checked(partial, rows) for rows in runs]
         return _keep(workspace, path, partial, marks, stale, fresh)
 
@@ -172,13 +174,15 @@ def _checked(partial: Partial, rows: Rows) -> pa.Table:
     return table.set_column(where, "day", day)
 
 
-def _runs(days: Sequence[int]) -> list[tuple[int, ...]]:
-    """Sorted days in runs of consecutive ones, TOGETHER at most."""
-    if not days:
-        return []
-    gaps = [i + 1 for i, (one, other) in enumerate(pairwise(days)) if other > one + 1]
-    runs = [tuple(days[a:b]) for a, b in pairwise([0, *gaps, len(days)])]
-    return [run[i : i + TOGETHER] for run in runs for i in range(0, len(run), TOGETHER)]
+def _runs(stale: Collection[int], days: Sequence[int]) -> list[tuple[int, ...]]:
+    """Those of some sorted days that are stale, in runs without one between that is not, TOGETHER at most."""
+    runs: list[list[int]] = [[]]
+    for day in days:
+        if day not in stale or len(runs[-1]) == TOGETHER:
+            runs.append([])
+        if day in stale:
+            runs[-1].append(day)
+    return [tuple(run) for run in runs if run]
 
 
 def _mark(files: Sequence[Path]) -> str:
