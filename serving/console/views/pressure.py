@@ -54,7 +54,13 @@ def page(artefact: Mapping[str, Any], ask: Ask) -> Page:  # noqa: ARG001 - every
 def _tiles(artefact: Found) -> Tiles:
     alone, contacts, guard = artefact["alone"], artefact["contacts"], artefact["guard"]
     tiles = [
-        Tile("Leave alone this week", alone["customers"], "count", f"of {alone['of']:,} who may be contacted"),
+        Tile(
+            "Leave alone this week",
+            alone["customers"],
+            "count",
+            f"of {alone['of']:,} who may be contacted",
+            href="/pressure/customers" if alone["customers"] else None,
+        ),
         Tile("Contacts a customer and week", contacts["a_week"], "number", _against(contacts)),
         Tile("Made by other tools", ratio(contacts["others"], contacts["total"]), "percent", "of all contacts"),
     ]
@@ -110,8 +116,7 @@ def _shares(shares: Sequence[Found], days: int) -> Chart:
         f"Contacts a customer, last {days} days",
         figures.bars([Bars("Customers", numbers)], names, "count", title="Customers", category_title="Contacts"),
         table,
-        f"How many customers got how many contacts in {days} days: {numbers[0]:,} got none, {numbers[-1]:,} got "
-        f"{names[-1]}.",
+        f"In {days} days {numbers[0]:,} customers got no contact; most got {names[numbers.index(max(numbers))]}.",
     )
 
 
