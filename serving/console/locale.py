@@ -166,13 +166,14 @@ class Reader:
         return _WRITTEN.sub(self._rewrite, text)
 
     def formats(self) -> dict[str, Any]:
-        """What charts.js needs to write like this reader: separators, date order, names of months and days."""
+        """What charts.js needs to write like this reader: currency, separators, dates, names of months and days."""
         locale = _locale(self.locale)
         months, short = (locale.months["format"][width] for width in ("wide", "abbreviated"))
         days, brief = (locale.days["format"][width] for width in ("wide", "abbreviated"))
         week = [6, 0, 1, 2, 3, 4, 5]  # Plotly's begins on Sunday, CLDR's days on Monday
         return {
             "name": self.locale.replace("_", "-"),
+            "currency": self._around(),
             "separators": get_decimal_symbol(locale) + get_group_symbol(locale),
             "months": [months[k] for k in range(1, 13)],
             "shortMonths": [short[k] for k in range(1, 13)],
@@ -190,14 +191,7 @@ class Reader:
         if kind == "points":
             return {"tickformat": ",~r", "hoverformat": "+,.3~r"}
         if kind in _MONEY:
-            before, after = self._around()
-            sign = "+" if kind == "signed_money" else ""
-            return {
-                "tickformat": ",~r",
-                "hoverformat": f"{sign},.4~r",
-                "tickprefix": before,
-                "ticksuffix": after,
-            }
+            return {"tickformat": "$,~r", "hoverformat": "+$,.4~r" if kind == "signed_money" else "$,.4~r"}
         if kind == "count":
             return {"tickformat": ",~d", "hoverformat": ",.0f"}
         if kind in ("day", "instant"):
@@ -206,12 +200,12 @@ class Reader:
             return {"tickformat": ",~r", "hoverformat": ",.4~r"}
         return {}
 
-    def _around(self) -> tuple[str, str]:
+    def _around(self) -> list[str]:
         """What stands before and after an amount of the reader's money."""
         if self.currency is None:
-            return "", ""
+            return ["", ""]
         before, _, after = self._money(Decimal(1), self.currency, 0).partition("1")
-        return before, after
+        return [before, after]
 
     def _rewrite(self, found: re.Match[str]) -> str:
         if found["day"]:

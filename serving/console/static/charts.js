@@ -21,7 +21,7 @@
     name: formats.name,
     dictionary: {},
     format: {
-      decimal: formats.separators[0], thousands: formats.separators[1], grouping: [3], currency: ["", ""],
+      decimal: formats.separators[0], thousands: formats.separators[1], grouping: [3], currency: formats.currency,
       days: formats.days, shortDays: formats.shortDays, months: formats.months, shortMonths: formats.shortMonths,
       periods: ["AM", "PM"], dateTime: `${formats.dayMonthYear} %H:%M`, date: formats.dayMonthYear, time: "%H:%M",
       year: "%Y", month: formats.month, dayMonth: formats.dayMonth, dayMonthYear: formats.dayMonthYear,
@@ -75,6 +75,15 @@
     return { ...axis, tickmode: "array", tickvals: names, ticktext: names.map((one) => broken(one, most)) };
   };
 
+  // A lying bar is as high as its name has lines; a legend of many lines leaves the drawing its room
+  const roomy = (layout, traces, wide) => {
+    const lying = traces.find((trace) => trace.orientation === "h");
+    const lines = Math.max(1, ...(lying?.y ?? []).map((one) => broken(String(one), wide ? 28 : 15).split("<br>").length));
+    const rows = lying ? lying.y.length * lines * 15 + 90 : 0;
+    const named = traces.filter((trace) => trace.name && trace.showlegend !== false).length;
+    return Math.max(layout.height, rows) + (!wide && layout.showlegend ? 16 * named : 0);
+  };
+
   const styled = (layout, data, width) => {
     const wide = width > 520;
     const own = painted(layout, "");
@@ -121,8 +130,10 @@
     const host = plot.querySelector(".picture");
     host.style.width = `${width}px`;
     host.style.minHeight = `${rest.height ?? 320}px`;
-    const traces = painted(data, "");
-    for (const { node } of traces) if (node) node.label = node.label.map((one) => short(one, width > 520 ? 32 : 18));
+    const traces = painted(data, ""), wide = width > 520;
+    for (const { node } of traces) if (node) node.label = node.label.map((one) => short(one, wide ? 32 : 18));
+    for (const trace of traces) if (trace.name) trace.name = short(trace.name, wide ? 60 : 36);
+    rest.height = roomy(rest, traces, wide);
     await Plotly.react(host, traces, { ...styled(rest, data, width), width }, {
       displayModeBar: false, displaylogo: false, scrollZoom: false, locale: formats.name,
     });

@@ -152,7 +152,8 @@ def test_charts_are_told_how_the_reader_writes():
     assert (found["months"][2], found["days"][0]) == ("März", "Sonntag")
     assert (found["dayMonth"], found["dayMonthYear"]) == ("%-d. %b", "%-d. %b %Y")
     assert ENGLISH.formats()["dayMonth"] == "%b %-d"
-    assert GERMAN.axis("money")["ticksuffix"] == "\xa0€"
+    assert (ENGLISH.formats()["currency"], found["currency"]) == (["$", ""], ["", "\xa0€"])
+    assert Reader("en").formats()["currency"] == ["", ""]
 
 
 ALL = """
