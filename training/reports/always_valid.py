@@ -7,8 +7,8 @@ own information, 1 / standard error^2. Robbins' normal mixture bounds such a mot
 
 holds the truth on every day together with probability 95 %, where the usual +- 1.96 holds on one day chosen beforehand.
 `progress` is the share of the planned observations that are in. The bound is narrowest, 1.55 times the usual width,
-when the plan is reached (progress 1), at most 1.6 times from a third of the plan to three times the plan, and it stays
-valid after that: the plan tunes, it does not stop anything. It must not depend on outcomes; plans here are counts
+when the plan is reached (progress 1), at most 1.6 times from two fifths of the plan to three times the plan, and it
+stays valid after that: the plan tunes, it does not stop anything. It must not depend on outcomes; plans here are counts
 alone.
 
 Source: Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas, Annals of Statistics 52 (2024), theorem 2.2 and section 2.3

@@ -62,6 +62,7 @@ def test_no_interval_is_made_up(control, treated, says):
         statistics.compare(control, treated)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_as_often_as_it_says():
     """2,000 experiments on skewed money (most customers buy nothing), known effect; also how often A/A alarms."""
     rng = np.random.default_rng(7)
@@ -110,6 +111,7 @@ def test_the_sample_ratio_check_is_calm_with_fair_draws_and_loud_with_unfair_one
     assert statistics.sample_ratio([3, 9], [0.5, 0.5]) == pytest.approx(scipy.stats.binomtest(3, 12, 0.5).pvalue)
 
 
+@pytest.mark.slow
 def test_the_planned_sample_reaches_the_planned_power():
     control, treated = Sample(900, 0.10, 0.09), Sample(8100, 0.10, 0.09)
     total = statistics.needed(control, treated, 0.02)

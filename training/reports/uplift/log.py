@@ -94,8 +94,9 @@ class Log:
         decided = up_to_date(workspace, _decided(helping))
         if not decided.num_columns:
             decided = _NONE_DECIDED
-        ids = pd.unique(pd.Series([*_distinct(did), *_distinct(decided)], dtype=object)).astype(object)
-        persons = Persons.of(np.asarray(ids, object), history.links(), workspace.settings)
+        # sorted, so that sums come out the same whichever day was read first
+        ids = sorted({*_distinct(did), *_distinct(decided)})
+        persons = Persons.of(np.array(ids, object), history.links(), workspace.settings)
         return cls(workspace, playbook, did, decided, persons, known, min(days) * DAY)
 
     @property
