@@ -28,6 +28,8 @@ from serving.console.blocks import (
 from serving.console.effects import Found
 from serving.console.views import Ask
 
+#: So many of each are said in a sentence; the table has them all.
+SAID = 3
 _PAGES = {"overview": "#worked", "uplift": "/uplift#targeting", "pressure": "/pressure", "touchpoints": "/touchpoints"}
 
 
@@ -88,12 +90,16 @@ def _next_week(found: Found | None) -> Block | None:
 
 
 def _worked(artefact: Found) -> Block | None:
-    """Actions on channels: shown to earn, shown to lose, still open."""
-    best, worst, undecided = (artefact[name] for name in ("best", "worst", "undecided"))
+    """Actions on channels: shown to earn, to lose, to drive customers away, still open."""
+    best, worst, harmful, undecided = (artefact[name] for name in ("best", "worst", "harmful", "undecided"))
     told = [*best, *worst, *undecided]
-    if not told:
+    if not told and not harmful:
         return None
-    said = [Finding(one["sentence"], effects.verdict(one["verdict"]), href=_href(one)) for one in told]
+    said = [
+        *(_finding(one) for one in (*best[:SAID], *worst[:SAID])),
+        *(_finding(one, "less") for one in harmful[:SAID]),
+        *(_finding(one) for one in undecided[:SAID]),
+    ]
     unit = next((total["unit"] for total in artefact["totals"] if total.get("unit")), None)
     columns = [
         Column("Contacts of"),
@@ -111,6 +117,10 @@ def _worked(artefact: Found) -> Block | None:
     ]  # fmt: skip
     table = Table("standings", "Contacts by what they earned", columns, rows)
     return Section("worked", "What worked, and what is still open", [Sentences(said), table])
+
+
+def _finding(one: Found, better: str = "more") -> Finding:
+    return Finding(one["sentence"], effects.verdict(one["verdict"], better), href=_href(one))
 
 
 def _href(one: Found) -> str | None:

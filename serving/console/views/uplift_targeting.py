@@ -100,7 +100,7 @@ def _tenths(ranking: Found, like: Found, place: int) -> Chart:
         Column("Verdict", "verdict"),
     ]
     note = "Customers of whom the same is expected stay together." if len(found) < 10 else None
-    title = f"Tenths by expected effect: {ranking['name']}"
+    title = f"{'Tenths' if len(found) == 10 else 'Customers'} by expected effect: {ranking['name']}"
     table = Table(f"tenths-{place}", title, columns, rows, note=note)
     unit = "percentage points" if like["kind"] == "rate" else like["unit"] or ""
     figure = figures.bars(bars, names, kind(like), title=unit, category_title="expected to gain")

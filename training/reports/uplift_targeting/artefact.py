@@ -39,7 +39,10 @@ class Tenth(Measured):
 
 
 class Group(Measured):
-    """Customers by what the model expects of them; `share` of all customers, each counted as known last."""
+    """Customers by what the model expects of them; `share` of all customers, each counted as known last.
+
+    The largest group is what the others are compared with: it has no `traits`.
+    """
 
     kind: Kind
     share: float

@@ -92,9 +92,11 @@ def _ranking(
     points, over_random = measure.curve(contacts)
     found = measure.groups(contacts, everyone)
     if contacts.ranked:
-        kind = everyone.kind
+        largest, kind = max(found, key=lambda group: group.share), everyone.kind
         found = [
-            group.model_copy(update={"traits": traits.of(described, kind == measure.KINDS.index(group.kind))})
+            group
+            if group is largest
+            else group.model_copy(update={"traits": traits.of(described, kind == measure.KINDS.index(group.kind))})
             for group in found
         ]
     return words.ranking(said, name, None, contacts, measure.tenths(contacts), points, over_random, found, len(score))

@@ -40,7 +40,8 @@ BEST = "the best action for each"
 class Judged:
     """Later decisions [n], their features, and of each treatment the expected effect and cost [n, treatments].
 
-    Effects are NaN where the model says nothing or the treatment had no chance.
+    Effects are NaN where the model says nothing or the treatment had no chance. `sells`: actions that are sent to sell;
+    a service notice is not judged by what it sells.
     """
 
     log: Decisions
@@ -50,6 +51,7 @@ class Judged:
     cost: np.ndarray
     residual: dict[str, np.ndarray]
     known: dict[str, np.ndarray]
+    sells: frozenset[str]
 
     def treatments(self, action: str) -> list[int]:
         return [k for k, (name, _) in enumerate(self.log.treatments) if name == action]
@@ -81,7 +83,9 @@ def _told(workspace: Workspace, model: Model, version: str, begins: int, seed: i
     said = _words(workspace, model)
     catalogue = catalogues.of(workspace)
     actions = [
-        name for name in dict.fromkeys(a for a, _ in judged.log.treatments) if _knows(judged, judged.treatments(name))
+        name
+        for name in dict.fromkeys(action for action, _ in judged.log.treatments)
+        if name in judged.sells and _knows(judged, judged.treatments(name))
     ]
     if not actions:
         return words.unknown("the model of effects knows none of the actions that were decided about later")
@@ -140,6 +144,7 @@ def _judged(workspace: Workspace, model: Model, begins: int, seed: int) -> Judge
     return Judged(
         log, later, values, np.where(possible, effect, np.nan), cost,
         {name: left[goal] for name, goal in goals.items()}, {name: came[goal].known for name, goal in goals.items()},
+        frozenset(goals) - {action.name for action in playbook.actions.actions if not playbook.policy.sells(action)},
     )  # fmt: skip
 
 
@@ -215,7 +220,8 @@ def _ranking(
 ) -> Ranking:  # fmt: skip
     found = measure.groups(contacts, everyone)
     if contacts.ranked:  # else cost alone tells them apart
-        found = [_with_traits(group, everyone, described) for group in found]
+        largest = max(found, key=lambda group: group.share)
+        found = [group if group is largest else _with_traits(group, everyone, described) for group in found]
     points, over_random = measure.curve(contacts)
     action = None if name == BEST else name
     called = name if action is None else name.replace("_", " ")
