@@ -14,7 +14,7 @@ def amount(outcome: Outcome, value: float, precision: float, currency: str) -> s
         return f"{number(100 * abs(value), 100 * precision)} percentage points"
     if outcome == "value":
         return f"{number(abs(value), precision / 5, money=True)} {currency}"
-    return number(abs(value), precision / 5)
+    return number(abs(value), precision)
 
 
 def effect(outcome: Outcome, found: Effect, currency: str) -> str:
@@ -31,8 +31,8 @@ def effect(outcome: Outcome, found: Effect, currency: str) -> str:
         "value": f"spent {amount(outcome, found.estimate, half, currency)} {'less' if less else 'more'}",
     }[outcome]
     scale = 100 if outcome == "churn" else 1
-    precision = scale * half / (1 if outcome == "churn" else 5)
     money = outcome == "value"
+    precision = scale * half / (5 if money else 1)
     ends = " and ".join(number(scale * end, precision, nonzero=True, money=money) for end in (low, high))
     return f"{subject} (likely between {ends})"
 
@@ -45,7 +45,7 @@ def improve(outcome: Outcome, line: Line, average: float | None, currency: str) 
         here = line.satisfaction
         half = (here.high - here.low) / 2
         when = "there" if line.rated == "there" else "soon after it"
-        told += f", and rated {number(here.value, half / 5)} {when} against {number(average, half / 5)} on average"
+        told += f", and rated {number(here.value, half)} {when} against {number(average, half)} on average"
     elif line.trouble is not None:
         half = (line.trouble.high - line.trouble.low) / 2
         told += f", and {percent(line.trouble.value, max(half, 1e-4))} met trouble within a week"

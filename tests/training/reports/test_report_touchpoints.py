@@ -1,0 +1,249 @@
+"""Touchpoints: known effects are found, differences that were there before are not called effects, sentences agree."""
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from touchpoint_logs import log
+from typer.testing import CliRunner
+
+import tactful
+from features.clock import DAY
+from features.scaffold import init_workspace
+from features.workspace import WorkspaceError
+from training.reports.touchpoints import adjusted, doing, wording
+from training.reports.touchpoints.artefact import Effect, Line
+from training.reports.touchpoints.job import report
+from training.reports.touchpoints.panel import EXPOSURE
+from training.reports.touchpoints.trail import Trail
+
+TRUE = -0.2
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return report(log(tmp_path_factory.mktemp("hurts"), TRUE)).artefact
+
+
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory):
+    return report(log(tmp_path_factory.mktemp("nothing"), 0.0)).artefact
+
+
+def line(artefact, name):
+    return next(one for one in artefact.touchpoints if one.name == name)
+
+
+@pytest.mark.parametrize("name", ["call on phone", "topic billing"])
+def test_a_known_effect_lies_in_its_interval(found, name):
+    effect = line(found, name).effects["satisfaction"]
+    assert effect.verdict == "worse"
+    assert effect.low < TRUE < effect.high
+    assert effect.high - effect.low < 0.06
+    assert effect.back_low < 0 < effect.back_high
+    assert effect.e_value > 3
+    assert line(found, name).quadrants["satisfaction"] == "improve"
+
+
+def test_what_only_goes_with_being_keen_is_no_effect(found):
+    effect = line(found, "page view on web").effects["satisfaction"]
+    assert effect.verdict in ("undecided", "differed_before")
+
+
+def test_the_goal_is_no_touchpoint_for_what_it_is_made_of(found):
+    assert set(line(found, "purchase on store").effects) == {"satisfaction"}
+
+
+def test_the_headline_says_what_to_improve_with_the_figures_behind_it(found):
+    measured = found.outcomes[0]
+    assert measured.improve in ("call on phone", "topic billing")
+    assert found.headline == measured.sentence
+    first = line(found, measured.improve)
+    effect, rated = first.effects["satisfaction"], first.satisfaction
+    assert found.headline == (
+        f"Improve {first.name} first: customers who had it were {-effect.estimate:.3f} less satisfied on a scale from 0"
+        f" to 1 (likely between {-effect.high:.3f} and {-effect.low:.3f}) than customers alike who had not, and rated"
+        f" {rated.value:.3f} soon after it against {found.average_satisfaction:.3f} on average; this is what goes"
+        " together, not proof of cause."
+    )
+
+
+def test_where_nothing_matters_the_headline_says_so(nothing):
+    assert line(nothing, "topic billing").effects["satisfaction"].verdict == "undecided"
+    tested = sum(one.effects["satisfaction"].verdict != "too_few" for one in nothing.touchpoints)
+    assert nothing.outcomes[0].improve is None
+    expected = f"None of {tested} touchpoints is shown to matter for satisfaction; nothing has to be improved first."
+    assert nothing.outcomes[0].sentence == expected
+
+
+@pytest.mark.slow
+def test_without_ratings_churn_and_value_are_told(tmp_path):
+    artefact = report(log(tmp_path, 0.0, customers=80, rated=False)).artefact
+    assert [one.outcome for one in artefact.outcomes] == ["churn", "value"]
+    assert artefact.performance == "trouble"
+    assert "Too few customers rate anything to say what satisfaction goes with." in artefact.notes
+    assert all(one.satisfaction is None for one in artefact.touchpoints)
+
+
+def test_an_empty_history_is_an_error(tmp_path):
+    with pytest.raises(WorkspaceError, match="no interactions to report on"):
+        report(init_workspace(tmp_path / "shop", {"tactful.yaml": ""}))
+
+
+def trail(rows):
+    """Of (customer, day, satisfaction), customers a few."""
+    rows = sorted(rows, key=lambda row: row[:2])
+    column = [np.array(values) for values in zip(*rows, strict=True)]
+    return Trail(
+        np.array(["a", "b", "c"], object),
+        [("web", "inbound", "look", None), ("web", "inbound", "complaint", None)],
+        column[0],
+        (column[1] * DAY).astype(np.int64) + 1,
+        (np.arange(len(rows)) % 2).astype(np.int32),
+        np.full(len(rows), np.nan),
+        column[2].astype(float),
+        10_000 * DAY,
+    )
+
+
+rated_rows = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 60), st.sampled_from([0.0, 0.5, 1.0, np.nan])), min_size=1, max_size=30
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rated_rows, st.integers(0, 2), st.integers(0, 70), st.integers(0, 30))
+def test_windows_hold_what_a_loop_finds_there(rows, who, day, length):
+    found = trail(rows)
+    marked = found.code == 1
+    asked = np.array([who]), np.array([day * DAY]), np.array([(day + length) * DAY])
+    expected = any(
+        c == who and day * DAY <= at < (day + length) * DAY
+        for c, at, mark in zip(found.customer, found.at, marked, strict=True)
+        if mark
+    )
+    assert found.within(marked, *asked).tolist() == [expected]
+
+
+@settings(max_examples=150, deadline=None)
+@given(rated_rows)
+def test_the_next_rating_and_trouble_are_those_a_loop_finds(rows):
+    found = trail(rows)
+    told = doing.ratings(found)
+    for i in range(len(found.at)):
+        later = [
+            j for j in range(i + 1, len(found.at))
+            if found.customer[j] == found.customer[i] and not np.isnan(found.satisfaction[j])
+        ]  # fmt: skip
+        soon = later and found.at[later[0]] - found.at[i] <= doing.RATED_AFTER
+        np.testing.assert_equal(told[i], found.satisfaction[later[0]] if soon else np.nan)
+
+
+def panel(draw, effect, customers=150, each=4):
+    """Exposure and outcome both follow what is known, and each row's outcome its customer's own luck."""
+    cluster = np.repeat(np.arange(customers), each)
+    x = draw.normal(size=(len(cluster), 6))
+    luck = draw.normal(size=customers)[cluster]
+    exposed = draw.random(len(cluster)) < 1 / (1 + np.exp(-x[:, 0] + 0.5 * x[:, 1]))
+    y = effect * exposed + 0.8 * x[:, 0] + 0.3 * x[:, 2] + 0.5 * luck + draw.normal(size=len(cluster))
+    return x, y, exposed, cluster
+
+
+def estimate(draw, effect):
+    x, y, exposed, cluster = panel(draw, effect)
+    left = adjusted.residuals(adjusted.prepared(x), np.column_stack([y, exposed.astype(float)]), cluster)
+    return adjusted.slope(left[:, 0], left[:, 1], exposed, cluster), y, exposed
+
+
+def test_adjusting_removes_what_a_bare_comparison_gets_wrong():
+    draw = np.random.default_rng(3)
+    bare, found = [], []
+    for _ in range(20):
+        slope, y, exposed = estimate(draw, 0.5)
+        bare.append(y[exposed].mean() - y[~exposed].mean())
+        found.append(slope.estimate)
+    assert abs(np.mean(found) - 0.5) < 0.06
+    assert np.mean(bare) > 0.8
+
+
+@pytest.mark.slow
+def test_intervals_cover_the_truth_and_chance_alone_is_seldom_called_an_effect():
+    draw = np.random.default_rng(11)
+    runs, held, alarms = 600, 0, 0
+    for _ in range(runs):
+        low, high = estimate(draw, 0.4)[0].ends(0.95)
+        held += low < 0.4 < high
+        alarms += estimate(draw, 0.0)[0].p < 0.05
+    assert scipy.stats.binomtest(held, runs, 0.95).pvalue > 0.001, held
+    assert scipy.stats.binomtest(alarms, runs, 0.05).pvalue > 0.001, alarms
+
+
+@pytest.mark.parametrize("low", [0.1, 0.5, 1.0])
+def test_the_e_value_is_the_published_formula(low):
+    ratio = np.exp(0.91 * low)
+    assert adjusted.e_value(low, low + 1, 1.0) == pytest.approx(ratio + np.sqrt(ratio * (ratio - 1)))
+    assert adjusted.e_value(-low - 1, -low, 1.0) == adjusted.e_value(low, low + 1, 1.0)
+    assert adjusted.e_value(-low, low, 1.0) == 1.0
+
+
+def test_columns_that_say_nothing_are_left_out_and_what_is_missing_is_said():
+    values = np.column_stack([np.arange(4.0), np.full(4, 7.0), np.full(4, np.nan), [1.0, np.nan, 3.0, np.nan]])
+    assert adjusted.prepared(values).shape == (4, 3)
+    np.testing.assert_allclose(adjusted.prepared(values).std(0), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "low", "high", "told"),
+    [
+        ("churn", 0.04, 0.16, "left more often by 10 percentage points (likely between 4 and 16)"),
+        ("churn", -0.16, -0.04, "left less often by 10 percentage points (likely between 4 and 16)"),
+        ("value", -8.0, -2.0, "spent 5.00 USD less (likely between 2.00 and 8.00)"),
+        (
+            "satisfaction",
+            0.02,
+            0.06,
+            "were 0.04 more satisfied on a scale from 0 to 1 (likely between 0.02 and 0.06)",
+        ),
+    ],
+)
+def test_an_effect_in_words(outcome, low, high, told):
+    found = Effect(verdict="worse", exposed=50, rows=500, estimate=(low + high) / 2, low=low, high=high)
+    assert wording.effect(outcome, found, "USD") == told
+
+
+def test_too_few_everywhere_is_said():
+    few = Effect(verdict="too_few", reason="3 customers had it, at least 30 are needed", exposed=3, rows=9)
+    only = Line(
+        name="call on phone", interactions=3, customers=3, effects={"churn": few}, quadrants={"churn": "unclear"}
+    )
+    assert wording.measured("churn", [only], None, None, "USD") == (
+        "Too few to tell which touchpoint matters for whether customers leave."
+    )
+    assert wording.headline([]).startswith("Too few to tell which touchpoints matter")
+    assert EXPOSURE == 28 * DAY
+
+
+@pytest.mark.slow
+def test_in_the_simulated_market_incidents_and_contacts_hurt_and_looking_around_does_not(tmp_path):
+    """There dissatisfaction comes from incidents (cases about delivery and orders) and from contacts, nothing else."""
+    run = CliRunner().invoke
+    asked = ["--customers", "4000", "--days", "270", "--policy", "random", "--every", "7", "--rate", "0.3"]
+    made = run(tactful.app, ["simulate", str(tmp_path / "market"), *asked])
+    assert made.exit_code == 0, made.output
+    workspace = init_workspace(tmp_path / "shop", {"tactful.yaml": ""})
+    files = sorted(str(path) for path in (tmp_path / "market" / "interactions").glob("*.parquet"))
+    assert run(tactful.app, ["ingest", *files, "--workspace", str(workspace.folder)]).exit_code == 0
+    artefact = report(workspace).artefact
+    verdicts = {one.name: one.effects["satisfaction"].verdict for one in artefact.touchpoints}
+    for name in ("topic delivery", "case closed on phone", "contact by phone"):
+        assert verdicts[name] == "worse", name
+    looks = [name for name in verdicts if name.startswith(("page view", "visit", "ad click", "add to cart"))]
+    assert len(looks) >= 5
+    shown = [name for name in looks if verdicts[name] in ("better", "worse")]
+    assert len(shown) <= 1  # who looks around more on a channel is contacted on it more: traits that no log tells
+    for name in looks:
+        effect = line(artefact, name).effects["satisfaction"]
+        assert effect.estimate is None or abs(effect.estimate) < 0.05
+    assert line(artefact, "topic delivery").effects["satisfaction"].high < -0.1
+    assert artefact.outcomes[0].improve is not None
