@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features import arrange
+from features.daylog import locked
 from features.engine.source import HistoryTable
 from features.history import History
 from features.identity.resolution import resolve, resolved
@@ -53,8 +54,14 @@ def rules(settings: Settings) -> Rules:
 def up_to_date(workspace: Workspace, zone: str = "UTC") -> Layout:
     """The journeys of everyone in history, kept for whoever counts them; `zone` is that of who names none.
 
-    Raises WorkspaceError where history is empty.
+    Raises WorkspaceError where history is empty. One process at a time; others wait.
     """
+    folder(workspace).mkdir(parents=True, exist_ok=True)
+    with locked(folder(workspace) / ".lock"):
+        return _up_to_date(workspace, zone)
+
+
+def _up_to_date(workspace: Workspace, zone: str) -> Layout:
     history, settings = History(workspace), workspace.settings
     links, now = history.links(), workspace.clock().now()
     files = _files(history)

@@ -11,9 +11,9 @@ from serving.console.views.journeys import ASKED, asked
 #: Customers that are listed by name.
 MOST = 500
 _BEFORE = {
-    "first": "at the begin of a journey",
-    "goal": "on the way to a goal",
-    "leaving": "before they left",
+    "first": "of those with which a journey began",
+    "goal": "of those before a goal",
+    "leaving": "of those before they left",
 }
 
 
@@ -51,8 +51,8 @@ def _listed(ask: Ask) -> tuple[str, Table]:
     who = flows.members(kept, chosen, kind, int(layer), source, target)
     known = sorted(name for name in names[who].tolist() if name is not None)
     lead = (
-        f"{len(who):,} customers went from {_called(source)} to {_called(target)} {_BEFORE[kind]}, "
-        f"as step {int(layer) + 1} of 5."
+        f"{len(who):,} customers went from {_called(source)} to {_called(target)} after step {int(layer) + 1} of the "
+        f"{flows.STEPS} {_BEFORE[kind]}."
     )
     if len(known) > MOST:
         lead = f"{lead} The first {MOST} by name are listed."
