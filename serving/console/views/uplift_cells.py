@@ -1,5 +1,6 @@
 """Contacts made against contacts withheld by chance: by action, channel, segment and month, and what they returned."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from serving.console import effects
@@ -24,8 +25,11 @@ _DIMENSIONS = {"action": "by-action", "channel": "by-channel", "treatment": "by-
 
 def sections(ghosts: Found | None, programme: Found | None) -> Iterator[Block]:
     """One section a dimension, then cost and return; `programme` is the return of all contacts against the holdout."""
+    places = Counter[str]()  # there may be several kinds of segments, each with a table of its own
     for breakdown in ghosts["breakdowns"] if ghosts else ():
-        yield _breakdown(breakdown)
+        place = _DIMENSIONS.get(breakdown["dimension"], f"by-{breakdown['dimension']}")
+        places[place] += 1
+        yield _breakdown(breakdown, place if places[place] == 1 else f"{place}-{places[place]}")
     if returns := _returns(ghosts, programme):
         yield returns
     if not ghosts:
@@ -34,9 +38,8 @@ def sections(ghosts: Found | None, programme: Found | None) -> Iterator[Block]:
     yield Section("ghosts", "Contacts made and withheld", [Sentences(check), Notes(ghosts["notes"])])
 
 
-def _breakdown(found: Found) -> Section:
+def _breakdown(found: Found, place: str) -> Section:
     name = found["dimension"]
-    place = _DIMENSIONS.get(name, f"by-{name}")
     cells = found["cells"]
     blocks: list[Block] = []
     if cells and cells[0]["found"]:
