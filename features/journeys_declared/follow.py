@@ -5,23 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from features import arrange
 from features.durations import micros
-from features.engine.source import HistoryTable
-from features.history import History
-from features.identity.resolution import resolved
-from features.interactions import INSTANT
 from features.journeys_declared.file import Written
 from features.journeys_declared.passages import BESIDE, Passages, follow, room
 from features.kernel.records import AT, KEY
+from features.known import known
 from features.sensitive import sensitive_topics
 from features.stages import StageOf
 from features.vocabulary import Entry, Vocabulary
 from features.workspace import Workspace
-
-_COLUMNS = ("customer_id", "occurred_at", "channel", "direction", "type", "topic", "satisfaction")
 
 
 @dataclass(frozen=True)
@@ -37,26 +31,13 @@ class Followed:
 
 def follow_all(workspace: Workspace, journeys: Sequence[Written]) -> tuple[list[Followed], int | None]:
     """Each journey, and the instant up to which the log is known (None where it is empty)."""
-    history, settings = History(workspace), workspace.settings
-    source = HistoryTable(history)
-    id_column = "_id" if "_id" in source.columns else "interaction_id"
-    batches = list(source.batches([*_COLUMNS, id_column], None, None))
-    if not batches:
+    read = known(workspace, ["satisfaction"])
+    if read is None:
         return [], None
-    table = pa.Table.from_batches(batches)
-    now = workspace.clock().now()
-    newest = pc.max(table["occurred_at"]).cast(pa.int64()).as_py()
-    known_until = min(now, newest + 1)
-    if newest >= known_until:
-        table = table.filter(pc.less(table["occurred_at"], pa.scalar(known_until, INSTANT)))
-    table = _of_stages(table, journeys)
-    table = resolved(table, history.links(), now, settings)
-    table = table.append_column("received_at", table["occurred_at"])
-    table = table.append_column("value", pa.nulls(table.num_rows, pa.float64()))
-    table = table.append_column("case_id", pa.nulls(table.num_rows, pa.string()))
+    table, until = read
     vocabulary = Vocabulary()
-    log = arrange.arrange(table, vocabulary, sensitive_topics(settings))
-    return [follow_one(log, vocabulary.entries, journey, known_until) for journey in journeys], known_until
+    log = arrange.arrange(_of_stages(table, journeys), vocabulary, sensitive_topics(workspace.settings))
+    return [follow_one(log, vocabulary.entries, journey, until) for journey in journeys], until
 
 
 def follow_one(log: arrange.Log, entries: Sequence[Entry], journey: Written, known_until: int) -> Followed:

@@ -5,19 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from features import arrange
-from features.history import History
-from features.identity.resolution import resolved
-from features.interactions import INSTANT, REACTIONS, SURVEY
+from features.interactions import REACTIONS, SURVEY
+from features.known import known
 from features.sensitive import sensitive_topics
 from features.vocabulary import Entry, Vocabulary
 from features.workspace import Workspace, WorkspaceError
 
-_COLUMNS = ("customer_id", "interaction_id", "occurred_at", "received_at", "channel", "direction", "type", "topic",
-            "value", "satisfaction")  # fmt: skip
 #: A key is the customer above milliseconds since the log began: 34 years, 8 million customers.
 _BITS = 40
 
@@ -50,14 +45,10 @@ class Trail:
     @classmethod
     def read(cls, workspace: Workspace) -> "Trail":
         """Raises WorkspaceError where history is empty."""
-        history, now = History(workspace), workspace.clock().now()
-        table = history.interactions(_COLUMNS)
-        if not table.num_rows:
+        read = known(workspace, ["value", "satisfaction"])
+        if read is None:
             raise WorkspaceError(f"{workspace.history}: there are no interactions to report on; `tactful ingest FILE`")
-        known_until = min(now, pc.max(table["occurred_at"]).cast(pa.int64()).as_py() + 1)
-        table = table.filter(pc.less(table["occurred_at"], pa.scalar(known_until, INSTANT)))
-        table = resolved(table, history.links(), now, workspace.settings)
-        table = table.append_column("case_id", pa.nulls(table.num_rows, pa.string()))
+        table, known_until = read
         vocabulary = Vocabulary()
         log = arrange.arrange(table, vocabulary, sensitive_topics(workspace.settings))
         items = log.items(0, len(log.customers))
