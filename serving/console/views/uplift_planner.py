@@ -115,9 +115,11 @@ def read(
     ]  # fmt: skip
     for one in numbers:
         text = told.get(one.name, defaults.get(one.name, "")).strip()
-        values[one.name], error = one.read(text)
+        value, error = one.read(text)
+        values[one.name] = value
+        shown = "" if value is None else f"{value:.10g}"  # a field of numbers takes nothing else
         fields.append(
-            Field(one.name, one.label, "number", text, help=one.help, minimum=one.low, maximum=one.high, error=error)
+            Field(one.name, one.label, "number", shown, help=one.help, minimum=one.low, maximum=one.high, error=error)
         )
     wrong = any(field.error for field in fields)
     if wrong:
