@@ -1,6 +1,7 @@
 """The report on contact pressure: counted on fingers, in words, incremental, and without those who were erased."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +16,12 @@ from features.history import History
 from features.identity.links import conform
 from features.interactions import INSTANT
 from features.workspace import Workspace, WorkspaceError
+from training.fatigue.curve import Curve
+from training.fatigue.effects import Effects
 from training.reports import jobs, keep
 from training.reports.pressure import estimates, words
 from training.reports.pressure.artefact import Alone, Causal, Contacts, Guard, Known, Level, Reason
+from training.reports.pressure.causal import tells
 from training.reports.pressure.job import report
 
 
@@ -193,7 +197,8 @@ def alone(customers, of=100, by="learned", reasons=()):
 
 def test_nobody_to_leave_alone_is_said_too():
     assert alone(0) == (
-        "Nobody needs to be left alone this week: for each of 100 customers one more contact pays on some channel."
+        "Nobody needs to be left alone this week: for each of 100 customers one more contact is expected to pay on "
+        "some channel."
     )
     assert alone(0, by="policy").endswith(
         "none of 100 customers is under as much contact pressure as the policy calls tolerable."
@@ -275,6 +280,14 @@ def test_what_caps_do_in_one_sentence():
 )
 def test_rules_in_plain_words(name, plain):
     assert words.rule(name) == plain
+
+
+@pytest.mark.parametrize(("low", "shown"), [(-0.1, False), (0.1, True)])
+def test_nobody_is_left_alone_for_what_chance_has_not_shown(low, shown):
+    nothing = Effects(*(np.array([column]) for column in (0.0, -0.1, 0.1, 0.01, 9.0, 9.0, 0.0)))
+    some = replace(nothing, low=np.array([low]))
+    curves = {"opt-out": Curve("opt-out", nothing, nothing), "gain": Curve("gain", nothing, some)}
+    assert tells(curves) is shown
 
 
 # intervals

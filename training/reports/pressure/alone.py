@@ -15,7 +15,7 @@ from training.reports.pressure.log import Log
 from training.reports.pressure.response import standing
 
 #: Reasons, the first that holds is said.
-COSTS_MORE = "one more contact would cost more than it brings, on every channel"
+COSTS_MORE = "one more contact is expected to cost more than it brings, on every channel"
 FULL = "already under as much contact pressure as the policy calls tolerable"
 #: The list beside the figures, for the console to look up.
 COLUMNS = pa.schema(

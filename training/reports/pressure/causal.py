@@ -1,12 +1,13 @@
 """What chance tells: contacts that it withheld, and customers whose caps it drew. Learned as `train fatigue` learns it,
 without differences between customers, so that it is there before there is a champion."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from features.workspace import Workspace
-from training.fatigue.curve import GAIN, LOST
+from training.fatigue.curve import GAIN, LOST, Curve
 from training.fatigue.effects import Effects
 from training.fatigue.fit import Fitted, fit
 from training.fatigue.log import Log, read
@@ -35,6 +36,11 @@ def learn(workspace: Workspace) -> Learned:
     log = read(workspace)
     found = fit(log.decided, log.happened, log.pressure, clock_of(log, workspace.settings), stated_of(workspace, log))
     return Learned(log, found)
+
+
+def tells(curves: Mapping[str, Curve]) -> bool:
+    """Whether chance has shown that contacts do anything, on any channel: else nothing can be said of one more."""
+    return any(bool((np.nan_to_num(one.channels.low, nan=-1.0) > 0).any()) for one in curves.values())
 
 
 def causal(learned: Learned, who: np.ndarray, currency: str) -> Causal:

@@ -9,7 +9,7 @@ from training.reports.keep import Report
 from training.reports.pressure import words
 from training.reports.pressure.alone import alone
 from training.reports.pressure.artefact import Causal, PressureReport
-from training.reports.pressure.causal import Learned, causal, learn
+from training.reports.pressure.causal import Learned, causal, learn, tells
 from training.reports.pressure.contacts import contacts
 from training.reports.pressure.guard import guard
 from training.reports.pressure.log import Log, policy_of, read
@@ -25,7 +25,8 @@ def report(workspace: Workspace) -> Report:
     log = read(workspace, ANSWER_DAYS)
     weighed = pressure_of(workspace, log.channels)
     learned, why = _learned(workspace)
-    spared, table = alone(log, weighed, learned, settings.fatigue.margin)
+    telling = learned if learned is not None and tells(learned.fitted.curves) else None
+    spared, table = alone(log, weighed, telling, settings.fatigue.margin)
     found = contacts(log, DAYS, WEEKS)
     told = None if learned is None else causal(learned, _those(learned, log), settings.currency)
     artefact = PressureReport(

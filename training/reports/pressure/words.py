@@ -69,7 +69,7 @@ def alone(found: Alone, contacted: bool) -> str:
         return "Nobody needs to be left alone this week: no contact with any customer is known."
     if not found.customers:
         why = (
-            "for each of {} one more contact pays on some channel"
+            "for each of {} one more contact is expected to pay on some channel"
             if found.by == "learned"
             else "none of {} is under as much contact pressure as the policy calls tolerable"
         )
