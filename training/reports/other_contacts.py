@@ -6,16 +6,20 @@ differ in who was chosen and not in the season.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-import duckdb
+import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.clock import DAY
 from training.reports import statistics, wording
 from training.reports.artefact import Balance, Campaign, OtherContacts
 from training.reports.database import connect
 from training.reports.statistics import Sample
+from training.reports.uplift.events import Events
 from training.reports.wording import Words
 
 METHOD = [
@@ -29,33 +33,9 @@ METHOD = [
 MOST_WAVES = 60
 
 _WAVES = """
-CREATE TEMP TABLE contacted AS
-    SELECT DISTINCT customer_id, coalesce(action, '(no action)') AS action, channel,
-        epoch_us(occurred_at) // 86400000000 AS day
-    FROM contacts;
-CREATE TEMP TABLE bought AS
-    SELECT customer_id, epoch_us(occurred_at) // 86400000000 AS day, sum(coalesce(value, 0)) AS money
-    FROM goals GROUP BY ALL;
-CREATE TEMP TABLE waves AS
-    SELECT row_number() OVER (ORDER BY count(*) DESC, day, action, channel) AS wave, action, channel, day
-    FROM contacted GROUP BY action, channel, day
-    HAVING day - $days >= (SELECT min(day) FROM bought) AND day + $days <= $until
-"""
-
-_COMPARE = """
-WITH active AS (
-    SELECT wave, action, channel, waves.day, customer_id,
-        coalesce(sum(money) FILTER (bought.day < waves.day AND bought.day >= waves.day - $days), 0) AS before,
-        count(*) FILTER (bought.day < waves.day AND bought.day >= waves.day - $days) AS visits,
-        coalesce(sum(money) FILTER (bought.day >= waves.day), 0) AS after
-    FROM waves JOIN bought ON bought.day >= waves.day - $active AND bought.day < waves.day + $days
-    WHERE wave <= $most
-    GROUP BY ALL HAVING min(bought.day) < waves.day
-)
-SELECT wave, contacted.customer_id IS NOT NULL AS chosen, count(*),
-    avg(before), var_samp(before), avg(visits), var_samp(visits), avg(after), var_samp(after)
-FROM active LEFT JOIN contacted USING (customer_id, action, channel, day)
-GROUP BY ALL
+SELECT action, channel, day, row_number() OVER (ORDER BY count(*) DESC, day, action, channel) AS wave
+FROM contacted GROUP BY action, channel, day
+HAVING day - $days >= $first AND day + $days <= $until ORDER BY action, channel, wave
 """
 
 #: Money before, visits before, money after, of one group of one wave.
@@ -72,15 +52,25 @@ def describe(
     """
     if contacts.num_rows == 0:
         return None
+    bought = _Bought.of(goals, contacts["customer_id"])
     with connect() as database:
         database.register("contacts", contacts)
-        database.register("goals", goals)
-        for statement in _WAVES.split(";"):
-            asked = {"days": days, "until": known_until // DAY} if "$days" in statement else None
-            database.execute(statement, asked)
-        waves = database.execute("SELECT action, channel, wave FROM waves ORDER BY ALL").fetchall()
+        database.execute(
+            """CREATE TEMP TABLE contacted AS SELECT DISTINCT customer_id, coalesce(action, '(no action)') AS action,
+                   channel, epoch_us(occurred_at) // 86400000000 AS day FROM contacts"""
+        )
+        asked = {"days": days, "until": known_until // DAY, "first": bought.first}
+        rows = database.sql(_WAVES, params=asked).fetchall()
         everything = database.execute("SELECT count(DISTINCT (action, channel, day)) FROM contacted").fetchall()[0][0]
-        figures = _compare(database, days, active_days)
+        contacted = database.sql("SELECT action, channel, day, customer_id FROM contacted").to_arrow_table()
+    waves = [(action, channel, wave) for action, channel, _, wave in rows]
+    chosen = _by_wave(contacted, bought.ids)
+    figures = {
+        wave: groups
+        for action, channel, day, wave in rows
+        if wave <= MOST_WAVES
+        and (groups := bought.beside(chosen[action, channel, day], day, days, max(active_days, days))) is not None
+    }
     kinds = list(dict.fromkeys((action, channel) for action, channel, _ in waves))
     campaigns = [
         _campaign(*kind, [figures[wave] for *its, wave in waves if (*its,) == kind and wave in figures], days, unit)
@@ -96,18 +86,49 @@ def describe(
     )
 
 
-def _compare(database: duckdb.DuckDBPyConnection, days: int, active_days: int) -> dict[int, tuple[Figures, Figures]]:
-    """Wave -> (contacted, others), where both groups have members."""
-    asked = {"days": days, "active": max(active_days, days), "most": MOST_WAVES}
-    groups: dict[tuple[int, bool], Figures] = {}
-    for wave, chosen, n, *moments in database.execute(_COMPARE, asked).fetchall():
-        before, visits, after = (Sample(n, moments[i], moments[i + 1] or 0.0) for i in (0, 2, 4))
-        groups[wave, chosen] = (before, visits, after)
-    return {
-        wave: (groups[wave, True], groups[wave, False])
-        for wave in {wave for wave, _ in groups}
-        if (wave, True) in groups and (wave, False) in groups
-    }
+@dataclass(frozen=True)
+class _Bought:
+    """Days on which each customer reached the goal, with their money; `first` is the first of them all, since 1970."""
+
+    ids: pd.Index
+    events: Events
+    first: int
+
+    @classmethod
+    def of(cls, goals: pa.Table, others: pa.ChunkedArray) -> "_Bought":
+        """`others`: ids of customers who may not be among the goals'."""
+        ids = pd.Index(pc.unique(pa.chunked_array([*goals["customer_id"].chunks, *others.chunks])).to_pylist())
+        person = ids.get_indexer(pd.Index(goals["customer_id"].to_pylist()))
+        day = goals["occurred_at"].cast(pa.int64()).to_numpy() // DAY
+        money = pc.fill_null(goals["value"], 0.0).to_numpy()
+        # customer and day in one number: a day counts once, however often somebody bought on it
+        both, place = np.unique(person.astype(np.int64) << 32 | day, return_inverse=True)
+        events = Events.of(both >> 32, both & 0xFFFFFFFF, np.bincount(place, money, len(both)), len(ids))
+        return cls(ids, events, int(day.min()) if len(day) else np.iinfo(np.int32).max)
+
+    def beside(self, chosen: np.ndarray, day: int, days: int, active_days: int) -> tuple[Figures, Figures] | None:
+        """One wave's (contacted, others), of customers active before it; None where either group is empty."""
+        everybody = np.arange(len(self.ids))
+        active = self._within(everybody, day - active_days, day)[0] > 0
+        who = np.flatnonzero(active)
+        visits, before = self._within(who, day - days, day)
+        _, after = self._within(who, day, day + days)
+        mine = np.isin(who, chosen)
+        if not 0 < mine.sum() < len(who):
+            return None
+        ours, others = ((Sample.of(before[of]), Sample.of(visits[of]), Sample.of(after[of])) for of in (mine, ~mine))
+        return ours, others
+
+    def _within(self, who: np.ndarray, since: int, until: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.events.within(who, np.full(len(who), since), np.full(len(who), until))
+
+
+def _by_wave(contacted: pa.Table, ids: pd.Index) -> dict[tuple[str, str, int], np.ndarray]:
+    """(action, channel, day) -> positions of the customers contacted then."""
+    frame = contacted.to_pandas()
+    place = ids.get_indexer(pd.Index(frame["customer_id"]))
+    groups = frame.groupby(["action", "channel", "day"]).indices
+    return {(str(action), str(channel), int(day)): place[rows] for (action, channel, day), rows in groups.items()}
 
 
 def _campaign(

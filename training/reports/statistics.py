@@ -39,7 +39,7 @@ class Sample:
     @classmethod
     def of(cls, values: Iterable[float]) -> "Sample":
         """From the values themselves; fewer than two have no variance (0 here)."""
-        array = np.asarray(list(values), dtype=np.float64)
+        array = np.asarray(values if isinstance(values, np.ndarray) else list(values), dtype=np.float64)
         if not array.size:
             return cls(0, 0.0, 0.0)
         return cls(array.size, float(array.mean()), float(array.var(ddof=1)) if array.size > 1 else 0.0)
