@@ -9,7 +9,7 @@ error is added up by customer: of a ratio r = sum(y) / sum(n) over customers, va
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from training.reports import keep
 from training.reports.actions.artefact import Actions, Month, Stated, Treatment, Version
 from training.reports.database import connect
 from training.reports.models import runs
-from training.reports.wording import listed, number, percent
+from training.reports.pressure.words import counted
+from training.reports.wording import number, percent
 from training.tracking import CHAMPION, Registry
 
 #: Fewer contacts, or fewer responses, tell no rate.
@@ -49,9 +50,9 @@ _CONTACTS = """
         WHERE action IS NOT NULL
             AND (list_contains($responses, type) OR type = 'opted_out' OR type = 'complained')
     ), bounded AS (
-        SELECT *, coalesce(
+        SELECT contacts.*, coalesce(
             lead(t) OVER (PARTITION BY customer_id, action, channel ORDER BY t), 9223372036854775807
-        ) AS following, coalesce(windows.length, $window) AS length
+        ) AS following, coalesce(windows.length, $window) AS within
         FROM contacts LEFT JOIN windows USING (action)
     ), answered AS (
         SELECT b.customer_id, b.action, b.channel, b.t,
@@ -60,7 +61,7 @@ _CONTACTS = """
             coalesce(bool_or(a.type = 'complained'), false)::INT AS complained
         FROM bounded AS b LEFT JOIN answers AS a
             ON a.customer_id = b.customer_id AND a.action = b.action
-            AND a.t >= b.t AND a.t < b.following AND a.t < b.t + b.length
+            AND a.t >= b.t AND a.t < b.following AND a.t < b.t + b.within
         GROUP BY ALL
     ), customers AS (
         SELECT action, channel, customer_id, strftime(make_timestamp(t), '%Y-%m') AS month, count(*) AS n,
@@ -101,7 +102,7 @@ def report(workspace: Workspace) -> keep.Report:
     return keep.Report(
         Actions(
             title="Actions",
-            headline=headline(treatments),
+            headline=headline(treatments, {each.action: each.title for each in stated}),
             created_at=keep.now(),
             known_until=keep.until(until),
             source="contacts, answers and decisions in history",
@@ -236,30 +237,27 @@ def rate(by_customer: Sequence[Sequence[int]]) -> Interval | None:
     return Interval(r, max(0.0, r - half), min(1.0, r + half))
 
 
-def headline(treatments: Sequence[Treatment]) -> str:
+def headline(treatments: Sequence[Treatment], titles: Mapping[str, str]) -> str:
     """How much went out, what was answered most, and what customers minded; one sentence."""
     contacts = sum(each.contacts for each in treatments)
-    known = sorted((each for each in treatments if each.rate is not None), key=lambda each: -each.rate.value)  # type: ignore[union-attr]
-    said = f"{len({each.action for each in treatments})} actions went out in {contacts:,} contacts"
+    said = f"{counted(len({each.action for each in treatments}), 'action')} went out in {counted(contacts, 'contact')}"
+    known = [(each, each.rate) for each in treatments if each.rate is not None]
     if not known:
         return f"{said}; too few answers to tell which are answered most."
-    best = known[0].rate
-    assert best is not None
-    said += (
-        f"; {_name(known[0])} is answered most, by {percent(best.value, (best.high - best.low) / 2)} "
-        f"(likely between {number(best.low * 100, 50 * (best.high - best.low))} and "
-        f"{percent(best.high, (best.high - best.low) / 2)})"
-    )
-    minded = [each for each in treatments if each.opt_outs + each.complaints]
-    minded.sort(key=lambda each: -(each.opt_outs + each.complaints))
+    best, found = max(known, key=lambda one: one[1].value)
+    half = (found.high - found.low) / 2
+    span = f"{number(found.low * 100, 100 * half)}% to {percent(found.high, half)}"
+    said += f"; “{titles[best.action]}” on {best.channel.replace('_', ' ')} is answered most ({span})"
+    minded = sorted((each for each in treatments if _minded(each)), key=lambda each: -_minded(each))
     if not minded:
         return f"{said}, and none drew an opt-out or a complaint."
-    told = [f"{_name(each)} ({each.opt_outs + each.complaints:,})" for each in minded[:2]]
-    return f"{said}; most opt-outs and complaints followed {listed(told)}."
+    worst = minded[0]
+    where = f"“{titles[worst.action]}” on {worst.channel.replace('_', ' ')}"
+    return f"{said}; most opt-outs and complaints ({_minded(worst):,}) followed {where}."
 
 
-def _name(treatment: Treatment) -> str:
-    return f"{treatment.action.replace('_', ' ')} on {treatment.channel.replace('_', ' ')}"
+def _minded(treatment: Treatment) -> int:
+    return treatment.opt_outs + treatment.complaints
 
 
 def _rows(found: duckdb.DuckDBPyRelation) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from features import clock
 from features.workspace import Workspace
 from training.evaluate import Interval
 from training.monitor.kept import FIGURES
-from training.monitor.report import MonitorReport
+from training.monitor.report import Check, MonitorReport
 from training.reports import keep
 from training.reports.models import runs
 from training.reports.models.artefact import Kind, Models, Version
@@ -63,12 +63,18 @@ def headline(kinds: Sequence[Kind], look: MonitorReport | None) -> str:
         return f"{named} {_decide(kinds)}; nobody looked yet whether they are still well: run `tactful monitor`."
     ringing = [check for check in look.checks if check.status == "alarm"]
     if ringing:
-        about = listed(sorted({f"{check.check.replace('_', ' ')} of {check.subject}" for check in ringing})[:3])
-        return f"Look at the models before relying on them: {about} rang on {look.as_of[:10]}."
+        about = listed(sorted({_check(check) for check in ringing})[:3])
+        return f"Look before relying on the models: {about} rang on {look.as_of[:10]}."
     stale = [f"{kind} {version}" for kind, version in look.models.items() if _champion(kinds, kind) != version]
     if stale:
         return f"{named} {_decide(kinds)}; the last look, on {look.as_of[:10]}, was at others ({listed(stale)})."
     return f"{named} {_decide(kinds)}, and nothing rang when they were last looked at, on {look.as_of[:10]}."
+
+
+def _check(check: Check) -> str:
+    """ "no data of email", "drift of churn"; what is about everything says no more."""
+    name = check.check.replace("_", " ")
+    return name if check.subject == "all" else f"{name} of {check.subject.replace('_', ' ')}"
 
 
 def _decide(kinds: Sequence[Kind]) -> str:
