@@ -31,7 +31,7 @@ def page(artefact: Mapping[str, Any], ask: Ask) -> Page:  # noqa: ARG001 - every
         _tiles(artefact),
         _answers(artefact),
         _often(artefact),
-        pressure_guard.section(artefact["guard"], artefact["days"]),
+        pressure_guard.section(artefact["guard"], artefact["causal"], artefact["days"]),
         pressure_effects.response(artefact["response"]),
         pressure_effects.chance(artefact),
         pressure_effects.standing(artefact["causal"]),

@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 
 from serving.console import figures
-from serving.console.blocks import Block, Cell, Chart, Column, Details, Section, Table, Text
+from serving.console.blocks import Block, Cell, Chart, Column, Details, Link, Section, Table, Text
 from serving.console.figures import Bars, Line
 from serving.console.views.pressure_words import Found, capital, known, ratio, said
 
 
-def section(guard: Found | None, days: int) -> Section:
+def section(guard: Found | None, causal: Found | None, days: int) -> Section:
     title = "What the guard held back"
     if guard is None or not guard["decisions"]:
-        said = "No outbound decision is in the history yet; `tactful sync` brings those of the live store there."
-        return Section("guard", title, [Text(guard["sentence"] if guard else said)])
+        nothing = "No outbound decision is in the history yet; `tactful sync` brings those of the live store there."
+        return Section("guard", title, [Text(guard["sentence"] if guard else nothing)])
     blocks: list[Block] = [_rules(guard, days)]
     if len(guard["weeks"]) > 1:
         blocks.append(_held(guard["weeks"]))
-    blocks.append(_worth(guard["worth"]))
+    blocks.append(_worth(guard["worth"], causal))
     blocks.append(
         Details(
             "By channel and action",
@@ -98,16 +98,18 @@ def _held(weeks: Sequence[Found]) -> Chart:
     )
 
 
-def _worth(worth: Found | None) -> Section:
-    title = "What that cost and saved"
-    if worth is None:
-        said = (
-            "Decisions in the history do not say what contacts are worth, so nobody can tell what refused ones would "
-            "have brought. What chance tells of looser and tighter caps stands below."
+def _worth(worth: Found | None, causal: Found | None) -> Section:
+    """By the factors that decisions logged, and by what customers under other caps really did."""
+    unvalued = (
+        "Decisions in the history do not say what contacts are worth, so nobody can tell from them what refused ones "
+        "would have brought."
+    )
+    blocks: list[Block] = [Text(worth["sentence"] if worth else unvalued)]
+    if causal is not None and len(causal["levels"]) > 1:
+        blocks.append(
+            Text([f"By what customers did whose caps chance drew: {causal['sentence']} ", Link("More", "#caps")])
         )
-        return Section("worth", title, [Text(said)])
-    blocks: list[Block] = [Text(worth["sentence"])]
-    if worth["contacts"]:
+    if worth is not None and worth["contacts"]:
         named = (
             ("Not earned", "brought", "what they would have brought, less the cost of contacting"),
             ("Harm avoided", "harm", "opt-outs and complaints, as decisions priced them"),
@@ -116,7 +118,7 @@ def _worth(worth: Found | None) -> Section:
         rows: list[list[Cell]] = [[name, known(worth[key]), what] for name, key, what in named]
         columns = [Column("What"), Column("Money", "money"), Column("What it is")]
         blocks.append(Table("guard-worth", "What our own rules held back", columns, rows))
-    return Section("worth", title, blocks)
+    return Section("worth", "What that cost and saved", blocks)
 
 
 def _refused(name: str, what: str, rows: Sequence[Found]) -> Table:
