@@ -1,4 +1,4 @@
-"""Mean satisfaction: its likely range holds the truth as often as it says, also where a customer's ratings are alike."""
+"""Mean satisfaction: its likely range holds the truth as often as it says."""
 
 import numpy as np
 from scipy.stats import binomtest
