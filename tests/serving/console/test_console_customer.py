@@ -101,6 +101,7 @@ def test_paging_tells_every_interaction_and_every_made_decision_once(look):
     assert sorted(decided) == sorted(theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "channel"), [("theirs", "web"), ("ours", ""), ("decisions", "email"), ("decisions", "")]
 )

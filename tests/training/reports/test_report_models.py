@@ -1,0 +1,131 @@
+"""The models report: who decides, since when and why, from a real registry; and what the last look says above it."""
+
+import json
+
+import pytest
+
+from features.workspace import Workspace
+from serving.console import standalone
+from serving.console.blocks import table
+from serving.console.views import Ask, models
+from training.evaluate import Interval
+from training.monitor import kept
+from training.monitor.report import Look, MonitorReport, answered, unknown
+from training.reports import jobs, keep
+from training.reports.models import job
+from training.reports.models.artefact import Kind
+from training.tracking import CHALLENGER, CHAMPION, Registry
+
+TENTHS = [
+    {"predicted": 0.1 * k, "observed": {"value": 0.1 * k, "low": 0.1 * k - 0.02, "high": 0.1 * k + 0.02}, "rows": 50}
+    for k in range(1, 11)
+]
+SHOWN = {"value": 0.02, "low": 0.01, "high": 0.03}
+NOT_SHOWN = {"value": 0.0, "low": None, "high": None}
+UPLIFT = {
+    "unit": "responses",
+    "actions": [
+        {"action": "letter", "effect": SHOWN, "verdict": "works", "sentence": "Works."},
+        {"action": "call", "effect": NOT_SHOWN, "verdict": "cannot be told", "sentence": "Nobody knows."},
+    ],
+}
+
+
+def look(ringing, version="1"):
+    checks = [
+        answered(ringing, "drift", "churn", 0.4, 0.1, "churn: the customers moved"),
+        unknown("auc", "churn", "no labels yet"),
+    ]
+    looks = [Look(model="churn", cutoff="2026-05-01T00:00:00Z", rows=9, predicted=0.3, auc=(0.8, 0.7, 0.9))]
+    return MonitorReport(
+        created_at="2026-05-04T12:00:00Z", as_of="2026-05-04T12:00:00Z", workspace="shop", headline="", alarm=ringing,
+        models={"churn": version}, checks=checks, looks=looks, features=[],
+    )  # fmt: skip
+
+
+def registered(registry, kind, figures, **files):
+    """A version whose run keeps figures and files."""
+    client = registry.client
+    run = client.create_run(registry.experiment())
+    for name, value in figures.items():
+        client.log_metric(run.info.run_id, name, value)
+    for name, content in files.items():
+        folder, _, file = name.rpartition("__")
+        client.log_text(run.info.run_id, json.dumps(content), f"{folder + '/' if folder else ''}{file}.json")
+    client.set_terminated(run.info.run_id)
+    return str(registry.register(kind, f"runs:/{run.info.run_id}/model", run.info.run_id).version)
+
+
+@pytest.fixture
+def shop(tmp_path):
+    (tmp_path / "tactful.yaml").write_text("")
+    return Workspace.open(tmp_path)
+
+
+def page(workspace):
+    jobs.make(workspace, "models")
+    artefact = json.loads(keep.place(workspace, "models").read_text())
+    return models.page(artefact, Ask()), artefact
+
+
+def test_an_empty_registry_says_what_to_train_and_makes_no_database(shop):
+    found, _ = page(shop)
+    assert found.lead == "No model was trained yet: run `tactful train all`."
+    assert not (shop.folder / "mlflow").exists()
+    assert "tactful monitor" in standalone.html(job.report(shop).artefact.model_dump(mode="json"))
+
+
+@pytest.mark.slow
+def test_champions_challengers_and_what_their_runs_kept(shop):
+    registry = Registry(shop)
+    figures = {"auc": 0.81, "auc_low": 0.78, "auc_high": 0.84, "ece": 0.01}
+    first = registered(registry, "churn", figures, calibration={"tenths": TENTHS})
+    registry.appoint("churn", first, CHAMPION, "the first model of its kind")
+    second = registered(registry, "churn", {})
+    registry.appoint("churn", second, CHALLENGER, "ranks worse", refused=True)
+    effects = registered(registry, "uplift", {}, scorer__report=UPLIFT)
+    registry.appoint("uplift", effects, CHAMPION, "the first model of its kind")
+
+    found, artefact = page(shop)
+    assert found.lead == "churn 1 and uplift 1 decide; there is no champion of propensity yet."
+    churn = Kind.model_validate(next(kind for kind in artefact["kinds"] if kind["kind"] == "churn"))
+    assert (churn.champion, churn.challenger, churn.line) == (first, second, [first])
+    assert churn.versions[1].figures == {"auc": Interval(0.81, 0.78, 0.84)}, "no interval, no figure"
+    assert [tenth.predicted for tenth in churn.calibration] == [tenth["predicted"] for tenth in TENTHS]
+    assert [row[1].words for row in table(found, "versions-churn").rows] == ["refused", "champion"]
+    assert table(found, "calibration-churn").rows[0][2] == 50
+    html = standalone.html(artefact)
+    assert "was refused, and decides nothing: ranks worse." in html
+    assert "no effect shown" in html
+    assert str(shop.folder) not in html, "a page that is handed on tells nothing of the machine"
+
+    kept.keep(shop, look(ringing=False))
+    champion = registered(registry, "propensity", {})
+    registry.appoint("propensity", champion, CHAMPION, "the first model of its kind")
+    assert page(shop)[0].lead == (
+        "churn 1, propensity 1 and uplift 1 decide, and nothing rang when they were last looked at, on 2026-05-04."
+    )
+    kept.keep(shop, look(ringing=False, version="9"))
+    assert page(shop)[0].lead.endswith("the last look, on 2026-05-04, was at others (churn 9).")
+    kept.keep(shop, look(ringing=True))
+    rings, _ = page(shop)
+    assert rings.alarm.title == "Look before relying on the models: drift of churn rang on 2026-05-04."
+    assert rings.alarm.sentences == ["churn: the customers moved"]
+    assert table(rings, "looks-churn").rows[0][1] == 9
+
+
+def test_a_damaged_look_is_none(shop):
+    (shop.folder / "state").mkdir()
+    (shop.folder / "state" / "monitor.json").write_text("{")
+    assert job.report(shop).artefact.monitor is None
+
+
+def test_what_a_command_did_stands_where_the_report_cannot_be_written(shop, monkeypatch, capsys):
+    from training.reports.models.after import after
+
+    def broken(*_):
+        raise RuntimeError("the registry\nis away")
+
+    monkeypatch.setattr(jobs, "make", broken)
+    after(shop)
+    assert "could not be written: the registry is away" in " ".join(capsys.readouterr().err.split())
