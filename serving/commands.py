@@ -57,7 +57,8 @@ def serve(
     _free(host, port)
     url = write_address(opened, host, port)
     out.print(f"Serving {opened.folder}", markup=False)
-    out.print(f"  API page   {url}/v1/docs\n  readiness  {url}/readyz\n  stop       Ctrl-C", markup=False)
+    out.print(f"  console    {url}/console/\n  API page   {url}/v1/docs", markup=False)
+    out.print(f"  readiness  {url}/readyz\n  stop       Ctrl-C", markup=False)
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, *server_arguments(host, port)], environment(opened, port, workers))
 
