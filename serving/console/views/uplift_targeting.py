@@ -37,7 +37,8 @@ def section(targeting: Found | None) -> Block | None:
     if not targeting:
         return None
     if targeting["missing"]:
-        empty = Empty("Not known yet", targeting["leave_alone"], "tactful train uplift")
+        command = "tactful train uplift" if "`tactful train uplift`" in targeting["missing"] else None
+        empty = Empty("Not known yet", targeting["leave_alone"], command)
         return Section("targeting", "Whom to contact, and whom to leave alone", [empty])
     like = {"kind": targeting["outcome_kind"], "unit": targeting["unit"], "name": targeting["outcome"]}
     first, *rest = targeting["rankings"]

@@ -152,10 +152,12 @@ def test_what_is_not_there_leaves_no_trace_and_what_is_not_known_says_so():
     page = uplift.page(told(EMPTY), ASK)
     assert page.lead == EMPTY.headline
     assert not [one for one in page.blocks if isinstance(one, Section)]
-    unknown = EMPTY.model_copy(update={"targeting": words.unknown("no model of effects has been learned yet")})
+    unknown = EMPTY.model_copy(update={"targeting": words.unknown("no model yet; `tactful train uplift` learns one")})
     text = shown(uplift.page(told(unknown), ASK))
-    assert "Whom to leave alone is not known yet: no model of effects has been learned yet." in text
-    assert "tactful train uplift" in text
+    assert "Whom to leave alone is not known yet: no model yet; tactful train uplift learns one." in text
+    assert text.count("tactful train uplift") == 2  # in the sentence, and as what to type
+    table_says = EMPTY.model_copy(update={"targeting": words.unknown("no column says anything about customers")})
+    assert "tactful train uplift" not in shown(uplift.page(told(table_says), ASK))
     empty = overview.page(told(EMPTY_OVERVIEW), ASK)
     assert empty.lead == EMPTY_OVERVIEW.headline
     assert empty.blocks == []

@@ -15,6 +15,7 @@ from features.history import History, conform
 from features.interactions import INSTANT
 from features.scaffold import init_workspace, templates
 from features.workspace import Workspace
+from training.reports.overview import job as overview
 from training.reports.uplift_targeting import campaign, log, measure, words
 from training.reports.wording import Words
 from training.uplift.logged import train as trains
@@ -147,6 +148,19 @@ def test_without_a_model_of_effects_it_says_which_command_makes_one(tmp_path):
     found = log.targeting(init_workspace(tmp_path / "shop", templates("features", "serving")))
     assert "`tactful train uplift`" in found.missing
     assert found.leave_alone.startswith("Whom to leave alone is not known yet")
+
+
+def test_the_overview_reads_what_the_others_kept_and_passes_over_what_is_damaged(tmp_path):
+    workspace = shop(tmp_path / "shop", people=60, weeks=2)
+    (workspace.folder / "contact_policy.yaml").write_text("holdout: {share: 0.0}\n")
+    assert overview.report(workspace).next_week.sentence.startswith("Next week: change nothing")
+    workspace.reports.mkdir(exist_ok=True)
+    alone = {"to_do": "leave alone 12% of customers", "leave_alone": "Leave alone 12% of customers: ..."}
+    (workspace.reports / "uplift.json").write_text(orjson.dumps({"kind": "uplift", "targeting": alone}).decode())
+    (workspace.reports / "pressure.json").write_text("{")
+    found = overview.report(workspace).next_week
+    assert found.sentence == "Next week: leave alone 12% of customers."
+    assert [one.why for one in found.steps] == [alone["leave_alone"]]
 
 
 @pytest.mark.slow
