@@ -97,8 +97,8 @@ class _Bought:
     @classmethod
     def of(cls, goals: pa.Table, others: pa.ChunkedArray) -> "_Bought":
         """`others`: ids of customers who may not be among the goals'."""
-        ids = pd.Index(pc.unique(pa.chunked_array([*goals["customer_id"].chunks, *others.chunks])).to_pylist())
-        person = ids.get_indexer(pd.Index(goals["customer_id"].to_pylist()))
+        ids = pd.Index(pc.unique(pa.chunked_array([*goals["customer_id"].chunks, *others.chunks])).to_pandas())
+        person = ids.get_indexer(pd.Index(goals["customer_id"].to_pandas()))
         day = goals["occurred_at"].cast(pa.int64()).to_numpy() // DAY
         money = pc.fill_null(goals["value"], 0.0).to_numpy()
         # customer and day in one number: a day counts once, however often somebody bought on it

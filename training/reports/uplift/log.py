@@ -120,16 +120,24 @@ class Log:
     @cached_property
     def seen_first(self) -> np.ndarray:
         """int64[k]: when each person who did anything that counts did so first, microseconds."""
-        person, at = self.person(self.did["customer_id"]), self.did["at"].to_numpy()
         found = np.full(self.people, FOREVER)
-        np.minimum.at(found, person, at)
+        np.minimum.at(found, self.did_by, self.did["at"].to_numpy())
         return found[found < FOREVER]
 
     def events(self, types: Sequence[str]) -> Events:
         """Those of these types, by person."""
-        rows = self.did.filter(pc.is_in(self.did["type"], pa.array(types)))
-        at, value = rows["at"].to_numpy(), pc.fill_null(rows["value"], 0.0).to_numpy()
-        return Events.of(self.person(rows["customer_id"]), at, value, self.people)
+        rows = self._are(types)
+        at, value = (self.did[name].to_numpy()[rows] for name in ("at", "value"))
+        return Events.of(self.did_by[rows], at, np.nan_to_num(value), self.people)
+
+    def _are(self, types: Sequence[str]) -> np.ndarray:
+        """bool[did]: which rows are of these types."""
+        return np.asarray(pc.is_in(self.did["type"], pa.array(types)).to_numpy(), bool)
+
+    @cached_property
+    def did_by(self) -> np.ndarray:
+        """int64[did]: the person of each row."""
+        return self.person(self.did["customer_id"])
 
     def person(self, ids: pa.ChunkedArray) -> np.ndarray:
         """int64[n]: the position of the person behind each id."""
@@ -138,18 +146,23 @@ class Log:
         return np.asarray(self.persons.at(FOREVER)[place][codes.indices.to_numpy()], np.int64)
 
     def offers_of_others(self) -> pa.Table:
-        """Outbound offers that no decision of ours caused: customer_id, occurred_at, action, channel."""
-        offers = self.did.filter(self.did["offer"])
+        """Outbound offers that no decision of ours caused: customer_id (the person), occurred_at, action, channel."""
+        offers = self._by_person(self.did["offer"])
         if offers.num_rows:
             ours = pc.is_in(offers["decision_id"], self.decided["decision_id"].combine_chunks())
             offers = offers.filter(pc.invert(ours))
-        at = offers["at"].cast(pa.timestamp("us", tz="UTC"))
+        at = offers["at"].cast(_INSTANT)
         return offers.select(["customer_id", "action", "channel"]).append_column("occurred_at", at)
 
     def goal_rows(self) -> pa.Table:
-        """Goal interactions as rows: customer_id, occurred_at, value."""
-        rows = self.did.filter(pc.is_in(self.did["type"], pa.array(self.settings.goal)))
+        """Goal interactions as rows: customer_id (the person), occurred_at, value."""
+        rows = self._by_person(pa.array(self._are(self.settings.goal)))
         return rows.select(["customer_id", "value"]).append_column("occurred_at", rows["at"].cast(_INSTANT))
+
+    def _by_person(self, chosen: pa.ChunkedArray | pa.Array) -> pa.Table:
+        """Rows of what customers did, the person's position for the customer's id."""
+        where = self.did.schema.get_field_index("customer_id")
+        return self.did.set_column(where, "customer_id", pa.array(self.did_by)).filter(chosen)
 
 
 _INSTANT = pa.timestamp("us", tz="UTC")
