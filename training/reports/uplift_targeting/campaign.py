@@ -78,9 +78,10 @@ def of(prepared: Prepared, fitted: Fitted) -> Targeting:
 
 
 def _left_out(prepared: Prepared) -> Iterator[str]:
-    """Columns that customers were not sorted by, and why."""
+    """Columns that customers were not sorted by, and why; other outcomes need no word."""
     for name, why in prepared.left_out.items():
-        yield f"Customers are not sorted by {name}: it {why}."
+        if why != "was to be ignored":
+            yield f"Customers are not sorted by {name}: it {why}."
 
 
 def _ranking(
