@@ -16,7 +16,8 @@ COMMON = [
     "contact to make less likely to buy or to spend less. What the model expects is only a way to sort: every effect "
     "shown is measured among contacts that the model had not seen, where chance decided who was contacted.",
     "A tenth or group is called raised or lowered where its p-value stays below 5% after Holm's correction, over the "
-    "ten tenths, or over the groups of one action. Intervals are the usual 95% ones, with errors added up by customer.",
+    "ten tenths, or over the groups of all actions. Intervals are the usual 95% ones, with errors added up by "
+    "customer, right for one look: before acting on a verdict that has just turned up, look again in some weeks.",
     f"Fewer than 30 contacts made or not made, or a result that rests on fewer than {measure.FEWEST} customers, get no "
     "figure: too few to tell.",
     "The curve of gains (Qini's curve, from scores that know each contact's chances) shows what is gained for each "
