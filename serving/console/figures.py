@@ -7,8 +7,9 @@ Where a point leads is its `customdata`. Names from data are escaped by the rend
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
+
+from serving.console.names_on_map import axis_range, name_places
 
 Figure = dict[str, Any]
 
@@ -362,8 +363,8 @@ def scatter(
     A point in a crowd, whose name would lie on another's, tells it when it is pointed at.
     """
     most = max((point.size for point in points), default=1.0) or 1.0
-    x_range, y_range = _around([point.x for point in points]), _around([point.y for point in points])
-    places = _label_places(points, x_range, y_range)
+    x_range, y_range = axis_range([point.x for point in points]), axis_range([point.y for point in points])
+    places = name_places([(point.name, point.x, point.y) for point in points], x_range, y_range)
     layout: Figure = {
         "height": 460,
         "least_width": 640,
@@ -413,72 +414,4 @@ def scatter(
             }
         ],
         "layout": layout,
-    }
-
-
-def _around(values: Sequence[float]) -> list[float]:
-    """The range of an axis with room beside the outermost points."""
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    room = 0.12 * (high - low) or 0.1
-    return [low - room, high + room]
-
-
-#: Of a map that is about 900 by 360 pixels: the width of a letter, the height of a line, and half a point.
-_LETTER, _ROW, _HALF = 0.0075, 0.05, 0.014
-
-
-def _label_places(points: Sequence[Point], x_range: Sequence[float], y_range: Sequence[float]) -> list[str]:
-    """Where each name goes beside its point without lying on another name or point; empty where nowhere."""
-    spots = [
-        ((p.x - x_range[0]) / (x_range[1] - x_range[0]), (p.y - y_range[0]) / (y_range[1] - y_range[0])) for p in points
-    ]
-    taken = [(x - _HALF, y - _ROW / 2, x + _HALF, y + _ROW / 2) for x, y in spots]
-    places = []
-    for k, (point, (x, y)) in enumerate(zip(points, spots, strict=True)):
-        wide = _LETTER * len(point.name)
-        boxes = {
-            "top center": (x - wide / 2, y + _ROW / 2, x + wide / 2, y + 1.5 * _ROW),
-            "bottom center": (x - wide / 2, y - 1.5 * _ROW, x + wide / 2, y - _ROW / 2),
-            "middle right": (x + _HALF, y - _ROW / 2, x + _HALF + wide, y + _ROW / 2),
-            "middle left": (x - _HALF - wide, y - _ROW / 2, x - _HALF, y + _ROW / 2),
-        }
-        others = [box for j, box in enumerate(taken) if j != k]
-        free = (
-            name for name, box in boxes.items()
-            if box[0] >= 0 and box[2] <= 1 and not any(_meet(box, other) for other in others)
-        )  # fmt: skip
-        place = next(free, "")
-        places.append(place)
-        if place:
-            taken.append(boxes[place])
-    return places
-
-
-def _meet(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-def histogram(
-    edges: Sequence[float], counts: Sequence[float], kind: str = "number", title: str = "", x_title: str = ""
-) -> Figure:
-    """Counted bins: `edges` has one more entry than `counts`."""
-    pairs = list(pairwise(edges))
-    return {
-        "data": [
-            {
-                "type": "bar",
-                "x": [(low + high) / 2 for low, high in pairs],
-                "width": [high - low for low, high in pairs],
-                "y": list(counts),
-                "marker": {"color": "@accent", "line": {"color": "@paper", "width": 1}},
-                "hovertemplate": "%{x}: %{y}<extra></extra>",
-            }
-        ],
-        "layout": {
-            "height": 300,
-            "bargap": 0,
-            "xaxis": {"kind": kind, "title": {"text": x_title}},
-            "yaxis": {"kind": "count", "title": {"text": title}, "rangemode": "tozero"},
-            "showlegend": False,
-        },
     }

@@ -36,7 +36,7 @@ KINDS = {
 
 def page(artefact: Found, _ask: Ask) -> Page:
     journeys = artefact["journeys"]
-    blocks: list[Block] = [_journey(one, number) for number, one in enumerate(journeys)]
+    blocks: list[Block] = [_journey(one, number, artefact["headline"]) for number, one in enumerate(journeys)]
     if not journeys:
         text = "A journey says which stages customers are expected to come through on the way to a goal."
         blocks = [Empty("No journey is written down", text, "edit journeys.yaml, then: tactful journeys check")]
@@ -52,7 +52,8 @@ def page(artefact: Found, _ask: Ask) -> Page:
     )
 
 
-def _journey(found: Found, number: int) -> Section:
+def _journey(found: Found, number: int, told: str) -> Section:
+    """`told` is what the page says above already."""
     finished, reached = found["finished"], found["reached"]
     name = f"{found['name']}, version {found['version']}"
     blocks: list[Block] = [Text(found["text"])] if found["text"] else []
@@ -62,7 +63,9 @@ def _journey(found: Found, number: int) -> Section:
     blocks.append(
         Tiles(
             [
-                Tile("Passages that ended", finished, "count", f"by {found['customers']:,} customers"),
+                Tile(
+                    "Passages that ended", finished, "count", f"ways towards the goal; {found['customers']:,} customers"
+                ),
                 Tile("Reached the goal", _share(reached, finished), "percent", f"the stage {found['goal']}"),
                 Tile("Of these, as written", _share(found["as_written"], reached), "percent", "without any deviation"),
                 Tile("Still under way", found["open"], "count", f"the last {found['pause']} may yet bring more"),
@@ -73,7 +76,7 @@ def _journey(found: Found, number: int) -> Section:
         blocks += [_funnel(found, number), _deviations(found, number), _trend(found, number)]
     if found["earlier"]:
         blocks.append(_earlier(found, number))
-    return Section(f"journey-{number}", name, blocks, found["sentence"])
+    return Section(f"journey-{number}", name, blocks, found["sentence"] if found["sentence"] != told else None)
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -113,7 +116,9 @@ def _funnel(found: Found, number: int) -> Chart:
         rows,
     )
     series = [
-        figures.Bars("went further", [stage["came"] - stage["stopped"] for stage in stages], "series-1"),
+        figures.Bars(
+            "went further, or reached the goal", [stage["came"] - stage["stopped"] for stage in stages], "series-1"
+        ),
         figures.Bars("went no further", [stage["stopped"] for stage in stages], "muted"),
     ]
     figure = figures.bars(series, [stage["name"] for stage in stages], "count", stacked=True, horizontal=True)

@@ -188,7 +188,7 @@ def _effects(artefact: Found, measured: Found, others: Sequence[Found]) -> Secti
     note = f"{measured['rows']:,} rows of {measured['customers']:,} customers."
     table = Table("effects", title, columns, rows, note, empty="No touchpoint could be compared.")
     also = [Sentences([Finding(one["sentence"]) for one in others])] if others else []
-    return Section("effects-section", "What matters", [*chart, table, *also], measured["sentence"])
+    return Section("effects-section", "What matters", [*chart, table, *also])
 
 
 def _intervals(shown: Sequence[Found], outcome: str, kind: Kind) -> list[Block]:
