@@ -1,11 +1,12 @@
 """One customer in a history of any size: the newest days first, as many as it takes to fill a page.
 
-History is filed by day and not by customer. DuckDB skips through the column of ids alone: a year of ten million
-interactions takes a third of a second when the customer is nowhere in it, and a page of someone who was here last week
-a tenth of that. Nothing is indexed, so nothing can be out of date, and an erasure has nothing more to find.
+History is filed by day and not by customer. The customer's packed state says on which days they were here, so that a
+page reads as many files as it has days. Of whom the store knows nothing, and for decisions, DuckDB skips through the
+column of ids alone: a third of a second for a year of ten million rows. Nothing more is indexed, so nothing can be out
+of date, and an erasure has nothing more to find.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from features.daylog import DayLog
 from features.decision_log import DECISIONS
 from features.history import History
 from features.interactions import SCHEMA
+from features.state import State
 from features.workspace import Workspace, WorkspaceError
 
 Row = dict[str, Any]
+Days = Callable[[int], bool]
 #: Days that are looked through at first; each further step looks through twice as many.
 STEP = 30
 #: Rows of one step that are looked at: a bot's day is not shown to its end.
@@ -33,6 +36,26 @@ DECIDED = """decision_id, epoch_us(decided_at) AS at, channel, direction, action
     ghost_channel, reason, arm, policy_version"""
 FACTORS = ("p", "share", "u", "learned", "c", "v", "lever", "cost", "harm", "expected_value", "positives",
            "harm_learned")  # fmt: skip
+
+
+def every_day(day: int) -> bool:  # noqa: ARG001
+    """Nobody knows when they were here."""
+    return True
+
+
+def active_days(state: bytes) -> Days:
+    """The days on which somebody can have done anything, from their packed state.
+
+    It holds their newest interactions and registers of what it had to let go, which can only be older.
+    """
+    packed = State.from_bytes(state) if state else State()
+    known = set((packed.items.at // clock.DAY).tolist())
+    if not known:
+        return every_day
+    if not len(packed.registers):
+        return known.__contains__
+    oldest = min(known)
+    return lambda day: day in known or day < oldest
 
 
 @dataclass(frozen=True)
@@ -49,9 +72,13 @@ def interactions(
     before: int,
     enough: int,
     only: Only = Only(),
+    days: Days = every_day,
 ) -> list[Row]:
-    """Newest first, those before an instant (microseconds): at least `enough`, and whole days, if there are as many."""
-    return _newest(History(workspace).logs["interactions"], INTERACTIONS, SCHEMA, ids, before, enough, only)
+    """Newest first, those before an instant (microseconds): at least `enough`, and whole days, if there are as many.
+
+    `days` says on which days (since 1970) there can be any.
+    """
+    return _newest(History(workspace).logs["interactions"], INTERACTIONS, SCHEMA, ids, before, enough, only, days)
 
 
 def decisions(
@@ -76,12 +103,19 @@ def decision(workspace: Workspace, ids: Sequence[str], decision_id: str, at: int
 
 
 def _newest(
-    log: DayLog, columns: str, schema: pa.Schema, ids: Sequence[str], before: int, enough: int, only: Only
+    log: DayLog,
+    columns: str,
+    schema: pa.Schema,
+    ids: Sequence[str],
+    before: int,
+    enough: int,
+    only: Only,
+    days: Days = every_day,
 ) -> list[Row]:
     last = before // clock.DAY
-    days = sorted(((day, files) for day, files in log.days().items() if day <= last), reverse=True)
+    listed = sorted(((day, files) for day, files in log.days().items() if day <= last and days(day)), reverse=True)
     found: list[Row] = []
-    for files in _stepwise([files for _, files in days]):
+    for files in _stepwise([files for _, files in listed]):
         # one id at a time: asked for several, DuckDB reads every row's id instead of each file's few different ones
         rows = (row for each in ids for row in _read(log, files, columns, schema, each, before, only))
         found += sorted(rows, key=lambda row: -row["at"])

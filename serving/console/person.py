@@ -16,7 +16,7 @@ from features.sensitive import is_sensitive, sensitive_topics
 from serving import scoring
 from serving.console import past
 from serving.console.left import Left, left
-from serving.console.past import Only, Row
+from serving.console.past import Days, Only, Row
 from serving.console.reasons import Reasons, reasons
 from serving.decisions import agent
 from serving.decisions.arms import Arms, arms
@@ -94,7 +94,7 @@ def person(engine: Engine, customer_id: str, wanted: Wanted) -> Person:
     ids = store.ids_of([customer_id])
     kept = store.export_customer(ids)
     topics = sensitive_topics(engine.workspace.settings)
-    rows, decided, older = _log(engine, ids, kept, wanted)
+    rows, decided, older = _log(engine, ids, kept, wanted, past.active_days(read.state))
     silent = customer.restricted
     others = np.empty((0, 0)) if silent else _others(engine, now)
     values = engine.vectors.of(read.state, now)
@@ -135,14 +135,15 @@ def decision(engine: Engine, ids: Sequence[str], decision_id: str, at: int) -> R
 
 
 def _log(
-    engine: Engine, ids: Sequence[str], kept: Mapping[str, Sequence[Row]], wanted: Wanted
+    engine: Engine, ids: Sequence[str], kept: Mapping[str, Sequence[Row]], wanted: Wanted, days: Days
 ) -> tuple[list[Row], list[Row], int | None]:
     """Interactions and decisions of one page, and where the next begins: None at the end."""
     topics = sorted(sensitive_topics(engine.workspace.settings))
     rows, decided = [], []
     if wanted.kind != "decisions":
         live = [_live(row) for row in kept["interactions"]]
-        logged = past.interactions(engine.workspace, ids, wanted.before, PAGE + 1, _of_interactions(wanted, topics))
+        only = _of_interactions(wanted, topics)
+        logged = past.interactions(engine.workspace, ids, wanted.before, PAGE + 1, only, days)
         rows = _one_each([row for row in live if _fits(row, wanted, topics)] + logged, "interaction_id")
     if wanted.kind in ("all", "decisions"):
         live = [_decided(row) for row in kept["decisions"]]
