@@ -122,7 +122,6 @@ def charts() -> dict[str, figures.Figure]:
             "percent", "percent", "How well we do", "How much it matters", (0.5, 0.5),
             ("Fix first", "Keep up", "Leave", "Do not overdo"),
         ),
-        "histogram": figures.histogram([0, 1, 2, 3], [400, 300, 9], "number", "Customers", "Contacts a week"),
     }  # fmt: skip
 
 

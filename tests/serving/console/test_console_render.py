@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.console import assets, blocks, figures, render, standalone
+from serving.console import assets, blocks, figures, names_on_map, render, standalone
 from serving.console.blocks import Chart, Column, Fact, Facts, Page, Section, Table, Text
 from serving.console.locale import Reader
 from serving.console.render import Frame
@@ -76,7 +76,7 @@ def _used(part):
 def test_the_page_of_these_tests_has_every_block_and_every_chart():
     assert _used(pages.everything().blocks) == set(get_args(blocks.Block))
     builders = {name for name, one in vars(figures).items() if callable(one) and name.islower() and name[0] != "_"}
-    assert builders - set(pages.charts()) == {"dataclass", "pairwise"}
+    assert builders - set(pages.charts()) == {"dataclass", "axis_range", "name_places"}
 
 
 @pytest.mark.parametrize("form", ["own", "console"])
@@ -360,5 +360,24 @@ def test_text_and_marks_stand_out(scheme):
 def test_charts_are_a_part_of_the_page_only_where_there_are_any():
     page = render.page(Page("T", "L.", [Text("x")]), CONSOLE, Reader())
     assert "plotly.min" not in page
-    hollow = Chart("c", "C", figures.histogram([0, 1], [2]), pages.EFFECTS, "S.")
+    hollow = Chart("c", "C", figures.bars([figures.Bars("a", [2])], ["x"], "count"), pages.EFFECTS, "S.")
     assert "plotly.min" in render.page(Page("T", "L.", [blocks.Details("d", [hollow])]), CONSOLE, Reader())
+
+
+@given(st.lists(st.tuples(st.text("abc ", min_size=1, max_size=12), st.floats(0, 1), st.floats(0, 1)), max_size=12))
+def test_names_on_a_map_keep_apart(points):
+    """Every name that is shown lies inside the map and on no other name."""
+    across, up = (names_on_map.axis_range([one[k] for one in points]) for k in (1, 2))
+    places = names_on_map.name_places(points, across, up)
+    boxes = []
+    for (name, x, y), place in zip(points, places, strict=True):
+        if place:
+            x, y = (x - across[0]) / (across[1] - across[0]), (y - up[0]) / (up[1] - up[0])
+            wide = len(name) * names_on_map.LETTER
+            left = {"middle right": x + names_on_map.HALF, "middle left": x - names_on_map.HALF - wide}
+            low = {"top center": y + names_on_map.ROW / 2, "bottom center": y - 1.5 * names_on_map.ROW}
+            boxes.append((left.get(place, x - wide / 2), low.get(place, y - names_on_map.ROW / 2), wide))
+    for (x, y, wide), (other_x, other_y, other_wide) in itertools.combinations(boxes, 2):
+        apart = x + wide <= other_x + 1e-9 or other_x + other_wide <= x + 1e-9
+        assert apart or abs(y - other_y) >= names_on_map.ROW - 1e-9
+    assert all(x >= 0 and x + wide <= 1 for x, _, wide in boxes)
