@@ -54,10 +54,6 @@ class Rows:
         """The first instant that is no longer of these days, microseconds."""
         return (self.days[-1] + 1) * DAY
 
-    def table(self, columns: Sequence[str]) -> pa.Table:
-        """The rows in some columns; see `DayLog.read`."""
-        return self.log.read(columns, self.since, self.until)
-
     def sql(self, query: str, tables: Mapping[str, pa.Table] | None = None, **asked: Any) -> pa.Table:
         """What DuckDB answers over `log`: the rows with all columns, and `day`. `$name` stands for a value asked with.
 
