@@ -13,24 +13,24 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
-from features import arrange
+from features import arrange, physical
 from features.daylog import locked
-from features.engine.source import HistoryTable
 from features.history import History
 from features.identity.resolution import resolve, resolved
-from features.interactions import INSTANT, SURVEY
+from features.interactions import INSTANT, SCHEMA, SURVEY
 from features.journeys import layout, people
 from features.journeys.layout import Layout, Rules, Step
 from features.journeys.trace import NO_PIECES, Pieces, Traced, join, rows_of, trace
 from features.kernel.records import SATISFACTION
 from features.sensitive import sensitive_topics
-from features.tables import Unit
 from features.tombstones import Graveyard, alone
 from features.vocabulary import Vocabulary
 from features.workspace import Settings, Workspace, WorkspaceError
 
 _COLUMNS = ("customer_id", "occurred_at", "channel", "direction", "type", "topic", "satisfaction")
+_WORDS = ["channel", "direction", "type", "topic"]
 #: Columns that a log is arranged with, and that journeys are not made of.
 _UNREAD = {"received_at": INSTANT, "value": pa.float64(), "case_id": pa.string()}
 
@@ -236,14 +236,25 @@ def _files(history: History) -> dict[str, list[int]]:
 
 
 def _read(history: History, batches: Sequence[str] | None) -> pa.Table:
-    """What journeys read of interactions, words as dictionaries; of some batches, all where None."""
-    table = HistoryTable(history)
-    columns = [*_COLUMNS, "_id" if "_id" in table.columns else "interaction_id"]
-    units = None if batches is None else [Unit(batch) for batch in batches]
-    pieces = list(table.batches(columns, None, units))
-    if not pieces:
+    """What journeys read of interactions, words as dictionaries; of some batches, all where None.
+
+    Ids of customers stay plain: to bring the dictionaries of many days together would cost more than all the rest.
+    """
+    columns = [*_COLUMNS, "_id" if all(batch.physical for batch in history.batches()) else "interaction_id"]
+    files = history.files(batches=batches)
+    if not files:
         return history.interactions(columns, until=0)
-    return pa.Table.from_batches(pieces)
+    schema = physical.with_physical(SCHEMA.empty_table()).schema
+    for name in _WORDS:
+        schema = schema.set(schema.get_field_index(name), pa.field(name, pa.dictionary(pa.int32(), pa.string())))
+    reading = ds.ParquetFileFormat(read_options=ds.ParquetReadOptions(dictionary_columns=_WORDS))
+    try:
+        return ds.dataset([str(file) for file in files], schema=schema, format=reading).to_table(columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        why = str(error).splitlines()[0]
+        raise WorkspaceError(
+            f"{history.folder}: a file of the history is damaged; put it back from a backup ({why})"
+        ) from None
 
 
 def _with_all_of(history: History, new: pa.Table, late: list[str], mapping: dict[str, str]) -> pa.Table:

@@ -56,7 +56,9 @@ def write_days(workspace: Workspace, table: pa.Table, name: str) -> list[str]:
         folder = workspace.history / "interactions" / f"day={days[-1]}"
         folder.mkdir(parents=True, exist_ok=True)
         part = f"{name}-{len(list(folder.iterdir()))}.parquet"
-        pq.write_table(table.slice(first, end - first), folder / part, compression="zstd")
+        own = table.slice(first, end - first)  # with its own customers' names, not with all of the year's
+        own = own.set_column(1, "customer_id", own["customer_id"].cast(pa.string()))
+        pq.write_table(own, folder / part, compression="zstd")
     return days
 
 
