@@ -54,22 +54,19 @@ class Rows:
         """The first instant that is no longer of these days, microseconds."""
         return (self.days[-1] + 1) * DAY
 
-    def sql(self, query: str, tables: Mapping[str, pa.Table] | None = None, **asked: Any) -> pa.Table:
+    def sql(self, query: str, **asked: Any) -> pa.Table:
         """What DuckDB answers over `log`: the rows with all columns, and `day`. `$name` stands for a value asked with.
 
-        `tables` are more ones to join. Columns that none of these files has are not there.
+        Columns that none of these files has are not there.
         """
+        listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in self.files)
+        view = f"""CREATE TEMP VIEW log AS SELECT *, CAST(epoch_us({self.log.at}) // {DAY} AS INTEGER) AS day
+                   FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"""
         with connect() as database:
-            for name, table in (tables or {}).items():
-                database.register(name, table)
-            listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in self.files)
-            database.execute(
-                f"""CREATE TEMP VIEW log AS SELECT *, CAST(epoch_us({self.log.at}) // {DAY} AS INTEGER) AS day
-                    FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"""
-            )
             try:
+                database.execute(view)
                 found: pa.Table = database.sql(query, params=asked or None).to_arrow_table()
-            except duckdb.IOException as error:
+            except (duckdb.IOException, duckdb.InvalidInputException) as error:
                 raise WorkspaceError(
                     f"{self.log.folder}: a file of the history cannot be read ({str(error).splitlines()[0]}); put it "
                     "back from a backup, or run the same command again where an erasure was under way"

@@ -10,7 +10,7 @@ from features.clock import DAY
 from features.forgetting import forget_files, forget_history
 from features.history import History
 from features.tombstones import Graveyard
-from features.workspace import Workspace
+from features.workspace import Workspace, WorkspaceError
 from training.reports import daily
 from training.reports.daily import Partial
 
@@ -150,6 +150,16 @@ def test_what_fails_leaves_the_cache_as_it_was(tmp_path):
         daily.up_to_date(workspace, wrong)
     assert counted.partial.file(workspace).read_bytes() == before
     assert sorted(path.suffix for path in counted.partial.file(workspace).parent.iterdir()) == [".lock", ".parquet"]
+
+
+def test_a_damaged_file_of_history_is_said_in_a_line(tmp_path):
+    workspace = world(tmp_path / "shop")
+    add(workspace, ROWS)
+    (path,) = History(workspace).logs["interactions"].days()[101]
+    for content in (b"PAR1 this is none PAR1", path.read_bytes()[:-9]):
+        path.write_bytes(content)
+        with pytest.raises(WorkspaceError, match=r"a file of the history cannot be read .*put it back from a backup"):
+            Counted().of(workspace)
 
 
 def test_long_histories_are_computed_in_pieces(tmp_path):
