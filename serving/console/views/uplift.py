@@ -80,8 +80,8 @@ def _answers(artefact: Found) -> Block | None:
     if returns := artefact.get("returns"):
         items.append(Finding(returns["sentence"], href="#cost"))
     if targeting := artefact.get("targeting"):
-        items.append(Finding(targeting["leave_alone"], href="#targeting"))
-        items.append(Finding(targeting["persuadable"], href="#targeting"))
+        said = [targeting["leave_alone"], *([] if targeting["missing"] else [targeting["persuadable"]])]
+        items += [Finding(one, href="#targeting") for one in said]
     if arms := artefact.get("arms"):
         items.append(Finding(arms["headline"], href="#arms"))
     title = "In short, if the warning above turns out to be nothing" if artefact["alarm"] else "In short"

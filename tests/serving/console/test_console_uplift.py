@@ -153,11 +153,12 @@ def test_what_is_not_there_leaves_no_trace_and_what_is_not_known_says_so():
     assert page.lead == EMPTY.headline
     assert not [one for one in page.blocks if isinstance(one, Section)]
     unknown = EMPTY.model_copy(update={"targeting": words.unknown("no model yet; `tactful train uplift` learns one")})
-    text = shown(uplift.page(told(unknown), ASK))
-    assert "Whom to leave alone is not known yet: no model yet; tactful train uplift learns one." in text
-    assert text.count("tactful train uplift") == 2  # in the sentence, and as what to type
+    page = uplift.page(told(unknown), ASK)
+    assert "Whom to leave alone is not known yet: no model yet; tactful train uplift learns one." in shown(page)
+    assert section(page, "targeting").blocks[0].command == "tactful train uplift"
+    assert len(section(page, "answers").blocks[0].items) == 1
     table_says = EMPTY.model_copy(update={"targeting": words.unknown("no column says anything about customers")})
-    assert "tactful train uplift" not in shown(uplift.page(told(table_says), ASK))
+    assert section(uplift.page(told(table_says), ASK), "targeting").blocks[0].command is None
     empty = overview.page(told(EMPTY_OVERVIEW), ASK)
     assert empty.lead == EMPTY_OVERVIEW.headline
     assert empty.blocks == []
