@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.clock import DAY
+from features.kernel.jit import compiled
 from training.reports import statistics, wording
 from training.reports.artefact import Balance, Campaign, OtherContacts
 from training.reports.database import connect
@@ -33,9 +34,10 @@ METHOD = [
 MOST_WAVES = 60
 
 _WAVES = """
-SELECT action, channel, day, row_number() OVER (ORDER BY count(*) DESC, day, action, channel) AS wave
-FROM contacted GROUP BY action, channel, day
-HAVING day - $days >= $first AND day + $days <= $until ORDER BY action, channel, wave
+CREATE TEMP TABLE waves AS
+    SELECT action, channel, day, row_number() OVER (ORDER BY count(*) DESC, day, action, channel) AS wave
+    FROM contacted GROUP BY action, channel, day
+    HAVING day - $days >= $first AND day + $days <= $until
 """
 
 #: Money before, visits before, money after, of one group of one wave.
@@ -60,20 +62,26 @@ def describe(
                    channel, epoch_us(occurred_at) // 86400000000 AS day FROM contacts"""
         )
         asked = {"days": days, "until": known_until // DAY, "first": bought.first}
-        rows = database.sql(_WAVES, params=asked).fetchall()
+        database.execute(_WAVES, asked)
+        waves = database.execute(
+            "SELECT action, channel, wave, day FROM waves ORDER BY action, channel, wave"
+        ).fetchall()
         everything = database.execute("SELECT count(DISTINCT (action, channel, day)) FROM contacted").fetchall()[0][0]
-        contacted = database.sql("SELECT action, channel, day, customer_id FROM contacted").to_arrow_table()
-    waves = [(action, channel, wave) for action, channel, _, wave in rows]
-    chosen = _by_wave(contacted, bought.ids)
+        chosen: pa.Table = database.sql(
+            "SELECT wave, customer_id FROM contacted JOIN waves USING (action, channel, day) WHERE wave <= $most",
+            params={"most": MOST_WAVES},
+        ).to_arrow_table()
+    place = bought.ids.get_indexer(pd.Index(chosen["customer_id"].to_pandas()))
+    wave_of = chosen["wave"].to_numpy()
     figures = {
         wave: groups
-        for action, channel, day, wave in rows
+        for *_, wave, day in waves
         if wave <= MOST_WAVES
-        and (groups := bought.beside(chosen[action, channel, day], day, days, max(active_days, days))) is not None
+        and (groups := bought.beside(place[wave_of == wave], day, days, max(active_days, days))) is not None
     }
-    kinds = list(dict.fromkeys((action, channel) for action, channel, _ in waves))
+    kinds = list(dict.fromkeys((action, channel) for action, channel, *_ in waves))
     campaigns = [
-        _campaign(*kind, [figures[wave] for *its, wave in waves if (*its,) == kind and wave in figures], days, unit)
+        _campaign(*kind, [figures[wave] for *its, wave, _ in waves if (*its,) == kind and wave in figures], days, unit)
         for kind in kinds
     ]
     return OtherContacts(
@@ -108,27 +116,38 @@ class _Bought:
 
     def beside(self, chosen: np.ndarray, day: int, days: int, active_days: int) -> tuple[Figures, Figures] | None:
         """One wave's (contacted, others), of customers active before it; None where either group is empty."""
-        everybody = np.arange(len(self.ids))
-        active = self._within(everybody, day - active_days, day)[0] > 0
-        who = np.flatnonzero(active)
-        visits, before = self._within(who, day - days, day)
-        _, after = self._within(who, day, day + days)
-        mine = np.isin(who, chosen)
-        if not 0 < mine.sum() < len(who):
+        before, visits, after, active = (np.zeros(len(self.ids)) for _ in range(4))
+        _around(
+            self.events.start, self.events.at, self.events.value, day, days, active_days, before, visits, after, active
+        )
+        mine = np.zeros(len(self.ids), bool)
+        mine[chosen] = True
+        groups = [np.flatnonzero((active > 0) & of) for of in (mine, ~mine)]
+        if not all(map(len, groups)):
             return None
-        ours, others = ((Sample.of(before[of]), Sample.of(visits[of]), Sample.of(after[of])) for of in (mine, ~mine))
+        ours, others = ((Sample.of(before[of]), Sample.of(visits[of]), Sample.of(after[of])) for of in groups)
         return ours, others
 
-    def _within(self, who: np.ndarray, since: int, until: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.events.within(who, np.full(len(who), since), np.full(len(who), until))
 
-
-def _by_wave(contacted: pa.Table, ids: pd.Index) -> dict[tuple[str, str, int], np.ndarray]:
-    """(action, channel, day) -> positions of the customers contacted then."""
-    frame = contacted.to_pandas()
-    place = ids.get_indexer(pd.Index(frame["customer_id"]))
-    groups = frame.groupby(["action", "channel", "day"]).indices
-    return {(str(action), str(channel), int(day)): place[rows] for (action, channel, day), rows in groups.items()}
+@compiled
+def _around(
+    start: np.ndarray, at: np.ndarray, value: np.ndarray, day: int, days: int, active_days: int, before: np.ndarray,
+    visits: np.ndarray, after: np.ndarray, active: np.ndarray,
+) -> None:  # fmt: skip
+    """One pass over everybody's days: what fell into the `days` before and after `day`, and who was active before."""
+    for i in range(len(before)):
+        for k in range(start[i], start[i + 1]):
+            age = day - at[k]
+            if age <= -days:
+                break
+            if age <= 0:
+                after[i] += value[k]
+                continue
+            if age <= active_days:
+                active[i] = 1.0
+            if age <= days:
+                before[i] += value[k]
+                visits[i] += 1.0
 
 
 def _campaign(
