@@ -17,7 +17,7 @@ FATES = (
     Column("Worth", "signed_money", "expected value of making it"),
     Column("Response", "percent", "probability, as far as a model says"),
     Column("Caused", "percent", "share of customers that it moves"),
-    Column("Passes", "instant", "the first moment at which every rule would let it through"),
+    Column("Passes", "instant", "when every rule would let it through"),
 )
 
 
@@ -29,7 +29,7 @@ def section(logged: Row, titles: Mapping[str, str]) -> Section:
         Fact("Because", "the customer came to us" if logged["direction"] == "inbound" else "we would reach out"),
         Fact("At", logged["at"] if isinstance(logged["at"], str) else None, "instant"),
         Fact("Answer", answer(logged, titles)),
-        Fact("Reason", logged["reason"]),
+        Fact("Reason", logged["reason"] if logged["action"] is None else None),
         Fact("In words for the customer", logged.get("says")),
         Fact("Arm", "held out, to measure" if logged["arm"] == "holdout" else "treated"),
         Fact("Policy", Link(logged["policy_version"], href("policy", version=logged["policy_version"]))),
@@ -55,13 +55,19 @@ def _fate(fate: Mapping[str, Any], titles: Mapping[str, str]) -> Sequence[Cell]:
         Link(titles.get(fate["action"], human(fate["action"])), href("actions", fate["action"])),
         human(fate["channel"]),
         STAGES.get(stage, Verdict(stage)),
-        "; ".join(_rules(fate)) or (fate["reason"] if fate["reason"] != stage else None),
+        "; ".join(_rules(fate)) or _reason(fate),
         fate["probability"],
         factors.get("expected_value"),
         factors.get("p"),
         factors.get("u"),
         fate.get("passes_at"),
     )
+
+
+def _reason(fate: Mapping[str, Any]) -> str | None:
+    """In words, where it says more than the chip beside it."""
+    said, stage = fate["reason"], fate["stage"]
+    return None if said in (stage, STAGES.get(stage, Verdict(stage)).words) else said
 
 
 def _rules(fate: Mapping[str, Any]) -> list[str]:

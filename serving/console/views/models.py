@@ -192,12 +192,13 @@ def _calibration(kind: Row) -> Chart | None:
     rows = [(each["predicted"], estimate(each["observed"]), each["rows"]) for each in tenths]
     name = f"calibration-{kind['kind']}"
     note = "Each row is a tenth of the test rows, which are later than all that was learned from; normal 95% intervals."
-    table = Table(name, "Foretold and observed", columns, rows, note)
+    title = f"Foretold and observed: {kind['kind']}"
+    table = Table(name, title, columns, rows, note)
     hold = sum(o["low"] <= p <= o["high"] for p, o in zip(predicted, of, strict=True))
     summary = (
         f"In {hold} of {len(tenths)} tenths of the test rows, what was foretold lies in the interval of what came."
     )
-    return Chart(name, "Foretold and observed", figure, table, summary)
+    return Chart(name, title, figure, table, summary)
 
 
 def _effects(kind: Row) -> Block:
@@ -240,7 +241,7 @@ def _looks(name: str, looks: Sequence[Row]) -> Table:
         )
         for each in looks
     ]  # fmt: skip
-    return Table(f"looks-{name}", "Week by week since training", columns, rows)
+    return Table(f"looks-{name}", f"{name.capitalize()}, week by week since training", columns, rows)
 
 
 def _three(found: Sequence[float] | None) -> Estimate | None:
@@ -289,7 +290,7 @@ def _versions(kind: Row) -> Table:
         auc = estimate(each["figures"].get("auc"))
         rows.append((name, alias, each["since"] if each["aliases"] else None, each["trained_at"], auc, each["reason"]))
     note = f"{counted(kind['earlier'], 'older version')} not listed." if kind["earlier"] else None
-    return Table(f"versions-{kind['kind']}", "Versions", columns, rows, note)
+    return Table(f"versions-{kind['kind']}", f"Versions of {kind['kind']}", columns, rows, note)
 
 
 def _further(artefact: Row, trained: Sequence[Row]) -> list[Block]:
