@@ -1,15 +1,17 @@
 """Touchpoints: known effects are found, differences that were there before are not called effects, sentences agree."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from touchpoint_logs import log
+from touchpoint_logs import START, log
 from typer.testing import CliRunner
 
 import tactful
 from features.clock import DAY
+from features.history import History, conform
 from features.scaffold import init_workspace
 from features.workspace import WorkspaceError
 from training.reports.touchpoints import adjusted, doing, wording
@@ -89,6 +91,27 @@ def test_without_ratings_churn_and_value_are_told(tmp_path):
 def test_an_empty_history_is_an_error(tmp_path):
     with pytest.raises(WorkspaceError, match="no interactions to report on"):
         report(init_workspace(tmp_path / "shop", {"tactful.yaml": ""}))
+
+
+@pytest.mark.parametrize("type_", ["survey", "page_view"])
+def test_a_log_of_next_to_nothing_tells_nothing(tmp_path, type_):
+    workspace = init_workspace(tmp_path / "shop", {"tactful.yaml": ""})
+    many = 150 if type_ == "survey" else 1
+    days = [START + 2 * (k + 1) * DAY for k in range(many)]
+    table = pa.table(
+        {
+            "customer_id": [f"c{k % 9}" for k in range(many)],
+            "interaction_id": [f"i{k}" for k in range(many)],
+            "occurred_at": pa.array(days, pa.timestamp("us", tz="UTC")),
+            "channel": ["email"] * many,
+            "type": [type_] * many,
+            "satisfaction": [0.5] * many,
+        }
+    )
+    History(workspace).append(conform(table), "test")
+    artefact = report(workspace).artefact
+    assert artefact.headline.startswith("Too few to tell which touchpoint")
+    assert len(artefact.touchpoints) == (type_ == "page_view")
 
 
 def trail(rows):

@@ -27,7 +27,7 @@ def report(workspace: Workspace) -> keep.Report:
     lines = _lines(trail, workspace)
     compared = [touchpoint for touchpoint, _ in lines[:MOST_COMPARED]]
     found: dict[Outcome, list[Effect | None]] = {}
-    for panel in panels:
+    for panel in panels if compared else ():
         found |= compare(panel, trail, compared, workspace)
     average, bad = _mean(doing.ratings(trail)), _mean(doing.trouble(trail, workspace.settings))
     by = "satisfaction" if sum(line.satisfaction is not None for _, line in lines) >= FEWEST_RATED else "trouble"
