@@ -165,3 +165,18 @@ def test_words_and_versions_change_no_fingerprint_and_whatever_is_counted_does(t
         changed("visit", "look"),
     ):
         assert mark(other) != usual
+
+
+def test_policy_check_knows_the_stages_that_are_written_down(tmp_path):
+    assert CliRunner().invoke(tactful.app, ["init", str(tmp_path / "new")]).exit_code == 0
+    folder = tmp_path / "new"
+    (folder / "journeys.yaml").write_text(changed("goal: buying", "goal: buying\n    customer_stage: true"))
+    action = "{name: call_back, issue: s, group: g, value: 9, trigger: {stage: STAGE}, channels: [email]}"
+    said = {}
+    for stage in ("considering", "seeking_help"):
+        (folder / "actions.yaml").write_text(f"actions: [{action.replace('STAGE', stage)}]")
+        said[stage] = CliRunner().invoke(tactful.app, ["policy", "check", "--workspace", str(folder)])
+    assert "waits for the stage" not in said["considering"].output
+    wrong = "call_back waits for the stage 'seeking_help'; the journey has aware, considering, buying, leaving"
+    assert wrong in said["seeking_help"].output
+    assert said["seeking_help"].exit_code == 1
