@@ -41,6 +41,15 @@ def test_what_drives_customers_away_is_sent_less_often_unless_it_stops_anyway():
     assert [one.do for one in next_week(False, [], WORST, [], WORST).steps] == ["stop banner on the web"]
 
 
+def test_contacts_that_drive_customers_away_as_a_whole_are_made_less_often():
+    said = "Contacts caused 170 opt-outs, likely between 132 and 208."
+    found = next_week(False, [], [], [], [], {}, said)
+    assert found.sentence == "Next week: contact customers less often."
+    assert found.steps[0].why == said
+    loud = standing("Call by phone", "raised")
+    assert next_week(False, [], [], [], [loud], {}, said).sentence == "Next week: send call by phone less often."
+
+
 def test_what_nobody_reported_on_is_left_out():
     assert next_week(False, BEST, [], []).sentence == "Next week: give winback by e-mail more room."
     assert next_week(False, [], [], [], [], KEPT | {"uplift": {"targeting": None}, "pressure": None}).sentence == (

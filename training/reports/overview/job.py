@@ -43,15 +43,18 @@ def report(workspace: Workspace) -> OverviewReport:
         "alarms": alarms,
         "assignment": assigned,
         **lists,
-        "next_week": next_week(
-            bool(alarms), lists["best"], lists["worst"], lists["undecided"], lists["harmful"],
-            {kind: _kept(workspace, kind) for kind in OTHERS},
-        ),
-    }  # fmt: skip
+    }
+    judged = (bool(alarms), lists["best"], lists["worst"], lists["undecided"], lists["harmful"])
+    kept = {kind: _kept(workspace, kind) for kind in OTHERS}
     if assigned is None:
         total = holdout.Programme(entered, entered.at < 0, share, assigned, [], None)
         said = holdout.headline(total, log.settings.propensity.horizon_days)
-        return OverviewReport(**about, headline=said, population=f"{len(entered):,} customers in the comparison.")
+        return OverviewReport(
+            **about,
+            headline=said,
+            population=f"{len(entered):,} customers in the comparison.",
+            next_week=next_week(*judged, kept),
+        )
     spans = months.spans(entered, log.known_until)
     now = spans[-1]
     found = months.totals(log, entered, now)
@@ -69,6 +72,7 @@ def report(workspace: Workspace) -> OverviewReport:
         complete=now.complete,
         population=f"{ours:,} customers against {held:,} held out, in {now.spoken} "
         f"{'as a whole' if now.complete else f'up to {clock.isoformat(now.until)[:10]}'}.",
+        next_week=next_week(*judged, kept, words.driven_away(found)),
         totals=found,
         months=[_month(log, entered, span) for span in spans],
         notes=_notes(now),

@@ -17,15 +17,18 @@ Kept = Mapping[str, Any]
 
 def next_week(
     alarm: bool, best: Sequence[Standing], worst: Sequence[Standing], undecided: Sequence[Standing],
-    harmful: Sequence[Standing] = (), kept: Mapping[str, Kept | None] = MappingProxyType({}),
+    harmful: Sequence[Standing] = (), kept: Mapping[str, Kept | None] = MappingProxyType({}), driven_away: str = "",
 ) -> NextWeek:  # fmt: skip
-    """From this overview's own findings and, by kind, the OTHERS as they were kept; None where one was never made."""
+    """From this overview's own findings and, by kind, the OTHERS as they were kept; None where one was never made.
+
+    `driven_away` says that contacts as a whole cause opt-outs, where that is shown.
+    """
     if alarm:
         why = "The figures cannot be trusted until it is known why the groups differ from what chance should have made."
         step = Step(do="find out who or what chose whom to contact", why=why, page="uplift")
         return NextWeek(sentence=f"Next week: {step.do}; change nothing else before.", steps=[step])
     steps = [
-        *_stop(worst, harmful),
+        *_stop(worst, harmful, driven_away),
         *_alone(kept.get("uplift"), kept.get("pressure")),
         *_improve(kept.get("touchpoints")),
         *_more(best),
@@ -35,8 +38,10 @@ def next_week(
     return NextWeek(sentence=f"Next week: {listed([step.do for step in steps[:MOST]])}.", steps=steps)
 
 
-def _stop(worst: Sequence[Standing], harmful: Sequence[Standing]) -> Iterator[Step]:
+def _stop(worst: Sequence[Standing], harmful: Sequence[Standing], driven_away: str) -> Iterator[Step]:
     """What is shown to lose, and what drives customers away; one at a time, so that the next report can tell."""
+    if driven_away and not harmful:  # all together, and none on its own
+        yield Step(do="contact customers less often", why=driven_away, page="pressure")
     for one in worst[:1]:
         yield Step(do=f"stop {_name(one)}", why=one.sentence, page="overview")
     for one in [one for one in harmful if one.name not in {each.name for each in worst[:1]}][:1]:

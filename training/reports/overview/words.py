@@ -75,8 +75,7 @@ def between(one: Estimate, unit: str | None) -> str:
 def headline(month: str, totals: Sequence[Total], cells: Sequence[Cell]) -> str:
     """What this month's contacts brought, what earned most, and what is not known yet."""
     first = totals[0]
-    harm = next((one.sentence for one in totals if one.what == "opt_outs" and one.found.verdict == "raised"), "")
-    more = " ".join(part for part in (harm, standings(cells)) if part)
+    more = " ".join(part for part in (driven_away(totals), standings(cells)) if part)
     worked = any(one.found.verdict == "raised" and one.better == "more" for one in totals)
     if worked:
         said = next(one for one in totals if one.found.verdict == "raised" and one.better == "more").sentence
@@ -89,6 +88,11 @@ def headline(month: str, totals: Sequence[Total], cells: Sequence[Cell]) -> str:
         return f"The total is not shown yet in {month}: extra {first.found.name} are likely {_open(first)}. {more}"
     said = f"Nothing is shown to have worked in {month}: extra {first.found.name} are likely {_open(first)}."
     return f"{said} {more}".strip()
+
+
+def driven_away(totals: Sequence[Total]) -> str:
+    """That contacts cause opt-outs, where that is shown; else empty."""
+    return next((one.sentence for one in totals if one.what == "opt_outs" and one.found.verdict == "raised"), "")
 
 
 def _open(one: Total) -> str:
