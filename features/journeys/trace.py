@@ -58,18 +58,16 @@ class Traced(NamedTuple):
 def trace(pieces: Pieces, own: np.ndarray, goal: np.ndarray, survey: np.ndarray, pause: int) -> Traced:
     """`own`, `goal`, `survey` bool[codes]: what customers do themselves, what is a goal, and what only rates.
 
-    `pause` in microseconds.
+    `pause` in microseconds. The pieces' arrays become those of the steps.
     """
     rows = len(pieces.at)
-    ratings = rows if len(pieces.rated) else 0
-    made = Traced(
-        np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int32),
-        np.empty(ratings), np.empty(ratings, np.int32),
+    made = Traced(  # in place: there are never more steps than pieces behind them
+        pieces.at, np.empty(rows, np.int64), pieces.code, pieces.satisfaction, pieces.rated,
         np.empty(rows + 1, np.int64), np.empty(rows, np.int32), np.empty(rows, np.bool_), np.empty(rows, np.int64),
     )  # fmt: skip
     steps, journeys = _trace(pieces, made, own, goal, survey, pause, VISIT)
     made.first[journeys] = steps
-    ratings = min(ratings, steps)
+    ratings = min(len(pieces.rated), steps)
     sizes = (steps, steps, steps, ratings, ratings, journeys + 1, journeys, journeys, journeys)
     return Traced(*(array[:size] for array, size in zip(made, sizes, strict=True)))
 
