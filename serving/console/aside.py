@@ -17,8 +17,8 @@ MOST = 16
 #: Seconds until a reader is told that a page takes too long; under the service's own deadline (serving/service.py).
 PATIENCE = 8.0
 AGAIN = {"Retry-After": "2"}
-#: Seconds that a thread keeps Python's lock while another waits for it. Python's own 0.005 s, some times a decision,
-#: made decisions beside pages take 2.6 times as long in the median; with this it is 1.1 times.
+#: Seconds that a thread keeps Python's lock while another waits for it. With Python's own 0.005 s, which a decision
+#: waits some times, it took 2.6 times as long in the median beside pages made without a pause; with this 1.1 times.
 TURN = 0.0002
 
 
