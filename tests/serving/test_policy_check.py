@@ -218,6 +218,14 @@ def test_rules_called_impossible_hold_for_nobody(rules):
         assert not any(all(facts.judged(text) is True for text in rules) for facts in EVERYBODY)
 
 
+@pytest.mark.parametrize(
+    "rule", ["{0} != 0.0 && {0} == 0.0", "{0} >= 2 && {0} <= 2 && {0} != 2", "{0} in [1] && {0} != 1"]
+)
+def test_a_value_that_was_ruled_out_before_is_none(rule):
+    text = rule.format("features.purchases_30d")
+    assert impossible([compiled(text).tree], {}) == "features.purchases_30d"
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(terms.filter(lambda text: "'" not in text), min_size=1, max_size=3).map(" && ".join))
 def test_of_plain_conjunctions_all_that_hold_for_nobody_are_found(text):

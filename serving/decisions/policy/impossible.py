@@ -20,13 +20,14 @@ NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
 @dataclass(frozen=True)
 class Room:
-    """What one name may still be: a range of numbers, a list of values (None: any), null or not."""
+    """What one name may still be: a range of numbers, a list of values (None: any), none of some, null or not."""
 
     low: float = -math.inf
     high: float = math.inf
     low_in: bool = True
     high_in: bool = True
     among: tuple[Any, ...] | None = None
+    but: tuple[Any, ...] = ()
     null: bool = True
 
     @property
@@ -35,7 +36,9 @@ class Room:
             return False
         if self.among is not None and not any(self.fits(value) for value in self.among):
             return True
-        return self.low > self.high or (self.low == self.high and not (self.low_in and self.high_in))
+        if self.low == self.high:
+            return not (self.low_in and self.high_in) or any(_same(self.low, value) for value in self.but)
+        return self.low > self.high
 
     def fits(self, value: Any) -> bool:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -49,10 +52,11 @@ class Room:
             values = tuple(value) if operator == "in" else (value,)
             left = self.among
             kept = values if left is None else tuple(v for v in left if any(_same(v, w) for w in values))
+            kept = tuple(v for v in kept if not any(_same(v, w) for w in self.but))
             return replace(self, among=kept, null=self.null and any(v is None for v in values))
         if operator == "!=":
             others = None if self.among is None else tuple(v for v in self.among if not _same(v, value))
-            return replace(self, among=others, null=self.null and value is not None)
+            return replace(self, among=others, but=(*self.but, value), null=self.null and value is not None)
         if value is None:
             return replace(self, among=(), null=False)
         here = replace(self, null=False)
