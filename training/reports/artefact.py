@@ -3,7 +3,6 @@
 Nothing here computes and nothing here draws. Figures are unrounded; None means "not known", never zero.
 """
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -150,9 +149,3 @@ class UpliftReport(Artefact):
     weekly: float | None = Field(None, description="customers who entered the comparison, a week, in the last four")
     notes: list[str] = Field(default_factory=list)
     method: list[str] = Field(default_factory=list)
-
-    def write(self, path: Path) -> None:
-        """As JSON, atomically."""
-        own = path.with_name(path.name + ".part")
-        own.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        own.replace(path)
