@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from features.journeys.trace import Traced
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

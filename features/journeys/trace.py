@@ -41,7 +41,8 @@ NO_PIECES = Pieces(
 class Traced(NamedTuple):
     """Steps, each customer's together and in order, and journeys: journey j is steps first[j]:first[j + 1].
 
-    `anchor` is when its pause began: the customer's last own interaction, or the journey's begin without one.
+    `anchor` is when its pause began: the customer's last own interaction, or the journey's begin without one; where the
+    goal was reached, the end of that visit.
     """
 
     at: np.ndarray
@@ -107,10 +108,10 @@ def _trace(pieces: Any, made: Any, own: Any, goal: Any, survey: Any, pause: int,
                 made.at[s], made.until[s], made.code[s] = at, pieces.until[i], code
                 if ratings:
                     made.satisfaction[s], made.rated[s] = pieces.satisfaction[i], pieces.rated[i]
-            if own[code]:
-                made.anchor[j] = pieces.until[i]
             if goal[code]:
                 made.reached[j] = True
+            if own[code] or made.reached[j]:
+                made.anchor[j] = pieces.until[i]
     return s + 1, j + 1
 
 

@@ -45,9 +45,9 @@ def journeys(rows: list[dict[str, Any]], goal: set, pause_days: int, sensitive=f
                 steps[-1]["ratings"] += ratings
             else:
                 steps.append({"key": key, "at": at, "until": at, "ratings": ratings})
-            if row["direction"] == "inbound":
-                journey["anchor"] = at
             journey["reached"] = journey["reached"] or row["type"] in goal
+            if row["direction"] == "inbound" or journey["reached"]:
+                journey["anchor"] = at
     for journey, following in zip(found, [*found[1:], None], strict=False):
         journey["followed"] = following is not None and following["customer"] == journey["customer"]
     return found

@@ -192,6 +192,17 @@ def test_day_by_day_equals_from_scratch(shop, tmp_path):
         journeys_checked.check(found, summary.figures(found), journeys_checked.naively(found, everything(shop)))
 
 
+def test_a_survey_after_the_goal_is_of_it_whether_or_not_the_goal_was_known_before(shop, tmp_path):
+    """The pause begins with the end of the goal's visit, which a receipt of ours prolongs."""
+    bought = [("ann", 0, "purchase", "web"), ("ann", 10 * MINUTE, "contact", "email")]
+    asked = ("ann", 7 * DAY + 5 * MINUTE, "survey", "email", {"interaction_id": "asked", "satisfaction": 0.5})
+    kept(shop, table(bought))
+    found = kept(shop, table([asked]))
+    scratch = kept(init_workspace(tmp_path / "scratch", {"tactful.yaml": SETTINGS}), table([*bought, asked]))
+    assert found.traced.rated.sum() == scratch.traced.rated.sum() == 1
+    assert found.traced.anchor.tolist() == scratch.traced.anchor.tolist()
+
+
 def test_only_new_files_are_read_again(shop, monkeypatch):
     kept(shop, table(drawn_log(1)))
     asked = []
