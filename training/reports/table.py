@@ -242,7 +242,7 @@ def _arms(database: duckdb.DuckDBPyConnection, path: Path, column: str) -> tuple
 
 
 def _measure(database: duckdb.DuckDBPyConnection, path: Path, arm_column: str, column: str) -> Measured:
-    """Count, mean and variance of one outcome by arm; text that is no number is an error, an empty cell is counted."""
+    """Count and moments of one outcome by arm; text that is no number is an error, an empty cell is counted."""
     database.execute(
         f"""CREATE OR REPLACE TEMP TABLE cells AS
             SELECT {_arm(arm_column)} AS arm, {_cell(column)} AS raw, {_number(column)} AS y
@@ -257,8 +257,10 @@ def _measure(database: duckdb.DuckDBPyConnection, path: Path, arm_column: str, c
             "an outcome is 0 or 1, true or false, yes or no, or an amount"
         )
     found = database.execute(
-        """SELECT arm, count(*), count(y), avg(y), var_samp(y), coalesce(bool_and(y IN (0, 1)), true)
-           FROM cells GROUP BY 1"""
+        """WITH moments AS (SELECT arm, avg(y) AS mean, stddev_samp(y) AS spread FROM cells GROUP BY 1)
+           SELECT arm, count(*), count(y), avg(y), var_samp(y), coalesce(bool_and(y IN (0, 1)), true),
+               avg(CASE WHEN spread > 0 THEN ((y - mean) / spread) ** 3 END)
+           FROM cells JOIN moments USING (arm) GROUP BY 1"""
     ).fetchall()
     if not any(measured for _, _, measured, *_ in found):
         raise WorkspaceError(f"{path}: column {column!r} has no values")
@@ -266,8 +268,13 @@ def _measure(database: duckdb.DuckDBPyConnection, path: Path, arm_column: str, c
         column=column,
         binary=all(row[5] for row in found),
         missing={str(row[0]): int(row[1] - row[2]) for row in found},
-        samples={str(row[0]): Sample(int(row[2]), float(row[3] or 0.0), float(row[4] or 0.0)) for row in found},
+        samples={str(row[0]): _sample(*row[2:5], row[6]) for row in found},
     )
+
+
+def _sample(n: int, mean: float | None, variance: float | None, skew: float | None) -> Sample:
+    """None where there are too few values."""
+    return Sample(int(n), float(mean or 0.0), float(variance or 0.0), float(skew or 0.0))
 
 
 def _first_line(error: Exception) -> str:

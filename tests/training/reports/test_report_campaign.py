@@ -111,6 +111,8 @@ def test_money_yes_no_and_true_false_outcomes(tmp_path):
     assert [one.kind for one in found.outcomes] == ["amount", "rate"]
     assert found.outcomes[0].control.mean == pytest.approx(money[:500].mean(), rel=1e-12)
     assert found.outcomes[0].control.variance == pytest.approx(money[:500].var(ddof=1), rel=1e-12)
+    skew = (((money[:500] - money[:500].mean()) / money[:500].std(ddof=1)) ** 3).mean()
+    assert found.outcomes[0].control.skew == pytest.approx(skew, rel=1e-9)
     assert found.outcomes[1].control.mean == (money[:500] > 25).mean()
     assert found.headline.startswith("1 raised money: ")
 

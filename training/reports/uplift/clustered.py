@@ -77,7 +77,9 @@ class Design:
             return None
         ours = slice(*np.searchsorted(self.cell_of, [k, k + 1]))
         parts = [group.scores[ours] * math.sqrt(group.effective[k] / (group.effective[k] - 1)) for group in groups]
-        low, high = (Sample(int(g.n[k]), float(g.mean[k] + level), float(g.variance[k])) for g in groups)
+        low, high = (
+            Sample(int(g.n[k]), float(g.mean[k] + level), float(g.variance[k]), float(g.skew[k])) for g in groups
+        )
         variances = [float(part @ part) for part in parts]
         if sum(variances) <= 1e-20 * max(1.0, low.mean**2):
             return None
@@ -115,7 +117,8 @@ class Design:
         effective = _ratio(total**2, np.bincount(self.cell_of, by_customer**2, self.cells))
         n = self.count(treated)
         variance = _ratio(np.bincount(self.cell, weight * off**2, self.cells), total) * _ratio(n, n - 1.0)
-        return _Group(n, mean, variance, scores, effective)
+        third = _ratio(np.bincount(self.cell, weight * off * off * off, self.cells), total)
+        return _Group(n, mean, variance, _ratio(third, variance**1.5), scores, effective)
 
     def _theta(self, outcome: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """float[cells]: the slope on what was known before, and the share of the variance that it takes away."""
@@ -131,11 +134,13 @@ class Design:
 
 @dataclass(frozen=True)
 class _Group:
-    """Of every cell: decisions, weighted mean and variance, effective number of customers; `scores` by cluster."""
+    """Of every cell: decisions, weighted mean, variance and skewness, effective number of customers; `scores` by
+    cluster."""
 
     n: np.ndarray
     mean: np.ndarray
     variance: np.ndarray
+    skew: np.ndarray
     scores: np.ndarray
     effective: np.ndarray
 
