@@ -13,7 +13,7 @@ import tactful
 from features.clock import DAY
 from features.history import History, conform
 from features.scaffold import init_workspace
-from features.workspace import WorkspaceError
+from features.workspace import Workspace, WorkspaceError
 from training.reports.touchpoints import adjusted, doing, wording
 from training.reports.touchpoints.artefact import Effect, Line
 from training.reports.touchpoints.job import report
@@ -112,6 +112,14 @@ def test_a_log_of_next_to_nothing_tells_nothing(tmp_path, type_):
     artefact = report(workspace).artefact
     assert artefact.headline.startswith("Too few to tell which touchpoint")
     assert len(artefact.touchpoints) == (type_ == "page_view")
+
+
+def test_sensitive_topics_are_not_even_named(tmp_path):
+    workspace = log(tmp_path, -0.3, customers=40)
+    settings = workspace.folder / "tactful.yaml"
+    settings.write_text(settings.read_text() + "\nsensitive_topics: [' Billing']\n")
+    names = {each.name for each in Trail.read(Workspace.open(workspace.folder)).touchpoints(["purchase"])}
+    assert names == {"page view on web", "purchase on store"}
 
 
 def trail(rows):

@@ -96,11 +96,13 @@ class Trail:
     def touchpoints(self, goal: Collection[str]) -> list[Touchpoint]:
         """Every type on a channel, and every topic (of what is not itself the goal).
 
-        Surveys and answers to contacts are none: they only tell how others were.
+        Surveys and answers to contacts are none: they only tell how others were. Nor is what stands in the vocabulary
+        alone: rows on sensitive topics were left out, and their names are told nobody.
         """
         steps: dict[tuple[str, str, str], list[int]] = {}
         topics: dict[str, list[int]] = {}
-        for code, (channel, direction, type_, topic) in enumerate(self.entries):
+        for code in np.unique(self.code).tolist():
+            channel, direction, type_, topic = self.entries[code]
             if type_ != SURVEY and type_ not in REACTIONS:
                 steps.setdefault((channel, direction, type_), []).append(code)
                 if topic is not None and type_ not in goal:
