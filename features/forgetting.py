@@ -26,6 +26,10 @@ GONE = "(erased)"
 _LINES = (".jsonl", ".ndjson")
 _TABLES = (".csv", ".tsv")
 _TEXT = (".html", ".htm", ".txt", ".md", ".log")
+#: Of a report: figures of all customers together, and arrays of numbers.
+_FIGURES = (".json", ".npy")
+#: In the head of a page that was drawn from a report's figures. It names no customer, however its numbers look.
+OF_NOBODY = '<meta name="generator" content="Tactful: a report, of no single customer">'
 
 
 def forget_history(workspace: Workspace, ids: Collection[str]) -> dict[str, int]:
@@ -41,12 +45,17 @@ def forget_quarantine(workspace: Workspace, ids: Collection[str]) -> int:
 def forget_files(workspace: Workspace, ids: Collection[str], besides: Collection[Path] = ()) -> tuple[int, list[str]]:
     """Rows and mentions deleted from tables and reports in the workspace; and files in which an id still stands.
 
-    `besides` are files that are looked after elsewhere, such as the store's.
+    `besides` are files that are looked after elsewhere, such as the store's. Reports name customers in columns of
+    their tables and nowhere else: an id such as 10 is no reason to touch what else they say.
     """
     gone, left = 0, []
     for path in _files(workspace, besides):
-        suffix = path.suffix.lower()
-        if suffix in (".parquet", ".pq"):
+        suffix, report = path.suffix.lower(), workspace.reports in path.parents
+        if (report and suffix in _FIGURES) or _of_nobody(path):
+            continue
+        if report and suffix == ".part":  # of one that was killed: nobody else writes meanwhile
+            path.unlink(missing_ok=True)
+        elif suffix in (".parquet", ".pq"):
             gone += _without_rows(path, ids)
         elif suffix in _LINES:
             gone += _without_lines(path, ids)
@@ -56,7 +65,7 @@ def forget_files(workspace: Workspace, ids: Collection[str], besides: Collection
             gone += _json_without(path, ids)
         elif suffix in _TEXT:
             gone += _text_without(path, ids)
-        if _mentioned(path, ids):
+        if not (report and suffix == ".parquet") and _mentioned(path, ids):
             left.append(str(path.relative_to(workspace.folder)))
     return gone, left
 
@@ -118,6 +127,18 @@ def _files(workspace: Workspace, besides: Collection[Path]) -> Iterator[Path]:
             path = here / name
             if path not in skipped and not path.is_symlink() and path.is_file():
                 yield path
+
+
+def _of_nobody(path: Path) -> bool:
+    """Whether a file is a page drawn from a report, or the figures beside one."""
+    page = path.with_suffix(".html") if path.suffix.lower() == ".json" else path
+    if page.suffix.lower() not in (".html", ".htm"):
+        return False
+    try:
+        with page.open("rb") as file:
+            return OF_NOBODY.encode() in file.read(4096)
+    except OSError:
+        return False
 
 
 def _without_rows(path: Path, ids: Collection[str]) -> int:

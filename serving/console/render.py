@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from features.forgetting import OF_NOBODY
 from serving.console import assets, csv
 from serving.console.blocks import (
     VERDICTS,
@@ -81,6 +82,7 @@ def page(page: Page, frame: Frame, reader: Reader) -> str:
             charts=bool(drawn),
             form=Form(page.filters, label="What to show"),
             file=frame.base is None,
+            of_nobody=Markup(OF_NOBODY),
             asset=assets.asset,
             inline=_inline,
             style_ids=assets.style_ids,

@@ -10,7 +10,14 @@ from typer.testing import CliRunner
 
 import tactful
 from features import clock
-from features.forgetting import expire_history, expire_quarantine, forget_files, forget_history, forget_quarantine
+from features.forgetting import (
+    OF_NOBODY,
+    expire_history,
+    expire_quarantine,
+    forget_files,
+    forget_history,
+    forget_quarantine,
+)
 from features.history import History
 from features.identity.links import links_from
 from features.ingest import ingest_files
@@ -188,6 +195,33 @@ def test_tables_and_reports_of_the_workspace_lose_the_id_too(workspace):
     assert (folder / "list.csv").read_text() == f'customer_id,note\n{BOB},"{BOB}, twice"\n'
     assert json.loads((folder / "report.json").read_text()) == {"best": ["(erased)", BOB], "n": 2, "(erased)": {"v": 1}}
     assert (folder / "report.html").read_text() == f"<td>(erased)</td><td>x{ANN}</td>"
+
+
+def test_what_reports_say_of_all_is_no_mention_of_who_goes_by_a_number(workspace):
+    """Customer 10 is not the 10 in a figure, a sentence, a stylesheet or an array; they are in the tables' column."""
+    reports = workspace.reports
+    (reports / "journeys" / "kept").mkdir(parents=True)
+    names = reports / "journeys" / "kept" / "customers.parquet"
+    pq.write_table(pa.table({"customer": pa.array([10, 11], pa.int32()), "customer_id": ["10", "11"]}), names)
+    told = json.dumps({"headline": "10% of 10 journeys", "stages": ["10"], "10": 10})
+    page = f"<html><head>{OF_NOBODY}</head><style>10px</style>10 of 10</html>"
+    untouched = {
+        reports / "journeys.json": told,
+        reports / "journeys" / "kept" / "at.npy": " 10 ",
+        workspace.folder / "mine.html": page,
+        workspace.folder / "mine.json": told,
+    }
+    for path, text in untouched.items():
+        path.write_text(text)
+    (workspace.folder / "saved.html").write_text("<td>10</td>")
+    (reports / "journeys" / ".customers.parquet.77.part").write_bytes(names.read_bytes())
+    gone, left = forget_files(workspace, {"10"})
+    assert gone == 2
+    assert not [path for path in left if path.startswith("reports/") or path.startswith("mine")]
+    assert {path: path.read_text() for path in untouched} == untouched
+    assert (workspace.folder / "saved.html").read_text() == "<td>(erased)</td>"
+    assert pq.read_table(names)["customer_id"].to_pylist() == ["11"]
+    assert not list(reports.rglob("*.part"))
 
 
 def test_whole_days_of_a_log_expire(workspace, tmp_path):

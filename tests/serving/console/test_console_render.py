@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.forgetting import OF_NOBODY
 from serving.console import assets, blocks, figures, names_on_map, render, standalone
 from serving.console.blocks import Chart, Column, Fact, Facts, Page, Section, Table, Text
 from serving.console.locale import Reader
@@ -121,6 +122,12 @@ def test_a_file_fetches_nothing(own):
     assert not re.search(r"url\((?!data:)", own)
     assert "@import" not in own
     assert "default-src 'none'" in own
+
+
+def test_a_file_says_that_it_is_of_no_single_customer_and_a_page_of_the_console_does_not(own, console):
+    """By that an erasure knows it; within its first bytes."""
+    assert OF_NOBODY in own[:4096]
+    assert OF_NOBODY not in console
 
 
 def test_a_file_has_no_forms_and_no_links_into_the_console(own):
