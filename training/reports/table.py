@@ -268,7 +268,7 @@ def _measure(database: duckdb.DuckDBPyConnection, path: Path, arm_column: str, c
         column=column,
         binary=all(row[5] for row in found),
         missing={str(row[0]): int(row[1] - row[2]) for row in found},
-        samples={str(row[0]): _sample(*row[2:5], row[6]) for row in found},
+        samples={str(row[0]): _sample(row[2], row[3], row[4], row[6]) for row in found},
     )
 
 

@@ -18,6 +18,7 @@ from serving.decisions.decision import Request, Scores
 from serving.store.sqlite import SqliteStore
 from serving.sync import sync
 from training.reports.commands import app
+from training.reports.overview import job as overview
 from training.reports.uplift import holdout, job
 from training.reports.uplift.log import Log
 
@@ -210,6 +211,38 @@ def test_without_a_holdout_the_total_cannot_be_known(workspace):
     log_decisions(workspace, [decision(f"c{i}", 1, share=0.0) for i in range(100)])
     log_interactions(workspace, [("c1", 60, "purchase", 5.0)])
     assert job.report(workspace).headline.startswith("The total effect cannot be known")
+
+
+def test_a_log_without_anybody_held_out_says_so_and_is_no_alarm(workspace):
+    log_decisions(workspace, [decision(f"c{i}", 1, share=0.0) for i in range(300)])
+    log_interactions(workspace, [("c1", 60, "purchase", 5.0)])
+    found, seen = job.report(workspace), overview.report(workspace)
+    for one in (found, seen):
+        assert (one.alarm, one.assignment) == (False, None)
+        assert "none of its 300 customers was held out, though the contact policy holds out 5%" in one.headline
+    assert (found.outcomes, found.notes, seen.totals) == ([], [], [])
+
+
+def test_a_holdout_that_began_later_than_the_log_counts_from_there(workspace):
+    """Who was decided about before it began is not taken for somebody who was not held out."""
+    before = [decision(f"c{i}", 1, share=0.0) for i in range(3_000)]
+    log_decisions(workspace, before + [decision(f"c{i}", 20 + i / 3_000) for i in range(3_000)])
+    log_interactions(workspace, [("c1", 60, "purchase", 5.0)])
+    found = job.report(workspace)
+    assert not found.alarm
+    held = {arm.name: arm.customers for arm in found.assignment.arms}[holdout.CONTROL]
+    assert held == sum(arms.arm(f"c{i}", SALT, SHARE) == "holdout" for i in range(3_000))
+    assert "Nobody was held out before 2024-01-21: customers count from their first decision since then." in found.notes
+    first = next(i for i in range(3_000) if arms.arm(f"c{i}", SALT, SHARE) == "holdout")
+    entered = entered_at(workspace)
+    assert len(entered) == 3_000 - first
+    assert min(entered.values()) == START + int((20 + first / 3_000) * DAY)
+
+
+def test_a_few_customers_before_the_first_who_is_held_out_are_chance():
+    assert not holdout.unlikely(134, 0.05)
+    assert holdout.unlikely(135, 0.05)
+    assert not holdout.unlikely(10_000, 0.0)
 
 
 def test_sensitive_topics_and_other_types_never_count(workspace):

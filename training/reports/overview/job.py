@@ -15,7 +15,9 @@ from training.reports.statistics import Verdict
 from training.reports.uplift import ghosts, holdout, returns
 from training.reports.uplift.holdout import Entries
 from training.reports.uplift.log import Log
+from training.reports.uplift.words import standings
 
+_UNRELIABLE = "Do not rely on these figures yet: "
 #: So many actions are named in each list.
 MOST = 12
 
@@ -49,6 +51,7 @@ def report(workspace: Workspace) -> OverviewReport:
     if assigned is None:
         total = holdout.Programme(entered, entered.at < 0, share, assigned, [], None)
         said = holdout.headline(total, log.settings.propensity.horizon_days)
+        said = f"{said} {standings(cells)}".strip() if not alarms else f"{_UNRELIABLE}{alarms[0]}"
         return OverviewReport(
             **about,
             headline=said,
@@ -60,7 +63,7 @@ def report(workspace: Workspace) -> OverviewReport:
     found = months.totals(log, entered, now)
     headline = words.headline(now.spoken, found, cells)
     if alarms:
-        headline = f"Do not rely on these figures yet: {alarms[0]}"
+        headline = f"{_UNRELIABLE}{alarms[0]}"
     ours, held = months.counted(entered, now)
     return OverviewReport(
         **about,
@@ -75,7 +78,7 @@ def report(workspace: Workspace) -> OverviewReport:
         next_week=next_week(*judged, kept, words.driven_away(found)),
         totals=found,
         months=[_month(log, entered, span) for span in spans],
-        notes=_notes(now),
+        notes=[*_notes(now), *([holdout.began(entered.since)] if entered.since is not None else [])],
         method=[*holdout.METHOD, *months.METHOD, *ghosts.METHOD],
     )
 

@@ -5,13 +5,14 @@ acted held an action), which is known alike for both groups. From then on they c
 Outcomes are goal interactions, never clicks and never anything tied to a decision.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from features import clock
 from features.clock import DAY
-from training.reports import experiment, wording
+from training.reports import experiment, statistics, wording
 from training.reports.artefact import Assignment, Outcome
 from training.reports.effects import Return
 from training.reports.experiment import Ongoing
@@ -29,37 +30,61 @@ PACE_DAYS = 28
 METHOD = [
     "A customer enters the comparison at the first decision in which a contact was possible, held out or not, and "
     "counts in that group ever after, whether or not a contact was made. Success is a goal interaction in the days "
-    "after that moment, read alike for both groups; only customers whose days are over are counted.",
+    "after that moment, read alike for both groups; only customers whose days are over are counted. Where the holdout "
+    "began later than the log, customers enter at their first such decision since.",
 ]
 
 
 @dataclass(frozen=True)
 class Entries:
-    """Who entered the comparison (persons' positions in the log), when (micros), and whether they were held out."""
+    """Who entered the comparison (persons' positions in the log), when (micros), and whether they were held out.
+
+    `since`: when the holdout began, where that was later than the log; decisions before it do not count.
+    """
 
     person: np.ndarray
     at: np.ndarray
     held_out: np.ndarray
+    since: int | None = None
 
     def __len__(self) -> int:
         return len(self.at)
 
     def rows(self, chosen: np.ndarray) -> "Entries":
         """The same of some of them."""
-        return Entries(self.person[chosen], self.at[chosen], self.held_out[chosen])
+        return Entries(self.person[chosen], self.at[chosen], self.held_out[chosen], self.since)
 
 
 def entries(log: Log) -> Entries:
-    """Each person's first decision in which an action that sells could have been drawn, before the holdout acted."""
+    """Each person's first decision in which an action that sells could have been drawn, before the holdout acted.
+
+    Decisions from before anybody was held out, where there are more of them than chance explains, were made without a
+    holdout: then everybody enters anew once it began, or who was decided about earlier would count as not held out.
+    """
     table = log.decided.filter(log.decided["possible"])
     if not table.num_rows:
         return Entries(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool))
     person, at = log.person(table["customer_id"]), table["at"].to_numpy()
     held = np.array(table["arm"].to_pylist(), object) == "holdout"
+    found = _entered(person, at, held)
+    began = int(at[held].min()) if held.any() else None
+    if began is None or not unlikely(int((found.at < began).sum()), log.playbook.policy.holdout.share):
+        return found
+    there = at >= began
+    return replace(_entered(person[there], at[there], held[there]), since=began)
+
+
+def _entered(person: np.ndarray, at: np.ndarray, held: np.ndarray) -> Entries:
+    """Everybody's first row."""
     order = np.lexsort((held, at, person))
     person = person[order]
     first = np.flatnonzero(np.diff(person, prepend=-1))
     return Entries(person[first], at[order][first], held[order][first])
+
+
+def unlikely(customers: int, share: float) -> bool:
+    """Whether chance would not have left out so many customers in a row where it holds out this share."""
+    return 0 < share < 1 and customers * math.log1p(-share) < math.log(statistics.RATIO_ALARM)
 
 
 @dataclass(frozen=True)
@@ -84,16 +109,17 @@ def programme(log: Log, days: int, smallest_lift: float) -> Programme:
     share, entered = log.playbook.policy.holdout.share, entries(log)
     complete = entered.at + days * DAY <= log.known_until
     assigned = assignment(entered, share)
-    outcomes = _outcomes(log, entered, complete, days, smallest_lift) if complete.any() else []
+    compared = complete.any() and (assigned is not None or entered.held_out.any())
+    outcomes = _outcomes(log, entered, complete, days, smallest_lift) if compared else []
     back = _returns(log, entered.rows(complete), outcomes[1], days) if outcomes else None
     return Programme(entered, complete, share, assigned, outcomes, back)
 
 
 def assignment(entered: Entries, share: float) -> Assignment | None:
-    """None where nobody entered or nobody is to be held out."""
-    if not len(entered) or not 0 < share < 1:
-        return None
+    """None where nobody entered, nobody is to be held out, or nobody was."""
     held = int(entered.held_out.sum())
+    if not len(entered) or not 0 < share < 1 or (not held and unlikely(len(entered), share)):
+        return None
     counts = {CONTROL: held, TREATED: len(entered) - held}
     return experiment.assignment("the universal holdout", CONTROL, counts, {CONTROL: share, TREATED: 1 - share}, {})
 
@@ -168,7 +194,13 @@ def headline(found: Programme, days: int) -> str:
         return "Nothing to compare yet: history holds no decision in which a contact was possible. Run tactful sync."
     if not 0 < found.share < 1:
         return "The total effect cannot be known: the contact policy holds nobody out. Set holdout: {share: 0.05}."
-    alarm = found.assignment is not None and found.assignment.alarm
+    if found.assignment is None:
+        return (
+            f"The total effect cannot be known from this log: none of its {len(entered):,} customers was held out, "
+            f"though the contact policy holds out {wording.planned_percent(found.share)}. Decisions made before it "
+            "did, or by another system, cannot tell; customers decided about from now on will."
+        )
+    alarm = found.assignment.alarm
     if not found.outcomes and not alarm:
         return (
             f"Too early to tell: {len(entered):,} customers are in the comparison, {int(entered.held_out.sum()):,} of "
@@ -180,7 +212,7 @@ def headline(found: Programme, days: int) -> str:
 def notes(log: Log, found: Programme, days: int) -> list[str]:
     """What a careful reader must know about who is counted."""
     entered = found.entered
-    if not len(entered):
+    if not found.outcomes and found.assignment is None:  # nothing is compared
         return []
     said = []
     table = log.decided.filter(log.decided["drawn"].is_valid())
@@ -194,9 +226,16 @@ def notes(log: Log, found: Programme, days: int) -> list[str]:
         )
     if waiting := int((~found.complete).sum()):
         said.append(f"{waiting:,} customers entered less than {days} days ago and are not counted yet.")
+    if entered.since is not None:
+        said.append(began(entered.since))
     if 0 < found.share < 1:
         said.append(f"The contact policy holds out {wording.planned_percent(found.share)} of customers.")
     return said
+
+
+def began(since: int) -> str:
+    """What a reader must know of a holdout that is younger than the log."""
+    return f"Nobody was held out before {date(since)}: customers count from their first decision since then."
 
 
 def goal_name(log: Log) -> str:
