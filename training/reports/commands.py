@@ -128,7 +128,8 @@ for _kind in WHAT:
 @command
 def everything(
     out_folder: Annotated[
-        Path | None, typer.Option("--out", help="A folder for one HTML file of each report, with figures beside it.")
+        Path | None,
+        typer.Option("--out", help="A folder, made if need be, for one HTML file of each report; figures beside it."),
     ] = None,
     locale: LocaleOption = "en",
     track: TrackOption = True,
@@ -138,9 +139,13 @@ def everything(
     from training.reports.jobs import JOBS
 
     if out_folder is not None:
-        if not out_folder.is_dir():
-            raise WorkspaceError(f"--out {out_folder}: there is no such folder; create it first")
         _page_wanted(None, locale)
+        try:
+            out_folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError(
+                f"--out {out_folder}: is no folder, and cannot be made one: {error.strerror}"
+            ) from None
     opened, refused = locate(workspace), []
     for kind in JOBS:
         try:
@@ -221,6 +226,8 @@ def _page_wanted(path: Path | None, locale: str) -> None:
 def _checked(path: Path) -> None:
     if path.suffix.lower() not in (".html", ".htm"):
         raise WorkspaceError(f"--out {path}: name an .html file; the figures are written beside it as .json")
+    if path.is_dir():
+        raise WorkspaceError(f"--out {path}: is a folder; name a file in it")
     if not path.parent.is_dir():
         raise WorkspaceError(f"--out {path}: there is no folder {path.parent}; create it first")
     if not os.access(path.parent, os.W_OK):

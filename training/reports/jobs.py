@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from importlib import import_module
 
-from features.workspace import Workspace
+from features.workspace import Workspace, WorkspaceError
 from training.reports import keep
 
 Make = Callable[[Workspace], keep.Report]
@@ -25,9 +25,13 @@ JOBS: dict[str, str] = {
 def make(workspace: Workspace, kind: str, otherwise: Make | None = None) -> keep.Report:
     """Makes a report and keeps it, by another job where one is given.
 
-    Raises WorkspaceError where the data do not allow it.
+    Raises WorkspaceError where the data or the disk do not allow it.
     """
-    report = (otherwise or job(kind))(workspace)
+    try:
+        report = (otherwise or job(kind))(workspace)
+    except OSError as error:  # a folder that cannot be written to, a full disk
+        where, why = error.filename or workspace.reports, error.strerror or error
+        raise WorkspaceError(f"{where}: {why}; see to it, and run the same command again") from None
     keep.write(workspace, report)
     return report
 

@@ -102,8 +102,12 @@ def place(workspace: Workspace, kind: str) -> Path:
 def text(path: Path, content: str) -> None:
     """Whole or not at all."""
     own = path.with_name(f".{path.name}.{os.getpid()}.part")
-    own.write_text(content, encoding="utf-8")
-    own.replace(path)
+    try:
+        own.write_text(content, encoding="utf-8")
+        own.replace(path)
+    except OSError:
+        own.unlink(missing_ok=True)
+        raise
 
 
 def _table(path: Path, table: pa.Table) -> None:

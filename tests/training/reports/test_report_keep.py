@@ -118,11 +118,32 @@ def test_without_a_page_figures_alone_are_kept_and_logged(run, shop):
 
 
 def test_all_go_on_where_one_cannot_be_made(run, tmp_path):
-    code, said, told = run("all", "--out", tmp_path)
+    code, said, told = run("all", "--out", tmp_path / "new")
     assert code == 0
     assert "All is well." in said
     assert told.strip().endswith("overview: there is nothing to report on")
-    assert sorted(path.name for path in tmp_path.glob("*.html")) == ["pressure.html"]
+    assert sorted(path.name for path in (tmp_path / "new").glob("*.html")) == ["pressure.html"]
+
+
+def test_reports_that_cannot_be_written_are_a_line_each(run, shop, monkeypatch):
+    def unwritable(workspace):
+        (workspace.reports / ".partials").mkdir()
+
+    shop.reports.write_text("in the way")
+    monkeypatch.setattr(jobs, "job", lambda _: unwritable)
+    code, _, told = run("all")
+    assert code == 2
+    assert told.count(f"{shop.reports / '.partials'}: Not a directory; see to it") == len(jobs.JOBS)
+
+
+def test_a_page_that_cannot_be_put_in_its_place_leaves_nothing(run, tmp_path):
+    (tmp_path / "page.html").mkdir()
+    code, _, told = run("pressure", "--out", tmp_path / "page.html")
+    assert code == 2
+    assert "is a folder; name a file in it" in told
+    with pytest.raises(OSError, match="directory"):
+        keep.text(tmp_path / "page.html", "text")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_all_fail_where_none_can_be_made(run, monkeypatch):
@@ -149,7 +170,8 @@ def test_mlflow_away_spoils_no_report(run, shop, monkeypatch):
         (["pressure", "--out", "page.pdf"], "--out page.pdf: name an .html file"),
         (["pressure", "--out", "no/page.html"], "--out no/page.html: there is no folder no; create it first"),
         (["pressure", "--locale", "klingon"], "--locale klingon: no such locale"),
-        (["all", "--out", "no"], "--out no: there is no such folder; create it first"),
+        (["pressure", "--out", "."], "--out .: name an .html file"),
+        (["all", "--out", "no/deeper"], "--out no/deeper: is no folder, and cannot be made one: No such file"),
         (["overview"], "there is nothing to report on"),
         (["models"], "there is no report `models` yet"),
         (["uplift", "--treatment", "arm"], "belong to --data FILE"),
