@@ -19,7 +19,7 @@ from serving.console.routes import Place
 from serving.console.session import Signed
 from serving.console.throttle import Throttle
 from serving.console.views import Ask, View
-from serving.console.writing import HEADERS, Writing
+from serving.console.writing import HEADERS, Writing, busy
 from serving.problems import Problem
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Console:
     def __init__(self, found: "Callable[[], Engine | None]", keyring: Callable[[], Keyring | None]) -> None:
         self._found, self._keyring = found, keyring
         self._aside, self._turns = Aside(), Turns()
+        self._strangers = Aside(threads=1)  # who is not signed in keeps nobody else from reading
         self._throttle, self._artefacts = Throttle(), Artefacts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,27 +49,27 @@ class Console:
 
     async def _answer(self, request: Request) -> Response:
         path = routes.below(request)
-        if path.startswith("assets/"):
-            _known_as(request, f"{CONSOLE}/assets/{{name}}")
-            if request.method not in ("GET", "HEAD"):
-                return Writing(request).page(answers.failed(405), 405)
-            return await self._aside.run(Writing(request).asset, path.removeprefix("assets/"))
-        writing = Writing(request)
+        writing = Writing(request, self._strangers)
         try:
+            if path.startswith("assets/"):
+                _known_as(request, f"{CONSOLE}/assets/{{name}}")
+                if request.method not in ("GET", "HEAD"):
+                    return await writing.shown(answers.failed(405), 405)
+                return await writing.aside.run(writing.asset, path.removeprefix("assets/"))
             if len(request.scope["query_string"]) > LONGEST:
-                return writing.page(answers.failed(400, "The address is too long."), 400)
+                return await writing.shown(answers.failed(400, "The address is too long."), 400)
             engine, keyring = self._found(), self._keyring()
             if engine is None or keyring is None:
                 raise Problem("not-ready", "the service is starting; reload in a moment", headers={"Retry-After": "2"})
-            writing = _for(request, engine, await _signed(request, engine, keyring), path)
+            writing = self._for(request, engine, await _signed(request, engine, keyring), path)
             return await self._led(request, writing, engine, keyring, path)
         except Problem as problem:
-            response = writing.page(answers.refused(problem), problem.status)
+            response = await _told(writing, answers.refused(problem), problem.status)
             response.headers.update(problem.headers)
             return response
         except Exception as error:
             log.error("%s %s failed", request.method, getattr(request.scope.get("route"), "path", ""), exc_info=error)
-            return writing.page(answers.failed(500), 500)
+            return await _told(writing, answers.failed(500), 500)
 
     async def _led(self, request: Request, writing: Writing, engine: "Engine", keyring: Keyring, path: str) -> Response:
         """To signing in and out, or to a page."""
@@ -78,22 +79,24 @@ class Console:
         if path == "sign-in" and request.method == "POST":
             return await signin.sign_in(request, writing, engine, keyring, self._throttle, signed)
         if request.method not in ("GET", "HEAD") or path == "sign-out":
-            refused = writing.page(answers.failed(405), 405)
+            refused = await writing.shown(answers.failed(405), 405)
             refused.headers["Allow"] = "POST" if path == "sign-out" else "GET, HEAD"
             return refused
         if path == "sign-in":
             address = writing.asked.get("next", "")
-            return RedirectResponse(routes.back(address), 303) if signed else signin.form(request, writing, address)
+            return (
+                RedirectResponse(routes.back(address), 303) if signed else await signin.form(request, writing, address)
+            )
         if signed is None:
             return signin.ask(request)
         if request.url.path == CONSOLE or (path.endswith("/") and path != "/"):
             return RedirectResponse(f"{CONSOLE}/{path.rstrip('/')}", 308)
         place = routes.find(path)
         if place is None:
-            return writing.page(answers.failed(404), 404)
+            return await writing.shown(answers.failed(404), 404)
         _known_as(request, place.template)
         if not signed.client.may({place.view.scope}):
-            return writing.page(answers.not_allowed(place.view.scope, signed.client.scopes), 403)
+            return await writing.shown(answers.not_allowed(place.view.scope, signed.client.scopes), 403)
         with self._turns:
             return await self._shown(writing, engine, signed, place)
 
@@ -104,7 +107,7 @@ class Console:
         ask = Ask(writing.asked, reader.locale, reader.zone, place.names, None if kind is None else folder / kind)
         if kind is not None:
             return await self._aside.run(self._of_artefact, writing, place, ask, engine)
-        page = await place.view.page(Look(engine, signed.client.name, signed.client.scopes), ask)
+        page = await place.view.page(Look(engine, signed.client.name, signed.client.scopes, self._aside.run), ask)
         return await self._aside.run(_written, writing, place, page)
 
     def _of_artefact(self, writing: Writing, place: Place, ask: Ask, engine: "Engine") -> Response:
@@ -116,6 +119,19 @@ class Console:
         except Unusable as unusable:
             return writing.page(answers.unusable(view.title, unusable), 404 if place.table else 200)
         return _written(writing, place, page)
+
+    def _for(self, request: Request, engine: "Engine", signed: Signed | None, path: str) -> Writing:
+        aside = self._strangers if signed is None else self._aside
+        currency, zone = engine.workspace.settings.currency, engine.playbook.policy.zone or "UTC"
+        return Writing(request, aside, currency, zone, signed, path, dict(request.query_params))
+
+
+async def _told(writing: Writing, page: Page, status: int) -> Response:
+    """What went wrong, as a page; where that would have to wait too, the one that says so."""
+    try:
+        return await writing.shown(page, status)
+    except Problem:
+        return busy()
 
 
 def _made(view: View, artefact: Mapping[str, Any], ask: Ask) -> Page:
@@ -148,12 +164,6 @@ async def _signed(request: Request, engine: "Engine", keyring: Keyring) -> Signe
     if signed is not None:
         state["client"] = signed.client
     return signed
-
-
-def _for(request: Request, engine: "Engine", signed: Signed | None, path: str) -> Writing:
-    policy = engine.playbook.policy
-    asked: Mapping[str, str] = dict(request.query_params)
-    return Writing(request, engine.workspace.settings.currency, policy.zone or "UTC", signed, path, asked)
 
 
 def _known_as(request: Request, template: str) -> None:

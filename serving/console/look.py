@@ -1,11 +1,12 @@
 """What a live page is given to look with: the running service, the workspace, and who is looking."""
 
+import asyncio
 import hashlib
 import logging
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from features.clock import Clock
 from features.workspace import Workspace
@@ -18,11 +19,15 @@ log = logging.getLogger("tactful.looks")
 
 @dataclass(frozen=True)
 class Look:
-    """`who` is the name of the key that is signed in, `scopes` what it may do."""
+    """`who` is the name of the key that is signed in, `scopes` what it may do.
+
+    `aside` runs what takes a while beside the event loop, among other pages and within their bound.
+    """
 
     engine: "Engine"
     who: str
     scopes: frozenset[str]
+    aside: Callable[..., Awaitable[Any]] = asyncio.to_thread
 
     @property
     def workspace(self) -> Workspace:
@@ -32,16 +37,6 @@ class Look:
     def reports(self) -> Path:
         """The folder of the artefacts."""
         return self.workspace.reports
-
-    @property
-    def mlflow(self) -> str | None:
-        """Where MLflow's pages are; None where it is only a database."""
-        uri = self.workspace.tracking_uri
-        return uri.rstrip("/") if uri.startswith(("http://", "https://")) else None
-
-    def may(self, scopes: Collection[str]) -> bool:
-        """Whether whoever looks has one of the scopes."""
-        return "admin" in self.scopes or not self.scopes.isdisjoint(scopes)
 
     async def looked(self, customer_id: str) -> None:
         """Keeps that a customer was looked at, by whom and when, before anything of them is shown.

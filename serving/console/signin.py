@@ -34,12 +34,14 @@ def ask(request: Request) -> Response:
     return RedirectResponse(f"{CONSOLE}/sign-in?next={quote(address, safe='')}", 303)
 
 
-def form(request: Request, writing: Writing, address: str, error: str | None = None, status: int = 200) -> Response:
+async def form(
+    request: Request, writing: Writing, address: str, error: str | None = None, status: int = 200
+) -> Response:
     """The page with the form, and the cookie that its token goes with."""
     secret = request.cookies.get(COOKIE, "")
     if not 20 <= len(secret) <= 100:
         secret = secrets.token_urlsafe(24)
-    response = writing.page(answers.sign_in(session.token(secret), routes.back(address), error), status)
+    response = await writing.shown(answers.sign_in(session.token(secret), routes.back(address), error), status)
     response.set_cookie(COOKIE, secret, **session.settings(request))  # type: ignore[arg-type]
     return response
 
@@ -50,23 +52,27 @@ async def sign_in(
     """Exchanges a key for a session. Raises Problem where the store is away."""
     fields = await _fields(request)
     if fields is None:
-        return writing.page(answers.failed(413), 413)
+        return await writing.shown(answers.failed(413), 413)
     address = routes.back(fields.get("next", ""))
     if from_elsewhere(request) or not session.genuine(request.cookies.get(COOKIE, ""), fields.get("token", "")):
-        return form(request, writing, address, "This form was too old, or from elsewhere. Please try once more.", 403)
+        return await form(
+            request, writing, address, "This form was too old, or from elsewhere. Please try once more.", 403
+        )
     seconds = await throttle.wait(engine, request.client.host if request.client else "")
     if seconds:
-        refused = writing.page(answers.failed(429, f"Too many tried to sign in. Try again in {seconds} seconds."), 429)
+        refused = await writing.shown(
+            answers.failed(429, f"Too many tried to sign in. Try again in {seconds} seconds."), 429
+        )
         refused.headers["Retry-After"] = str(seconds)
         return refused
     key = fields.get("key", "").strip()
     client = keyring.client(key) if key else None
     if client is None or client.revoked:
-        return form(request, writing, address, "This key is not known here, or was revoked.", 401)
+        return await form(request, writing, address, "This key is not known here, or was revoked.", 401)
     request.scope.setdefault("state", {})["client"] = client
     if not client.may(SCOPES):
         error = "This key is not for looking. Ask for one made with --scope marketer."
-        return form(request, writing, address, error, 403)
+        return await form(request, writing, address, error, 403)
     if old is not None:
         await session.end(engine, old.secret)
     response = RedirectResponse(address, 303)
@@ -80,9 +86,11 @@ async def sign_out(request: Request, writing: Writing, engine: "Engine", signed:
     fields = await _fields(request)
     if signed is not None:
         if from_elsewhere(request) or not session.genuine(signed.secret, (fields or {}).get("token", "")):
-            return writing.page(answers.failed(403, "This form was too old, or from elsewhere. Reload the page."), 403)
+            return await writing.shown(
+                answers.failed(403, "This form was too old, or from elsewhere. Reload the page."), 403
+            )
         await session.end(engine, signed.secret)
-    response = writing.page(answers.signed_out())
+    response = await writing.shown(answers.signed_out())
     session.forget(response, request)
     return response
 

@@ -4,6 +4,7 @@ import gzip
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -11,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.auth import CONSOLE
-from serving.console import assets, csv, render, session
+from serving.console import answers, assets, csv, render, session
+from serving.console.aside import AGAIN, Aside
 from serving.console.blocks import Page, Table
 from serving.console.locale import Reader, negotiate
 from serving.console.render import Frame
@@ -44,9 +46,10 @@ WORTH = 1_000
 
 @dataclass(frozen=True)
 class Writing:
-    """How one request is answered. `currency` and `zone` are the workspace's."""
+    """How one request is answered, and beside which others. `currency` and `zone` are the workspace's."""
 
     request: Request
+    aside: Aside
     currency: str | None = None
     zone: str = "UTC"
     signed: Signed | None = None
@@ -59,11 +62,16 @@ class Writing:
         zone = self.asked.get("zone", "")
         return Reader(
             negotiate(asked, self.request.headers.get("accept-language")),
-            zone if zone in available_timezones() else self.zone,
+            zone if zone in _zones() else self.zone,
             self.currency,
         )
 
+    async def shown(self, page: Page, status: int = 200) -> Response:
+        """A page, made beside the event loop. Raises the problems of `Aside.run`."""
+        return await self.aside.run(self.page, page, status)
+
     def page(self, page: Page, status: int = 200) -> Response:
+        """Slow, next to a decision: call it from a thread."""
         signed = self.signed
         frame = Frame(
             CONSOLE,
@@ -106,3 +114,19 @@ class Writing:
             body = gzip.compress(body, 5, mtime=0)
             headers["Content-Encoding"] = "gzip"
         return Response(body, status, headers, media)
+
+
+def busy() -> Response:
+    """More is asked for than can be made soon. Made once, so that a flood of refusals costs decisions nothing."""
+    return Response(_busy(), 429, HEADERS | AGAIN, "text/html; charset=utf-8")
+
+
+@cache
+def _busy() -> bytes:
+    return render.page(answers.failed(429), Frame(CONSOLE, menu=()), Reader()).encode()
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Seven milliseconds of looking through files, each time it is asked."""
+    return frozenset(available_timezones())

@@ -1,6 +1,5 @@
 """One action: what it offers and to whom, in words; what went out and came back; what is learned; what is left."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +18,8 @@ _SCHEMA = next(view.schema for view in VIEWS if view.artefact == "actions")
 
 
 async def page(look: Look, ask: Ask) -> Page:
-    return await asyncio.to_thread(_page, look, ask.path["action"])
+    made: Page = await look.aside(_page, look, ask.path["action"])
+    return made
 
 
 def _page(look: Look, name: str) -> Page:

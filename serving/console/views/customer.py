@@ -1,6 +1,5 @@
 """One customer: what they did and what we did, on every channel; what is known, foretold, decided and still allowed."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 from features import clock
@@ -51,12 +50,13 @@ async def page(look: Look, ask: Ask) -> Page:
     """Logs the look before anything is read for showing."""
     customer = ask.path["customer"]
     await look.looked(customer)
-    found = await asyncio.to_thread(person, look.engine, customer, _wanted(ask))
-    one = await asyncio.to_thread(_decision, look, found, ask)
-    return await asyncio.to_thread(_page, look, ask, found, one)
+    made: Page = await look.aside(_page, look, ask, customer)
+    return made
 
 
-def _page(look: Look, ask: Ask, found: Person, one: Section | None) -> Page:
+def _page(look: Look, ask: Ask, customer: str) -> Page:
+    found = person(look.engine, customer, _wanted(ask))
+    one = _decision(look, found, ask)
     name = found.customer_id
     if not found.known:
         return _stranger(name)

@@ -1,6 +1,5 @@
 """Finding one customer, by an id or by any identifier that is linked to one. A list of ids is no look at a person."""
 
-import asyncio
 from collections.abc import Sequence
 
 from serving.console.blocks import Block, Cell, Column, Empty, Field, Form, Link, Page, Table, Text, href
@@ -27,7 +26,7 @@ async def page(look: Look, ask: Ask) -> Page:
     if not typed:
         text = "Search by a customer's id, or by any identifier that is linked to one: an e-mail address, a login."
         return _page("Find a customer by id or by any identifier.", [search(), Text(text, quiet=True)])
-    found = await asyncio.to_thread(_find, look.engine.store, typed)
+    found = await look.aside(_find, look.engine.store, typed)
     if not found:
         text = f"No customer has the id or identifier “{typed}”, and no id begins with it. Upper and lower case matter."
         return _page(f"Nobody is known as “{typed}”.", [search(typed), Empty("Nobody found", text)])

@@ -1,6 +1,5 @@
 """The contact policy in words: what holds now, which versions there were, and what each of them changed."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,7 +39,8 @@ _SCHEMA = next(view.schema for view in VIEWS if view.artefact == "actions")
 
 
 async def page(look: Look, ask: Ask) -> Page:
-    return await asyncio.to_thread(_page, look, ask)
+    made: Page = await look.aside(_page, look, ask)
+    return made
 
 
 def _page(look: Look, ask: Ask) -> Page:

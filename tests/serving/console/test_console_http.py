@@ -18,11 +18,11 @@ from starlette.testclient import TestClient
 
 from serving import metrics
 from serving.auth import hashed, new_key
-from serving.console import aside, assets, routes
+from serving.console import aside, assets, render, routes
 from serving.console.artefacts import Artefacts, Unusable
 from serving.console.aside import Aside
 from serving.console.blocks import Column, Page, Section, Table, href
-from serving.console.views import VIEWS, View
+from serving.console.views import VIEWS, View, customers
 from serving.engine import Engine
 from serving.problems import Problem
 from serving.store.protocol import Key
@@ -352,6 +352,32 @@ def test_pages_take_no_decisions_place_nor_the_other_way_round(client, app, arte
         gate.set()
         for each in flood:
             each.join()
+
+
+def test_whatever_is_shown_is_made_beside_the_event_loop(client, artefact, monkeypatch):
+    """Also what a stranger asks for: there is no other bound to it."""
+    made_by = []
+
+    def noted(work):
+        def made(*arguments):
+            made_by.append(threading.current_thread().name)
+            return work(*arguments)
+
+        return made
+
+    monkeypatch.setattr(render, "page", noted(render.page))
+    monkeypatch.setattr(customers, "_find", noted(customers._find))
+    monkeypatch.setattr(routes, "VIEWS", (*routes.VIEWS, next(view for view in VIEWS if view.path == "customers")))
+    paths = ("", "nothing", "persons/C1", "persons/away", "persons/broken", "customers?q=C1", "?" + "x" * 5_000)
+    for path in paths:
+        client.get(f"/console/{path}")
+    assert len(made_by) == len(paths) + 1
+    stranger = TestClient(client.app, follow_redirects=False)
+    assert stranger.get("/console/sign-in").status_code == 200
+    assert stranger.post("/console/sign-in", data={"key": KEY}).status_code == 403
+    assert stranger.post("/console/").status_code == 405
+    assert len(made_by) == len(paths) + 4
+    assert not [name for name in made_by if not name.startswith("tactful-console")]
 
 
 def test_every_page_has_an_address_of_its_own():
