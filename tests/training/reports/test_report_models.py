@@ -75,6 +75,21 @@ def test_an_empty_registry_says_what_to_train_and_makes_no_database(shop):
     assert "tactful monitor" in standalone.html(job.report(shop).artefact.model_dump(mode="json"))
 
 
+@pytest.mark.parametrize(
+    ("uri", "pages"),
+    [
+        ("https://anna:s3cret@mlflow.example:5000/ml/", "https://mlflow.example:5000/ml"),
+        ("postgresql://anna:s3cret@db.example/mlflow", None),
+    ],
+)
+def test_passwords_of_the_registry_are_told_nobody(shop, monkeypatch, uri, pages):
+    (shop.folder / "tactful.yaml").write_text(f"mlflow: {{tracking_uri: '{uri}'}}\n")
+    monkeypatch.setattr(job, "KINDS", ())
+    artefact = job.report(Workspace.open(shop.folder)).artefact
+    assert artefact.mlflow == pages
+    assert "s3cret" not in standalone.html(artefact.model_dump(mode="json"))
+
+
 @pytest.mark.slow
 def test_champions_challengers_and_what_their_runs_kept(shop):
     registry = Registry(shop)

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import ValidationError
 
 from features import clock
+from features.tables import without_password
 from features.workspace import Workspace
 from training.evaluate import Interval
 from training.monitor.kept import FIGURES
@@ -34,7 +36,6 @@ def report(workspace: Workspace) -> keep.Report:
     registry = Registry(workspace)
     kinds = [_kind(registry, kind) for kind in KINDS]
     look = _look(workspace)
-    has_pages = registry.uri.startswith(("http://", "https://"))
     return keep.Report(
         Models(
             title="Models",
@@ -43,12 +44,21 @@ def report(workspace: Workspace) -> keep.Report:
             known_until=None if look is None else look.as_of,
             source="the model registry and the last `tactful monitor`",
             alarm=look is not None and look.alarm,
-            mlflow=registry.uri.rstrip("/") if has_pages else None,
-            command=f"mlflow ui --backend-store-uri {workspace.settings.mlflow.tracking_uri}",
+            mlflow=_pages(registry),
+            command=f"mlflow ui --backend-store-uri {without_password(workspace.settings.mlflow.tracking_uri)}",
             kinds=kinds,
             monitor=look,
         )
     )
+
+
+def _pages(registry: Registry) -> str | None:
+    """Where MLflow has pages, None where it is only a database; without the name and password that training signs in
+    with, for many read a report."""
+    parts = urlsplit(registry.uri)
+    if parts.scheme not in ("http", "https"):
+        return None
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
 
 
 def headline(kinds: Sequence[Kind], look: MonitorReport | None) -> str:
@@ -118,7 +128,7 @@ def _name(holder: "ModelVersion | None") -> str | None:
 def _version(registry: Registry, version: "ModelVersion", holders: Mapping[str, "ModelVersion | None"]) -> Version:
     run_id = str(version.run_id)
     known = registry.metrics(version)
-    pages = registry.uri.startswith(("http://", "https://"))
+    pages = _pages(registry)
     return Version(
         version=str(version.version),
         aliases=[alias for alias, holder in holders.items() if holder and holder.version == version.version],
@@ -127,7 +137,7 @@ def _version(registry: Registry, version: "ModelVersion", holders: Mapping[str, 
         refused=REFUSED in version.tags,
         trained_at=clock.isoformat(int(version.creation_timestamp) * 1_000),
         run_id=run_id,
-        href=f"{registry.uri.rstrip('/')}/#/experiments/{registry.experiment()}/runs/{run_id}" if pages else None,
+        href=f"{pages}/#/experiments/{registry.experiment()}/runs/{run_id}" if pages else None,
         figures={name: found for name in SHOWN if (found := _figure(known, name)) is not None},
     )
 
