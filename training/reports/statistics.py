@@ -260,6 +260,17 @@ def needed(control: Sample, treated: Sample, difference: float, power: float = P
     return planning.needed(control.variance, treated.variance, share, difference, power)
 
 
+def wilson(share: float, rows: float) -> tuple[float, float]:
+    """The interval of a share (or a mean between 0 and 1) of so many independent rows; never empty, also at 0 and 1.
+
+    Source: E. B. Wilson, JASA 22 (1927), 209-212.
+    """
+    z = float(scipy.stats.norm.ppf((1 + CONFIDENCE) / 2))
+    centre = (share + z * z / (2 * rows)) / (1 + z * z / rows)
+    half = z * math.sqrt(max(share * (1 - share), 0.0) / rows + z * z / (4 * rows**2)) / (1 + z * z / rows)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
 def standardised_difference(one: Sample, other: Sample) -> float:
     """(mean - mean) in units of the groups' common standard deviation; 0 where neither varies and the means agree.
 

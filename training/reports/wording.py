@@ -111,11 +111,15 @@ def comparison(words: Words, control: str, base: Sample, found: Comparison) -> s
 
 
 def _caveat(found: Comparison) -> str:
-    """Said where the arm's own interval leaves out zero and only the count of arms holds the verdict back."""
-    effect = found.effect
-    if effect is None or bounds(effect)[0] <= 0 <= bounds(effect)[1]:
+    """Said of an undecided arm."""
+    return "" if found.effect is None else luck(*bounds(found.effect), "arms compared")
+
+
+def luck(low: float, high: float, several: str) -> str:
+    """Said of what is undecided where its own interval leaves out zero: then only how many there are holds it back."""
+    if low <= 0 <= high:
         return ""
-    return "; its own interval leaves out zero, but with several arms compared one such result is no surprise"
+    return f"; its own interval leaves out zero, but with several {several} one such result is no surprise"
 
 
 def outcome(words: Words, control: str, base: Sample, found: Sequence[Comparison]) -> str:

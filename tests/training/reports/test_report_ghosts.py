@@ -1,6 +1,7 @@
 """Contacts against ghosts: known effects are found, small cells say so, and every figure is a naive sum's."""
 
 import math
+from dataclasses import replace
 
 import ghost_logs
 import numpy as np
@@ -140,11 +141,24 @@ def test_cost_and_return_follow_from_the_effect(found):
 )
 def test_what_contacts_returned_is_said_as_it_is(difference, half, cost, verdict, says):
     low, high = difference - half, difference + half
-    found = returns.of(statistics.Effect(difference, low, high, None, None, None, 0.01), 100, 100, cost, 0.3, "USD")
+    effect = statistics.Effect(difference, low, high, None, None, None, 0.01)
+    found = returns.of(effect, "raised" if low > 0 else "undecided", 100, 100, cost, 0.3, "USD")
     assert found.verdict == verdict
     assert says in found.sentence
     assert (found.roi is None) == (cost == 0)
     assert found.extra == Estimate(value=100 * difference, low=100 * low, high=100 * high)
+
+
+def test_among_many_compared_one_that_looks_good_has_not_paid_yet(found):
+    """Its interval leaves out zero, but not its p-value after Holm's correction."""
+    effect = statistics.Effect(2.0, 1.5, 2.5, None, None, None, 0.01)
+    told = returns.of(effect, "undecided", 100, 100, 10.0, 0.3, "USD")
+    assert told.verdict == "open"
+    assert "with several compared one such result is no surprise" in told.sentence
+    one = found.total.found[1]
+    always = statistics.AlwaysValid(0.2, 3.0, 0.02)
+    open_ = one.model_copy(update={"verdict": "undecided", "effect": replace(effect, always=always), "weeks": 3.0})
+    assert words.found("E-mail", open_).endswith("with several compared one such result is no surprise.")
 
 
 def test_small_cells_say_too_few_and_never_a_number(tmp_path):
@@ -195,6 +209,7 @@ def test_a_declared_attribute_is_read_as_of_the_decision(tmp_path):
     )
     workspace = Workspace.open(workspace.folder)
     told = [("c0", -5, "gold"), ("c0", 5, "silver"), ("c1", -5, "silver"), ("c2", -5, "bronze")]
+    told.append(("nobody", -5, "gold"))  # who did nothing and was never decided about says nothing of others
     History(workspace).append_attributes(
         pa.Table.from_pylist(
             [
@@ -207,7 +222,7 @@ def test_a_declared_attribute_is_read_as_of_the_decision(tmp_path):
         "crm",
     )  # fmt: skip
     log_decisions(workspace, [decision(f"c{i}", day, "winback") for i in range(4) for day in (1, 8)])
-    log_interactions(workspace, [("x", 60, "purchase", 1.0)])
+    log_interactions(workspace, [("a", 60, "purchase", 1.0)])
     found = ghosts.report(Log.read(workspace), DAYS, 0.1)
     tier = next(one for one in found.breakdowns if one.title == "By tier")
     assert {cell.name: cell.contacts for cell in tier.cells} == {"gold": 1, "silver": 3, "other": 2, "not known": 2}

@@ -139,6 +139,13 @@ def test_nothing_worked_is_said(tmp_path):
     assert (found.best, found.harmful) == ([], [])
 
 
+def test_a_total_whose_interval_leaves_out_zero_says_why_it_is_not_shown(found):
+    """Only Holm's correction over the totals holds it back."""
+    orders = total(found, "orders")
+    open_ = orders.model_copy(update={"found": orders.found.model_copy(update={"verdict": "undecided"})})
+    assert words.total(open_).endswith("with several looked at one such result is no surprise.")
+
+
 def test_a_broken_holdout_turns_the_page_red(tmp_path):
     workspace = shop(tmp_path / "shop", SHARE)
     rows = [entered(f"c{i}", 1) for i in range(2000)]

@@ -187,6 +187,14 @@ def estimate(draw, effect):
     return adjusted.slope(left[:, 0], left[:, 1], exposed, cluster), y, exposed
 
 
+@pytest.mark.parametrize(("rate", "customers"), [(0.02, 60), (0.005, 200), (0.3, 100)])
+def test_intervals_of_trouble_hold_the_truth_also_where_it_is_rare(rate, customers):
+    draw, who = np.random.default_rng(6), np.repeat(np.arange(customers), 2)
+    shares = [doing.share((draw.random(len(who)) < rate).astype(float), who) for _ in range(400)]
+    assert sum(one.low <= rate <= one.high for one in shares) >= 0.9 * len(shares)
+    assert all(one.low < one.high for one in shares)  # nobody met trouble: still no certainty
+
+
 def test_adjusting_removes_what_a_bare_comparison_gets_wrong():
     draw = np.random.default_rng(3)
     bare, found = [], []

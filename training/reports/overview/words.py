@@ -7,7 +7,7 @@ from training.reports import wording
 from training.reports.effects import Cell, Estimate, Found
 from training.reports.overview.artefact import Standing, Total, What
 from training.reports.uplift.words import standings
-from training.reports.wording import until_known
+from training.reports.wording import luck, until_known
 
 
 def orders(settings: Settings) -> str:
@@ -60,7 +60,8 @@ def total(one: Total) -> str:
         least, most = (low, high) if one.found.verdict == "raised" else (high, low)
         said = _SHOWN[one.what][one.found.verdict == "lowered"].format(value=value + unit, name=one.found.name)
         return f"{said}, likely between {least} and {most}{unit}."
-    return f"{_OPEN[one.what].format(name=one.found.name)}: likely {between(one.total, one.unit)}."
+    chance = luck(*ends(one.total), "looked at")
+    return f"{_OPEN[one.what].format(name=one.found.name)}: likely {between(one.total, one.unit)}{chance}."
 
 
 def between(one: Estimate, unit: str | None) -> str:
@@ -116,8 +117,8 @@ def standing(cell: Cell, found: Found, extra: Estimate | None) -> str:
             f"{cell.name} cost {value}{unit} of sales with {cell.contacts:,} contacts, likely between {high} and {low}."
         )
     wait = f"; {known}" if (known := until_known(found.weeks)) else ""
-    span = between(extra, found.unit)
-    return f"{cell.name} shows no effect on money yet, likely {span} from {cell.contacts:,} contacts{wait}."
+    span, chance = between(extra, found.unit), luck(*ends(extra), "compared")
+    return f"{cell.name} shows no effect on money yet, likely {span} from {cell.contacts:,} contacts{chance}{wait}."
 
 
 def harmful(standing: Standing) -> str:

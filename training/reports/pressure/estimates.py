@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import norm
 
 from training.reports.pressure.artefact import Known
-from training.reports.statistics import CONFIDENCE, FEWEST_EXPECTED, SMALLEST_ARM
+from training.reports.statistics import CONFIDENCE, FEWEST_EXPECTED, SMALLEST_ARM, wilson
 
 Z = float(norm.ppf(0.5 + CONFIDENCE / 2))
 
@@ -30,9 +30,8 @@ def share(hit: np.ndarray, who: np.ndarray) -> Known | None:
     clusters = len(rest)
     variance = float((rest**2).sum()) / n**2 * clusters / max(clusters - 1, 1)
     rows = n if variance <= 0 else min(n, p * (1 - p) / variance)
-    centre = (p + Z * Z / (2 * rows)) / (1 + Z * Z / rows)
-    half = Z * float(np.sqrt(p * (1 - p) / rows + Z * Z / (4 * rows**2))) / (1 + Z * Z / rows)
-    return Known(value=p, low=centre - half, high=centre + half)
+    low, high = wilson(p, rows)
+    return Known(value=p, low=low, high=high)
 
 
 def difference(a: float, a_error: float, b: float, b_error: float) -> Known:

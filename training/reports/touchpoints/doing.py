@@ -1,12 +1,11 @@
 """How well we do at a touchpoint: how satisfied customers are there, and how often trouble follows."""
 
 import numpy as np
-import scipy.stats
 
 from features.clock import DAY
 from features.interactions import CASE_OPENING
 from features.workspace import Settings
-from training.reports.statistics import CONFIDENCE, SMALLEST_ARM
+from training.reports.statistics import SMALLEST_ARM, wilson
 from training.reports.touchpoints.artefact import Share
 from training.reports.touchpoints.trail import Trail
 
@@ -38,7 +37,11 @@ def trouble(trail: Trail, settings: Settings) -> np.ndarray:
 
 
 def share(values: np.ndarray, customer: np.ndarray) -> Share | None:
-    """The mean of what is known, errors by customer; None with too few customers."""
+    """The mean of what is known (between 0 and 1); None with too few customers.
+
+    Wilson's interval at the number of independent rows that vary as much as these do, customers as wholes; where
+    nothing varies, as where nobody met trouble, each customer is a row.
+    """
     known = ~np.isnan(values)
     values, customer = values[known], customer[known]
     groups, position = np.unique(customer, return_inverse=True)
@@ -46,5 +49,7 @@ def share(values: np.ndarray, customer: np.ndarray) -> Share | None:
         return None
     mean = float(values.mean())
     off = np.bincount(position, values - mean, len(groups))
-    half = float(scipy.stats.norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(off @ off) / len(values))
-    return Share(value=mean, low=max(0.0, mean - half), high=min(1.0, mean + half), rows=len(values))
+    variance = float(off @ off) / len(values) ** 2 * len(groups) / (len(groups) - 1)
+    rows = mean * (1 - mean) / variance if variance > 1e-12 else len(groups)
+    low, high = wilson(mean, rows)
+    return Share(value=mean, low=low, high=high, rows=len(values))

@@ -144,7 +144,7 @@ class _Look:
             spent = float(drawn.cost[ours][drawn.made[ours]].sum())
             settings = self.log.settings
             margin = settings.fatigue.margin
-            back = returns.of(money.effect, contacts, contacts, spent, margin, settings.currency)
+            back = returns.of(money.effect, money.verdict, contacts, contacts, spent, margin, settings.currency)
         return Cell(
             name=spoken,
             action=action if dimension in ("action", "treatment") and spoken != "Contacts" else None,

@@ -164,12 +164,12 @@ def ongoing(log: Log, entered: Entries) -> Ongoing:
 
 def _returns(log: Log, done: Entries, money: Outcome, days: int) -> Return | None:
     """Of all contacts made to the customers counted, within their days."""
-    effect = money.comparisons[0].effect
+    effect, verdict = money.comparisons[0].effect, money.comparisons[0].verdict
     if effect is None:
         return None
     made, spent = contacts_of(log, done, days)
     treated = int((~done.held_out).sum())
-    return returns.of(effect, treated, made, spent, log.settings.fatigue.margin, log.settings.currency)
+    return returns.of(effect, verdict, treated, made, spent, log.settings.fatigue.margin, log.settings.currency)
 
 
 def contacts_of(log: Log, done: Entries, days: int) -> tuple[int, float]:

@@ -1,7 +1,7 @@
 """What contacts cost and what they brought, with the intervals of the effect they come from."""
 
 from training.reports.effects import Estimate, Return
-from training.reports.statistics import Effect
+from training.reports.statistics import Effect, Verdict
 from training.reports.uplift import words
 
 
@@ -22,8 +22,13 @@ def mapped(one: Estimate, factor: float, less: float = 0.0) -> Estimate:
     return Estimate(**{name: None if x is None else factor * x - less for name, x in one.model_dump().items()})
 
 
-def of(effect: Effect, number: float, contacts: int, cost: float, margin: float, unit: str | None) -> Return:
-    """`effect` on money for each of `number` contacts (or customers); `contacts` of them cost `cost` in all."""
+def of(
+    effect: Effect, verdict: Verdict, number: float, contacts: int, cost: float, margin: float, unit: str | None
+) -> Return:
+    """`effect` on money for each of `number` contacts (or customers); `contacts` of them cost `cost` in all.
+
+    What has not raised money by its `verdict`, which knows how many are compared, is not said to have paid.
+    """
     extra = times(effect, number)
     kept = mapped(extra, margin)
     profit = mapped(kept, 1.0, cost)
@@ -37,7 +42,7 @@ def of(effect: Effect, number: float, contacts: int, cost: float, margin: float,
         kept=kept,
         profit=profit,
         roi=mapped(profit, 1 / cost) if cost > 0 else None,
-        verdict="paid" if low > 0 else "lost" if high is not None and high < 0 else "open",
+        verdict="paid" if low > 0 and verdict == "raised" else "lost" if high is not None and high < 0 else "open",
         sentence="",
     )
     return found.model_copy(update={"sentence": words.returns(found)})

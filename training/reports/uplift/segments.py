@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.clock import DAY
 from features.history import History
@@ -58,11 +60,13 @@ def _as_of(log: Log, drawn: Drawn, name: str, labels: list[str]) -> np.ndarray:
                FROM records WHERE json_exists(attributes, $path) ORDER BY moment, record_id""",
             params={"path": f'$."{name}"'},
         ).to_arrow_table()
+    there = pc.is_in(said["customer_id"], pa.array(log.persons.ids, pa.string()))
+    said = said.filter(there)  # nobody else was ever contacted
     told = pd.DataFrame({"person": log.person(said["customer_id"]), "moment": said["moment"].to_numpy(),
                          "label": said["label"].to_pylist()})  # fmt: skip
     asked = pd.DataFrame({"person": drawn.person, "moment": drawn.at})
     if not len(told):
         return np.full(len(asked), _UNKNOWN, object)
-    found = pd.merge_asof(asked, told[told.person >= 0], on="moment", by="person")["label"]
+    found = pd.merge_asof(asked, told, on="moment", by="person")["label"]
     known = found.where(found.isin(labels) | found.isna(), "other").fillna(_UNKNOWN)
     return known.to_numpy(object)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from training.reports import wording
 from training.reports.effects import Breakdown, Cell, Found, GhostCheck, Return
-from training.reports.wording import Words, bounds, half_width, listed, until_known
+from training.reports.wording import Words, bounds, half_width, listed, luck, until_known
 
 #: So many names stand in a sentence, and then how many more there are.
 _MOST_NAMES = 5
@@ -57,6 +57,8 @@ def found(cell: str, one: Found) -> str:
 def _outlook(one: Found) -> str:
     """How long it may take, or why it is not shown although it looks so."""
     assert one.effect is not None
+    if several := luck(*bounds(one.effect), "compared"):
+        return several
     if not one.effect.low <= 0 <= one.effect.high:
         more = "more" if one.effect.difference > 0 else "less"
         return f"; it looks like {more}, but not yet surely enough for figures that are looked at every day"
@@ -155,7 +157,7 @@ def returns(one: Return) -> str:
     if one.verdict == "open":
         return (
             f"Whether {one.contacts:,} contacts paid for themselves is open: they cost {cost}{unit}, and the extra "
-            f"sales are likely between {lowest} and {highest}{unit}."
+            f"sales are likely between {lowest} and {highest}{unit}{luck(*_profit(one), 'compared')}."
         )
     if high < 0:
         lost, least, most = (wording.number(abs(x), precision, money=True) for x in (one.extra.value, high, low))
@@ -173,6 +175,10 @@ def returns(one: Return) -> str:
     gained, least, most = (wording.number(x, (high - low) / 2) for x in (one.roi.value, low, high))
     each = one.unit or "unit of money"
     return f"{said} are kept: {gained} {each} gained for each {each} spent (likely between {least} and {most})."
+
+
+def _profit(one: Return) -> tuple[float, float]:
+    return _ends(one.profit.low, one.profit.high, one.profit.always_low, one.profit.always_high)
 
 
 def _ends(low: float, high: float, always_low: float | None, always_high: float | None) -> tuple[float, float]:
