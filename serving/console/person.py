@@ -30,6 +30,8 @@ from serving.store.protocol import Read
 PAGE = 40
 #: Customers that one is compared with; they are drawn from the first so many ids.
 OTHERS, POOL = 24, 1_000
+#: What `str.strip` takes away.
+_BLANKS = "".join(letter for letter in map(chr, range(0x3001)) if letter.isspace())
 #: What a timeline may be narrowed to.
 KINDS = ("all", "theirs", "ours", "decisions")
 
@@ -144,7 +146,7 @@ def _log(
         live = [_live(row) for row in kept["interactions"]]
         only = _of_interactions(wanted, topics)
         logged = past.interactions(engine.workspace, ids, wanted.before, PAGE + 1, only, days)
-        rows = _one_each([row for row in live if _fits(row, wanted, topics)] + logged, "interaction_id")
+        rows = _one_each([row for row in live + logged if _fits(row, wanted, topics)], "interaction_id")
     if wanted.kind in ("all", "decisions"):
         live = [_decided(row) for row in kept["decisions"]]
         logged = past.decisions(engine.workspace, ids, wanted.before, PAGE + 1, _of_decisions(wanted))
@@ -161,11 +163,11 @@ def _next(instants: Sequence[int], last: int) -> int | None:
 
 
 def _of_interactions(wanted: Wanted, topics: Sequence[str]) -> Only:
-    """The same as `_fits`, in SQL."""
+    """As `_fits`, in SQL, but for letters whose lower case DuckDB takes for another."""
     said, given = ["TRUE"], list[Any]()
     if topics:
-        said.append(f"(topic IS NULL OR lower(trim(topic)) NOT IN ({', '.join('?' * len(topics))}))")
-        given += topics
+        said.append(f"(topic IS NULL OR lower(trim(topic, ?)) NOT IN ({', '.join('?' * len(topics))}))")
+        given += [_BLANKS, *topics]
     if wanted.channel:
         said.append("channel = ?")
         given.append(wanted.channel)

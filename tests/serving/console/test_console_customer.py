@@ -26,7 +26,7 @@ LATEST = customer.LATEST
 BUSY = "c0000008"
 DECIDED = ["decision_id", "customer_id", "channel", "treatment_channel", "ghost_channel"]
 #: A topic that every workspace takes for sensitive, as somebody may have written it.
-HIDDEN = " Money_Trouble"
+HIDDEN = "\t Money_Trouble\u2003"
 
 
 @pytest.fixture(scope="module")
