@@ -15,9 +15,10 @@ def headline(found: Figures, goal: str) -> str:
     if whole.over < FEWEST:
         return f"Too few to tell: {_journeys(whole.over)} ended so far, and a share of fewer than {FEWEST} says little."
     if not whole.reached:
-        said = f"None of {whole.over:,} journeys that ended reached a {goal}"
+        said = f"None of {whole.over:,} journeys that ended reached {a(goal)}"
     else:
-        said = f"{percent(whole.reached, whole.over)} of {whole.over:,} journeys that ended reached a {goal}"
+        said = f"{percent(whole.reached, whole.over)} of {whole.over:,} journeys that ended reached {a(goal)}"
+        said += beside(whole.journeys - whole.over, whole.journeys, "still open")
         if whole.seconds_to_goal is not None and whole.seconds_to_goal >= 60:
             said += f", half of them within {duration(whole.seconds_to_goal)}"
     worst = worst_stall(found)
@@ -62,7 +63,7 @@ def _trend(found: Figures, goal: str) -> str | None:
     said = f"{lately.journeys:,.0f} journeys a month began {_during(lately.months)}, {before.journeys:,.0f} a month in "
     said += "the month before" if len(before.months) == 1 else f"the {len(before.months)} months before"
     if lately.reached is not None and before.reached is not None:
-        said += f"; {100 * lately.reached:.0f}% of them reached a {goal}, {100 * before.reached:.0f}% before"
+        said += f"; {100 * lately.reached:.0f}% of them reached {a(goal)}, {100 * before.reached:.0f}% before"
     now, then = lately.satisfaction, before.satisfaction
     if now.value is None or now.low is None or now.high is None:
         return f"{said}."
@@ -117,6 +118,16 @@ def _leaving(found: Figures) -> str | None:
 def goal(types: Sequence[str]) -> str:
     """What the goal is called: "purchase or upgrade"."""
     return " or ".join(name.replace("_", " ") for name in types)
+
+
+def a(name: str) -> str:
+    """ "an order", "a purchase"."""
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
+def beside(pending: int, whole: int, state: str) -> str:
+    """What a share of the ended ones leaves out, where that is more than one in twenty: it is too high then."""
+    return f" ({pending:,} more are {state}, and the quick ones end first)" if pending > 0.05 * whole else ""
 
 
 def percent(part: int, whole: int) -> str:

@@ -298,7 +298,18 @@ def test_sentences_say_what_the_figures_say(shop):
         "75% of 60 journeys that ended reached a purchase, half of them within 2 days; "
         "on 100% of the others the last thing that customers do is page view, web."
     )
+    assert sentences.headline(figures, "upgrade or order").startswith(
+        "75% of 60 journeys that ended reached an upgrade"
+    )
     assert sentences.next_week(figures) is None  # 15 journeys are too few to act upon
+
+
+def test_a_share_that_is_too_high_because_the_quick_end_first_says_so(shop):
+    """On one day nothing can end but at the goal."""
+    events = [(f"c{k}", 0, "page_view", "web") for k in range(60)]
+    events += [(f"c{k}", HOUR, "purchase", "web") for k in range(45)]
+    told = sentences.headline(summary.figures(kept(shop, table(events))), "purchase")
+    assert told.startswith("100% of 45 journeys that ended reached a purchase (15 more are still open, and the quick")
 
 
 def test_sentences_when_nothing_worked_or_little_is_known(shop, tmp_path):

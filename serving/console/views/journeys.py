@@ -105,7 +105,7 @@ def _tiles(found: Found, goal: str) -> Tiles:
     return Tiles(
         [
             Tile("Journeys", whole["journeys"], "count", said),
-            Tile(f"Reached a {goal}", share, "percent", f"of {whole['over']:,} that ended"),
+            Tile(f"Reached {sentences.a(goal)}", share, "percent", f"of {whole['over']:,} that ended"),
             Tile("Time to get there", seconds, "duration", "half of those that did were faster"),
             Tile("Steps a journey", whole["steps"] / whole["journeys"], "number", "repeats in a row count once"),
             Tile(

@@ -5,11 +5,19 @@ from typing import Any
 
 from features.journeys import asking, flows, layout
 from serving.console.blocks import Block, Column, Empty, Link, Page, Table, Text, href
+from serving.console.policy_words import counted
 from serving.console.views import Ask
 from serving.console.views.journeys import ASKED, asked
 
 #: Customers that are listed by name.
 MOST = 500
+_ENDINGS = {
+    "goal": "the goal",
+    "quiet": "silence",
+    "open": "where they still are",
+    "left": "leaving",
+    "other": "other steps",
+}
 _BEFORE = {
     "first": "of those with which a journey began",
     "goal": "of those before a goal",
@@ -51,8 +59,8 @@ def _listed(ask: Ask) -> tuple[str, Table]:
     who = flows.members(kept, chosen, kind, int(layer), source, target)
     known = sorted(name for name in names[who].tolist() if name is not None)
     lead = (
-        f"{len(who):,} customers went from {_called(source)} to {_called(target)} after step {int(layer) + 1} of the "
-        f"{flows.STEPS} {_BEFORE[kind]}."
+        f"{counted(len(who), 'customer')} went from {_called(source)} to {_called(target)} after step {int(layer) + 1} "
+        f"of the {flows.STEPS} {_BEFORE[kind]}."
     )
     if len(known) > MOST:
         lead = f"{lead} The first {MOST} by name are listed."
@@ -70,4 +78,4 @@ def _called(key: str) -> str:
     """A step's key as words."""
     kind, _, rest = key.partition("|")
     channel = rest.partition("|")[0]
-    return f"{kind}, {channel}".replace("_", " ") if channel else {"goal": "the goal", "quiet": "silence"}.get(key, key)
+    return f"{kind}, {channel}".replace("_", " ") if channel else _ENDINGS.get(key, key)

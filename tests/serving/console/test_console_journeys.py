@@ -184,7 +184,7 @@ def test_a_flow_leads_to_its_customers(artefact, ask, name, query):
         found = journeys_customers.page(artefact, follow(ask, address))
         listed = table(found, "customers")
         assert len(listed.rows) == row[4]
-        assert found.lead.startswith(f"{row[4]:,} customers went from ")
+        assert found.lead.startswith(f"{row[4]:,} {'customer' if row[4] == 1 else 'customers'} went from ")
         back = next(block for block in found.blocks if isinstance(block, Text)).parts[0].href
         assert journeys.asked(follow(ask, back)) == Question(**query)
     assert all(cell.href.startswith("/customers/") for row in listed.rows for cell in row)

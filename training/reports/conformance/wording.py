@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from features.journeys.sentences import beside
 from training.reports.conformance.artefact import Checked, Deviation, Kind, StageLine
 from training.reports.wording import percent
 
@@ -30,6 +31,7 @@ def sentence(
         return f"Too few to tell how {name} goes: {finished} finished passages, at least {FEW} are needed."
     told = f"{percent(reached / finished)} of {finished:,} finished passages of {name} reached {goal}"
     if reached:
+        told += beside(counts["open"], counts["passages"], "under way")
         told += f", {percent(counts['as_written'] / reached)} of them as written"
     if deviations:
         first = deviations[0]
