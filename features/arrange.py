@@ -139,18 +139,21 @@ def _customers(column: pa.ChunkedArray, wanted: np.ndarray) -> tuple[pa.Array, n
 
 def _columns(table: pa.Table) -> pa.Table:
     """What is scattered, one type each; what nobody has is null all through."""
-    at, received = (table.column(name).cast(INSTANT).cast(pa.int64()) for name in ("occurred_at", "received_at"))
-    saved, case = physical.discounts(table), table.column("case_id")
-    rows = table.num_rows
+    rows, names = table.num_rows, set(table.column_names)
+    nothing = pa.nulls(rows)  # of no type, so that it takes no memory
+    at, received = (table.column(name) for name in ("occurred_at", "received_at"))
+    at, late = at.cast(INSTANT).cast(pa.int64()), received.null_count < rows
+    received = received.cast(INSTANT).cast(pa.int64()) if late else received
+    case, saved = table.column("case_id"), physical.discounts(table) if names & {"_discount", "attributes"} else None
     return pa.table(
         {
             "at": at,
-            "id": pa.array(physical.ids(table), pa.uint64()),
+            "id": table.column("_id") if "_id" in names else pa.array(physical.ids(table), pa.uint64()),
             "value": table.column("value").cast(pa.float64()),
-            "received": pa.nulls(rows, pa.int64()) if received.equals(at) else received,
+            "received": received if late and not received.equals(at) else nothing,
             "satisfaction": table.column("satisfaction").cast(pa.float64()),
-            "case": pa.nulls(rows, pa.uint64()) if case.null_count == rows else pa.array(hash_strings(case)),
-            "discount": pa.nulls(rows, pa.float64()) if np.isnan(saved).all() else pa.array(saved),
+            "case": nothing if case.null_count == rows else pa.array(hash_strings(case)),
+            "discount": nothing if saved is None or np.isnan(saved).all() else pa.array(saved),
         }
     )
 

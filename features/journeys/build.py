@@ -23,7 +23,6 @@ from features.interactions import INSTANT, SCHEMA, SURVEY
 from features.journeys import layout, people
 from features.journeys.layout import Layout, Rules, Step
 from features.journeys.trace import NO_PIECES, Pieces, Traced, join, rows_of, trace
-from features.kernel.records import SATISFACTION
 from features.sensitive import sensitive_topics
 from features.tombstones import Graveyard, alone
 from features.vocabulary import Vocabulary
@@ -32,7 +31,7 @@ from features.workspace import Settings, Workspace, WorkspaceError
 _COLUMNS = ("customer_id", "occurred_at", "channel", "direction", "type", "topic", "satisfaction")
 _WORDS = ["channel", "direction", "type", "topic"]
 #: Columns that a log is arranged with, and that journeys are not made of.
-_UNREAD = {"received_at": INSTANT, "value": pa.float64(), "case_id": pa.string()}
+_UNREAD = ("received_at", "case_id", "satisfaction")
 
 
 def folder(workspace: Workspace) -> Path:
@@ -103,11 +102,13 @@ def _traced(
     Then what the steps are, whose they are, and each one's last instant.
     """
     words = Vocabulary()
-    for name, kind in _UNREAD.items():
-        new = new.append_column(name, pa.nulls(new.num_rows, kind))
+    # the one number that journeys are made of stands where records have theirs: no row needs an extra
+    new = new.rename_columns({"satisfaction": "value"})
+    for name in _UNREAD:
+        new = new.append_column(name, pa.nulls(new.num_rows))
     log = arrange.arrange(new, words, by.sensitive)
     steps, code_of = _steps(kept.steps, words)
-    rows = _pieces(log, code_of)
+    rows = _pieces(log, code_of, new["value"].null_count < new.num_rows)
     old = kept.without(late)
     place = _places(kept.names, pa.chunked_array([log.names]))
     strangers = np.flatnonzero(place < 0)
@@ -130,12 +131,12 @@ def _steps(known: Sequence[Step], words: Vocabulary) -> tuple[tuple[Step, ...], 
     return tuple(place), np.array([*of, 0], np.int32)
 
 
-def _pieces(log: arrange.Log, code_of: np.ndarray) -> Pieces:
-    """Each row of an arranged log."""
+def _pieces(log: arrange.Log, code_of: np.ndarray, any_rated: bool) -> Pieces:
+    """Each row of an arranged log, whose values are ratings."""
     count = len(log.records)
-    rated = count if log.present[SATISFACTION] else 0
+    rated = count if any_rated else 0
     columns = np.empty(count, np.int64), np.empty(count, np.int32), np.empty(rated), np.empty(rated, np.int32)
-    rows_of(log.records, log.extras, code_of, *columns)
+    rows_of(log.records, code_of, *columns)
     at, code, satisfaction, ratings = columns
     return Pieces(log.start, log.end, at, at, code, satisfaction, ratings)
 

@@ -10,11 +10,10 @@ import numpy as np
 
 from features.clock import MINUTE
 from features.kernel.jit import compiled
-from features.kernel.records import AT, KEY, SATISFACTION
+from features.kernel.records import AT, KEY, VALUE
 
 #: What comes within this time of the goal, or of what came after it, belongs to the goal's step.
 VISIT = 30 * MINUTE
-_LOW = np.int64((1 << 32) - 1)
 
 
 class Pieces(NamedTuple):
@@ -116,14 +115,14 @@ def _trace(pieces: Any, made: Any, own: Any, goal: Any, survey: Any, pause: int,
 
 
 @compiled
-def rows_of(records: Any, extras: Any, code_of: Any, at: Any, code: Any, satisfaction: Any, rated: Any) -> None:
+def rows_of(records: Any, code_of: Any, at: Any, code: Any, satisfaction: Any, rated: Any) -> None:
     """Records of an arranged log as the columns of pieces; `code_of` is each vocabulary code's step."""
-    numbers = extras.view(np.float64)
+    ratings = records.view(np.float64)
     for i in range(records.shape[0]):
         at[i] = records[i, AT]
         code[i] = code_of[records[i, KEY] >> 33]  # a key is twice the code, and whether the row is ours
         if rated.shape[0]:
-            rating = numbers[records[i, KEY] & _LOW, SATISFACTION] if records[i, KEY] & _LOW else np.nan
+            rating = ratings[i, VALUE]
             satisfaction[i] = 0.0 if np.isnan(rating) else rating
             rated[i] = 0 if np.isnan(rating) else 1
 
