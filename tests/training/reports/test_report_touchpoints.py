@@ -263,6 +263,25 @@ def test_too_few_everywhere_is_said():
     assert EXPOSURE == 28 * DAY
 
 
+@pytest.mark.parametrize(
+    ("quadrant", "why"),
+    [("keep", "we do no worse there than elsewhere"), ("unclear", "how well we do there is not known")],
+)
+@pytest.mark.parametrize("others", [[], ["better"]])
+def test_what_hurts_is_named_also_where_nothing_is_to_be_improved(quadrant, why, others):
+    def one(verdict, quadrant, sign):
+        ends = sorted((sign * 0.02, sign * 0.06))
+        effect = Effect(verdict=verdict, exposed=50, rows=500, estimate=sign * 0.04, low=ends[0], high=ends[1])
+        return Line(name=verdict, interactions=50, customers=50, effects={"satisfaction": effect},
+                    quadrants={"satisfaction": quadrant})  # fmt: skip
+
+    lines = [one("worse", quadrant, -1), *(one(verdict, "fine", 1) for verdict in others)]
+    assert wording.measured("satisfaction", lines, None, 0.7, "USD") == (
+        "No touchpoint is to be improved first: customers who had worse were 0.04 less satisfied on a scale from 0 to "
+        f"1 (likely between 0.02 and 0.06) than customers alike who had not, but {why}; {wording.ASSOCIATED}."
+    )
+
+
 @pytest.mark.slow
 def test_in_the_simulated_market_incidents_and_contacts_hurt_and_looking_around_does_not(tmp_path):
     """There dissatisfaction comes from incidents (cases about delivery and orders) and from contacts, nothing else."""

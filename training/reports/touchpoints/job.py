@@ -230,8 +230,7 @@ def _hurts(line: Line, outcome: Outcome) -> bool:
 
 def _weight(line: Line, outcome: Outcome) -> float:
     """What surely goes with it, over all who had it."""
-    effect = line.effects[outcome]
-    return min(abs(effect.low or 0.0), abs(effect.high or 0.0)) * effect.exposed
+    return wording.surely(line.effects[outcome]) * line.effects[outcome].exposed
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -64,15 +64,33 @@ def measured(outcome: Outcome, lines: Sequence[Line], first: Line | None, averag
     ]
     if not tested:
         return f"Too few to tell which touchpoint matters for {what}."
-    if "better" not in verdicts:
+    if worst := _most([line for line in lines if line.effects[outcome].verdict == "worse"], outcome):
+        why = "how well we do there is not known" if worst.quadrants[outcome] == "unclear" else (
+            "we do no worse there than elsewhere"
+        )  # fmt: skip
+        return (
+            f"No touchpoint is to be improved first: customers who had {worst.name} "
+            f"{effect(outcome, worst.effects[outcome], currency)} than customers alike who had not, but {why}; "
+            f"{ASSOCIATED}."
+        )
+    best = _most([line for line in lines if line.effects[outcome].verdict == "better"], outcome)
+    if best is None:
         return f"None of {tested} touchpoints is shown to matter for {what}; nothing has to be improved first."
-    good = [line for line in lines if line.effects[outcome].verdict == "better"]
-    best = max(good, key=lambda line: abs(line.effects[outcome].low or 0.0) * line.effects[outcome].exposed)
     told = effect(outcome, best.effects[outcome], currency)
     return (
         f"No touchpoint is shown to hurt {what}; most goes with {best.name}: customers who had it {told} than customers"
         f" alike who had not, and {ASSOCIATED}."
     )
+
+
+def _most(lines: Sequence[Line], outcome: Outcome) -> Line | None:
+    """What matters most, by what surely goes with it, over all who had it."""
+    return max(lines, key=lambda line: surely(line.effects[outcome]) * line.effects[outcome].exposed, default=None)
+
+
+def surely(effect: Effect) -> float:
+    """The end of its interval next to nothing, without its sign."""
+    return min(abs(effect.low or 0.0), abs(effect.high or 0.0))
 
 
 def headline(outcomes: Sequence[Measured]) -> str:
