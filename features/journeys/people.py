@@ -100,11 +100,12 @@ def _is_zone(name: str) -> bool:
 def _newest(log: FactLog, names: np.ndarray, known_until: int) -> np.ndarray:
     """int64[customers]: the hash of the newest label, 0 without."""
     first, end = log.ranges(names)
+    count = end - first
+    owner = np.repeat(np.arange(len(names)), count)
+    rows = np.repeat(first - np.cumsum(count) + count, count) + np.arange(len(owner))
+    known = (log.facts[rows, VALID] < known_until) & (log.facts[rows, RECEIVED] < known_until)
+    owner, rows = owner[known], rows[known]
+    order = np.lexsort((log.facts[rows, RECEIVED], log.facts[rows, VALID], owner))
     newest = np.zeros(len(names), np.int64)
-    known = (log.facts[:, VALID] < known_until) & (log.facts[:, RECEIVED] < known_until)
-    for c in np.flatnonzero(end > first).tolist():
-        rows = np.flatnonzero(known[first[c] : end[c]]) + first[c]
-        if len(rows):
-            order = np.lexsort((log.facts[rows, RECEIVED], log.facts[rows, VALID]))
-            newest[c] = log.facts[rows[order[-1]], LABEL]
+    newest[owner[order]] = log.facts[rows[order], LABEL]  # of several, the last stays
     return newest
