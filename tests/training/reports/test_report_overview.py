@@ -168,6 +168,16 @@ def test_without_holdout_or_decisions_that_is_the_answer(tmp_path, share, says):
     assert (found.month, found.totals, found.months) == (None, [], [])
 
 
+def test_decisions_after_all_that_is_known_are_too_early_to_tell(tmp_path):
+    workspace = shop(tmp_path / "shop", SHARE)
+    log_decisions(workspace, [entered(f"c{i}", 10) for i in range(200)])
+    log_interactions(workspace, [("c1", 9, "purchase", 5.0)])
+    found = job.report(workspace)
+    assert found.headline.startswith("Too early to tell: 200 customers are in the comparison, ")
+    assert (found.totals, found.months, found.alarm) == ([], [], False)
+    assert found.assignment is not None
+
+
 def test_a_month_that_has_hardly_begun_is_left_to_the_next(tmp_path):
     everybody = holdout.Entries(np.zeros(2, int), np.array([START, START + DAY]), np.array([True, False]))
     names = [

@@ -88,6 +88,13 @@ def test_without_ratings_churn_and_value_are_told(tmp_path):
     assert all(one.satisfaction is None for one in artefact.touchpoints)
 
 
+def test_one_touchpoint_is_no_plural():
+    only = Effect(verdict="undecided", exposed=50, rows=90, estimate=0.1, low=-0.1, high=0.3)
+    line = Line(name="a", interactions=60, customers=50, effects={"churn": only}, quadrants={"churn": "fine"})
+    told = wording.measured("churn", [line], None, None, "USD")
+    assert told.startswith("The one touchpoint that can be compared is not shown to matter for whether customers leave")
+
+
 def test_an_empty_history_is_an_error(tmp_path):
     with pytest.raises(WorkspaceError, match="no interactions to report on"):
         report(init_workspace(tmp_path / "shop", {"tactful.yaml": ""}))

@@ -75,7 +75,8 @@ def measured(outcome: Outcome, lines: Sequence[Line], first: Line | None, averag
         )
     best = _most([line for line in lines if line.effects[outcome].verdict == "better"], outcome)
     if best is None:
-        return f"None of {tested} touchpoints is shown to matter for {what}; nothing has to be improved first."
+        none = f"None of {tested} touchpoints is" if tested > 1 else "The one touchpoint that can be compared is not"
+        return f"{none} shown to matter for {what}; nothing has to be improved first."
     told = effect(outcome, best.effects[outcome], currency)
     return (
         f"No touchpoint is shown to hurt {what}; most goes with {best.name}: customers who had it {told} than customers"
