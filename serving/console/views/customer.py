@@ -34,7 +34,7 @@ from serving.console.person import KINDS, Person, Wanted, decision, person
 from serving.console.policy_words import counted, human, listed
 from serving.console.reasons import Reasons, side
 from serving.console.views import Ask
-from serving.console.views.customers import search
+from serving.console.views.customers import LONGEST, search
 from serving.decisions.profile import EVERYWHERE
 
 WORDS = {"all": "Everything", "theirs": "What they did", "ours": "What was sent", "decisions": "Decisions"}
@@ -49,6 +49,8 @@ NO_MATTER = 0.0005
 async def page(look: Look, ask: Ask) -> Page:
     """Logs the look before anything is read for showing."""
     customer = ask.path["customer"]
+    if len(customer) > LONGEST:  # nobody's id, and none to keep as looked at
+        return _stranger(customer[:LONGEST])
     await look.looked(customer)
     made: Page = await look.aside(_page, look, ask, customer)
     return made

@@ -51,7 +51,10 @@ def _page(look: Look, ask: Ask) -> Page:
     shown = engine.playbook if current else policy_versions.playbook(workspace, wanted)
     blocks: list[Block] = []
     if shown is None:
-        text = f"The files of version {wanted} were not kept: it decided before versions were, or elsewhere."
+        text = (
+            f"No files of version {wanted} that could be read today are kept here. A version that decided before "
+            "versions were kept, or elsewhere, has none."
+        )
         blocks.append(Text(text))
     else:
         blocks += _words(shown, workspace.settings.currency)
@@ -70,7 +73,8 @@ def _page(look: Look, ask: Ask) -> Page:
 def _lead(shown: Playbook | None, version: str, current: bool, used: Sequence[Used]) -> str:
     """What binds most, in one sentence."""
     if shown is None:
-        return f"Version {version} was in use, but what it said is not known."
+        known = version in {each.version for each in used}
+        return f"Version {version} {'was in use, but what it said is not known' if known else 'is not known here'}."
     stated = shown.policy
     since = next((each.now for each in reversed(used) if each.version == version), None)
     when = "" if since is None else f" since {clock.isoformat(since)[:10]}"

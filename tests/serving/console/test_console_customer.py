@@ -150,6 +150,12 @@ def test_every_look_is_kept_before_anything_is_shown(look):
     assert table(found, "looks").rows[0][0] == "anna"
 
 
+def test_what_is_nobodys_id_is_not_kept_as_looked_at(look):
+    name = "x" * (customers.LONGEST + 1)
+    assert shown(look, name).lead == "Nobody is known under this id."
+    assert not look.engine.store.export_customer([name])["looks"]
+
+
 def test_who_cannot_be_logged_is_not_shown(look, monkeypatch):
     def away(*_):
         raise OSError("the disk is gone")

@@ -129,6 +129,8 @@ def test_a_page_is_shown_with_headers_that_keep_it_safe(client, artefact):
         ("GET", "/console/none.csv", 404),
         ("GET", "/console/" + "x" * 2_000, 404),
         ("GET", "/console/?" + "x" * 5_000, 400),
+        ("GET", "/console/persons/a%00b", 400),
+        ("GET", "/console/?only=%00", 400),
         ("POST", "/console/", 405),
         ("PUT", "/console/sign-in", 405),
         ("DELETE", "/console/persons/C1", 405),
