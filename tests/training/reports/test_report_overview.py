@@ -168,10 +168,11 @@ def test_without_holdout_or_decisions_that_is_the_answer(tmp_path, share, says):
     assert (found.month, found.totals, found.months) == (None, [], [])
 
 
-def test_decisions_after_all_that_is_known_are_too_early_to_tell(tmp_path):
+@pytest.mark.parametrize("known", [9, 10.5, 16.9])  # decided about after all that is known, or just before its end
+def test_a_comparison_that_has_just_begun_is_too_early_to_tell(tmp_path, known):
     workspace = shop(tmp_path / "shop", SHARE)
     log_decisions(workspace, [entered(f"c{i}", 10) for i in range(200)])
-    log_interactions(workspace, [("c1", 9, "purchase", 5.0)])
+    log_interactions(workspace, [("c1", known, "purchase", 5.0)])
     found = job.report(workspace)
     assert found.headline.startswith("Too early to tell: 200 customers are in the comparison, ")
     assert (found.totals, found.months, found.alarm) == ([], [], False)

@@ -48,7 +48,7 @@ def report(workspace: Workspace) -> OverviewReport:
     }
     judged = (bool(alarms), lists["best"], lists["worst"], lists["undecided"], lists["harmful"])
     kept = {kind: _kept(workspace, kind) for kind in OTHERS}
-    if assigned is None or not (entered.at < log.known_until).any():  # or decided about after all that is known
+    if assigned is None or log.known_until < int(entered.at.min()) + months.FEWEST_DAYS * clock.DAY:  # or just begun
         total = holdout.Programme(entered, entered.at < 0, share, assigned, [], None)
         said = holdout.headline(total, log.settings.propensity.horizon_days)
         said = f"{said} {standings(cells)}".strip() if not alarms else f"{_UNRELIABLE}{alarms[0]}"
