@@ -30,10 +30,11 @@ async def page(look: Look, ask: Ask) -> Page:
     if not found:
         text = f"No customer has the id or identifier “{typed}”, and no id begins with it. Upper and lower case matter."
         return _page(f"Nobody is known as “{typed}”.", [search(typed), Empty("Nobody found", text)])
-    rows: list[Sequence[Cell]] = [(Link(each, href("customers", each)), why) for each, why in found]
+    rows: list[Sequence[Cell]] = [(Link(each, href("customers", each)), why) for each, why in found[:MOST]]
     table = Table("found", "Found", (Column("Customer"), Column("Because")), rows)
-    more = f" Only the first {MOST} are listed." if len(found) >= MOST else ""
-    return _page(f"{counted(len(found), 'customer')} found for “{typed}”.{more}", [search(typed), table])
+    if len(found) > MOST:
+        return _page(f"More than {MOST} customers found for “{typed}”: the first are listed.", [search(typed), table])
+    return _page(f"{counted(len(found), 'customer')} found for “{typed}”.", [search(typed), table])
 
 
 def _page(lead: str, blocks: Sequence[Block]) -> Page:
@@ -42,14 +43,15 @@ def _page(lead: str, blocks: Sequence[Block]) -> Page:
 
 
 def _find(store: Store, typed: str) -> list[tuple[str, str]]:
-    """(the id a person goes by, why): the one who is called so first, then those whose id begins so."""
+    """(the id a person goes by, why): the one who is called so first, then those whose id begins so; MOST and one more,
+    if there are as many."""
     found: dict[str, str] = {}
     read = store.read(typed)
     if read.version or read.state:
         name = read.customer.customer_id
         found[name] = "this is their id" if name == typed else f"“{typed}” is linked to them"
-    for name in store.candidates_for_nudge(typed, MOST):
-        if not name.startswith(typed) or len(found) >= MOST:
+    for name in store.candidates_for_nudge(typed, MOST + 1):
+        if not name.startswith(typed) or len(found) > MOST:
             break
         found.setdefault(name, f"their id begins with “{typed}”")
     return list(found.items())

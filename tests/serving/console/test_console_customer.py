@@ -260,6 +260,10 @@ def test_searching_finds_by_id_by_beginning_and_says_where_nobody_is(look):
     assert [row[0].text for row in table(ask(BUSY), "found").rows] == [BUSY]
     begun = table(ask("c000000"), "found").rows
     assert [row[0].text for row in begun] == [f"c000000{k}" for k in range(10)]
+    assert ask("c000000").lead == "10 customers found for “c000000”."
+    many = ask("c00000")
+    assert many.lead == "More than 20 customers found for “c00000”: the first are listed."
+    assert len(table(many, "found").rows) == customers.MOST
     assert table(ask("zzz"), "found") is None
     assert "Nobody is known as “zzz”" in ask("zzz").lead
     assert asyncio.run(customers.page(look, Ask())).lead == "Find a customer by id or by any identifier."
