@@ -30,7 +30,7 @@ from features.workspace import Workspace, WorkspaceError
 from training.reports.database import connect
 
 #: Days that are computed together, at most: what bounds the memory of a first run over years.
-TOGETHER = 31
+TOGETHER = 92
 _ABOUT = b"tactful.partial"
 
 
@@ -43,6 +43,7 @@ class Rows:
     #: Days since 1970, from the first to the last; and their files.
     days: tuple[int, ...]
     files: tuple[Path, ...]
+    database: duckdb.DuckDBPyConnection
 
     @property
     def since(self) -> int:
@@ -60,17 +61,16 @@ class Rows:
         Columns that none of these files has are not there.
         """
         listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in self.files)
-        view = f"""CREATE TEMP VIEW log AS SELECT *, CAST(epoch_us({self.log.at}) // {DAY} AS INTEGER) AS day
+        view = f"""CREATE OR REPLACE TEMP VIEW log AS SELECT *, CAST(epoch_us({self.log.at}) // {DAY} AS INTEGER) AS day
                    FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"""
-        with connect() as database:
-            try:
-                database.execute(view)
-                found: pa.Table = database.sql(query, params=asked or None).to_arrow_table()
-            except (duckdb.IOException, duckdb.InvalidInputException) as error:
-                raise WorkspaceError(
-                    f"{self.log.folder}: a file of the history cannot be read ({str(error).splitlines()[0]}); put it "
-                    "back from a backup, or run the same command again where an erasure was under way"
-                ) from None
+        try:
+            self.database.execute(view)
+            found: pa.Table = self.database.sql(query, params=asked or None).to_arrow_table()
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            raise WorkspaceError(
+                f"{self.log.folder}: a file of the history cannot be read ({str(error).splitlines()[0]}); put it "
+                "back from a backup, or run the same command again where an erasure was under way"
+            ) from None
         return found
 
 
@@ -102,11 +102,12 @@ def up_to_date(workspace: Workspace, partial: Partial) -> pa.Table:
         stale = sorted(day for day, mark in marks.items() if known.marks.get(day) != mark)
         if not stale and known.marks.keys() == marks.keys():
             return known.table
-        runs = [
-            Rows(workspace, log, run, tuple(f for day in run for f in files[day]))
-            for run in _runs(set(stale), sorted(files))
-        ]
-        fresh = [_checked(partial, rows) for rows in runs]
+        with connect() as database:
+            runs = [
+                Rows(workspace, log, run, tuple(f for day in run for f in files[day]), database)
+                for run in _runs(set(stale), sorted(files))
+            ]
+            fresh = [_checked(partial, rows) for rows in runs]
         return _keep(workspace, path, partial, marks, stale, fresh)
 
 

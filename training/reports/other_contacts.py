@@ -101,6 +101,8 @@ class _Bought:
     ids: pd.Index
     events: Events
     first: int
+    #: [2, 3, customers]: of one wave at a time, as `_around` fills it.
+    figures: np.ndarray
 
     @classmethod
     def of(cls, goals: pa.Table, others: pa.ChunkedArray) -> "_Bought":
@@ -112,42 +114,51 @@ class _Bought:
         # customer and day in one number: a day counts once, however often somebody bought on it
         both, place = np.unique(person.astype(np.int64) << 32 | day, return_inverse=True)
         events = Events.of(both >> 32, both & 0xFFFFFFFF, np.bincount(place, money, len(both)), len(ids))
-        return cls(ids, events, int(day.min()) if len(day) else np.iinfo(np.int32).max)
+        first = int(day.min()) if len(day) else np.iinfo(np.int32).max
+        return cls(ids, events, first, np.empty((2, 3, len(ids))))
 
     def beside(self, chosen: np.ndarray, day: int, days: int, active_days: int) -> tuple[Figures, Figures] | None:
         """One wave's (contacted, others), of customers active before it; None where either group is empty."""
-        before, visits, after, active = (np.zeros(len(self.ids)) for _ in range(4))
-        _around(
-            self.events.start, self.events.at, self.events.value, day, days, active_days, before, visits, after, active
-        )
-        mine = np.zeros(len(self.ids), bool)
+        mine, sizes = np.zeros(len(self.ids), np.bool_), np.zeros(2, np.int64)
         mine[chosen] = True
-        groups = [np.flatnonzero((active > 0) & of) for of in (mine, ~mine)]
-        if not all(map(len, groups)):
+        _around(self.events.start, self.events.at, self.events.value, mine, day, days, active_days, self.figures, sizes)
+        if not sizes.all():
             return None
-        ours, others = ((Sample.of(before[of]), Sample.of(visits[of]), Sample.of(after[of])) for of in groups)
+        others, ours = (
+            (Sample.even(before[:size]), Sample.even(visits[:size]), Sample.even(after[:size]))
+            for (before, visits, after), size in zip(self.figures, sizes, strict=True)
+        )
         return ours, others
 
 
 @compiled
 def _around(
-    start: np.ndarray, at: np.ndarray, value: np.ndarray, day: int, days: int, active_days: int, before: np.ndarray,
-    visits: np.ndarray, after: np.ndarray, active: np.ndarray,
+    start: np.ndarray, at: np.ndarray, value: np.ndarray, mine: np.ndarray, day: int, days: int, active_days: int,
+    figures: np.ndarray, sizes: np.ndarray,
 ) -> None:  # fmt: skip
-    """One pass over everybody's days: what fell into the `days` before and after `day`, and who was active before."""
-    for i in range(len(before)):
+    """One pass over everybody's days: what fell into the `days` before and after `day`, of who was active before.
+
+    figures[mine] are money before, visits before, money after of sizes[mine] customers, in order.
+    """
+    for i in range(len(mine)):
+        before = visits = after = 0.0
+        active = False
         for k in range(start[i], start[i + 1]):
             age = day - at[k]
             if age <= -days:
                 break
             if age <= 0:
-                after[i] += value[k]
+                after += value[k]
                 continue
-            if age <= active_days:
-                active[i] = 1.0
+            active |= age <= active_days
             if age <= days:
-                before[i] += value[k]
-                visits[i] += 1.0
+                before += value[k]
+                visits += 1.0
+        if active:
+            group = np.int64(mine[i])
+            n = sizes[group]
+            figures[group, 0, n], figures[group, 1, n], figures[group, 2, n] = before, visits, after
+            sizes[group] = n + 1
 
 
 def _campaign(

@@ -48,13 +48,18 @@ class Sample:
     def of(cls, values: Iterable[float]) -> "Sample":
         """From the values themselves; fewer than two have no variance (0 here)."""
         array = np.asarray(values if isinstance(values, np.ndarray) else list(values), dtype=np.float64)
-        if not array.size:
-            return cls(0, 0.0, 0.0)
-        found = cls(array.size, float(array.mean()), float(array.var(ddof=1)) if array.size > 1 else 0.0)
+        found = cls.even(array)
         if not found.varies:
             return found
         off = (array - found.mean) / math.sqrt(found.variance)
         return replace(found, skew=float((off * off * off).mean()))
+
+    @classmethod
+    def even(cls, array: np.ndarray) -> "Sample":
+        """The same without the skew, which costs more than all the rest."""
+        if not array.size:
+            return cls(0, 0.0, 0.0)
+        return cls(array.size, float(array.mean()), float(array.var(ddof=1)) if array.size > 1 else 0.0)
 
     @property
     def varies(self) -> bool:

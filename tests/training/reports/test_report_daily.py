@@ -163,16 +163,17 @@ def test_a_damaged_file_of_history_is_said_in_a_line(tmp_path):
 
 
 def test_long_histories_are_computed_in_pieces(tmp_path):
-    workspace, seen = world(tmp_path / "shop"), []
-    add(workspace, [(day, "ada", day, "web") for day in [*range(daily.TOGETHER + 5), 90]])
+    workspace, seen, most = world(tmp_path / "shop"), [], daily.TOGETHER
+    listed = [*range(most + 5), most + 60]
+    add(workspace, [(day, "ada", day, "web") for day in listed])
 
     def days(rows):
         seen.append((rows.days[0], len(rows.days), len(rows.files)))
         return rows.sql("SELECT day FROM log")
 
     table = daily.up_to_date(workspace, Partial("days", "1", "interactions", days))
-    assert seen == [(0, 31, 31), (31, 6, 6)]
-    assert sorted(table["day"].to_pylist()) == [*range(36), 90]
+    assert seen == [(0, most, most), (most, 6, 6)]
+    assert sorted(table["day"].to_pylist()) == listed
     add(workspace, [(day + 1000, "bob", day, "web") for day in (3, 5)])
     daily.up_to_date(workspace, Partial("days", "1", "interactions", days))
     assert seen[2:] == [(3, 1, 2), (5, 1, 2)]  # what lies between is known

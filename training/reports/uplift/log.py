@@ -25,7 +25,6 @@ from serving.decisions import policy
 from serving.decisions.policy import Playbook
 from training.persons import Persons
 from training.reports.daily import Partial, Rows, up_to_date
-from training.reports.database import connect
 from training.reports.uplift.events import Events
 
 FOREVER = np.iinfo(np.int64).max // 2
@@ -94,9 +93,10 @@ class Log:
         decided = up_to_date(workspace, _decided(helping))
         if not decided.num_columns:
             decided = _NONE_DECIDED
+        did, decided = _coded(did), _coded(decided)
         # sorted, so that sums come out the same whichever day was read first
-        ids = sorted({*_distinct(did), *_distinct(decided)})
-        persons = Persons.of(np.array(ids, object), history.links(), workspace.settings)
+        ids = pc.unique(pa.concat_arrays([_distinct(did), _distinct(decided)])).sort()
+        persons = Persons.of(ids.to_numpy(zero_copy_only=False), history.links(), workspace.settings)
         return cls(workspace, playbook, did, decided, persons, known, min(days) * DAY)
 
     @property
@@ -141,13 +141,13 @@ class Log:
 
     def person(self, ids: pa.ChunkedArray) -> np.ndarray:
         """int64[n]: the position of the person behind each id."""
-        codes = ids.combine_chunks().dictionary_encode()
+        codes = pc.dictionary_encode(ids).combine_chunks()
         place = pd.Index(self.persons.ids).get_indexer(pd.Index(codes.dictionary.to_pylist(), dtype=object))
         return np.asarray(self.persons.at(FOREVER)[place][codes.indices.to_numpy()], np.int64)
 
     def offers_of_others(self) -> pa.Table:
         """Outbound offers that no decision of ours caused: customer_id (the person), occurred_at, action, channel."""
-        offers = self._by_person(self.did["offer"])
+        offers = self._by_person(["at", "action", "channel", "decision_id"], self.did["offer"])
         if offers.num_rows:
             ours = pc.is_in(offers["decision_id"], self.decided["decision_id"].combine_chunks())
             offers = offers.filter(pc.invert(ours))
@@ -156,13 +156,12 @@ class Log:
 
     def goal_rows(self) -> pa.Table:
         """Goal interactions as rows: customer_id (the person), occurred_at, value."""
-        rows = self._by_person(pa.array(self._are(self.settings.goal)))
+        rows = self._by_person(["at", "value"], pa.array(self._are(self.settings.goal)))
         return rows.select(["customer_id", "value"]).append_column("occurred_at", rows["at"].cast(_INSTANT))
 
-    def _by_person(self, chosen: pa.ChunkedArray | pa.Array) -> pa.Table:
-        """Rows of what customers did, the person's position for the customer's id."""
-        where = self.did.schema.get_field_index("customer_id")
-        return self.did.set_column(where, "customer_id", pa.array(self.did_by)).filter(chosen)
+    def _by_person(self, columns: Sequence[str], chosen: pa.ChunkedArray | pa.Array) -> pa.Table:
+        """Some rows and columns of what customers did, the person's position for the customer's id."""
+        return self.did.select(columns).append_column("customer_id", pa.array(self.did_by)).filter(chosen)
 
 
 _INSTANT = pa.timestamp("us", tz="UTC")
@@ -176,9 +175,17 @@ _NONE_DECIDED = pa.schema(
 ).empty_table()  # fmt: skip
 
 
-def _distinct(table: pa.Table) -> list[str]:
-    found: list[str] = pc.unique(table["customer_id"]).to_pylist() if table.num_columns else []
-    return found
+def _coded(table: pa.Table) -> pa.Table:
+    """The same with each customer's id once, in one dictionary."""
+    if not table.num_columns:
+        return table
+    ids = table["customer_id"].dictionary_encode().combine_chunks()
+    return table.set_column(table.schema.get_field_index("customer_id"), "customer_id", ids)
+
+
+def _distinct(table: pa.Table) -> pa.Array:
+    """The customers of a coded table."""
+    return table["customer_id"].chunk(0).dictionary if table.num_columns else pa.array([], pa.string())
 
 
 def _did(settings: Settings) -> Partial:
@@ -189,8 +196,10 @@ def _did(settings: Settings) -> Partial:
 
     def compute(rows: Rows) -> pa.Table:
         return rows.sql(
-            """SELECT day, customer_id, epoch_us(occurred_at) AS at, type, value, action, channel, decision_id,
-                   direction = 'outbound' AND list_contains($offers, type) AS offer
+            """SELECT day, customer_id, epoch_us(occurred_at) AS at, type, value,
+                   direction = 'outbound' AND list_contains($offers, type) AS offer,
+                   CASE WHEN offer THEN action END AS action, CASE WHEN offer THEN channel END AS channel,
+                   CASE WHEN offer THEN decision_id END AS decision_id
                FROM log WHERE (list_contains($types, type) AND NOT list_contains($sensitive, coalesce(topic, '')))
                    OR (direction = 'outbound' AND list_contains($offers, type))""",
             types=types,
@@ -198,7 +207,7 @@ def _did(settings: Settings) -> Partial:
             sensitive=sensitive,
         )
 
-    return Partial("uplift_did", _version(1, types, offers, sensitive), "interactions", compute)
+    return Partial("uplift_did", _version(2, types, offers, sensitive), "interactions", compute)
 
 
 def _decided(helping: Sequence[str]) -> Partial:
@@ -206,9 +215,8 @@ def _decided(helping: Sequence[str]) -> Partial:
 
     def compute(rows: Rows) -> pa.Table:
         table = decision_log.read(History(rows.workspace), _DECISIONS, rows.since, rows.until)
-        with connect() as database:
-            database.register("decisions", table)
-            found: pa.Table = database.sql(_DECIDED, params={"helping": list(helping)}).to_arrow_table()
+        rows.database.register("decisions", table)
+        found: pa.Table = rows.database.sql(_DECIDED, params={"helping": list(helping)}).to_arrow_table()
         return found.cast(_NONE_DECIDED.schema)
 
     return Partial("uplift_decided", _version(1, sorted(helping)), "decisions", compute)
