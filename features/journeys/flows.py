@@ -101,7 +101,7 @@ def count(layout: Layout, chosen: np.ndarray, kind: str) -> Flow:
         for layer, a, b in np.argwhere(counts[0]).tolist()
     ]
     links.sort(key=lambda link: (link.layer, -link.journeys, link.source_key, link.target_key))
-    return Flow(links=links, sequences=len(found), customers=_distinct(found.who))
+    return Flow(links=links, sequences=len(found), customers=distinct(found.who))
 
 
 def members(layout: Layout, chosen: np.ndarray, kind: str, layer: int, source: str, target: str) -> np.ndarray:
@@ -116,7 +116,8 @@ def members(layout: Layout, chosen: np.ndarray, kind: str, layer: int, source: s
     return np.unique(found.who[who])
 
 
-def _distinct(ordered: np.ndarray) -> int:
+def distinct(ordered: np.ndarray) -> int:
+    """How many values there are, of which like ones lie together."""
     return int(len(ordered) and 1 + np.count_nonzero(np.diff(ordered)))
 
 

@@ -119,10 +119,10 @@ class _Counting:
         reached = t.customer[self.chosen & t.reached]
         return Totals(
             journeys=whole[0],
-            customers=_distinct(t.customer[self.rows]),
+            customers=flows.distinct(t.customer[self.rows]),
             reached=whole[2],
             over=whole[3],
-            customers_reached=_distinct(reached),
+            customers_reached=flows.distinct(reached),
             steps=whole[4],
             satisfaction=self.means(np.zeros(len(self.rated_steps), np.int64), 1)[0],
             seconds_to_goal=quantile(to_goal, 0.5),
@@ -234,7 +234,7 @@ class _Counting:
         span = (int(t.at.min()), int(t.at.max()) + 1) if len(t.at) else (0, 0)
         counts.hours(t.first, t.at, t.code, t.customer, self.chosen, self.layout.own(), self.layout.zone,
                      *offsets(self.layout.zones, *span), utc, local)  # fmt: skip
-        return Clock(utc=utc.tolist(), local=local.tolist(), zones=_distinct(np.sort(self.layout.zone)))
+        return Clock(utc=utc.tolist(), local=local.tolist(), zones=flows.distinct(np.sort(self.layout.zone)))
 
 
 def quantile(times: np.ndarray, share: float) -> float | None:
@@ -256,7 +256,3 @@ def _largest(table: np.ndarray, shown: Shown) -> list[tuple[int, int, int]]:
 
 def _share(part: int, whole: int) -> float | None:
     return float(part / whole) if whole else None
-
-
-def _distinct(ordered: np.ndarray) -> int:
-    return int(len(ordered) and 1 + np.count_nonzero(np.diff(ordered)))

@@ -5,9 +5,9 @@ from typing import Any
 
 from features.journeys.sentences import named
 from serving.console import figures
-from serving.console.blocks import Block, Cell, Chart, Column, Section, Table, Verdict
+from serving.console.blocks import Block, Chart, Column, Section, Table, Verdict
 from serving.console.figures import Bars, Line
-from serving.console.views.journeys_parts import few, rated
+from serving.console.views.journeys_parts import few, rated, ratio
 
 Found = Mapping[str, Any]
 ENDINGS = {
@@ -111,9 +111,9 @@ def months(found: Found) -> Section:
         ],
         [
             [
-                row["month"], row["whole"], row["journeys"], row["customers"], _ratio(row["reached"], row["over"]),
-                row["journeys"] - row["over"], _ratio(row["steps"], row["journeys"]),
-                _ratio(row["channels"], row["journeys"]), row["rating"], row["ratings"],
+                row["month"], row["whole"], row["journeys"], row["customers"], ratio(row["reached"], row["over"]),
+                row["journeys"] - row["over"], ratio(row["steps"], row["journeys"]),
+                ratio(row["channels"], row["journeys"]), row["rating"], row["ratings"],
             ]
             for row in rows
         ],
@@ -165,7 +165,7 @@ def _breadth(found: Found) -> Chart:
         "breadth",
         "Channels a journey",
         [Column("Channels", "count"), Column("Journeys", "count"), Column("Share", "percent")],
-        [[k, counted[k], _ratio(counted[k], whole)] for k in shown],
+        [[k, counted[k], ratio(counted[k], whole)] for k in shown],
     )
     figure = figures.bars([Bars("journeys", [counted[k] for k in shown])], shown, "count", category_kind="number",
                           category_title="Channels")  # fmt: skip
@@ -193,7 +193,3 @@ def _steps(found: Found) -> Table:
             for row in found["steps"]
         ],
     )  # fmt: skip
-
-
-def _ratio(part: float, whole: float) -> Cell:
-    return part / whole if whole else None

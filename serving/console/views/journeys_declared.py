@@ -21,6 +21,7 @@ from serving.console.blocks import (
     Verdict,
 )
 from serving.console.views import Ask
+from serving.console.views.journeys_parts import ratio
 
 Found = Mapping[str, Any]
 
@@ -66,8 +67,8 @@ def _journey(found: Found, number: int, told: str) -> Section:
                 Tile(
                     "Passages that ended", finished, "count", f"ways towards the goal; {found['customers']:,} customers"
                 ),
-                Tile("Reached the goal", _share(reached, finished), "percent", f"the stage {found['goal']}"),
-                Tile("Of these, as written", _share(found["as_written"], reached), "percent", "without any deviation"),
+                Tile("Reached the goal", ratio(reached, finished), "percent", f"the stage {found['goal']}"),
+                Tile("Of these, as written", ratio(found["as_written"], reached), "percent", "without any deviation"),
                 Tile("Still under way", found["open"], "count", f"the last {found['pause']} may yet bring more"),
             ]
         )
@@ -79,10 +80,6 @@ def _journey(found: Found, number: int, told: str) -> Section:
     return Section(f"journey-{number}", name, blocks, found["sentence"] if found["sentence"] != told else None)
 
 
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
 def _funnel(found: Found, number: int) -> Chart:
     stages: Sequence[Found] = found["stages"]
     rows = [
@@ -91,7 +88,7 @@ def _funnel(found: Found, number: int) -> Chart:
             stage["came"],
             stage["entered"],
             stage["stopped"],
-            _share(stage["stopped"], stage["came"]),
+            ratio(stage["stopped"], stage["came"]),
             stage["under_way"],
             stage["typical_seconds"],
             stage["slow_seconds"],
@@ -131,7 +128,7 @@ def _funnel(found: Found, number: int) -> Chart:
 def _deviations(found: Found, number: int) -> Table:
     rows = [
         [each["stage"], KINDS[each["kind"]][1], KINDS[each["kind"]][0], each["passages"],
-         _share(each["passages"], found["finished"])]
+         ratio(each["passages"], found["finished"])]
         for each in found["deviations"]
     ]  # fmt: skip
     return Table(
@@ -153,8 +150,8 @@ def _trend(found: Found, number: int) -> Chart:
     """A month of which much is under way yet would look better than it is: who is quick ends first."""
     months = [month for month in found["months"] if month["finished"]]
     rows = [
-        [month["month"], month["finished"], month["open"], _share(month["reached"], month["finished"]),
-         _share(month["as_written"], month["reached"])]
+        [month["month"], month["finished"], month["open"], ratio(month["reached"], month["finished"]),
+         ratio(month["as_written"], month["reached"])]
         for month in months
     ]  # fmt: skip
     columns = [
@@ -168,8 +165,8 @@ def _trend(found: Found, number: int) -> Chart:
     days = [f"{month['month']}-01" for month in settled]
     figure = figures.lines(
         [
-            figures.Line("reached the goal", days, [_share(one["reached"], one["finished"]) for one in settled]),
-            figures.Line("of these, as written", days, [_share(one["as_written"], one["reached"]) for one in settled]),
+            figures.Line("reached the goal", days, [ratio(one["reached"], one["finished"]) for one in settled]),
+            figures.Line("of these, as written", days, [ratio(one["as_written"], one["reached"]) for one in settled]),
         ],
         "percent",
     )
@@ -183,8 +180,8 @@ def _trend(found: Found, number: int) -> Chart:
 
 def _earlier(found: Found, number: int) -> Table:
     rows = [
-        [f"version {one['version']}", one["created_at"], one["finished"], _share(one["reached"], one["finished"]),
-         _share(one["as_written"], one["reached"])]
+        [f"version {one['version']}", one["created_at"], one["finished"], ratio(one["reached"], one["finished"]),
+         ratio(one["as_written"], one["reached"])]
         for one in found["earlier"]
     ]  # fmt: skip
     columns = [

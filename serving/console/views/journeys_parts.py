@@ -22,6 +22,11 @@ def few(value: float | None) -> Cell:
     return Verdict("too few to tell") if value is None else value
 
 
+def ratio(part: float, whole: float) -> float | None:
+    """A share; None of nothing."""
+    return part / whole if whole else None
+
+
 def clock_of(clock: Found, shown: str, zone: str) -> Section:
     """When customers do what they do themselves."""
     local = shown != "utc"
