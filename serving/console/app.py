@@ -58,8 +58,6 @@ class Console:
                 return await writing.aside.run(writing.asset, path.removeprefix("assets/"))
             if len(request.scope["query_string"]) > LONGEST:
                 return await writing.shown(answers.failed(400, "The address is too long."), 400)
-            if "%00" in path or b"%00" in request.scope["query_string"]:  # which PostgreSQL cannot even be asked for
-                return await writing.shown(answers.failed(400), 400)
             engine, keyring = self._found(), self._keyring()
             if engine is None or keyring is None:
                 raise Problem("not-ready", "the service is starting; reload in a moment", headers={"Retry-After": "2"})
@@ -93,6 +91,8 @@ class Console:
             return signin.ask(request)
         if request.url.path == CONSOLE or (path.endswith("/") and path != "/"):
             return RedirectResponse(f"{CONSOLE}/{path.rstrip('/')}", 308)
+        if "%00" in path or b"%00" in request.scope["query_string"]:  # which PostgreSQL cannot even be asked for
+            return await writing.shown(answers.failed(400), 400)
         place = routes.find(path)
         if place is None:
             return await writing.shown(answers.failed(404), 404)
