@@ -59,12 +59,17 @@ def keep(workspace: Workspace, playbook: Playbook, now: int) -> None:
 
 
 def used(workspace: Workspace) -> list[Used]:
-    """Each time that another version came into use, oldest first; a torn last line never counted."""
+    """Each time that another version came into use, oldest first; a torn last line never counted, and no damaged one
+    keeps a service from deciding."""
     try:
         lines = (folder(workspace) / USED).read_bytes().split(b"\n")[:-1]
     except FileNotFoundError:
         return []
-    return [Used(**json.loads(line)) for line in lines]
+    found = []
+    for line in lines:
+        with suppress(ValueError, TypeError):
+            found.append(Used(**json.loads(line)))
+    return found
 
 
 def texts(workspace: Workspace, version: str) -> Mapping[str, str]:

@@ -72,6 +72,16 @@ def test_a_torn_last_line_never_counted(bare):
     assert len(policy_versions.used(bare)) == 1
 
 
+@pytest.mark.parametrize("line", ["garbage", "[1]", '{"version": "x"}', "\x00\x00"])
+def test_a_damaged_line_keeps_nobody_from_deciding(bare, line):
+    home = policy_versions.folder(bare)
+    home.mkdir(parents=True)
+    (home / "used.jsonl").write_text(f"{line}\n")
+    playbook = policy.load(bare)
+    policy_versions.keep(bare, playbook, NOW)
+    assert [each.version for each in policy_versions.used(bare)] == [playbook.version]
+
+
 def test_a_service_keeps_what_it_decides_by(engine):
     versions = [each.version for each in policy_versions.used(engine.workspace)]
     assert versions == [engine.playbook.version]
