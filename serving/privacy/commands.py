@@ -98,7 +98,8 @@ def erase(
         out.print(f"{kind}: {rows:,} deleted", markup=False)
     out.print(f"{done.ids} ids are gone", markup=False)
     for path in done.left:
-        err.print(f"{path} still names one of them, and is no file that can be mended: delete it", markup=False)
+        # a number that is somebody's id may stand there for something else: whoever wrote the file knows
+        err.print(f"{path}: one of the ids still stands there; where it names the customer, take it out", markup=False)
 
 
 def restrict(
