@@ -86,7 +86,7 @@ def test_processes_racing_for_one_customer_never_exceed_a_cap(place):
     check(place, acknowledged)
     counts = {kind: sum(line["kind"] == kind for line in acknowledged) for kind in ("decision", "claim", "sent")}
     assert counts["decision"] > 120
-    assert counts["claim"] > 8  # the caps were worth defending
+    assert counts["claim"] > 4  # the caps were worth defending, also where processes wait for each other
     assert counts["sent"] > 2
 
 
