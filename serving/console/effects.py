@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from serving.console import figures
-from serving.console.blocks import Cell, Chart, Column, Estimate, Interval, Kind, Table, Verdict
+from serving.console.blocks import Cell, Chart, Column, Estimate, Interval, Kind, Table, Verdict, href
 from serving.console.figures import Line, Span
 
 Found = Mapping[str, Any]
@@ -79,7 +79,12 @@ def estimate(found: Found | None) -> Cell:
     return TOO_FEW if found is None else Estimate(found["value"], *ends(found))
 
 
-def span(name: str, found: Found, href: str | None = None) -> Span:
+def action_page(found: Found) -> str | None:
+    """Where the page of the action is that something is about; None where it is about several."""
+    return href("actions", found["action"]) if found.get("action") else None
+
+
+def span(name: str, found: Found, leads: str | None = None) -> Span:
     """One row of a chart of intervals: `found` has an `effect`, a `verdict` and perhaps what is `better`."""
     effect = found["effect"]
     if effect is None:
@@ -92,7 +97,7 @@ def span(name: str, found: Found, href: str | None = None) -> Span:
         effect["high"],
         role(found["verdict"], found.get("better", "more")),
         (held["low"], held["high"]) if held else None,
-        href,
+        leads,
     )
 
 

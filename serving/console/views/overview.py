@@ -23,7 +23,6 @@ from serving.console.blocks import (
     Tile,
     Tiles,
     Tone,
-    href,
 )
 from serving.console.effects import Found
 from serving.console.views import Ask
@@ -120,11 +119,7 @@ def _worked(artefact: Found) -> Block | None:
 
 
 def _finding(one: Found, better: str = "more") -> Finding:
-    return Finding(one["sentence"], effects.verdict(one["verdict"], better), href=_href(one))
-
-
-def _href(one: Found) -> str | None:
-    return href("actions", one["action"]) if one.get("action") else None
+    return Finding(one["sentence"], effects.verdict(one["verdict"], better), href=effects.action_page(one))
 
 
 def _month(artefact: Found) -> Block | None:

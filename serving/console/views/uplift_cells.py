@@ -16,7 +16,6 @@ from serving.console.blocks import (
     Section,
     Sentences,
     Table,
-    href,
 )
 from serving.console.effects import TOO_FEW, Found
 
@@ -51,7 +50,7 @@ def _breakdown(found: Found, place: str) -> Section:
 def _forest(found: Found, place: str) -> Chart:
     """The first measure of each cell."""
     like = found["cells"][0]["found"][0]
-    spans = [effects.span(cell["name"], cell["found"][0], _href(cell)) for cell in found["cells"]]
+    spans = [effects.span(cell["name"], cell["found"][0], effects.action_page(cell)) for cell in found["cells"]]
     title = f"Change of {like['name']} because of a contact"
     return effects.chart(place, title, spans, like, _table(found, place, title), _seen(found), "withheld contacts")
 
@@ -175,9 +174,5 @@ def _returns(ghosts: Found | None, programme: Found | None) -> Section | None:
 
 
 def _named(cell: Found) -> Cell:
-    target = _href(cell)
+    target = effects.action_page(cell)
     return cell["name"] if target is None else Link(cell["name"], target)
-
-
-def _href(cell: Found) -> str | None:
-    return href("actions", cell["action"]) if cell.get("action") else None
