@@ -19,6 +19,7 @@ from serving.console.left import Left, left
 from serving.console.past import Days, Only, Row
 from serving.console.reasons import Reasons, reasons
 from serving.decisions import agent
+from serving.decisions.arbitration import charged
 from serving.decisions.arms import Arms, arms
 from serving.decisions.candidate import Candidate
 from serving.decisions.eligibility import candidates
@@ -230,7 +231,8 @@ def _scored(engine: Engine, read: Read, values: np.ndarray, now: int) -> list[Sc
     chances = scoring.Propensities(champions.get("propensity"), values)(treatments)
     uplift, harm = scoring.uplifts(champions, values), scoring.harms(champions, values)
     learned = unknown if uplift is None else uplift(treatments)
-    harms = unknown if harm is None else harm(treatments, standing(read.customer, engine.playbook, now), now)
+    stands = standing(read.customer, engine.playbook, now)
+    harms = unknown if harm is None else charged(treatments, harm(treatments, stands, now), engine.playbook.policy)
     found = [
         Scored(each.action.name, each.channel, p, u, h)
         for each, p, u, h in zip(treatments, chances, learned, harms, strict=True)

@@ -1,5 +1,6 @@
 """What a candidate is worth: expected value = C x V x U x L - cost - harm. Silence is worth 0."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from serving.decisions.candidate import Candidate
@@ -10,7 +11,8 @@ from serving.decisions.request import Direction
 
 
 class Terms(NamedTuple):
-    """What the files say of one treatment, whoever the customer is; `harm` of the first contact in a while."""
+    """What the files say of one treatment, whoever the customer is; `harm` of the first contact in a while, 0 of an
+    exempt message that the policy does not count: that is no contact."""
 
     share: float
     c: float
@@ -28,8 +30,19 @@ def terms(candidate: Candidate, policy: ContactPolicy) -> Terms:
         v=action.value,
         lever=action.lever,
         cost=treatment.cost,
-        harm=policy.harm.channels.get(candidate.channel, policy.harm.contact),
+        harm=policy.harm.channels.get(candidate.channel, policy.harm.contact) if policy.counts(action) else 0.0,
     )
+
+
+def charged(
+    candidates: Sequence[Candidate], harms: Sequence[float | None], policy: ContactPolicy
+) -> Sequence[float | None]:
+    """Learned harms of one more contact, None for what is no contact (see Terms): nothing was learned of those."""
+    if not policy.exempt:
+        return harms
+    return [
+        harm if policy.counts(candidate.action) else None for candidate, harm in zip(candidates, harms, strict=True)
+    ]
 
 
 def factors(

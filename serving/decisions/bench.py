@@ -140,7 +140,8 @@ class Live:
         """Learned harm, asked anew for each slot: the contacts of those before it stand. A showing does none."""
         if self.scores.harm is None or self.request.direction == "inbound":
             return [None] * len(candidates)
-        return self.scores.harm(candidates, self.guard.contacts, self.now)
+        harms = self.scores.harm(candidates, self.guard.contacts, self.now)
+        return arbitration.charged(candidates, harms, self.playbook.policy)
 
     def _facts(self) -> Facts:
         request, features = self.request, self.scores.features

@@ -8,6 +8,7 @@ import orjson
 
 from features import clock
 from serving import metrics, scoring, shadow, shown
+from serving.decisions.arbitration import charged
 from serving.decisions.arms import arms
 from serving.decisions.decide import decide as decided
 from serving.decisions.decision import Decision, Placement, Request
@@ -176,7 +177,7 @@ def score(engine: "Engine", asked: ScoreRequest, read: Read) -> Answer:
     unknown = [None] * len(treatments)
     learned = unknown if uplift is None else uplift(treatments)
     stands = standing(read.customer, engine.playbook, now)
-    harms = unknown if harm is None else harm(treatments, stands, now)
+    harms = unknown if harm is None else charged(treatments, harm(treatments, stands, now), engine.playbook.policy)
     answer = {
         "customer_id": asked.customer_id,
         "as_of": clock.isoformat(now),

@@ -350,3 +350,22 @@ def test_the_file_says_of_each_input_what_it_states(tmp_path, shop):
     assert listed[0] == {"contacts": "email", "days": 7.0, "transform": "identity"}
     assert type(model).read(tmp_path).inputs == model.inputs
     assert isinstance(model.inputs[0], Contacts)
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_an_exempt_message_that_is_no_contact_costs_no_harm_learned_or_stated(learned, counts):
+    playbook = with_policy(learned.playbook, exempt={"notice": {"counts": counts}})
+    exempt = [
+        action.model_copy(update={"exempt": "notice"}) if action.name in ("voucher", "help_call") else action
+        for action in playbook.actions.actions
+    ]
+    learned.playbook = replace(playbook, actions=Actions(actions=exempt))
+    factors = told(learned.explain(ExplainRequest(customer_id="C1")))
+    scored = {(t["action"], t["channel"]): t for t in learned.score(ScoreRequest(customer_id="C1"))["treatments"]}
+    for key in KEYS:
+        harm = expected(learned, "C1", key)[1] if counts or key[0] == "winback" else None
+        assert scored[key]["harm"] == harm
+        stated = learned.playbook.policy.harm.contact if counts else 0.0
+        assert factors[key]["harm"] == (stated if harm is None else harm)
+        assert factors[key].get("harm_learned", False) == (harm is not None)
+    assert factors["winback", "email"]["harm"] > 0

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from serving.decisions import arbitration
 from serving.decisions.candidate import Candidate
 from serving.decisions.eligibility import candidates as listed
 from serving.decisions.guard.plan import DRIFT, values
@@ -35,8 +36,8 @@ class Board:
     """Treatments in the order of the file. Money in float64[m]; `action` and `channel` are positions in the lists.
 
     `asks` is the position in `consents` of the (channel, purpose) that a treatment needs. `positives` are the responses
-    that the model of P learned about its action from, -1 where nobody counted. `withheld` is the share that becomes a
-    ghost. `codes` number, by scope, the names that caps count by.
+    that the model of P learned about its action from, -1 where nobody counted. `contact`: whether the policy counts it
+    as one. `withheld` is the share that becomes a ghost. `codes` number, by scope, the names that caps count by.
     """
 
     playbook: Playbook
@@ -50,6 +51,7 @@ class Board:
     sells: np.ndarray
     exempt: np.ndarray
     quiet: np.ndarray
+    contact: np.ndarray
     c: np.ndarray
     v: np.ndarray
     lever: np.ndarray
@@ -89,8 +91,7 @@ class Board:
             return np.array(of, np.bool_)
 
         sells = [policy.sells(each.action) for each in found]
-        harms = [policy.harm.channels.get(each.channel, policy.harm.contact) for each in found]
-        shares = [policy.increment.groups.get(each.action.group, policy.increment.default) for each in found]
+        terms = [arbitration.terms(each, policy) for each in found]
         weigh = policy.pressure
         return cls(
             playbook=playbook,
@@ -104,12 +105,13 @@ class Board:
             sells=flags(sells),
             exempt=flags([each.action.exempt is not None for each in found]),
             quiet=flags([policy.quiet is not None and policy.quiet.binds(each.channel) for each in found]),
-            c=numbers([each.treatment.weight for each in found]),
-            v=numbers([each.action.value for each in found]),
-            lever=numbers([each.action.lever for each in found]),
-            share=numbers(shares),
-            cost=numbers([each.treatment.cost for each in found]),
-            harm=numbers(harms),
+            contact=flags([policy.counts(each.action) for each in found]),
+            c=numbers([of.c for of in terms]),
+            v=numbers([of.v for of in terms]),
+            lever=numbers([of.lever for of in terms]),
+            share=numbers([of.share for of in terms]),
+            cost=numbers([of.cost for of in terms]),
+            harm=numbers([of.harm for of in terms]),
             withheld=numbers([policy.withholding.share if sold else 0.0 for sold in sells]),
             positives=np.array([-1 if positives is None else positives.get(c.action.name, 0) for c in found], np.int64),
             pressure=numbers([0.0 if weigh is None else weigh.weight(each.channel) for each in found]),

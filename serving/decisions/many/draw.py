@@ -96,6 +96,8 @@ def decided(
     held = np.zeros((n, m), np.int8) if refused is None else refused[:, board.action]
     p, positives = _known(board, chances, n)
     u, learned_at = _instead(p * board.share, learned)
+    if harms is not None and not board.contact.all():  # see arbitration.charged
+        harms = np.where(board.contact, harms, np.nan)
     harm, harmed_at = _instead(board.harm * (1.0 + policy.harm.rising * recent[:, np.newaxis]), harms)
     gain = board.c * board.v * u * board.lever
     worth = gain - board.cost - harm

@@ -121,7 +121,9 @@ class Signals(Section):
 class ExemptClass(Section):
     """A class of actions that passes caps."""
 
-    counts: bool = Field(True, description="its contacts still count toward the caps of others")
+    counts: bool = Field(
+        True, description="its messages are contacts: they count toward the caps of others, and cost harm"
+    )
 
 
 class Reservation(Section):
