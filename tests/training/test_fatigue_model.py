@@ -1,10 +1,13 @@
 """Harm as it is served: the file says what the fit says, plans pay, and history is read as it was played."""
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fatigue_market import REACHED, Book, pressure
@@ -20,14 +23,15 @@ from features.simulate.traits import PROFILE
 from features.workspace import Workspace, WorkspaceError
 from serving.decisions.effects.bound import Standing
 from serving.decisions.effects.file import Model
+from serving.sync import CONTACTS
 from training.fatigue import judge
 from training.fatigue.curve import BANDS, Smooth, bands
 from training.fatigue.fit import Sample, Stated, fit
-from training.fatigue.log import read
+from training.fatigue.log import NO_CONTACT, read
 from training.fatigue.often import NUMBERS, STATUSES, plan, status
 from training.fatigue.saturation import counted, saturation
 from training.fatigue.spending import spending
-from training.fatigue.trials import Clock, trials
+from training.fatigue.trials import SILENCE, Clock, trials
 
 CUSTOMERS, DAYS = 1200, 80
 
@@ -189,6 +193,67 @@ def test_history_is_read_as_it_was_played(played):
         assert np.array_equal(ours.channel[order], theirs.channel)
         if name == "purchases":
             assert np.allclose(ours.amount[order], theirs.amount, atol=0.006)
+
+
+NOTICE = {
+    "actions": [
+        {"name": "notice", "issue": "service", "group": "care", "exempt": "hushed", "channels": {"email": {}}},
+        {"name": "offer", "issue": "sales", "group": "offers", "channels": {"email": {}, "phone": {}}},
+    ]
+}
+
+
+def touched(id, minute, type="sent", channel="email", **more):
+    return {"interaction_id": id, "customer_id": "c", "occurred_at": 60_000_000 * minute, "channel": channel,
+            "type": type, "direction": "outbound"} | more  # fmt: skip
+
+
+@pytest.fixture
+def hushed(tmp_path):
+    """A shop whose notices are no contacts: three decisions, one contact of its own, and what other tools report."""
+    (tmp_path / "tactful.yaml").write_text("name: shop\n")
+    (tmp_path / "actions.yaml").write_text(json.dumps(NOTICE))
+    (tmp_path / "contact_policy.yaml").write_text("exempt: {hushed: {counts: false}}\n")
+    history = History(Workspace.open(tmp_path))
+    told = [
+        touched("a", 1),  # another tool's
+        touched("b", 2, decision_id="d9"),
+        touched("c", 3, "newsletter", decision_id="d9"),  # the same, told once more
+        touched("d", 4, "delivered"),
+        touched("e", 5, action="notice"),
+        touched("f", 6, decision_id="d1", action="offer"),  # our own, which is in the log of contacts
+        touched("g", 7, "call", "phone"),
+    ]
+    names = ["interaction_id", "customer_id", "occurred_at", "channel", "type", "direction", "decision_id", "action"]
+    rows = pa.table({name: pa.array([row.get(name) for row in told]) for name in names})
+    instant = rows["occurred_at"].cast(pa.timestamp("us", "UTC"))
+    history.append(conform(rows.set_column(2, "occurred_at", instant)), "told")
+    sent = {"contact_id": "k", "status": "sent", "changed_at": 60_000_000 * 6, "decision_id": "d1",
+            "customer_id": "c", "action": "offer", "channel": "email", "counts": True}  # fmt: skip
+    own = [sent, sent | {"contact_id": "l", "changed_at": 60_000_000 * 8, "action": "notice", "counts": False}]
+    history.append_log("contacts", pa.Table.from_pylist(own, schema=CONTACTS))
+    chances = [("offer", "email", 0.3), ("notice", "email", 0.4), (None, None, 0.3)]
+    cells = [{"action": a, "channel": c, "probability": p, "ghost": False} for a, c, p in chances]
+    lines = [
+        {"decision_id": f"d{k}", "customer_id": "c", "decided_at": datetime(1970, 1, 1, 0, k, tzinfo=UTC), "direction":
+         "outbound", "action": action, "treatment_channel": action and "email", "arm": "treated", "distribution": cells}
+        for k, action in enumerate(["offer", "notice", None])
+    ]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(lines), tmp_path / "decisions.parquet")
+    ingest_decisions(Workspace.open(tmp_path), [tmp_path / "decisions.parquet"])
+    return Workspace.open(tmp_path)
+
+
+def test_contacts_are_those_that_the_guard_counts_each_once_and_notices_that_are_none_teach_nothing(hushed):
+    log = read(hushed)
+    minutes = log.happened.contacts.at // 60_000_000
+    assert minutes.tolist() == [1, 2, 6, 7]
+    assert [log.decided.channels[c] for c in log.happened.contacts.channel] == ["email", "email", "email", "phone"]
+    assert log.left_out == {NO_CONTACT: 1}
+    email = log.decided.channels.index("email")
+    assert log.decided.made.tolist() == [email, SILENCE]
+    assert np.allclose(log.decided.chance[:, email], 0.5)
+    assert np.allclose(log.decided.silent, 0.5)
 
 
 def test_a_workspace_without_decisions_says_where_they_come_from(tmp_path):

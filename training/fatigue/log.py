@@ -12,7 +12,7 @@ from features.batch import FeatureMatrix
 from features.catalogue import Catalogue
 from features.clock import DAY
 from features.history import History
-from features.interactions import NOT_CONTACTS, OPTED_OUT, PRESSURE
+from features.interactions import OPTED_OUT, PRESSURE
 from features.workspace import Settings, Workspace, WorkspaceError, read_yaml
 from serving.decisions.policy.contact_policy import ContactPolicy
 from training.dataset import read as read_past
@@ -20,12 +20,14 @@ from training.fatigue.harm import Pressure
 from training.fatigue.trials import SILENCE, Clock, Decided, Events, Happened
 from training.labels import micros
 from training.persons import Numbered, among
+from training.propensity import listed
 
 #: Decisions are read so many days at a time: their distributions are large.
 PIECE = 7 * DAY
-_COLUMNS = ["decided_at", "customer_id", "direction", "treatment_channel", "arm", "experiment", "cap_level", "slots",
-            "distribution"]  # fmt: skip
+_COLUMNS = ["decided_at", "customer_id", "direction", "action", "treatment_channel", "arm", "experiment", "cap_level",
+            "slots", "distribution"]  # fmt: skip
 COMPLAINED = "complained"
+NO_CONTACT = "that made what the policy does not count as a contact"
 #: Why a decision is left out, and what the others are.
 _RULES: Mapping[str, Callable[[pa.Table], pa.ChunkedArray]] = {
     "inbound": lambda table: pc.equal(table["direction"], "outbound"),
@@ -53,21 +55,27 @@ def read(workspace: Workspace, since: int | None = None, until: int | None = Non
     """Everything that history knows. Raises WorkspaceError where it holds no outbound decisions."""
     history = History(workspace)
     interactions = history.interactions(["customer_id", "occurred_at", "received_at", "channel", "direction", "type",
-                                         "value", "topic", "decision_id"])  # fmt: skip
+                                         "value", "topic", "decision_id", "action"])  # fmt: skip
     contacts = history.contacts()
     tables = [interactions, decision_log.read(history, ["customer_id"]), *([contacts] if contacts.num_rows else [])]
     people = Numbered.of([table["customer_id"] for table in tables], history.links(), workspace.settings)
     channels = tuple(dict.fromkeys([*workspace.settings.channels, *_words(interactions["channel"])]))
-    decided, left_out = _decided(history, people, channels, since, until)
-    happened = _happened(interactions, contacts, people, channels, workspace.settings)
+    stated, actions = policy_of(workspace), listed(workspace)
+    classes = [name for name, each in stated.exempt.items() if not each.counts]
+    harmless = [name for name, action in actions.items() if action.exempt in classes]
+    decided, left_out = _decided(history, people, channels, harmless, since, until)
+    happened = _happened(interactions, contacts, people, channels, workspace.settings, stated.not_contacts, harmless)
     return Log(decided, happened, pressure_of(workspace, channels), people.ids, left_out)
+
+
+def policy_of(workspace: Workspace) -> ContactPolicy:
+    """contact_policy.yaml, its defaults where there is none."""
+    return read_yaml(workspace.policy_file, ContactPolicy) if workspace.policy_file.is_file() else ContactPolicy()
 
 
 def pressure_of(workspace: Workspace, channels: Sequence[str]) -> Pressure:
     """As the contact policy weighs contacts, else as Godfrey, Seiders and Voss found (features/interactions.py)."""
-    stated = None
-    if workspace.policy_file.is_file():
-        stated = read_yaml(workspace.policy_file, ContactPolicy).pressure
+    stated = policy_of(workspace).pressure
     if stated is None:
         weights = np.array([PRESSURE.get(name, PRESSURE["email"]) for name in channels])
         return Pressure(tuple(channels), weights, PRESSURE["email"], 54 * DAY)
@@ -82,7 +90,12 @@ def features_of(workspace: Workspace, log: Log, rows: np.ndarray, catalogue: Cat
 
 
 def _decided(
-    history: History, people: Numbered, channels: tuple[str, ...], since: int | None, until: int | None
+    history: History,
+    people: Numbered,
+    channels: tuple[str, ...],
+    harmless: list[str],
+    since: int | None,
+    until: int | None,
 ) -> tuple[Decided, dict[str, int]]:
     instants = micros(decision_log.read(history, ["decided_at"], since, until)["decided_at"])
     if not len(instants):
@@ -99,8 +112,12 @@ def _decided(
             kept = table.filter(pc.fill_null(rule(table), False))
             left_out[why] += table.num_rows - kept.num_rows
             table = kept
+        if harmless:
+            kept = table.filter(pa.array(~among(table["action"], harmless)))
+            left_out[NO_CONTACT] = left_out.get(NO_CONTACT, 0) + table.num_rows - kept.num_rows
+            table = kept
         if table.num_rows:
-            parts.append(_arrays(table, people, channels))
+            parts.append(_arrays(table, people, channels, harmless))
     if not parts:
         raise WorkspaceError(
             f"{history.folder}: of {len(instants):,} decisions none was outbound with its distribution: contacts that"
@@ -110,12 +127,17 @@ def _decided(
     return Decided.of(channels, *columns), {why: count for why, count in left_out.items() if count}
 
 
-def _arrays(table: pa.Table, people: Numbered, channels: tuple[str, ...]) -> tuple[np.ndarray, ...]:
-    """who, at, made, chance, silent, level of decisions."""
+def _arrays(
+    table: pa.Table, people: Numbered, channels: tuple[str, ...], harmless: list[str]
+) -> tuple[np.ndarray, ...]:
+    """who, at, made, chance, silent, level of decisions that drew none of `harmless`: chances are those given that."""
     lists = table["distribution"].combine_chunks()
     cells = lists.flatten()
     row = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
     chance = cells.field("probability").to_numpy(zero_copy_only=False)
+    if harmless:
+        chance = np.where(among(pa.chunked_array([cells.field("action")]), harmless), 0.0, chance)
+        chance = chance / np.bincount(row, chance, minlength=len(table))[row]
     ghost = pc.fill_null(cells.field("ghost"), False).to_numpy(zero_copy_only=False)
     quiet = ghost | cells.field("action").is_null().to_numpy(zero_copy_only=False)
     channel = _positions(cells.field("channel"), channels)
@@ -138,7 +160,13 @@ def _arrays(table: pa.Table, people: Numbered, channels: tuple[str, ...]) -> tup
 
 
 def _happened(
-    interactions: pa.Table, contacts: pa.Table, people: Numbered, channels: tuple[str, ...], settings: Settings
+    interactions: pa.Table,
+    contacts: pa.Table,
+    people: Numbered,
+    channels: tuple[str, ...],
+    settings: Settings,
+    not_contacts: Sequence[str],
+    harmless: list[str],
 ) -> Happened:
     who, at = people.number(interactions["customer_id"]), micros(interactions["occurred_at"])
     channel = _positions(interactions["channel"].combine_chunks(), channels)
@@ -148,8 +176,10 @@ def _happened(
     def of(rows: np.ndarray) -> Events:
         return Events.of(who[rows], at[rows], channel[rows], value[rows])
 
-    outbound = among(interactions["direction"], ["outbound"]) & ~among(interactions["type"], list(NOT_CONTACTS))
-    touches = of(outbound & ~_logged(interactions, contacts))
+    # as the guard counts what other tools report (serving/decisions/guard/standing.py)
+    outbound = among(interactions["direction"], ["outbound"]) & ~among(interactions["type"], list(not_contacts))
+    outbound &= ~among(interactions["action"], harmless)
+    touches = of(_once(interactions, outbound & ~_logged(interactions, contacts)))
     ours = _contacts(contacts, people, channels)
     both = Events.of(*(np.concatenate([getattr(touches, name), getattr(ours, name)])
                        for name in ("who", "at", "channel", "amount")))  # fmt: skip
@@ -164,11 +194,12 @@ def _happened(
 
 
 def _contacts(contacts: pa.Table, people: Numbered, channels: tuple[str, ...]) -> Events:
-    """Those that were sent, once each."""
+    """Those that were sent, once each, and count."""
     if not contacts.num_rows:
         nobody = np.zeros(0, np.int64)
         return Events.of(nobody, nobody, nobody, np.zeros(0))
-    sent = contacts.filter(pc.equal(contacts["status"], "sent"))
+    counts = contacts["counts"] if "counts" in contacts.column_names else pa.scalar(True)
+    sent = contacts.filter(pc.and_(pc.equal(contacts["status"], "sent"), pc.fill_null(counts, True)))
     return Events.of(
         people.number(sent["customer_id"]),
         micros(sent["changed_at"]),
@@ -185,6 +216,18 @@ def _logged(interactions: pa.Table, contacts: pa.Table) -> np.ndarray:
         pc.fill_null(pc.is_in(interactions["decision_id"], contacts["decision_id"].combine_chunks()), False).to_numpy()
         & interactions["decision_id"].is_valid().to_numpy()
     )
+
+
+def _once(interactions: pa.Table, contacts: np.ndarray) -> np.ndarray:
+    """bool[n]: of `contacts`, those of one decision with one action on one channel are reports of the same one."""
+    rows = np.flatnonzero(contacts & interactions["decision_id"].is_valid().to_numpy())
+    if not len(rows):
+        return contacts
+    of = interactions.select(["decision_id", "channel", "action", "occurred_at"]).take(rows).to_pandas()
+    again = of.sort_values("occurred_at", kind="stable").duplicated(["decision_id", "channel", "action"])
+    found = contacts.copy()
+    found[rows[again.index[again]]] = False
+    return found
 
 
 def _positions(column: pa.Array, words: Sequence[str]) -> np.ndarray:

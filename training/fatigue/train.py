@@ -14,14 +14,13 @@ from features.batch import FeatureMatrix
 from features.catalogue import Catalogue
 from features.clock import isoformat
 from features.manifest import meaning
-from features.workspace import Settings, Workspace, WorkspaceError, read_yaml
+from features.workspace import Settings, Workspace, WorkspaceError
 from serving.decisions.effects.file import Model
-from serving.decisions.policy.contact_policy import ContactPolicy
 from training import provenance
 from training.fatigue import judge, report
 from training.fatigue.curve import BANDS, bands
 from training.fatigue.fit import Fitted, Sample, Stated, fit
-from training.fatigue.log import Log, features_of, read
+from training.fatigue.log import Log, features_of, policy_of, read
 from training.fatigue.report import Judged
 from training.fatigue.spending import spending
 from training.fatigue.trials import Clock, Decided, Events, Happened, trials
@@ -189,8 +188,8 @@ def _until(log: Log, cut: int) -> Log:
 
 def _policy_harm(workspace: Workspace, log: Log) -> np.ndarray:
     """float64[C]: the first contact's harm as contact_policy.yaml states it, or its defaults."""
-    stated = read_yaml(workspace.policy_file, ContactPolicy) if workspace.policy_file.is_file() else ContactPolicy()
-    return np.array([stated.harm.channels.get(name, stated.harm.contact) for name in log.decided.channels])
+    stated = policy_of(workspace).harm
+    return np.array([stated.channels.get(name, stated.contact) for name in log.decided.channels])
 
 
 def _load(registry: Registry, run_id: str) -> Model:
