@@ -86,12 +86,12 @@ def customers(path: Path, treatment: str, outcome: str) -> Customers:
         try:
             rows, counts = _arms(database, path, arm_column)
             measured = _measure(database, path, arm_column, outcome_column)
-            told = f"SELECT {_arm(arm_column)} AS arm, {_number(outcome_column)} AS value FROM campaign"
-            both = database.sql(told).df()
-            frame = database.sql("SELECT * FROM campaign").df()
+            told = f"SELECT {_arm(arm_column)} AS arm, {_number(outcome_column)} AS value, * FROM campaign"
+            found = _in_order(database, told)
         except duckdb.Error as error:
             raise WorkspaceError(f"{path}: cannot be read: {_first_line(error)}") from None
-    kept = np.flatnonzero(both["arm"].notna() & both["value"].notna())
+    arm, value, frame = found.iloc[:, 0], found.iloc[:, 1], found.iloc[:, 2:].set_axis(columns, axis=1)
+    kept = np.flatnonzero(arm.notna() & value.notna())
     return Customers(
         rows=rows,
         unassigned=rows - sum(counts.values()),
@@ -101,8 +101,8 @@ def customers(path: Path, treatment: str, outcome: str) -> Customers:
         outcome=outcome_column,
         binary=measured.binary,
         place=kept,
-        arm=both["arm"].to_numpy(object)[kept],
-        value=both["value"].to_numpy(np.float64)[kept],
+        arm=arm.to_numpy(object)[kept],
+        value=value.to_numpy(np.float64)[kept],
         columns=frame.drop(columns=[arm_column, outcome_column]).iloc[kept].reset_index(drop=True),
     )
 
@@ -112,9 +112,15 @@ def frame(path: Path) -> pd.DataFrame:
     with connect() as database:
         _open(database, path)
         try:
-            return database.sql("SELECT * FROM campaign").df()
+            return _in_order(database, "SELECT * FROM campaign")
         except duckdb.Error as error:
             raise WorkspaceError(f"{path}: cannot be read: {_first_line(error)}") from None
+
+
+def _in_order(database: duckdb.DuckDBPyConnection, query: str) -> pd.DataFrame:
+    """Rows as the file has them: several threads return a long table in whatever order they read it (an IN will do)."""
+    database.execute("SET threads = 1")
+    return database.sql(query).df()
 
 
 def read(path: Path, treatment: str, outcomes: Sequence[str]) -> Table:
