@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from features import clock
 from features.daylog import DayLog, locked
 from features.history import History
+from features.nobody import OF_NOBODY
 from features.tombstones import NAMES, is_in
 from features.workspace import Workspace
 
@@ -28,8 +29,6 @@ _TABLES = (".csv", ".tsv")
 _TEXT = (".html", ".htm", ".txt", ".md", ".log")
 #: Of a report: figures of all customers together, and arrays of numbers.
 _FIGURES = (".json", ".npy")
-#: In the head of a page that was drawn from a report's figures. It names no customer, however its numbers look.
-OF_NOBODY = '<meta name="generator" content="Tactful: a report, of no single customer">'
 
 
 def forget_history(workspace: Workspace, ids: Collection[str]) -> dict[str, int]:

@@ -1,7 +1,7 @@
-"""The console as an ASGI app: signed in or not, which page, made beside the event loop, and what to say otherwise."""
+"""The console as an ASGI app: signed in or not, which page, drawn beside decisions, and what to say otherwise."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -10,16 +10,15 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from serving.auth import CONSOLE, Keyring
-from serving.console import answers, routes, session, signin
-from serving.console.artefacts import Artefacts, Unusable
+from serving.console import answers, drawing, helper, routes, session, signin
 from serving.console.aside import Aside, Turns
-from serving.console.blocks import Page, table
+from serving.console.blocks import Page
 from serving.console.look import Look
 from serving.console.routes import Place
 from serving.console.session import Signed
 from serving.console.throttle import Throttle
-from serving.console.views import Ask, View
-from serving.console.writing import HEADERS, Writing, busy
+from serving.console.views import Ask
+from serving.console.writing import HEADERS, Draw, Writing, busy
 from serving.problems import Problem
 
 if TYPE_CHECKING:
@@ -31,13 +30,19 @@ LONGEST = 4_000
 
 
 class Console:
-    """`found()` is the engine, None until it is open; `keyring()` knows whose key is whose."""
+    """`found()` is the engine, None until it is open; `keyring()` knows whose key is whose; `draw` does what
+    `drawing` says, by default in the helper's process."""
 
-    def __init__(self, found: "Callable[[], Engine | None]", keyring: Callable[[], Keyring | None]) -> None:
-        self._found, self._keyring = found, keyring
+    def __init__(
+        self,
+        found: "Callable[[], Engine | None]",
+        keyring: Callable[[], Keyring | None],
+        draw: Draw = helper.SHARED.run,
+    ) -> None:
+        self._found, self._keyring, self._draw = found, keyring, draw
         self._aside, self._turns = Aside(), Turns()
         self._strangers = Aside(threads=1)  # who is not signed in keeps nobody else from reading
-        self._throttle, self._artefacts = Throttle(), Artefacts()
+        self._throttle = Throttle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -49,7 +54,7 @@ class Console:
 
     async def _answer(self, request: Request) -> Response:
         path = routes.below(request)
-        writing = Writing(request, self._strangers)
+        writing = Writing(request, self._strangers, self._draw)
         try:
             if path.startswith("assets/"):
                 _known_as(request, f"{CONSOLE}/assets/{{name}}")
@@ -99,33 +104,23 @@ class Console:
         _known_as(request, place.template)
         if not signed.client.may({place.view.scope}):
             return await writing.shown(answers.not_allowed(place.view.scope, signed.client.scopes), 403)
-        with self._turns:
-            return await self._shown(writing, engine, signed, place)
+        return await self._shown(writing, engine, signed, place)
 
     async def _shown(self, writing: Writing, engine: "Engine", signed: Signed, place: Place) -> Response:
         """A page, or the CSV of one of its tables."""
-        reader, kind = writing.reader, place.view.artefact
+        reader, kind, manner = writing.reader, place.view.artefact, writing.manner
         folder = engine.workspace.reports
         ask = Ask(writing.asked, reader.locale, reader.zone, place.names, None if kind is None else folder / kind)
         if kind is not None:
-            return await self._aside.run(self._of_artefact, writing, place, ask, engine)
-        page = await place.view.page(Look(engine, signed.client.name, signed.client.scopes, self._aside.run), ask)
-        return await self._aside.run(_written, writing, place, page)
-
-    def _of_artefact(self, writing: Writing, place: Place, ask: Ask, engine: "Engine") -> Response:
-        view = place.view
-        assert view.artefact is not None
-        try:
-            artefact = self._artefacts.read(engine.workspace.reports, view.artefact, view.schema)
-            page = _made(view, artefact, ask)
-        except Unusable as unusable:
-            return writing.page(answers.unusable(view.title, unusable), 404 if place.table else 200)
-        return _written(writing, place, page)
+            return await writing.drawn(drawing.of_artefact, place.view, folder, ask, place.table, manner)
+        with self._turns:
+            page = await place.view.page(Look(engine, signed.client.name, signed.client.scopes, self._aside.run), ask)
+        return await writing.drawn(drawing.placed, page, place.table, manner)
 
     def _for(self, request: Request, engine: "Engine", signed: Signed | None, path: str) -> Writing:
         aside = self._strangers if signed is None else self._aside
         currency, zone = engine.workspace.settings.currency, engine.playbook.policy.zone or "UTC"
-        return Writing(request, aside, currency, zone, signed, path, dict(request.query_params))
+        return Writing(request, aside, self._draw, currency, zone, signed, path, dict(request.query_params))
 
 
 async def _told(writing: Writing, page: Page, status: int) -> Response:
@@ -134,27 +129,6 @@ async def _told(writing: Writing, page: Page, status: int) -> Response:
         return await writing.shown(page, status)
     except Problem:
         return busy()
-
-
-def _made(view: View, artefact: Mapping[str, Any], ask: Ask) -> Page:
-    """The page over an artefact. Raises Unusable where it lacks what the page reads."""
-    try:
-        page: Page = view.page(artefact, ask)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        log.error("/%s cannot be made from its artefact", view.path, exc_info=error)
-        assert view.artefact is not None
-        why = "It lacks figures that this page reads; the service's log says which."
-        raise Unusable(view.artefact, "The report cannot be shown", why) from None
-    return page
-
-
-def _written(writing: Writing, place: Place, page: Page) -> Response:
-    if place.table is None:
-        return writing.page(page)
-    found = table(page, place.table)
-    if found is None:
-        return writing.page(answers.failed(404, "The page has no such table."), 404)
-    return writing.table(found)
 
 
 async def _signed(request: Request, engine: "Engine", keyring: Keyring) -> Signed | None:

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from features.forgetting import OF_NOBODY
+from features.nobody import OF_NOBODY
 from serving.console import assets, csv
 from serving.console.blocks import (
     VERDICTS,

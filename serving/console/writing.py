@@ -1,8 +1,6 @@
-"""Answers of the console: pages in the reader's locale, tables as CSV, files that pages load."""
+"""Answers of the console as HTTP has them: what was drawn, in the reader's locale, and files that pages load."""
 
-import gzip
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -12,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.auth import CONSOLE
-from serving.console import answers, assets, csv, render, session
+from serving.console import answers, assets, drawing, render, session
 from serving.console.aside import AGAIN, Aside
-from serving.console.blocks import Page, Table
+from serving.console.blocks import Page
+from serving.console.drawing import Manner, Sheet
 from serving.console.locale import Reader, negotiate
 from serving.console.render import Frame
 from serving.console.session import Signed
@@ -40,16 +39,19 @@ HEADERS = {
 FOR_EVER = "public, max-age=31536000, immutable"
 #: Where a reader's `?locale=` is remembered.
 LOCALE = "tactful_locale"
-#: Bytes from which on an answer is worth packing.
-WORTH = 1_000
+
+
+#: Calls a function of `drawing` with its arguments, wherever that is done.
+Draw = Callable[..., Sheet]
 
 
 @dataclass(frozen=True)
 class Writing:
-    """How one request is answered, and beside which others. `currency` and `zone` are the workspace's."""
+    """How one request is answered, by `draw` and beside which others. `currency` and `zone` are the workspace's."""
 
     request: Request
     aside: Aside
+    draw: Draw
     currency: str | None = None
     zone: str = "UTC"
     signed: Signed | None = None
@@ -67,11 +69,20 @@ class Writing:
         )
 
     async def shown(self, page: Page, status: int = 200) -> Response:
-        """A page, made beside the event loop. Raises the problems of `Aside.run`."""
-        return await self.aside.run(self.page, page, status)
+        """A page as it stands. Raises the problems of `Aside.run`."""
+        return await self.drawn(drawing.page, page, self.manner, status)
 
-    def page(self, page: Page, status: int = 200) -> Response:
-        """Slow, next to a decision: call it from a thread."""
+    async def drawn(self, work: Callable[..., Sheet], *arguments: Any) -> Response:
+        """What a function of `drawing` makes of its arguments. Raises the problems of `Aside.run`."""
+        sheet = await self.aside.run(self.draw, work, *arguments)
+        response = Response(sheet.body, sheet.status, HEADERS | dict(sheet.headers), sheet.media)
+        if self.asked.get("locale") and sheet.media.startswith("text/html"):
+            settings = session.settings(self.request)
+            response.set_cookie(LOCALE, self.reader.locale, max_age=31_536_000, **settings)  # type: ignore[arg-type]
+        return response
+
+    @property
+    def manner(self) -> Manner:
         signed = self.signed
         frame = Frame(
             CONSOLE,
@@ -81,18 +92,7 @@ class Writing:
             "" if signed is None or not signed.secret else session.token(signed.secret),
             [] if signed is None else [view for view in VIEWS if view.menu and signed.client.may({view.scope})],
         )
-        reader = self.reader
-        response = self._packed(render.page(page, frame, reader).encode(), "text/html; charset=utf-8", status)
-        if self.asked.get("locale"):
-            response.set_cookie(LOCALE, reader.locale, max_age=31_536_000, **session.settings(self.request))  # type: ignore[arg-type]
-        return response
-
-    def table(self, table: Table) -> Response:
-        """As CSV, to be saved under the table's id."""
-        name = re.sub(r"[^\w-]+", "-", table.id)[:80] or "table"
-        response = self._packed(csv.text(table).encode(), "text/csv; charset=utf-8", 200)
-        response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-        return response
+        return Manner(frame, self.reader, self._takes_gzip)
 
     def asset(self, name: str) -> Response:
         """A file that pages load, which browsers keep: its name changes with its content."""
@@ -107,13 +107,6 @@ class Writing:
     @property
     def _takes_gzip(self) -> bool:
         return "gzip" in self.request.headers.get("accept-encoding", "")
-
-    def _packed(self, body: bytes, media: str, status: int) -> Response:
-        headers: dict[str, Any] = dict(HEADERS)
-        if self._takes_gzip and len(body) >= WORTH:
-            body = gzip.compress(body, 5, mtime=0)
-            headers["Content-Encoding"] = "gzip"
-        return Response(body, status, headers, media)
 
 
 def busy() -> Response:

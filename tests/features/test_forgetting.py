@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 import tactful
 from features import clock
 from features.forgetting import (
-    OF_NOBODY,
     expire_history,
     expire_quarantine,
     forget_files,
@@ -23,6 +22,7 @@ from features.identity.links import links_from
 from features.ingest import ingest_files
 from features.ingest_attributes import ingest_attributes
 from features.ingest_identifiers import ingest_identifiers
+from features.nobody import OF_NOBODY
 from features.scaffold import init_workspace
 from features.tombstones import Graveyard, Tombstones, alone, hashed
 from features.workspace import WorkspaceError

@@ -8,7 +8,9 @@ from starlette.types import ASGIApp
 from serving.api import Api, create_api
 from serving.around import layers
 from serving.auth import Keyring, hashed, new_key
+from serving.console import helper
 from serving.console.app import Console
+from serving.console.writing import Draw
 from serving.engine import Engine
 from serving.problems import outside
 from serving.store.protocol import Key
@@ -16,11 +18,11 @@ from serving.store.protocol import Key
 KEY = new_key()
 
 
-def mounted(engine: Engine | None, keys: tuple[Key, ...] = ()) -> ASGIApp:
-    """An ASGI app that knows one key, KEY, which may everything, and `keys`."""
+def mounted(engine: Engine | None, keys: tuple[Key, ...] = (), draw: Draw = helper.SHARED.run) -> ASGIApp:
+    """An ASGI app that knows one key, KEY, which may everything, and `keys`; pages are drawn by `draw`."""
     ring = Keyring(lambda: [Key("test", hashed(KEY), "admin", 0), *keys])
     api = create_api(lambda: engine)
-    mounts = [Mount("/v1", Api(api)), Mount("/console", Console(lambda: engine, lambda: ring))]
+    mounts = [Mount("/v1", Api(api)), Mount("/console", Console(lambda: engine, lambda: ring, draw))]
     app: ASGIApp = Starlette(routes=mounts, exception_handlers={HTTPException: outside})
     for layer, options in reversed(layers(api, lambda: ring)):
         app = layer(app, **options)

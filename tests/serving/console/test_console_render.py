@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.forgetting import OF_NOBODY
+from features.nobody import OF_NOBODY
 from serving.console import assets, blocks, figures, names_on_map, render, standalone
 from serving.console.blocks import Chart, Column, Fact, Facts, Page, Section, Table, Text
 from serving.console.locale import Reader

@@ -1,0 +1,92 @@
+"""The process that draws pages: another one, made anew where it ends, given up where it takes long, gone with us."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from serving.console.helper import Helper
+from serving.problems import Problem
+
+SERVICE = """
+import os, signal
+from serving.console.helper import Helper
+helper = Helper()
+print(helper.run(os.getpid), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def helper():
+    found = Helper(patience=30)
+    yield found
+    found.close()
+
+
+def awkward():
+    """Raises what cannot be sent."""
+    raise ValueError(lambda: None)
+
+
+def gone(pid):
+    """Whether a process ends, within some seconds; one that its parent has not asked after counts as ended."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            with open(f"/proc/{pid}/stat") as file:
+                if file.read().rpartition(")")[2].split()[0] == "Z":
+                    return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_work_is_done_in_another_process_which_stays(helper):
+    assert helper.pid is None, "nobody asked for a page yet"
+    first = helper.run(os.getpid)
+    assert first == helper.pid != os.getpid()
+    assert helper.run(os.getpid) == first
+    assert helper.run(os.nice, 0) > os.nice(0), "decisions come first"
+
+
+def test_what_goes_wrong_there_is_raised_here(helper):
+    with pytest.raises(ValueError, match="invalid literal") as raised:
+        helper.run(int, "x")
+    assert "in the process that draws pages" in raised.value.__notes__[0]
+    with pytest.raises(TypeError, match="cannot pickle"):
+        helper.run(threading.Lock)
+    with pytest.raises(RuntimeError, match="ValueError: <function"):
+        helper.run(awkward)
+    assert helper.run(int, "7") == 7
+
+
+def test_a_process_that_ended_is_replaced(helper):
+    first = helper.run(os.getpid)
+    os.kill(first, signal.SIGKILL)
+    second = helper.run(os.getpid)
+    assert second != first
+    with pytest.raises(RuntimeError, match="ended twice over one page"):
+        helper.run(os._exit, 1)
+    assert helper.run(os.getpid) != second
+
+
+def test_what_takes_too_long_is_given_up_and_its_process_with_it():
+    helper = Helper(patience=0.2)
+    try:
+        with pytest.raises(Problem, match="timeout"):
+            helper.run(time.sleep, 60)
+        assert helper.pid is None
+    finally:
+        helper.close()
+
+
+def test_it_ends_with_the_service_however_that_ends():
+    found = subprocess.run([sys.executable, "-c", SERVICE], capture_output=True, text=True, check=False)
+    assert found.returncode == -signal.SIGKILL
+    assert gone(int(found.stdout))
