@@ -59,6 +59,7 @@ def record(workspace: Workspace, fitted: "Fitted") -> dict[str, Any]:
 def tags(workspace: Workspace) -> dict[str, str]:
     """The same in short, for any kind of model."""
     return {
+        "mlflow.source.name": Path(sys.argv[0]).name,  # MLflow's own is the whole path
         "code_version": code_version(),
         "lock": lock(),
         "command": command(),
@@ -77,8 +78,14 @@ def settings_version(settings: Settings) -> str:
 
 
 def command() -> str:
-    """How this process was started, without folders of the machine."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """How this process was started; of a folder or file that is named from the root only the last part: what lies
+    above it is the machine's, and often somebody's name."""
+    return " ".join([Path(sys.argv[0]).name, *map(_told, sys.argv[1:])])
+
+
+def _told(word: str) -> str:
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return option + equals + (Path(value).name or value if Path(value).is_absolute() else value)
 
 
 @cache

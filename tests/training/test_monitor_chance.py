@@ -184,6 +184,14 @@ def test_silence_is_found_overall_and_on_a_channel():
     assert flow.silence(log([], pa.array([], pa.string())), NOW, Monitor())[0].status == "alarm"
 
 
+def test_a_channel_may_be_called_all():
+    days = np.arange(0.5, 40)
+    found = flow.silence(log([*days, *(days + 2)], ["web"] * 40 + ["all"] * 40), NOW, Monitor())
+    told = {check.subject: check.status for check in found}
+    assert len(told) == len(found) == 3  # one series each in what Prometheus reads
+    assert told == {"all": "well", "channel all": "alarm", "web": "well"}
+
+
 def rows(random, count, sharper=1.0, shift=0.0):
     """Labels and the probabilities that a model gives; right ones where sharper is 1 and shift 0."""
     logit = random.normal(-0.5, 1.2, count)

@@ -42,7 +42,7 @@ def test_the_same_predictions_to_the_last_bit(untrained, kind):
     run = registry.client.get_run(version.run_id)
     record = json.loads((Path(urlparse(run.info.artifact_uri).path) / provenance.FILE).read_text())
     assert {"code_version", "lock", "command", "data_fingerprint", "settings_version"} <= set(run.data.tags)
-    assert record["command"].endswith(f"train {kind} -w {untrained.folder}")
+    assert record["command"].endswith(f"train {kind} -w {untrained.folder.name}")
     assert record["seed"] == 1
 
     # history, settings and actions go on; the log says what they were

@@ -24,6 +24,8 @@ LEAST_ANSWERS = 20
 #: Channels with fewer contacts in either week are judged with the others only.
 LEAST_CONTACTS = 200
 WEEK = 7 * DAY
+#: The subject of a check on all channels together; a channel of that name is told apart.
+ALL = "all"
 
 
 def silence(interactions: pa.Table, now: int, thresholds: Monitor) -> list[Check]:
@@ -31,8 +33,8 @@ def silence(interactions: pa.Table, now: int, thresholds: Monitor) -> list[Check
     at = micros(interactions["occurred_at"])
     limit = thresholds.silent_days
     if not len(at):
-        return [Check(check="no_data", subject="all", status="alarm", limit=limit, sentence="history is empty")]
-    found = [_silent("no_data", "all", int(at.max()), now, limit)]
+        return [Check(check="no_data", subject=ALL, status="alarm", limit=limit, sentence="history is empty")]
+    found = [_silent(None, int(at.max()), now, limit)]
     index, channels = factorise(interactions["channel"])
     begin = now - int(limit * DAY)
     recent = (at >= begin - STEADY_DAYS * DAY) & (at < now)
@@ -40,15 +42,21 @@ def silence(interactions: pa.Table, now: int, thresholds: Monitor) -> list[Check
     for code, name in sorted(enumerate(channels), key=lambda pair: str(pair[1])):
         mine = channel == code
         if len(np.unique(day[mine & (day >= 0)])) == STEADY_DAYS:
-            found.append(_silent("no_data", str(name), int(when[mine].max()), now, limit))
+            found.append(_silent(str(name), int(when[mine].max()), now, limit))
     return found
 
 
-def _silent(check: str, subject: str, newest: int, now: int, limit: float) -> Check:
+def _subject(channel: str | None) -> str:
+    if channel is None:
+        return ALL
+    return f"channel {channel}" if channel == ALL else channel
+
+
+def _silent(channel: str | None, newest: int, now: int, limit: float) -> Check:
     days = (now - newest) / DAY
-    what = "any interaction" if subject == "all" else f"an interaction on {subject}"
+    what = "any interaction" if channel is None else f"an interaction on {channel}"
     sentence = f"{days:.1f} days since {what} ({isoformat(newest)[:19]}Z)"
-    return answered(days > limit, check, subject, days, limit, sentence)
+    return answered(days > limit, "no_data", _subject(channel), days, limit, sentence)
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,7 @@ def responses(past: Past, settings: Settings, now: int) -> list[Check]:
         offers = find(past, settings.model_copy(update={"propensity": rule}))
     except WorkspaceError:
         text = "history holds no contacts with an action"
-        return [unknown("response_rate", "all", text)]
+        return [unknown("response_rate", ALL, text)]
     end = now - thresholds.response_days * DAY
     person = _people(past, offers, settings, now)
     week = (offers.at >= end - WEEK) & (offers.at < end)
@@ -102,8 +110,8 @@ def responses(past: Past, settings: Settings, now: int) -> list[Check]:
         if min((offers.channel[week] == name).sum(), (offers.channel[before] == name).sum()) >= LEAST_CONTACTS
     ]
     found = []
-    for name in ("all", *(channels if len(channels) > 1 else ())):
-        mine = np.ones(len(offers.at), bool) if name == "all" else offers.channel == name
+    for name in (None, *(channels if len(channels) > 1 else ())):
+        mine = np.ones(len(offers.at), bool) if name is None else offers.channel == name
         fall = Fall.of(offers.responded, person, week & mine, before & mine)
         found.append(_response(name, fall, LEVEL / (1 + len(channels)), thresholds))
     return found
@@ -117,8 +125,8 @@ def _people(past: Past, offers: Offers, settings: Settings, now: int) -> np.ndar
     return persons.at(now)[np.array([place[name] for name in offers.customer.tolist()], int)]
 
 
-def _response(subject: str, fall: Fall | None, level: float, thresholds: Monitor) -> Check:
-    where = "" if subject == "all" else f" on {subject}"
+def _response(channel: str | None, fall: Fall | None, level: float, thresholds: Monitor) -> Check:
+    where, subject = "" if channel is None else f" on {channel}", _subject(channel)
     if fall is None:
         text = f"response rate{where}: fewer than {LEAST_ANSWERS} answers in the week before, or no contacts since"
         return unknown("response_rate", subject, text)
