@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 
 from training.reports import table
+from training.uplift import propensity
+from training.uplift.sample import folds
 
 
 def test_rows_of_a_long_table_stay_together_and_in_order(tmp_path):
@@ -21,3 +23,16 @@ def test_rows_of_a_long_table_stay_together_and_in_order(tmp_path):
         (table.frame(path)["place"], rows),
     ):
         assert np.array_equal(read, wanted)
+
+
+def test_customers_chosen_from_both_ends_are_no_random_sample():
+    """Somebody wrote to the youngest and the oldest: a line through age sees nothing of it."""
+    dice = np.random.default_rng(5)
+    inputs = dice.uniform(-1, 1, (4_000, 3))
+    chance = np.clip(inputs[:, 0] ** 2, 0.1, 0.9)
+    chosen = (dice.random(4_000) < chance).astype(int)
+    found = propensity.assignment(inputs, chosen, folds(chosen, 5))
+    assert not found.randomised
+    assert np.corrcoef(found.propensity[:, 1], chance)[0, 1] > 0.9
+    drawn = dice.permutation(chosen)
+    assert propensity.assignment(inputs, drawn, folds(drawn, 5)).randomised

@@ -1,15 +1,19 @@
 """How probable each arm was for each customer: known, the arms' shares, or estimated, and where they overlap.
 
-Assignment counts as random where a model cannot tell the arms apart better than their shares can. Where it can, the
-model's probabilities take their place, and every effect then rests on the table holding all that the choice saw.
+Assignment counts as random where no model can tell the arms apart better than their shares can: neither lines, nor
+small trees, which see who was chosen from the middle or from both ends. Where one can, its probabilities take the
+shares' place, and every effect then rests on the table holding all that the choice saw.
 """
 
 from dataclasses import dataclass
 
+import lightgbm as lgb
 import numpy as np
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+
+from training.uplift import regress
 
 #: A false alarm of "not random" costs little (estimated probabilities are near the shares then), but must be rare.
 ALARM = 0.001
@@ -41,23 +45,47 @@ def shares(arm: np.ndarray) -> np.ndarray:
 
 
 def assignment(inputs: np.ndarray, arm: np.ndarray, fold: np.ndarray, always: bool = False) -> Assignment:
-    """The shares where out-of-fold predictions of the arm are no better than they; else those predictions.
+    """The shares where out-of-fold predictions of the arm are no better than they; else the best of those predictions.
 
-    The test is one-sided, on the mean gain in log likelihood a customer against the shares. `always` takes the
-    predictions whatever it says.
+    The test is one-sided, on the mean gain in log likelihood a customer against the shares, Bonferroni over the models.
+    `always` takes the predictions whatever it says.
     """
-    flat = shares(arm)
-    estimated = np.zeros_like(flat)
-    gained = np.zeros(len(arm))
+    flat, learned = shares(arm), np.zeros(len(arm))
+    lines, trees = np.zeros_like(flat), np.zeros_like(flat)
     for k in np.unique(fold):
         own = fold == k
-        scaler = StandardScaler().fit(inputs[~own])
-        model = LogisticRegression(C=0.1, max_iter=300).fit(scaler.transform(inputs[~own]), arm[~own])
-        estimated[own] = np.clip(model.predict_proba(scaler.transform(inputs[own])), 1e-3, 1)
-        estimated[own] /= estimated[own].sum(1, keepdims=True)
-        learned = np.bincount(arm[~own], minlength=flat.shape[1]) / np.sum(~own)
-        gained[own] = np.log(estimated[own, arm[own]] / learned[arm[own]])
-    error = gained.std(ddof=1) / np.sqrt(len(arm))
-    p = float(norm.sf(gained.mean() / error)) if error > 0 else 1.0
+        learned[own] = (np.bincount(arm[~own], minlength=flat.shape[1]) / np.sum(~own))[arm[own]]
+        lines[own] = _lines(inputs[~own], arm[~own], inputs[own])
+        trees[own] = _trees(inputs[~own], arm[~own], inputs[own])
+    everyone = np.arange(len(arm))
+    gained = [np.log(each[everyone, arm] / learned) for each in (lines, trees, (lines + trees) / 2)]
+    p = min(1.0, 2 * min(_above_zero(each) for each in gained[:2]))
     randomised = p >= ALARM and not always
-    return Assignment(flat if randomised else estimated, randomised, p)
+    best = max(range(3), key=lambda k: gained[k].mean())
+    return Assignment(flat if randomised else (lines, trees, (lines + trees) / 2)[best], randomised, p)
+
+
+def _lines(inputs: np.ndarray, arm: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """float64[len(of), a]: a logistic regression's probabilities."""
+    scaler = StandardScaler().fit(inputs)
+    model = LogisticRegression(C=0.1, max_iter=300).fit(scaler.transform(inputs), arm)
+    return _possible(model.predict_proba(scaler.transform(of)))
+
+
+def _trees(inputs: np.ndarray, arm: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """float64[len(of), a]: those of small trees."""
+    settings = regress.settings(len(arm)) | {"objective": "multiclass", "num_class": int(arm.max()) + 1}
+    grown = lgb.train(settings, lgb.Dataset(inputs, arm, params=settings), regress.ROUNDS)
+    return _possible(np.asarray(grown.predict(of)))
+
+
+def _possible(chance: np.ndarray) -> np.ndarray:
+    """No arm is impossible for anybody as far as a model can tell."""
+    clipped = np.clip(chance, 1e-3, 1)
+    return np.asarray(clipped / clipped.sum(1, keepdims=True))
+
+
+def _above_zero(gained: np.ndarray) -> float:
+    """The one-sided p-value of a mean of zero."""
+    error = gained.std(ddof=1) / np.sqrt(len(gained))
+    return float(norm.sf(gained.mean() / error)) if error > 0 else 1.0

@@ -33,18 +33,9 @@ def leaves(rows: int) -> int:
     return int(np.clip(rows // 3000, 4, 31))
 
 
-def trees(
-    inputs: np.ndarray,
-    outcome: np.ndarray,
-    binary: bool,
-    most_leaves: int | None = None,
-    rounds: int = ROUNDS,
-    weight: np.ndarray | None = None,
-) -> str:
-    """A LightGBM booster as text; probabilities where `binary`. `most_leaves` of 2 makes it a sum of steps."""
-    rows = len(outcome)
-    parameters = {
-        "objective": "binary" if binary else "regression",
+def settings(rows: int, most_leaves: int | None = None) -> dict[str, object]:
+    """LightGBM's parameters for so many rows, but for the objective."""
+    return {
         "learning_rate": RATE,
         "num_leaves": leaves(rows) if most_leaves is None else most_leaves,
         "min_data_in_leaf": int(np.clip(rows // 50, 20, 500)),
@@ -55,6 +46,18 @@ def trees(
         "seed": 0,
         "verbosity": -1,
     }
+
+
+def trees(
+    inputs: np.ndarray,
+    outcome: np.ndarray,
+    binary: bool,
+    most_leaves: int | None = None,
+    rounds: int = ROUNDS,
+    weight: np.ndarray | None = None,
+) -> str:
+    """A LightGBM booster as text; probabilities where `binary`. `most_leaves` of 2 makes it a sum of steps."""
+    parameters = settings(len(outcome), most_leaves) | {"objective": "binary" if binary else "regression"}
     return lgb.train(
         parameters, lgb.Dataset(inputs, outcome, weight=weight, params=parameters), rounds
     ).model_to_string()
