@@ -49,7 +49,7 @@ def test_what_a_file_may_not_say_is_one_line(tmp_path, text, message):
     assert told.startswith(str(path))
     assert "\n" not in told
     assert len(told) < len(str(path)) + 300
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 60  # a hang is all that takes so long
 
 
 def test_a_file_that_is_far_too_long_is_not_read_to_its_end(tmp_path):

