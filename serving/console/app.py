@@ -113,8 +113,9 @@ class Console:
         ask = Ask(writing.asked, reader.locale, reader.zone, place.names, None if kind is None else folder / kind)
         if kind is not None:
             return await writing.drawn(drawing.of_artefact, place.view, folder, ask, place.table, manner)
+        look = Look(engine, signed.client.name, signed.client.scopes, self._aside.run, self._draw)
         with self._turns:
-            page = await place.view.page(Look(engine, signed.client.name, signed.client.scopes, self._aside.run), ask)
+            page = await place.view.page(look, ask)
         return await writing.drawn(drawing.placed, page, place.table, manner)
 
     def _for(self, request: Request, engine: "Engine", signed: Signed | None, path: str) -> Writing:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from features.clock import Clock
 from features.workspace import Workspace
@@ -14,20 +14,28 @@ from features.workspace import Workspace
 if TYPE_CHECKING:
     from serving.engine import Engine
 
+T = TypeVar("T")
 log = logging.getLogger("tactful.looks")
+
+
+def here(work: Callable[..., T], *arguments: Any) -> T:
+    """In this thread."""
+    return work(*arguments)
 
 
 @dataclass(frozen=True)
 class Look:
     """`who` is the name of the key that is signed in, `scopes` what it may do.
 
-    `aside` runs what takes a while beside the event loop, among other pages and within their bound.
+    `aside` runs what takes a while beside the event loop, among other pages and within their bound; from there `away`
+    calls what is pure and slow, in another process where there is one.
     """
 
     engine: "Engine"
     who: str
     scopes: frozenset[str]
     aside: Callable[..., Awaitable[Any]] = asyncio.to_thread
+    away: Callable[..., Any] = here
 
     @property
     def workspace(self) -> Workspace:

@@ -6,7 +6,7 @@ column of ids alone: a third of a second for a year of ten million rows. Nothing
 of date, and an erasure has nothing more to find.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from features.state import State
 from features.workspace import Workspace, WorkspaceError
 
 Row = dict[str, Any]
-Days = Callable[[int], bool]
 #: Days that are looked through at first; each further step looks through twice as many.
 STEP = 30
 #: Rows of one step that are looked at: a bot's day is not shown to its end.
@@ -38,24 +37,30 @@ FACTORS = ("p", "share", "u", "learned", "c", "v", "lever", "cost", "harm", "exp
            "harm_learned")  # fmt: skip
 
 
-def every_day(day: int) -> bool:  # noqa: ARG001
-    """Nobody knows when they were here."""
-    return True
+@dataclass(frozen=True)
+class Days:
+    """The days (since 1970) on which somebody can have done anything: those known, any before `before`; None: any."""
+
+    known: frozenset[int] | None = None
+    before: int | None = None
+
+    def __contains__(self, day: int) -> bool:
+        return self.known is None or day in self.known or (self.before is not None and day < self.before)
+
+
+EVERY_DAY = Days()
 
 
 def active_days(state: bytes) -> Days:
-    """The days on which somebody can have done anything, from their packed state.
+    """From a packed state.
 
     It holds their newest interactions and registers of what it had to let go, which can only be older.
     """
     packed = State.from_bytes(state) if state else State()
-    known = set((packed.items.at // clock.DAY).tolist())
+    known = frozenset((packed.items.at // clock.DAY).tolist())
     if not known:
-        return every_day
-    if not len(packed.registers):
-        return known.__contains__
-    oldest = min(known)
-    return lambda day: day in known or day < oldest
+        return EVERY_DAY
+    return Days(known, min(known) if len(packed.registers) else None)
 
 
 @dataclass(frozen=True)
@@ -72,12 +77,9 @@ def interactions(
     before: int,
     enough: int,
     only: Only = Only(),
-    days: Days = every_day,
+    days: Days = EVERY_DAY,
 ) -> list[Row]:
-    """Newest first, those before an instant (microseconds): at least `enough`, and whole days, if there are as many.
-
-    `days` says on which days (since 1970) there can be any.
-    """
+    """Newest first, those before an instant (microseconds): at least `enough`, and whole days, if there are as many."""
     return _newest(History(workspace).logs["interactions"], INTERACTIONS, SCHEMA, ids, before, enough, only, days)
 
 
@@ -110,10 +112,10 @@ def _newest(
     before: int,
     enough: int,
     only: Only,
-    days: Days = every_day,
+    days: Days = EVERY_DAY,
 ) -> list[Row]:
     last = before // clock.DAY
-    listed = sorted(((day, files) for day, files in log.days().items() if day <= last and days(day)), reverse=True)
+    listed = sorted(((day, files) for day, files in log.days().items() if day <= last and day in days), reverse=True)
     found: list[Row] = []
     for files in _stepwise([files for _, files in listed]):
         # one id at a time: asked for several, DuckDB reads every row's id instead of each file's few different ones

@@ -16,6 +16,7 @@ from features.sensitive import is_sensitive, sensitive_topics
 from serving import scoring
 from serving.console import past
 from serving.console.left import Left, left
+from serving.console.look import Look
 from serving.console.past import Days, Only, Row
 from serving.console.reasons import Reasons, reasons
 from serving.decisions import agent
@@ -88,8 +89,9 @@ class Person:
         return bool(self.read.version or self.read.state or self.rows or self.decided)
 
 
-def person(engine: Engine, customer_id: str, wanted: Wanted) -> Person:
+def person(look: Look, customer_id: str, wanted: Wanted) -> Person:
     """Slow as pages go (some tenths of a second where history is long): call it from a thread."""
+    engine = look.engine
     store, playbook = engine.store, engine.playbook
     read = store.read(customer_id)
     customer = read.customer
@@ -97,7 +99,7 @@ def person(engine: Engine, customer_id: str, wanted: Wanted) -> Person:
     ids = store.ids_of([customer_id])
     kept = store.export_customer(ids)
     topics = sensitive_topics(engine.workspace.settings)
-    rows, decided, older = _log(engine, ids, kept, wanted, past.active_days(read.state))
+    rows, decided, older = _log(look, ids, kept, wanted, past.active_days(read.state))
     silent = customer.restricted
     others = np.empty((0, 0)) if silent else _others(engine, now)
     values = engine.vectors.of(read.state, now)
@@ -128,29 +130,30 @@ def person(engine: Engine, customer_id: str, wanted: Wanted) -> Person:
     )
 
 
-def decision(engine: Engine, ids: Sequence[str], decision_id: str, at: int) -> Row | None:
+def decision(look: Look, ids: Sequence[str], decision_id: str, at: int) -> Row | None:
     """One decision about a person as it was logged, from the store, else from history."""
-    logged = engine.store.decision(decision_id)
+    logged = look.engine.store.decision(decision_id)
     if logged is None:
-        return past.decision(engine.workspace, ids, decision_id, at)
+        kept: Row | None = look.away(past.decision, look.workspace, ids, decision_id, at)
+        return kept
     found: Row = orjson.loads(logged)
     return found if found["customer_id"] in ids else None
 
 
 def _log(
-    engine: Engine, ids: Sequence[str], kept: Mapping[str, Sequence[Row]], wanted: Wanted, days: Days
+    look: Look, ids: Sequence[str], kept: Mapping[str, Sequence[Row]], wanted: Wanted, days: Days
 ) -> tuple[list[Row], list[Row], int | None]:
     """Interactions and decisions of one page, and where the next begins: None at the end."""
-    topics = sorted(sensitive_topics(engine.workspace.settings))
+    topics = sorted(sensitive_topics(look.workspace.settings))
     rows, decided = [], []
     if wanted.kind != "decisions":
         live = [_live(row) for row in kept["interactions"]]
         only = _of_interactions(wanted, topics)
-        logged = past.interactions(engine.workspace, ids, wanted.before, PAGE + 1, only, days)
+        logged = look.away(past.interactions, look.workspace, ids, wanted.before, PAGE + 1, only, days)
         rows = _one_each([row for row in live + logged if _fits(row, wanted, topics)], "interaction_id")
     if wanted.kind in ("all", "decisions"):
         live = [_decided(row) for row in kept["decisions"]]
-        logged = past.decisions(engine.workspace, ids, wanted.before, PAGE + 1, _of_decisions(wanted))
+        logged = look.away(past.decisions, look.workspace, ids, wanted.before, PAGE + 1, _of_decisions(wanted))
         decided = _one_each([row for row in live if _is_wanted(row, wanted)] + logged, "decision_id")
     instants = sorted((row["at"] for row in (*rows, *decided)), reverse=True)
     if len(instants) <= PAGE:

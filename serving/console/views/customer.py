@@ -57,7 +57,7 @@ async def page(look: Look, ask: Ask) -> Page:
 
 
 def _page(look: Look, ask: Ask, customer: str) -> Page:
-    found = person(look.engine, customer, _wanted(ask))
+    found = person(look, customer, _wanted(ask))
     one = _decision(look, found, ask)
     name = found.customer_id
     if not found.known:
@@ -371,7 +371,7 @@ def _decision(look: Look, found: Person, ask: Ask) -> Section | None:
     name, at = ask.query.get("decision"), _instant(ask.query.get("at"))
     if not name or at is None:
         return None
-    logged = decision(look.engine, found.ids, name, at)
+    logged = decision(look, found.ids, name, at)
     if logged is None:
         return Section(
             "decision", "One decision", [Text("This decision is no longer kept, or is about somebody else.")]

@@ -88,7 +88,7 @@ def test_paging_tells_every_interaction_and_every_made_decision_once(look):
     assert len(hidden) == 3
     before, seen, decided, pages = LATEST, [], [], 0
     while before is not None:
-        found = person(look.engine, BUSY, Wanted(before))
+        found = person(look, BUSY, Wanted(before))
         assert all(row["at"] < before for row in (*found.rows, *found.decided))
         seen += [row["interaction_id"] for row in found.rows]
         decided += [row["decision_id"] for row in found.decided]
@@ -108,7 +108,7 @@ def test_paging_tells_every_interaction_and_every_made_decision_once(look):
 def test_a_narrowed_timeline_is_what_is_left_of_all(look, kind, channel):
     found, before = [], LATEST
     while before is not None:
-        one = person(look.engine, BUSY, Wanted(before, channel, kind))
+        one = person(look, BUSY, Wanted(before, channel, kind))
         found += one.decided if kind == "decisions" else one.rows
         assert not (one.rows if kind == "decisions" else one.decided)
         before = one.older
@@ -135,7 +135,7 @@ def test_sensitive_topics_are_nowhere_on_the_page(look):
     while before is not None:
         page = shown(look, BUSY, before=str(before))
         found.append(standalone.file(page).split("<main")[1].split("</main>")[0])
-        before = person(look.engine, BUSY, Wanted(before)).older
+        before = person(look, BUSY, Wanted(before)).older
     for text in found:
         assert "rouble" not in text
         assert "nheard of type" not in text, "nor is anything that happened about it"
@@ -166,7 +166,7 @@ def test_who_cannot_be_logged_is_not_shown(look, monkeypatch):
 
 
 def test_the_first_sentence_goes_by_the_figures(look):
-    found = person(look.engine, console_world.COMPLAINER, Wanted(LATEST))
+    found = person(look, console_world.COMPLAINER, Wanted(LATEST))
     lead = shown(look, console_world.COMPLAINER).lead
     assert lead.startswith(
         f"{console_world.COMPLAINER}: last heard of on {clock.isoformat(found.read.customer.seen_to)[:10]}"
@@ -175,14 +175,14 @@ def test_the_first_sentence_goes_by_the_figures(look):
     assert "who may not be contacted this week" in lead
     assert all(each.number == 0 for each in found.left)
     assert f"{100 * found.churn.probability:.0f}% likely to leave" in lead
-    open_ = person(look.engine, console_world.CONTACTED, Wanted(LATEST))
+    open_ = person(look, console_world.CONTACTED, Wanted(LATEST))
     most = max(each.number for each in open_.left)
     assert most > 0
     assert f"{most} " in shown(look, console_world.CONTACTED).lead.split("who may get")[1]
 
 
 def test_a_decision_shows_the_fate_of_every_candidate_with_rules_in_words(look):
-    found = person(look.engine, console_world.CONTACTED, Wanted(LATEST, kind="decisions"))
+    found = person(look, console_world.CONTACTED, Wanted(LATEST, kind="decisions"))
     live = next(row for row in found.decided if row["decision_id"].startswith("d-"))
     one = shown(look, console_world.CONTACTED, decision=live["decision_id"], at=str(live["at"]))
     fates = table(one, "candidates")
@@ -198,7 +198,7 @@ def test_a_decision_shows_the_fate_of_every_candidate_with_rules_in_words(look):
 
 
 def test_a_decision_that_only_history_knows_is_shown_too(look):
-    found = person(look.engine, BUSY, Wanted(LATEST, kind="decisions"))
+    found = person(look, BUSY, Wanted(LATEST, kind="decisions"))
     old = next(row for row in found.decided if not row["decision_id"].startswith("d-"))
     one = shown(look, BUSY, decision=old["decision_id"], at=str(old["at"]))
     assert table(one, "candidates").rows
