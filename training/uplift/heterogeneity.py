@@ -10,7 +10,8 @@ import numpy as np
 from scipy.stats import norm
 
 from training.evaluate import Interval
-from training.uplift.choose import BLEND, CONSTANT, Choice, CrossFit, within
+from training.uplift.choose import BLEND, CONSTANT, Choice, CrossFit, in_turn, within
+from training.uplift.learners import LEARNERS, Learner
 
 LEVEL = 0.05
 _Z = float(norm.ppf(1 - LEVEL / 2))
@@ -41,27 +42,36 @@ class Group:
     effect: Interval
 
 
-def examine(fitted: CrossFit, arm: int, choice: Choice) -> Heterogeneity:
+def examine(fitted: CrossFit, arm: int, choice: Choice, learners: Mapping[str, Learner] = LEARNERS) -> Heterogeneity:
     """Whether effects of `arm` differ by customer.
 
     Two doors, because a rule for whom to contact costs more than treating all alike. The test asks whether the mean of
-    all learners' standardised effects goes with the scores: no learner is picked for it. Folds teach each other, so it
-    alone is a little too sure (8 % below .05 in 113 small campaigns without any effect, none of them shown). The gain
-    asks whether the best learner is closer to the scores than one effect for all, Bonferroni over the learners.
+    all learners' standardised effects goes with the scores: no learner is picked for it, and each fold's effects are
+    learned from the folds before it. Where folds teach each other, the same chance in two of them is counted from both
+    sides: learners that can follow many inputs then find in one campaign of ten what is not there. The gain asks
+    whether the best learner is closer to the scores than one effect for all, Bonferroni over the learners.
     """
     score = fitted.sample.effect_score(arm)
-    slope, p = best_linear_predictor(score, _proxy(fitted.effects, arm), fitted.fold)
+    names = [name for name in fitted.effects if name not in (CONSTANT, BLEND)]
+    judged, effects = in_turn(fitted, names, arm, learners)
+    fold = fitted.fold[judged]
+    slope, p = best_linear_predictor(score[judged], _proxy(effects, fold), fold)
     best = choice.loss(choice.best)
     tried = len(choice.losses) - 1
     gain_p = min(1.0, tried * float(norm.sf(best.gain / best.error))) if best.error > 0 else 1.0
     return Heterogeneity(slope, p, gain_p)
 
 
-def _proxy(effects: Mapping[str, np.ndarray], arm: int) -> np.ndarray:
-    """The mean of all learners' effects in units of each one's standard deviation."""
-    columns = [each[:, arm - 1] for name, each in effects.items() if name not in (CONSTANT, BLEND)]
-    varying = [column / column.std() for column in columns if column.std() > 1e-12]
-    return np.mean(varying, axis=0) if varying else np.zeros(len(next(iter(effects.values()))))
+def _proxy(effects: Mapping[str, np.ndarray], fold: np.ndarray) -> np.ndarray:
+    """The mean of all learners' effects in units of each one's standard deviation within the fold: a learner of few
+    customers is no louder for being wilder."""
+    found = np.zeros(len(fold))
+    for k in np.unique(fold):
+        own = fold == k
+        columns = [column[own] / column[own].std() for column in effects.values() if column[own].std() > 1e-12]
+        if columns:
+            found[own] = np.mean(columns, axis=0)
+    return found
 
 
 def best_linear_predictor(score: np.ndarray, effect: np.ndarray, fold: np.ndarray) -> tuple[Interval, float]:

@@ -47,10 +47,11 @@ def targeting(prepare: Callable[[], Prepared], tell: Callable[[str], None] = lam
 def of(prepared: Prepared, fitted: Fitted) -> Targeting:
     """From a fit. Judged are the later customers of a random order, each by a model of those before."""
     sample, arms = fitted.crossed.sample, prepared.arms[1:]
-    found = [choose.in_turn(fitted.crossed, fitted.model.learners[arm], place) for place, arm in enumerate(arms, 1)]
+    learned = [fitted.model.learners[arm] for arm in arms]
+    found = [choose.in_turn(fitted.crossed, [name], place) for place, name in enumerate(learned, 1)]
     judged = found[0][0]
     there = sample.rows(judged)
-    predicted = np.column_stack([effect for _, effect in found])
+    predicted = np.column_stack([effects[name] for (_, effects), name in zip(found, learned, strict=True)])
     scores = np.column_stack([there.effect_score(place) for place in range(1, len(prepared.arms))])
     described = _described(prepared, there.inputs)
     said = Words(prepared.outcome, "rate" if sample.binary else "amount")
@@ -66,7 +67,7 @@ def of(prepared: Prepared, fitted: Fitted) -> Targeting:
                 said, BEST, predicted[rows, best], scores[rows, best], there.arm == best + 1, there.arm == 0, described
             ),
         )
-    learners = ", ".join(f"{arm}: {fitted.model.learners[arm]}" for arm in arms)
+    learners = ", ".join(f"{arm}: {name}" for arm, name in zip(arms, learned, strict=True))
     return words.told(
         said,
         rankings,
