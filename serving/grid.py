@@ -12,11 +12,11 @@ from numba import njit
 from features.kernel.jit import compiled
 from features.kernel.packed import grid as table
 from features.kernel.packed import pack, row
-from serving.decisions.effects.nodes import Nodes, walk
-from serving.smooth import Terms, add_terms
+from serving.decisions.effects.nodes import Nodes, unknown, walk
+from serving.smooth import Terms, add_terms, of_actions
 
 _BOUND = 500.0  # |score| beyond this is 0 or 1 in float64 anyway; keeps exp from overflowing
-_BOOSTER, _LINEAR, _TREES, _TERMS, _LINK = 1, 4, 7, 14, 21  # where each part's tables begin
+_BOOSTER, _LINEAR, _TREES, _TERMS, _LINK = 1, 4, 7, 13, 20  # where each part's tables begin
 
 #: Look-up tables of a model's columns, end to end, and where each column's starts and stops; null's entry is the last.
 Codes = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -30,7 +30,7 @@ def packed(
     `link`: intercept of the smooth part, then intercept, weight of the smooth part and of the trees.
     """
     none = np.zeros((0, 5))
-    walked = (none[:, 0],) * 2 + (none,) + (none[:, 0],) * 4 if trees is None else trees.tables()
+    walked = (none[:, 0], none) + (none[:, 0],) * 4 if trees is None else trees.tables()
     return pack((index, *booster, *linear, *walked, *terms.tables(), np.array(link)))
 
 
@@ -41,22 +41,28 @@ def probabilities(values: Any, model: Any, booster: Any, linear: Any, which: Any
     `raw` [n, m] is what LightGBM says of them where the model's trees are not in the tables, else zeros.
     """
     index, link = row(model, 0), row(model, _LINK).view(np.float64)
-    columns = np.empty(index.shape[0])
+    root, node = row(model, _TREES), table(model, _TREES + 1)
+    threshold, leaf = row(model, _TREES + 2).view(np.float64), row(model, _TREES + 3).view(np.float64)
+    bits_at, bits = row(model, _TREES + 4), row(model, _TREES + 5)
+    where, form, start, stop = (
+        table(model, _TERMS),
+        row(model, _TERMS + 1),
+        row(model, _TERMS + 2),
+        row(model, _TERMS + 3),
+    )
+    knots, points = row(model, _TERMS + 4).view(np.float64), row(model, _TERMS + 5).view(np.float64)
+    null = row(model, _TERMS + 6).view(np.float64)
+    lefts = unknown(which, node)
+    parts = of_actions(linear, which, where, form, start, stop, knots, points, null)
+    columns, smooth = np.empty(index.shape[0]), np.empty(which.shape[0])
     for i in range(values.shape[0]):
         _gather(values[i], index, model, _BOOSTER, columns)
-        walk(
-            columns, booster, which, row(model, _TREES), row(model, _TREES + 1), table(model, _TREES + 2),
-            row(model, _TREES + 3).view(np.float64), row(model, _TREES + 4).view(np.float64), row(model, _TREES + 5),
-            row(model, _TREES + 6), raw[i],
-        )  # fmt: skip
+        walk(columns, booster, which, root, node, threshold, leaf, bits_at, bits, lefts, raw[i])
         _gather(values[i], index, model, _LINEAR, columns)
-        out[i] = link[0]
-        add_terms(
-            columns, linear, which, table(model, _TERMS), row(model, _TERMS + 1), row(model, _TERMS + 2),
-            row(model, _TERMS + 3), row(model, _TERMS + 4).view(np.float64), row(model, _TERMS + 5).view(np.float64),
-            row(model, _TERMS + 6).view(np.float64), out[i],
-        )  # fmt: skip
+        smooth[:] = 0.0
+        add_terms(columns, linear, which, where, form, start, stop, knots, points, null, parts, smooth)
         for j in range(which.shape[0]):
+            out[i, j] = link[0] + smooth[j]
             score = link[1] + link[2] * out[i, j]
             score += link[3] * raw[i, j]
             out[i, j] = 1.0 / (1.0 + np.exp(-min(max(score, -_BOUND), _BOUND)))

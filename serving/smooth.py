@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from features.kernel.jit import inlined
 from features.workspace import WorkspaceError
 
 IDENTITY, LOG1P, LEVELS, HABIT = 0, 1, 2, 3
@@ -84,53 +85,70 @@ def read(
 
 
 @njit(nogil=True)
+def of_actions(actions: Any, which: Any, columns: Any, form: Any, start: Any, stop: Any, knots: Any, values: Any,
+               null: Any) -> Any:  # fmt: skip
+    """For `add_terms`: float64[terms, m], the terms that ask about the action alone; what others hold is no matter."""
+    parts = np.empty((columns.shape[0], which.shape[0]))
+    for term in range(columns.shape[0]):
+        if columns[term, 0] < 0 and columns[term, 1] < 0 and columns[term, 2] < 0:
+            for j in range(which.shape[0]):
+                action = actions[which[j]]
+                parts[term, j] = _term(action, action, term, columns, form, start, stop, knots, values, null)
+    return parts
+
+
+@njit(nogil=True)
 def add_terms(row: Any, actions: Any, which: Any, columns: Any, form: Any, start: Any, stop: Any, knots: Any,
-              values: Any, null: Any, out: Any) -> None:  # fmt: skip
-    """Adds the sum of the terms of a row with each of actions[which] to `out`; a categorical column holds its code.
+              values: Any, null: Any, parts: Any, out: Any) -> None:  # fmt: skip
+    """Adds the terms of a row with each of actions[which] to `out`, in their order; `parts` is what `of_actions` gave
+    for the same `which`, whatever the row. A categorical column holds its code.
 
     Numeric terms interpolate between knots[start:stop] and are constant beyond them, as np.interp; categorical ones
-    look their code up in values[start:stop]; a habit reads three columns and finds its numbers there. What does not
-    ask about the action is worked out once, and still added in the order of the terms.
+    look their code up in values[start:stop]; a habit reads three columns and finds its numbers there.
     """
-    terms = columns.shape[0]
-    part, own = np.empty(terms), np.empty(terms, np.bool_)
-    for j in range(which.shape[0]):
-        total = 0.0
-        for term in range(terms):
-            if j == 0:
-                own[term] = columns[term, 0] < 0 or columns[term, 1] < 0 or columns[term, 2] < 0
-            if j == 0 or own[term]:
-                lo, hi, action = start[term], stop[term], which[j]
-                v = _value(row, actions, action, columns[term, 0])
-                if form[term] == HABIT:
-                    recency = _value(row, actions, action, columns[term, 1])
-                    tenure = _value(row, actions, action, columns[term, 2])
-                    part[term] = _habit(v, recency, tenure, values[lo:hi], null[term])
-                elif np.isnan(v):
-                    part[term] = null[term]
-                elif form[term] == LEVELS:
-                    part[term] = values[lo + int(v)]
-                else:
-                    if form[term] == LOG1P:
-                        v = np.log1p(v) if v >= 0.0 else -np.log1p(-v)
-                    part[term] = _interpolated(v, knots[lo:hi], values[lo:hi])
-            total += part[term]
-        out[j] += total
+    m = which.shape[0]
+    for term in range(columns.shape[0]):
+        first, second, third = columns[term, 0] < 0, columns[term, 1] < 0, columns[term, 2] < 0
+        if not (first or second or third):
+            part = _term(row, row, term, columns, form, start, stop, knots, values, null)
+            for j in range(m):
+                out[j] += part
+        elif first and second and third:
+            for j in range(m):
+                out[j] += parts[term, j]
+        else:
+            for j in range(m):
+                out[j] += _term(row, actions[which[j]], term, columns, form, start, stop, knots, values, null)
 
 
-@njit(nogil=True)
-def _value(row: Any, actions: Any, action: int, column: int) -> Any:
-    return row[column] if column >= 0 else actions[action, ~column]
+@inlined
+def _term(row: Any, action: Any, term: Any, columns: Any, form: Any, start: Any, stop: Any, knots: Any, values: Any,
+          null: Any) -> Any:  # fmt: skip
+    v = _value(row, action, columns[term, 0])
+    if form[term] == HABIT:
+        recency, tenure = _value(row, action, columns[term, 1]), _value(row, action, columns[term, 2])
+        return _habit(v, recency, tenure, values, start[term], null[term])
+    if np.isnan(v):
+        return null[term]
+    if form[term] == LEVELS:
+        return values[start[term] + int(v)]
+    if form[term] == LOG1P:
+        v = np.log1p(v) if v >= 0.0 else -np.log1p(-v)
+    return _interpolated(v, knots, values, start[term], stop[term] - 1)
 
 
-@njit(nogil=True)
-def _interpolated(v: float, knots: Any, values: Any) -> Any:
-    last = knots.shape[0] - 1
-    if v <= knots[0]:
-        return values[0]
-    if v >= knots[last]:
-        return values[last]
-    left, right = 0, last
+@inlined
+def _value(row: Any, action: Any, column: Any) -> Any:
+    return row[column] if column >= 0 else action[~column]
+
+
+@inlined
+def _interpolated(v: Any, knots: Any, values: Any, left: Any, right: Any) -> Any:
+    """Between the knots from `left` to `right`, both included."""
+    if v <= knots[left]:
+        return values[left]
+    if v >= knots[right]:
+        return values[right]
     while right - left > 1:
         middle = (left + right) // 2
         if knots[middle] <= v:
@@ -141,12 +159,13 @@ def _interpolated(v: float, knots: Any, values: Any) -> Any:
     return slope * (v - knots[left]) + values[left]
 
 
-@njit(nogil=True)
-def _habit(active_days: float, recency: float, tenure: float, numbers: Any, null: float) -> Any:
+@inlined
+def _habit(active_days: Any, recency: Any, tenure: Any, numbers: Any, at: Any, null: Any) -> Any:
     """Weight times the logit that BG/NBD gives to silence over the horizon; formula in training/artefact.py."""
     if np.isnan(active_days) or np.isnan(recency) or np.isnan(tenure):
         return null
-    span, horizon, r, alpha, a, b, weight = numbers
+    span, horizon, r, alpha = numbers[at], numbers[at + 1], numbers[at + 2], numbers[at + 3]
+    a, b, weight = numbers[at + 4], numbers[at + 5], numbers[at + 6]
     repeats = max(active_days - (1.0 if tenure <= span else 0.0), 0.0)
     age = min(tenure, span)
     last = max(age - recency, 0.0) if repeats > 0.0 else 0.0

@@ -122,6 +122,26 @@ def test_a_model_that_lightgbm_itself_is_asked_about_gives_the_same_to_the_last_
         assert theirs.customers(values, action).tolist() == ours.customers(values, action).tolist()
 
 
+def test_a_habit_may_be_the_customers_or_in_part_the_actions():
+    """Only so are columns of both in one term."""
+    names = ["active_days", "recency", "tenure"]
+    habit = {
+        "habit": {name: name for name in names} | {"span": 90.0},
+        "horizon": 28.0, "r": 0.5, "alpha": 9.0, "a": 0.8, "b": 2.5, "weight": 1.0, "null": 0.3,
+    }  # fmt: skip
+    content = artefact(
+        features=names, categories={}, linear={"intercept": 0.1, "terms": [habit]},
+        link={"intercept": 0.0, "linear": 1.0, "booster": 0.0},
+    )  # fmt: skip
+    of_both = Scorer(content | {"action_features": ["tenure"]}, None, names, dict.fromkeys(names))
+    of_customer = Scorer(content | {"action_features": []}, None, names, dict.fromkeys(names))
+    values = np.array([[3.0, 12.0, 80.0], [1.0, 0.0, 5.0], [np.nan, 3.0, 9.0], [9.0, 2.0, 300.0]])
+    expected = of_customer.customers(values)
+    assert len(set(expected.tolist())) == 4
+    found = of_both.grid(values, Encoded.stacked([of_both.encode({"tenure": row[2]}) for row in values]))
+    assert np.diag(found).tolist() == expected.tolist()
+
+
 def test_known_actions_are_rows_of_a_table_that_grows(booster):
     scorer = Scorer(artefact(), booster, NAMES, LEVELS)
     values = rows(3)

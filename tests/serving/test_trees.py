@@ -50,16 +50,20 @@ def test_every_kind_of_split_to_the_last_bit(missing):
     assert table is not None
     assert nodes.SET in table.node[:, nodes.KIND]
     assert len(set(table.node[:, nodes.KIND].tolist())) > 1
-    assert 0 < table.own.sum() < len(table.own)  # trees with and without a question about the action
+    asks = np.flatnonzero(table.node[:, nodes.COLUMN] < 0)
+    assert 0 < len(set(np.searchsorted(table.root, asks, "right"))) < len(table.root), (
+        "not every tree asks about the action"
+    )
     rows = strange(2_000)
     np.testing.assert_array_equal(ours(table, rows), booster.predict(rows, raw_score=True))
 
 
-def test_a_grid_is_its_cells():
+@pytest.mark.parametrize("number", [0, 1, 7, nodes.SET_SIZE, 2 * nodes.SET_SIZE + 5])
+def test_a_grid_is_its_cells(number):
     booster = learned(seed=3)
     table = trees.read(booster, OWN)
-    rows, actions = strange(40), strange(7, seed=2)[:, [4, 2]].copy()
-    out = np.zeros((40, 7))
+    rows, actions = strange(40), strange(number, seed=2)[:, [4, 2]].copy()
+    out = np.zeros((40, number))
     table.add(rows, actions, out)
     for j, action in enumerate(actions):
         whole = rows.copy()

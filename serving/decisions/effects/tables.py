@@ -26,7 +26,7 @@ LINE, TREES = 0, 1
 _WHAT, _START, _STOP, _LOGISTIC = 0, 1, 2, 3
 #: Tables of `packed`, in their order.
 ARM, PART, WEIGHT, SCORE, COLUMN, COEFFICIENT, WITHIN, NODES = range(8)
-TABLES = NODES + 7
+TABLES = NODES + 6
 _BOUND = 500.0  # |score| beyond this is 0 or 1 in float64 anyway; keeps exp from overflowing
 _OBJECTIVE = re.compile(r"^objective=(.*)$", re.MULTILINE)
 
@@ -79,7 +79,7 @@ def packed(arms: Sequence[Sequence["Part"]], within: tuple[float, float] = (-np.
 
 def reach(tables: np.ndarray) -> int:
     """How many inputs the tables ask about at least: one more than the last that any line or tree names."""
-    asked = np.concatenate([_slice(tables, COLUMN), _slice(tables, NODES + 2).reshape(-1, 5)[:, 0]])
+    asked = np.concatenate([_slice(tables, COLUMN), _slice(tables, NODES + 1).reshape(-1, 5)[:, 0]])
     return int(asked.max(initial=-1)) + 1
 
 
@@ -115,7 +115,6 @@ def _joined(trees: Sequence[Nodes]) -> Nodes:
         sets, words = sets + len(each.bits_at) - 1, words + len(each.bits)
     return Nodes(
         np.concatenate([np.zeros(0, np.int64), *root]),
-        np.concatenate([np.zeros(0, np.bool_), *(each.own for each in trees)]),
         np.concatenate([np.zeros((0, 5), np.int64), *nodes]),
         np.concatenate([np.zeros(0), *(each.threshold for each in trees)]),
         np.concatenate([np.zeros(0), *(each.leaf for each in trees)]),
@@ -166,12 +165,11 @@ def _score(x: Any, tables: Any, score: Any) -> Any:
         for k in range(start + 1, stop):
             total += coefficient[k] * x[column[k]]
     else:
-        raw = np.zeros(1)
-        nobody = np.zeros(1, np.int64)
+        raw, alone = np.zeros(1), np.zeros(1, np.int64)
         walk(
-            x, x.reshape((1, x.shape[0])), nobody, row(tables, NODES)[start:stop], row(tables, NODES + 1)[start:stop],
-            table(tables, NODES + 2), row(tables, NODES + 3).view(np.float64), row(tables, NODES + 4).view(np.float64),
-            row(tables, NODES + 5), row(tables, NODES + 6), raw,
+            x, x.reshape((1, x.shape[0])), alone, row(tables, NODES)[start:stop], table(tables, NODES + 1),
+            row(tables, NODES + 2).view(np.float64), row(tables, NODES + 3).view(np.float64), row(tables, NODES + 4),
+            row(tables, NODES + 5), np.empty((1, 0), np.int64), raw,
         )  # fmt: skip
         total = raw[0]
     if score[_LOGISTIC]:
