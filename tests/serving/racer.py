@@ -3,7 +3,8 @@
     python racer.py URL SEED STEPS CUSTOMERS
 
 Its clock jumps at random over windows, reservations and expiries; processes disagree about the time on purpose.
-Prints one JSON line for each thing the store acknowledged, after it was acknowledged.
+Prints one JSON line for each thing the store acknowledged, after it was acknowledged. Begins when it is given a line:
+those who started late on a busy machine would race nobody.
 """
 
 import json
@@ -49,6 +50,8 @@ def acknowledged(kind: str, **what: object) -> None:
 def run(url: str, seed: int, steps: int, customers: int) -> None:
     chance, held = random.Random(seed), []
     store = open_url(url)
+    acknowledged("ready")
+    sys.stdin.readline()
     clock, lost = NOW, 0
     for step in range(steps):
         clock += chance.choice([0, 0, HOUR // 4, HOUR, 5 * HOUR])

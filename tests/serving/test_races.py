@@ -23,7 +23,18 @@ SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 def start(place: Place, seed: int, steps: int, customers: int) -> "subprocess.Popen[str]":
     arguments = [sys.executable, str(HERE / "racer.py"), place.url, str(seed), str(steps), str(customers)]
     environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def go(running: "list[subprocess.Popen[str]]") -> None:
+    """Lets all begin at once, as soon as the last of them is ready."""
+    for process in running:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline()) == {"kind": "ready"}
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
 
 
 def lines(text: str) -> list[dict[str, Any]]:
@@ -76,7 +87,8 @@ def check(place: Place, acknowledged: list[dict[str, Any]]) -> None:
 def race(place: Place, processes: int, steps: int, customers: int) -> list[dict[str, Any]]:
     place.open().close()
     running = [start(place, seed, steps, customers) for seed in range(processes)]
-    outputs = [process.communicate(timeout=240)[0] for process in running]
+    go(running)
+    outputs = [process.communicate(timeout=1_000)[0] for process in running]
     assert [process.returncode for process in running] == [0] * processes
     return [line for output in outputs for line in lines(output)]
 
@@ -84,13 +96,15 @@ def race(place: Place, processes: int, steps: int, customers: int) -> list[dict[
 def test_processes_racing_for_one_customer_never_exceed_a_cap(place):
     acknowledged = race(place, processes=3, steps=100, customers=3)
     check(place, acknowledged)
-    counts = {kind: sum(line["kind"] == kind for line in acknowledged) for kind in ("decision", "claim", "sent")}
-    assert counts["decision"] > 120
-    assert counts["claim"] > 4  # the caps were worth defending, also where processes wait for each other
-    assert counts["sent"] > 2
+    kinds = [line["kind"] for line in acknowledged]
+    assert kinds.count("decision") > 120
+    assert {"claim", "sent"} <= set(kinds)
+    with place.open() as store:  # the caps were worth defending; how many claims they let through is a matter of luck
+        assert sum("cap total" in json.dumps(line["candidates"]) for line in store.export("decisions", 0)) > 20
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_200)
 def test_eight_processes_racing_on_hot_customers(place):
     acknowledged = race(place, processes=8, steps=1_200, customers=25)
     check(place, acknowledged)
@@ -103,6 +117,7 @@ def test_kill_9_loses_nothing_acknowledged(place):
     place.open().close()
     for attempt in range(3):
         with start(place, 100 + attempt, 100_000, 5) as process:
+            go([process])
             assert process.stdout is not None
             read = [process.stdout.readline() for _ in range(60)]
             time.sleep(0.05 * attempt)
