@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from features.clock import DAY, HOUR
+from features.clock import HOUR
 from features.kernel.jit import compiled, inlined
 
 #: Times between steps are counted in buckets, sixteen to a doubling, from a second to four years.
 PER_DOUBLING, BUCKETS = 16, 16 * 27
 _SECOND = 1_000_000
+#: Hours of a week, and those of its days before the one on which time began.
+_WEEK, _THURSDAY = 7 * 24, 3 * 24
 
 
 def bucket_edges() -> np.ndarray:
@@ -41,10 +43,8 @@ def touched(first: Any, code: Any, channel: Any, mask: Any) -> None:
 
 
 @compiled
-def popular(
-    first: Any, code: Any, customer: Any, chosen: Any, satisfaction: Any, rated: Any, counts: Any, ratings: Any
-) -> None:
-    """counts[code]: steps, journeys with it, customers with it, ratings; ratings[code]: their sum."""
+def popular(first: Any, code: Any, customer: Any, chosen: Any, period: Any, counts: Any, months: Any) -> None:
+    """counts[code]: steps, journeys with it, customers with it; months[period, code]: journeys with it."""
     journey, who = np.full(counts.shape[0], -1, np.int64), np.full(counts.shape[0], -1, np.int64)
     for j in range(customer.shape[0]):
         if not chosen[j]:
@@ -55,12 +55,10 @@ def popular(
             if journey[k] != j:
                 journey[k] = j
                 counts[k, 1] += 1
-            if who[k] != customer[j]:
-                who[k] = customer[j]
-                counts[k, 2] += 1
-            if rated.shape[0]:
-                counts[k, 3] += rated[s]
-                ratings[k] += satisfaction[s]
+                months[period[j], k] += 1
+                if who[k] != customer[j]:
+                    who[k] = customer[j]
+                    counts[k, 2] += 1
 
 
 @compiled
@@ -135,17 +133,15 @@ def moves(
 
 @compiled
 def periods(
-    first: Any, at: Any, code: Any, customer: Any, reached: Any, over: Any, chosen: Any, period: Any, mask: Any,
-    place: Any, satisfaction: Any, rated: Any, totals: Any, ratings: Any, steps: Any, channels: Any, breadth: Any,
-    taken: Any,
+    first: Any, at: Any, customer: Any, reached: Any, over: Any, chosen: Any, period: Any, mask: Any, totals: Any,
+    channels: Any, breadth: Any, taken: Any,
 ) -> None:  # fmt: skip
     """By the period in which a journey began.
 
-    totals[period]: journeys, customers, reached, over, steps, channels, ratings; ratings[period] their sum.
-    steps[period, place] and channels[period, channel]: journeys with it. breadth[period, channels of a journey].
-    taken[bucket]: how long journeys took that reached the goal.
+    totals[period]: journeys, customers, reached, over, steps, channels. channels[period, channel]: journeys with it.
+    breadth[period, channels of a journey]. taken[bucket]: how long journeys took that reached the goal.
     """
-    who, seen = np.full(totals.shape[0], -1, np.int64), np.full(steps.shape[1], -1, np.int64)
+    who = np.full(totals.shape[0], -1, np.int64)
     for j in range(customer.shape[0]):
         if not chosen[j]:
             continue
@@ -165,14 +161,6 @@ def periods(
         totals[p, 5] += touches
         if reached[j]:
             taken[bucket(at[first[j + 1] - 1] - at[first[j]])] += 1
-        for s in range(first[j], first[j + 1]):
-            a = place[code[s]]
-            if seen[a] != j:
-                seen[a] = j
-                steps[p, a] += 1
-            if rated.shape[0]:
-                totals[p, 6] += rated[s]
-                ratings[p] += satisfaction[s]
 
 
 @compiled
@@ -212,7 +200,7 @@ def hours(
     first: Any, at: Any, code: Any, customer: Any, chosen: Any, own: Any, zone: Any, edges: Any, changes: Any,
     offsets: Any, utc: Any, local: Any,
 ) -> None:  # fmt: skip
-    """Customers' own steps by weekday (Monday first) and hour, in UTC and on the clock where each of them lives.
+    """Customers' own steps by hour of the week (from Monday), in UTC and on the clock where each of them lives.
 
     Zone z changes to offsets[i] (microseconds) at changes[i], for i from edges[z] to edges[z + 1].
     """
@@ -223,12 +211,11 @@ def hours(
         for s in range(first[j], first[j + 1]):
             if not own[code[s]]:
                 continue
-            utc[(at[s] // DAY + 3) % 7, at[s] // HOUR % 24] += 1  # the epoch was a Thursday
+            utc[(at[s] // HOUR + _THURSDAY) % _WEEK] += 1
             i = edges[z]
             while i + 1 < edges[z + 1] and changes[i + 1] <= at[s]:
                 i += 1
-            there = at[s] + offsets[i]
-            local[(there // DAY + 3) % 7, there // HOUR % 24] += 1
+            local[((at[s] + offsets[i]) // HOUR + _THURSDAY) % _WEEK] += 1
 
 
 @compiled

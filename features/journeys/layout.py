@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from features.journeys.trace import Traced
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class Periods:
         return (slice(last + 1 - n, last + 1), slice(last + 1 - 2 * n, last + 1 - n)) if n else None
 
     def trend(self, totals: np.ndarray, ratings: tuple[Mean, Mean]) -> tuple[Stretch, Stretch] | None:
-        """Before and lately, from totals as counts.periods fills them and ratings by `stretch`."""
+        """Before and lately, from totals as counts.periods fills them (ratings last) and ratings by `stretch`."""
         span = self.span
         if span is None:
             return None
@@ -112,7 +112,7 @@ class Periods:
         return float(part[span[0]].sum() / part[span[1]].sum() - 1)
 
     def months(self, totals: np.ndarray, ratings: np.ndarray) -> list[Month]:
-        """From totals as counts.periods fills them."""
+        """From totals as counts.periods fills them, the number of ratings last, and the ratings' sums."""
         return [
             Month(
                 month=label,

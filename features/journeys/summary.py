@@ -42,40 +42,40 @@ class _Counting:
         self.over, self.rows = layout.over, np.flatnonzero(chosen)
         started = layout.started
         self.began = started[self.rows]
-        self.taken, sums = np.zeros((len(layout.steps), 4), np.int64), np.zeros(len(layout.steps))
-        t = self.traced
-        counts.popular(t.first, t.code, t.customer, chosen, t.satisfaction, t.rated, self.taken, sums)
-        self.shown = names.shown(layout.steps, self.taken[:, 0], LISTED)
         self.periods = Periods.of(started, chosen, self.over, layout.known_until)
+        self.taken = np.zeros((len(layout.steps), 3), np.int64)
+        self.taken_by_month = np.zeros((self.periods.count + 1, len(layout.steps)), np.int64)
+        t = self.traced
+        counts.popular(t.first, t.code, t.customer, chosen, self.periods.period, self.taken, self.taken_by_month)
+        self.shown = names.shown(layout.steps, self.taken[:, 0], LISTED)
         self._rate()
 
     def _rate(self) -> None:
-        """Steps with ratings: which, of which journey; usually few."""
+        """Steps with ratings: which, of which journey, the ratings' sum and how many; usually few."""
         t = self.traced
-        self.rated_steps = np.flatnonzero(t.rated > 0) if len(t.rated) else np.zeros(0, np.int64)
-        journey = np.searchsorted(t.first, self.rated_steps, "right") - 1
-        picked = self.chosen[journey]
-        self.rated_steps, self.rated_journey = self.rated_steps[picked], journey[picked]
+        journey = np.searchsorted(t.first, t.rated, "right") - 1
+        picked = np.flatnonzero(self.chosen[journey])
+        self.rated_steps, self.rated_journey = t.rated[picked], journey[picked]
+        self.satisfaction, self.ratings = t.satisfaction[picked], t.ratings[picked]
 
     def means(self, group: np.ndarray, groups: int) -> list[Mean]:
         """Of the rated steps by their group, -1 where it belongs to none."""
-        t, told = self.traced, group >= 0
-        steps = self.rated_steps[told]
-        return ratings.means(
-            group[told], t.customer[self.rated_journey[told]], t.satisfaction[steps], t.rated[steps], groups
-        )
+        told = group >= 0
+        customer = self.traced.customer[self.rated_journey[told]]
+        return ratings.means(group[told], customer, self.satisfaction[told], self.ratings[told], groups)
 
     def figures(self) -> Figures:
         layout, t = self.layout, self.traced
         months, listed = self.periods.count + 1, asking.channels(layout)
-        totals, month_ratings = np.zeros((months, 7), np.int64), np.zeros(months)
-        steps = np.zeros((months, self.shown.other + 1), np.int64)
+        totals = np.zeros((months, 7), np.int64)
         channels, breadth = np.zeros((months, len(listed)), np.int64), np.zeros((months, len(listed) + 1), np.int64)
         to_goal = np.zeros(counts.BUCKETS, np.int64)
         counts.periods(
-            t.first, t.at, t.code, t.customer, t.reached, self.over, self.chosen, self.periods.period, self.mask,
-            self.shown.place, t.satisfaction, t.rated, totals, month_ratings, steps, channels, breadth, to_goal,
+            t.first, t.at, t.customer, t.reached, self.over, self.chosen, self.periods.period, self.mask, totals,
+            channels, breadth, to_goal,
         )  # fmt: skip
+        month = self.periods.period[self.rated_journey]
+        totals[:, 6] = np.bincount(month, self.ratings, months)
         paths, other = self.paths()
         stalls, loops, moves, looping = self.moves()
         return Figures(
@@ -85,12 +85,12 @@ class _Counting:
             before_leaving=flows.count(layout, self.chosen, "leaving"),
             paths=paths,
             other_paths=other,
-            steps=self.steps(steps, totals[:, 0]),
+            steps=self.steps(totals[:, 0]),
             stalls=stalls,
             loops=loops,
             moves=moves,
             looping=looping,
-            months=self.periods.months(totals, month_ratings),
+            months=self.periods.months(totals, np.bincount(month, self.satisfaction, months)),
             trend=self.periods.trend(totals, self.lately()),
             channels=[
                 Channel(
@@ -130,7 +130,7 @@ class _Counting:
             last=clock.isoformat(int(began.max())) if len(began) else None,
         )
 
-    def steps(self, by_month: np.ndarray, journeys: np.ndarray) -> list[StepCount]:
+    def steps(self, journeys: np.ndarray) -> list[StepCount]:
         """The steps taken most."""
         own = self.layout.own()
         means = self.means(self.shown.place[self.traced.code[self.rated_steps]], self.shown.other + 1)
@@ -143,7 +143,7 @@ class _Counting:
                 journeys=int(self.taken[code, 1]),
                 customers=int(self.taken[code, 2]),
                 satisfaction=means[place],
-                change=self.periods.shift(by_month[:, place], journeys),
+                change=self.periods.shift(self.taken_by_month[:, code], journeys),
             )
             for place, code in enumerate(self.shown.codes)
         ]
@@ -192,9 +192,9 @@ class _Counting:
 
     def _by_month(self, rows: np.ndarray) -> list[float | None]:
         """Mean ratings of some of the rated steps by the month in which their journey began."""
-        steps, month = self.rated_steps[rows], self.periods.period[self.rated_journey[rows]]
-        total = np.bincount(month, self.traced.satisfaction[steps], self.periods.count + 1)
-        rated = np.bincount(month, self.traced.rated[steps], self.periods.count + 1)
+        month = self.periods.period[self.rated_journey[rows]]
+        total = np.bincount(month, self.satisfaction[rows], self.periods.count + 1)
+        rated = np.bincount(month, self.ratings[rows], self.periods.count + 1)
         return [float(a / b) if b else None for a, b in zip(total[1:], rated[1:], strict=True)]
 
     def moves(self) -> tuple[list[Stall], list[Loop], list[Move], int]:
@@ -230,11 +230,15 @@ class _Counting:
     def clock(self) -> Clock:
         """When customers do what they do."""
         t = self.traced
-        utc, local = np.zeros((7, 24), np.int64), np.zeros((7, 24), np.int64)
+        utc, local = np.zeros(7 * 24, np.int64), np.zeros(7 * 24, np.int64)
         span = (int(t.at.min()), int(t.at.max()) + 1) if len(t.at) else (0, 0)
         counts.hours(t.first, t.at, t.code, t.customer, self.chosen, self.layout.own(), self.layout.zone,
                      *offsets(self.layout.zones, *span), utc, local)  # fmt: skip
-        return Clock(utc=utc.tolist(), local=local.tolist(), zones=flows.distinct(np.sort(self.layout.zone)))
+        return Clock(
+            utc=utc.reshape(7, 24).tolist(),
+            local=local.reshape(7, 24).tolist(),
+            zones=flows.distinct(np.sort(self.layout.zone)),
+        )
 
 
 def quantile(times: np.ndarray, share: float) -> float | None:

@@ -10,7 +10,6 @@ import numpy as np
 
 from features.clock import MINUTE
 from features.kernel.jit import compiled
-from features.kernel.records import AT, KEY, VALUE
 
 #: What comes within this time of the goal, or of what came after it, belongs to the goal's step.
 VISIT = 30 * MINUTE
@@ -19,7 +18,7 @@ VISIT = 30 * MINUTE
 class Pieces(NamedTuple):
     """Customer c owns pieces start[c]:end[c], in order of time; instants in microseconds.
 
-    `code` int32 is the step's; `satisfaction` the sum of `rated` ratings, both of length 0 where nobody rated anything.
+    `code` int32 is the step's. Of pieces `rated` (ascending; few are), `satisfaction` is the sum of so many `ratings`.
     """
 
     start: np.ndarray
@@ -27,13 +26,14 @@ class Pieces(NamedTuple):
     at: np.ndarray
     until: np.ndarray
     code: np.ndarray
-    satisfaction: np.ndarray
     rated: np.ndarray
+    satisfaction: np.ndarray
+    ratings: np.ndarray
 
 
 NO_PIECES = Pieces(
     np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int32),
-    np.zeros(0), np.zeros(0, np.int32),
+    np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int32),
 )  # fmt: skip
 
 
@@ -41,14 +41,15 @@ class Traced(NamedTuple):
     """Steps, each customer's together and in order, and journeys: journey j is steps first[j]:first[j + 1].
 
     `anchor` is when its pause began: the customer's last own interaction, or the journey's begin without one; where the
-    goal was reached, the end of that visit.
+    goal was reached, the end of that visit. Of steps `rated` (ascending), `satisfaction` is the sum of `ratings`.
     """
 
     at: np.ndarray
     until: np.ndarray
     code: np.ndarray
-    satisfaction: np.ndarray
     rated: np.ndarray
+    satisfaction: np.ndarray
+    ratings: np.ndarray
     first: np.ndarray
     customer: np.ndarray
     reached: np.ndarray
@@ -58,87 +59,80 @@ class Traced(NamedTuple):
 def trace(pieces: Pieces, own: np.ndarray, goal: np.ndarray, survey: np.ndarray, pause: int) -> Traced:
     """`own`, `goal`, `survey` bool[codes]: what customers do themselves, what is a goal, and what only rates.
 
-    `pause` in microseconds. The pieces' arrays become those of the steps.
+    `pause` in microseconds. The pieces' arrays become those of the steps; customers' pieces lie in their order.
     """
     rows = len(pieces.at)
     made = Traced(  # in place: there are never more steps than pieces behind them
-        pieces.at, np.empty(rows, np.int64), pieces.code, pieces.satisfaction, pieces.rated,
+        pieces.at, np.empty(rows, np.int64), pieces.code, pieces.rated, pieces.satisfaction, pieces.ratings,
         np.empty(rows + 1, np.int64), np.empty(rows, np.int32), np.empty(rows, np.bool_), np.empty(rows, np.int64),
     )  # fmt: skip
-    steps, journeys = _trace(pieces, made, own, goal, survey, pause, VISIT)
+    steps, journeys, rated = _trace(pieces, made, own, goal, survey, pause, VISIT)
     made.first[journeys] = steps
-    ratings = min(len(pieces.rated), steps)
-    sizes = (steps, steps, steps, ratings, ratings, journeys + 1, journeys, journeys, journeys)
+    sizes = (steps, steps, steps, rated, rated, rated, journeys + 1, journeys, journeys, journeys)
     return Traced(*(array[:size] for array, size in zip(made, sizes, strict=True)))
 
 
 @compiled
 def _trace(pieces: Any, made: Any, own: Any, goal: Any, survey: Any, pause: int, visit: int) -> Any:
-    """Fills `made`; returns how many steps and journeys there are."""
-    s = j = -1
-    ratings = pieces.rated.shape[0] > 0
+    """Fills `made`; returns how many steps, journeys and rated steps there are."""
+    s = j = k = -1
+    r = 0
     for c in range(pieces.start.shape[0]):
         known = False
         for i in range(pieces.start[c], pieces.end[c]):
-            at, code, begins, extends = pieces.at[i], pieces.code[i], True, False
+            at, code, begins, extends, counts = pieces.at[i], pieces.code[i], True, False, True
             if survey[code]:
-                if ratings and known and at - made.anchor[j] <= pause:
-                    made.satisfaction[s] += pieces.satisfaction[i]
-                    made.rated[s] += pieces.rated[i]
-                continue
-            if known:
-                if made.reached[j]:
-                    begins = at - made.until[s] > visit
-                    extends = not begins
-                else:
-                    begins = at - made.anchor[j] > pause
-                    extends = not begins and code == made.code[s]
-            known = True
-            if begins:
-                j += 1
-                made.first[j], made.customer[j], made.reached[j], made.anchor[j] = s + 1, c, False, at
-            if extends:
-                made.until[s] = pieces.until[i]
-                if ratings:
-                    made.satisfaction[s] += pieces.satisfaction[i]
-                    made.rated[s] += pieces.rated[i]
+                counts = known and at - made.anchor[j] <= pause
             else:
-                s += 1
-                made.at[s], made.until[s], made.code[s] = at, pieces.until[i], code
-                if ratings:
-                    made.satisfaction[s], made.rated[s] = pieces.satisfaction[i], pieces.rated[i]
-            if goal[code]:
-                made.reached[j] = True
-            if own[code] or made.reached[j]:
-                made.anchor[j] = pieces.until[i]
-    return s + 1, j + 1
+                if known:
+                    if made.reached[j]:
+                        begins = at - made.until[s] > visit
+                        extends = not begins
+                    else:
+                        begins = at - made.anchor[j] > pause
+                        extends = not begins and code == made.code[s]
+                known = True
+                if begins:
+                    j += 1
+                    made.first[j], made.customer[j], made.reached[j], made.anchor[j] = s + 1, c, False, at
+                if not extends:
+                    s += 1
+                    made.at[s], made.code[s] = at, code
+                made.until[s] = pieces.until[i]
+                if goal[code]:
+                    made.reached[j] = True
+                if own[code] or made.reached[j]:
+                    made.anchor[j] = pieces.until[i]
+            while r < pieces.rated.shape[0] and pieces.rated[r] < i:
+                r += 1
+            if counts and r < pieces.rated.shape[0] and pieces.rated[r] == i:
+                satisfaction, ratings = pieces.satisfaction[r], pieces.ratings[r]
+                if k < 0 or made.rated[k] != s:
+                    k += 1
+                    made.rated[k], made.satisfaction[k], made.ratings[k] = s, satisfaction, ratings
+                else:
+                    made.satisfaction[k] += satisfaction
+                    made.ratings[k] += ratings
+    return s + 1, j + 1, k + 1
 
 
 @compiled
-def rows_of(records: Any, code_of: Any, at: Any, code: Any, satisfaction: Any, rated: Any) -> None:
-    """Records of an arranged log as the columns of pieces; `code_of` is each vocabulary code's step."""
-    ratings = records.view(np.float64)
-    for i in range(records.shape[0]):
-        at[i] = records[i, AT]
-        code[i] = code_of[records[i, KEY] >> 33]  # a key is twice the code, and whether the row is ours
-        if rated.shape[0]:
-            rating = ratings[i, VALUE]
-            satisfaction[i] = 0.0 if np.isnan(rating) else rating
-            rated[i] = 0 if np.isnan(rating) else 1
+def join(old: Any, new: Any, out: Any) -> int:
+    """Each customer's old pieces and then their new ones; returns how many are rated.
 
-
-@compiled
-def join(old: Any, new: Any, out: Any) -> None:
-    """Each customer's old pieces and then their new ones; `out` has room for all, and gets its `start` and `end`."""
-    n = 0
+    `out` has room for all, and gets its `start` and `end`.
+    """
+    n = k = 0
     for c in range(out.start.shape[0]):
         out.start[c] = n
         for pieces in (old, new):
+            r = np.searchsorted(pieces.rated, pieces.start[c])
             for i in range(pieces.start[c], pieces.end[c]):
                 out.at[n], out.until[n], out.code[n] = pieces.at[i], pieces.until[i], pieces.code[i]
-                if out.rated.shape[0]:
-                    known = pieces.rated.shape[0] > 0
-                    out.satisfaction[n] = pieces.satisfaction[i] if known else 0.0
-                    out.rated[n] = pieces.rated[i] if known else 0
+                if r < pieces.rated.shape[0] and pieces.rated[r] == i:
+                    out.rated[k], out.satisfaction[k], out.ratings[k] = n, pieces.satisfaction[r], pieces.ratings[r]
+                    r += 1
+                    k += 1
                 n += 1
         out.end[c] = n
+    return k

@@ -11,7 +11,7 @@ from features import attributes, clock
 from features.clock import DAY, HOUR, MINUTE
 from features.history import History, conform
 from features.interactions import INSTANT
-from features.journeys import build, flows, layout, sentences, summary
+from features.journeys import build, flows, layout, reading, sentences, summary
 from features.journeys.asking import Question
 from features.scaffold import init_workspace
 
@@ -199,15 +199,15 @@ def test_a_survey_after_the_goal_is_of_it_whether_or_not_the_goal_was_known_befo
     kept(shop, table(bought))
     found = kept(shop, table([asked]))
     scratch = kept(init_workspace(tmp_path / "scratch", {"tactful.yaml": SETTINGS}), table([*bought, asked]))
-    assert found.traced.rated.sum() == scratch.traced.rated.sum() == 1
+    assert found.traced.ratings.sum() == scratch.traced.ratings.sum() == 1
     assert found.traced.anchor.tolist() == scratch.traced.anchor.tolist()
 
 
 def test_only_new_files_are_read_again(shop, monkeypatch):
     kept(shop, table(drawn_log(1)))
     asked = []
-    real = build._read
-    monkeypatch.setattr(build, "_read", lambda history, batches: asked.append(batches) or real(history, batches))
+    real = reading.tables
+    monkeypatch.setattr(reading, "tables", lambda history, batches: asked.append(batches) or real(history, batches))
     kept(shop, table([("c1", 90 * DAY, "login", "web", {"interaction_id": "new"})]))
     kept(shop)
     first, second = asked

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
@@ -70,7 +71,7 @@ def choices(layout: Layout) -> Choices:
     listed = [
         asking.label(segment, k)
         for row, segment in enumerate(layout.segments)
-        for k in sorted(set(layout.segment[row].tolist()) - {-1})
+        for k in np.flatnonzero(np.bincount(layout.segment[row] + 1)[1:]).tolist()
     ]
     return Choices(since=days[0], until=days[1], segments=listed, channels=asking.channels(layout))
 
