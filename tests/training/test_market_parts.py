@@ -13,7 +13,7 @@ from features.simulate.log import customer_ids, interactions
 from features.simulate.market import Market
 from features.simulate.policy import SILENCE, Uniform
 from features.workspace import Settings
-from training.market import learner as learning
+from training.market import moved
 from training.market.catalogue import CATALOGUE
 from training.market.compare import Row, told
 from training.market.contacts import Made
@@ -106,12 +106,12 @@ def test_effects_in_arrays_are_the_columns_that_were_fitted(played):
     book, random = played[3].rows(np.arange(40)), np.random.default_rng(1)
     known = Known.of(book.features, book.profile, Habit(0.9, 45.0, 35.0, 0.4))
     alive = random.normal(size=40) * 0.1
-    b = random.normal(size=learning._due_slice().stop) * 0.2
-    found = learning._lift(b, known, alive)
+    b = random.normal(size=moved.due_slice().stop) * 0.2
+    found = moved.lift(b, known, alive)
     for t in range(len(TREATMENTS)):
-        x = learning._bought(known, alive, np.full(40, t, np.int64))
+        x = moved.columns(known, alive, np.full(40, t, np.int64))
         assert found[:, t] == pytest.approx(np.exp(x @ b), rel=1e-4)
-    assert learning._due_slice().stop == x.shape[1]
+    assert moved.due_slice().stop == x.shape[1]
     assert len(ACTIONS) == len(set(ACTION_OF))
 
 

@@ -3,12 +3,16 @@
 import numpy as np
 
 from features import clock
+from features.interactions import CHANNELS, PRESSURE
 from features.simulate import events as ev
-from features.simulate.actions import TREATMENTS
+from features.simulate.actions import CHANNEL_OF, TREATMENTS
 from features.simulate.events import Events
 from serving.decisions.many import Board
 from serving.decisions.many.board import ACTION, CHANNEL, GROUP, ISSUE
 from serving.decisions.many.crowd import Contacts
+
+#: What a contact by each treatment adds to pressure.
+WEIGHT_OF = np.array([PRESSURE[CHANNELS[c]] for c in CHANNEL_OF])
 
 
 class Made:

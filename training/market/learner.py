@@ -4,9 +4,8 @@
                 times how much more FULL days show of all contacts together
     redeemed    baskets' worth of a voucher that is used, also by those who would have come anyway: exp(x b)
     objected    opting out or complaining: a rate exp(x b), by channel, load and what customers said
-    felt        what a contact does to the satisfaction that surveys tell; and what a point of satisfaction goes with in
-                purchases over a quarter. A contact's lasting effect on activity is too small to be seen in 60 days of
-                purchases; it shows in satisfaction ten times as clearly (a surrogate: Athey and others, 2019).
+    felt        what a contact does to the satisfaction that surveys tell, and what a point of satisfaction goes with in
+                purchases over a year (satisfaction.py)
 
 A contact also makes the next ones worth less. Its price is half of what the customer's best contact nets (pressure.py:
 where the worth of the next contact falls in a straight line with the load, that is what a contact at the best rate
@@ -17,26 +16,24 @@ from dataclasses import dataclass
 
 import lightgbm as lgb
 import numpy as np
-from scipy.sparse import csr_array
 
-from features.interactions import CHANNELS, PRESSURE
-from features.simulate.actions import ACTION_OF, ACTIONS, CHANNEL_OF, COST_OF, OFF_OF
+from features.interactions import CHANNELS
+from features.simulate.actions import ACTIONS, CHANNEL_OF, COST_OF, OFF_OF
+from training.market import satisfaction
+from training.market.contacts import WEIGHT_OF
 from training.market.logbook import SOON, Logbook
-from training.market.observed import COLUMN, DUES, KNOTS, SAID, Habit, Known, hats
-from training.market.regressions import lifts, line, rates
+from training.market.moved import BY_CHANNEL, LEVEL, LOAD, SLOPE, columns, lift, priors, shared_slice
+from training.market.observed import SAID, Habit, Known, some_of
+from training.market.regressions import lifts, rates
 
 #: Of a basket, what is left after the goods: the company knows it.
 MARGIN = 0.30
-#: How long a loss of satisfaction is followed, and the mean life of pressure (half-life 54 days).
+#: How long a lost permission counts, and the mean life of pressure (half-life 54 days).
 YEAR, MEMORY = 365, 54 / np.log(2)
-#: Prior spread of slopes and of levels, in logarithms.
-SLOPE, LEVEL = 0.5, 1.5
 #: Where nothing is known, a channel moves by the root of how often it is answered: nobody listens, nobody moves.
 HEARD = 0.5
 #: Rows that each model of what happens anyway learns from: more change nothing.
 MOST = 300_000
-WEIGHT_OF = np.array([PRESSURE[CHANNELS[c]] for c in CHANNEL_OF])
-_AGES = np.array([0.0, 45.0, 90.0, 180.0, 365.0])
 
 
 @dataclass(frozen=True)
@@ -60,18 +57,18 @@ class Learner:
         anyway, expected = _anyway(book, known, seed)
         hit = np.flatnonzero(book.treatment >= 0)
         treatment = book.treatment[hit].astype(np.int64)
-        some = _some(known, hit)
+        some = some_of(known, hit)
         log_alive = _alive(expected[hit], some)
         weight = 1.0 / (expected[hit] + 0.05)
         base = np.log(0.05)
-        x = _bought(some, log_alive, treatment)
+        x = columns(some, log_alive, treatment)
         start = np.zeros(x.shape[1])
         start[: len(ACTIONS)] = base
         start[len(ACTIONS) : len(ACTIONS) + len(CHANNELS)] = HEARD * _heard(book)
-        bought = lifts(x, book.bought[hit] - expected[hit], weight, _priors(x.shape[1]), start)
+        bought = lifts(x, book.bought[hit] - expected[hit], weight, priors(x.shape[1]), start)
         off = (OFF_OF[treatment] > 0) & ~np.isnan(book.saved[hit])
         longer = _longer(book, expected, hit, np.exp(x @ bought))
-        z = _redeemed(_some(some, off), expected[hit][off])
+        z = _redeemed(some_of(some, off), expected[hit][off])
         used = book.saved[hit][off] / (some.basket[off] * OFF_OF[treatment[off]])
         begin = np.zeros(z.shape[1])
         begin[0] = -2.0
@@ -82,11 +79,11 @@ class Learner:
         wide = np.full(o.shape[1], SLOPE)
         wide[: len(CHANNELS)] = LEVEL
         objected = rates(o, book.objected[hit].astype(float), np.ones(len(hit)), wide, first)
-        felt = _feelings(book, known)
-        point = _point(book, known)
+        felt = satisfaction.feelings(book, known)
+        point = satisfaction.point(book, known)
         usual = np.zeros(x.shape[1])
         usual[: len(ACTIONS)] = np.log(book.answered[hit].mean() + 1e-6)
-        answered = rates(x, book.answered[hit].astype(float), np.ones(len(hit)), _priors(x.shape[1]), usual)
+        answered = rates(x, book.answered[hit].astype(float), np.ones(len(hit)), priors(x.shape[1]), usual)
         return cls(habit, anyway, bought, longer, redeemed, objected, felt, point, answered)
 
     def known(self, features: np.ndarray, profile: np.ndarray) -> Known:
@@ -105,7 +102,7 @@ class Learner:
         active = (np.exp(log_alive) * known.rate * money)[:, None]  # earned a day
         fresh = Known(**{**known.__dict__, "load": np.zeros(n), "trouble": np.zeros(n)})
         more, often = self.added(known, log_alive), self.added(fresh, log_alive, usual=True)
-        used = np.exp(np.minimum(_redeemed(known, 2.0 * expected) @ self.redeemed, 1.0))
+        used = np.exp(np.minimum(_redeemed(known, expected) @ self.redeemed, 1.0))
         lost = OFF_OF * (known.basket * used)[:, None]
         spoils = -self.point * self.feels(known) * active
         gross = often * money[:, None]
@@ -122,30 +119,25 @@ class Learner:
 
     def added(self, known: Known, log_alive: np.ndarray, usual: bool = False) -> np.ndarray:
         """Purchases that each treatment adds, float64[n, treatments]; `usual`: at any moment between two purchases."""
-        return self.longer * _lift(self.bought, known, log_alive, usual)
+        return self.longer * lift(self.bought, known, log_alive, usual)
 
     def answers(self, known: Known) -> np.ndarray:
         """The probability that each treatment is clicked or accepted, float64[n, treatments]."""
-        return np.minimum(_lift(self.answered, known, _alive(self.expected(known), known)), 1.0)
+        return np.minimum(lift(self.answered, known, _alive(self.expected(known), known)), 1.0)
 
     def objects(self, known: Known) -> np.ndarray:
         """The probability of opting out or complaining because of each treatment."""
-        by = np.exp(_touchy(known) @ self.objected[len(CHANNELS) :])
+        by = np.exp(satisfaction.touchy(known) @ self.objected[len(CHANNELS) :])
         return np.asarray(np.minimum(by[:, None] * np.exp(self.objected[CHANNEL_OF]), 0.5))
 
     def feels(self, known: Known) -> np.ndarray:
-        """Points of satisfaction by treatment: being contacted pleases nobody; somebody who helps may."""
-        spoils = np.minimum(_spoiling(known) @ self.felt[:-_CALMING], 0.0)
-        found = spoils[:, None] * (4.0 * WEIGHT_OF)
-        calms = _calming(known)
-        for k, action in enumerate(CARING):
-            found[:, action == ACTION_OF] += (calms @ self.felt[-_CALMING:].reshape(len(CARING), -1)[k])[:, None]
-        return found
+        """Points of satisfaction by treatment."""
+        return satisfaction.feels(self.felt, known)
 
     def _saturation(self, known: Known) -> np.ndarray:
         """The share of its worth that a contact loses by each unit of load, at no load."""
-        slopes = self.bought[_shared_slice()]
-        load, tolerant = slopes[_BY_CHANNEL + _LOAD : _BY_CHANNEL + _LOAD + 2]
+        slopes = self.bought[shared_slice()]
+        load, tolerant = slopes[BY_CHANNEL + LOAD : BY_CHANNEL + LOAD + 2]
         return np.clip(-(load + tolerant * known.said[:, SAID["news_appetite"]]), 0.1, 3.0)
 
 
@@ -170,10 +162,6 @@ def _plan(net: np.ndarray, gross: np.ndarray, saturation: np.ndarray) -> tuple[n
         top = of[permit[:, of].argmax(axis=1)]
         by_channel[np.arange(len(net)), top] = permit[np.arange(len(net)), top]
     return by_channel, good / (2.0 * WEIGHT_OF)
-
-
-def _some(known: Known, rows: np.ndarray) -> Known:
-    return Known(**{name: column[rows] for name, column in known.__dict__.items()})
 
 
 def _inputs(known: Known) -> np.ndarray:
@@ -205,78 +193,6 @@ def _alive(expected: np.ndarray, known: Known) -> np.ndarray:
     return np.clip(np.log(expected / (SOON * known.rate)), -5.0, 0.3)
 
 
-# Slopes that all actions share: by the channel first, then by the customer; then each action's own.
-_BY_CHANNEL, _SHARED, _LOAD, _OWN = 2, 9, 3, 5
-#: Actions that calm, and the last columns of what is felt: those of each.
-CARING = tuple(i for i, action in enumerate(ACTIONS) if action.name in ("loyalty_call", "service_recovery"))
-_CALMING = 3 * len(CARING)
-
-
-def _shared_slice() -> slice:
-    first = len(ACTIONS) + len(CHANNELS)
-    return slice(first, first + _SHARED)
-
-
-def _own_slice() -> slice:
-    first = _shared_slice().stop
-    return slice(first, first + len(ACTIONS) * _OWN)
-
-
-def _due_slice() -> slice:
-    first = _own_slice().stop
-    return slice(first, first + len(ACTIONS) * len(KNOTS))
-
-
-def _likes(known: Known) -> np.ndarray:
-    first = SAID["likes_web"]
-    return known.said[:, first : first + len(CHANNELS)]
-
-
-def _alike(known: Known, log_alive: np.ndarray) -> tuple[np.ndarray, ...]:
-    """What moves the effects of all actions alike."""
-    often, news = SOON * known.rate, known.said[:, SAID["news_appetite"]]
-    private = known.said[:, SAID["privacy_concern"]]
-    return often, np.log(often), log_alive, known.load, known.load * news, known.trouble, private
-
-
-def _own(known: Known) -> tuple[np.ndarray, ...]:
-    """What moves them each in its own way."""
-    offers, service = known.said[:, SAID["offers_interest"]], known.said[:, SAID["service_expectation"]]
-    return offers, offers**2, service, known.said[:, SAID["likes_store"]], known.trouble
-
-
-def _bought(known: Known, log_alive: np.ndarray, treatment: np.ndarray) -> csr_array:
-    """The columns that `added` has coefficients of, sparse: levels of actions and channels, slopes, bends by due."""
-    n, actions = len(treatment), len(ACTIONS)
-    action, channel = ACTION_OF[treatment].astype(np.int32), CHANNEL_OF[treatment].astype(np.int32)
-    row, ones, shared = np.arange(n), np.ones(n), _shared_slice().start
-    slopes = (_likes(known)[row, channel], known.share[row, channel], *_alike(known, log_alive))
-    columns = [
-        (action, ones),
-        (actions + channel, ones),
-        *((np.full(n, shared + k, np.int32), column) for k, column in enumerate(slopes)),
-        *((_own_slice().start + action * _OWN + k, column) for k, column in enumerate(_own(known))),
-        *((_due_slice().start + action * len(KNOTS) + k, bend) for k, bend in enumerate(hats(known.due, KNOTS).T)),
-    ]
-    data = np.stack([column for _, column in columns], axis=1).astype(np.float32)
-    where = np.stack([place for place, _ in columns], axis=1).astype(np.int32)
-    edges = np.arange(n + 1, dtype=np.int64) * len(columns)
-    return csr_array((data.ravel(), where.ravel(), edges), shape=(n, _due_slice().stop))
-
-
-def _lift(b: np.ndarray, known: Known, log_alive: np.ndarray, usual: bool = False) -> np.ndarray:
-    """exp(x b) of every treatment, x the columns of `_bought`, without writing them down."""
-    actions, shared = len(ACTIONS), b[_shared_slice()]
-    alike = np.stack(_alike(known, log_alive), axis=1) @ shared[_BY_CHANNEL:]
-    own, due = b[_own_slice()].reshape(actions, -1), b[_due_slice()].reshape(actions, -1)
-    bends = np.exp(hats(known.due, KNOTS) @ due.T)
-    if usual:
-        bends = np.exp(hats(np.log(DUES), KNOTS) @ due.T).mean(axis=0)
-    acts = np.exp(b[:actions] + np.stack(_own(known), axis=1) @ own.T) * bends
-    reaches = b[actions : actions + len(CHANNELS)] + shared[0] * _likes(known) + shared[1] * known.share
-    return np.asarray(np.exp(alike)[:, None] * acts[:, ACTION_OF] * np.exp(reaches)[:, CHANNEL_OF])
-
-
 def _longer(book: Logbook, expected: np.ndarray, hit: np.ndarray, added: np.ndarray) -> float:
     """The effect of a contact in FULL days, in multiples of that `added` in SOON days; from 1 to half as much again."""
     silent = np.flatnonzero((book.treatment < 0) & ~np.isnan(book.in_full))
@@ -296,13 +212,6 @@ def _heard(book: Logbook) -> np.ndarray:
     return np.where(made > 0, np.log((answered + 10.0 * usual) / (made + 10.0) / usual), 0.0)
 
 
-def _priors(width: int) -> np.ndarray:
-    prior = np.full(width, SLOPE)
-    prior[: len(ACTIONS)] = LEVEL
-    prior[_shared_slice()] = 1.0
-    return prior
-
-
 def _redeemed(known: Known, expected: np.ndarray) -> np.ndarray:
     offers = known.said[:, SAID["offers_interest"]]
     return np.column_stack([np.ones(len(offers)), np.log(expected + 0.02), offers, offers**2])
@@ -312,91 +221,5 @@ def _objected(known: Known, treatment: np.ndarray) -> np.ndarray:
     n, channels = len(treatment), len(CHANNELS)
     x = np.zeros((n, channels + 7))
     x[np.arange(n), CHANNEL_OF[treatment]] = 1.0
-    x[:, channels:] = _touchy(known)
+    x[:, channels:] = satisfaction.touchy(known)
     return x
-
-
-def _touchy(known: Known) -> np.ndarray:
-    """What makes a contact less welcome."""
-    privacy = known.said[:, SAID["privacy_concern"]]
-    return np.column_stack(
-        [
-            known.load,
-            known.load**2,
-            known.load * known.said[:, SAID["news_appetite"]],
-            privacy,
-            np.maximum(privacy - 1 / 3, 0.0) * 3.0,
-            privacy > 0.9,
-            known.trouble,
-        ]
-    )
-
-
-def _spoiling(known: Known) -> np.ndarray:
-    return np.column_stack([np.ones(len(known.rate)), _touchy(known)])
-
-
-def _calming(known: Known) -> np.ndarray:
-    trouble = known.trouble
-    return np.column_stack([np.ones(len(trouble)), trouble, trouble * known.said[:, SAID["service_expectation"]]])
-
-
-def _felt(known: Known, treatment: np.ndarray) -> np.ndarray:
-    """A contact's effect on satisfaction: by its weight and who it is for; and what calms."""
-    spoils = _spoiling(known) * (4.0 * WEIGHT_OF[treatment])[:, None]
-    calms = [_calming(known) * (ACTION_OF[treatment] == action)[:, None] for action in CARING]
-    return np.column_stack([spoils, *calms])
-
-
-def _feelings(book: Logbook, known: Known) -> np.ndarray:
-    """Coefficients of `_felt`, beside what satisfaction would be anyway."""
-    rows = np.flatnonzero(~np.isnan(book.felt))
-    some, treatment = _some(known, rows), book.treatment[rows].astype(np.int64)
-    made = (treatment >= 0)[:, None]
-    anyway = np.column_stack(
-        [np.ones(len(rows)), _touchy(some), _last(some), some.said, some.raw[:, COLUMN["open_cases"]]]
-    )
-    x = np.column_stack([anyway, made * _felt(some, treatment)])
-    prior = np.full(x.shape[1], 0.02)
-    prior[-_CALMING:] = 0.1  # what calms, calms much
-    prior[: anyway.shape[1]] = 10.0
-    noise = 0.1
-    return line(x, book.felt[rows].astype(float), np.full(len(rows), 1 / noise**2), prior)[anyway.shape[1] :]
-
-
-def _trouble_then(known: Known) -> tuple[np.ndarray, np.ndarray]:
-    """Of the last answer of each: how fresh trouble was when it was given (1 to 0, fading in a month), and its age."""
-    age, since = (known.raw[:, j].astype(float) for j in (COLUMN["recency_answer"], COLUMN["recency_trouble"]))
-    lag = since - age
-    fresh = np.where(lag >= 0.0, np.exp(-np.nan_to_num(lag, nan=1e4) / 30.0), 0.0)
-    return np.where(np.isnan(lag), 0.0, fresh), age
-
-
-def _last(known: Known) -> np.ndarray:
-    """[n, ages]: the last satisfaction told, below what is usual, by how long ago that is."""
-    age, told = known.raw[:, COLUMN["recency_answer"]], known.raw[:, COLUMN["last_satisfaction_answer"]]
-    below = np.where(np.isnan(told), 0.0, np.nan_to_num(told) - np.nanmean(told))
-    return hats(np.nan_to_num(age, nan=1e3), _AGES) * below[:, None]
-
-
-def _point(book: Logbook, known: Known) -> float:
-    """Days' worth of activity that a point of satisfaction goes with, over the year after it was told (below 0).
-
-    Answers are noisy, which would flatten the slope: what is used of an answer is what recent trouble explains of it
-    (two-stage least squares, the second a Poisson regression). Everybody compared has answered at that age, and so was
-    still there.
-    """
-    silent = np.flatnonzero((book.treatment < 0) & ~np.isnan(book.features[:, COLUMN["last_satisfaction_answer"]]))
-    some = _some(known, silent[:: 1 + len(silent) // (2 * MOST)])
-    y = book.bought[silent][:: 1 + len(silent) // (2 * MOST)].astype(float)
-    told = some.raw[:, COLUMN["last_satisfaction_answer"]].astype(float)
-    fresh, age = _trouble_then(some)
-    first = np.column_stack([np.ones(len(y)), some.said, fresh])
-    drop = line(first, told, np.ones(len(y)), np.full(first.shape[1], 10.0))[-1]
-    ages = hats(age, _AGES)
-    base = np.column_stack([ages, np.log(some.rate), some.said])
-    x = np.column_stack([base, ages * (drop * fresh)[:, None]])
-    prior = np.full(x.shape[1], 10.0)
-    prior[base.shape[1] :] = 2.0
-    found = rates(x, y, np.full(len(y), float(SOON)), prior, np.zeros(x.shape[1]))[base.shape[1] :]
-    return float(np.trapezoid(np.interp(np.arange(YEAR), _AGES, found)))

@@ -4,7 +4,7 @@ Outcomes are read from goal interactions alike for contacts and silence. Windows
 decision included, for contacts go out in the morning.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from features.simulate.actions import OFF_OF
 from features.simulate.market import Market
 from features.simulate.outcome import Day
 from features.simulate.policy import SILENCE, Uniform
+from training.market.aftermath import Aftermath
 from training.market.contacts import Made
 from training.market.ledger import Ledger
+from training.market.observed import Habit
 
 #: Days before anybody is contacted, and of the randomised log.
 BEFORE, LOGGED = 365, 60
@@ -34,7 +36,7 @@ class Logbook:
     days from then on; in_full: those of FULL days, saved: money that a voucher took off in them, both NaN where the log
     ends before; felt: the first satisfaction that they told in FULL days, NaN without; objected: opted out or
     complained because of the contact; answered: clicked or accepted it. customer: a number, the same for all decisions
-    about one.
+    about one. aftermath: not by row: what trouble did to those it befell (aftermath.py), since the market began.
     """
 
     day: np.ndarray
@@ -48,12 +50,13 @@ class Logbook:
     felt: np.ndarray
     objected: np.ndarray
     answered: np.ndarray
+    aftermath: np.ndarray
 
     def __len__(self) -> int:
         return len(self.day)
 
     def rows(self, which: np.ndarray) -> "Logbook":
-        return Logbook(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
+        return replace(self, **{name: getattr(self, name)[which] for name in _BY_ROW})
 
     @classmethod
     def together(cls, books: "list[Logbook]") -> "Logbook":
@@ -62,16 +65,20 @@ class Logbook:
         for book in books:
             moved.append(book.customer + base)
             base += int(book.customer.max(initial=-1)) + 1
-        names = list(cls.__dataclass_fields__)
-        columns = {name: np.concatenate([getattr(book, name) for book in books]) for name in names}
-        return cls(**columns | {"customer": np.concatenate(moved)})
+        columns = {name: np.concatenate([getattr(book, name) for book in books]) for name in _BY_ROW}
+        after = np.sum([book.aftermath for book in books], axis=0)
+        return cls(**columns | {"customer": np.concatenate(moved), "aftermath": after})
+
+
+_BY_ROW = tuple(field.name for field in fields(Logbook) if field.name != "aftermath")
 
 
 class Played:
     """A sink for the days of the log: keeps decisions, features as of each, and what happened to whom."""
 
-    def __init__(self, market: Market, ledger: Ledger, contacts: Made) -> None:
+    def __init__(self, market: Market, ledger: Ledger, contacts: Made, aftermath: Aftermath) -> None:
         self.market, self.ledger, self.contacts, self.first = market, ledger, contacts, market.day
+        self.aftermath = aftermath
         self.decisions = 0
         n = len(market)
         self._parts: list[tuple[np.ndarray, ...]] = []
@@ -92,6 +99,7 @@ class Played:
         self._note(day)
         self.ledger.add(day.news, day.view.day)
         self.contacts.add(day.news, day.view.day)
+        self.aftermath.add(day.news)
 
     def _note(self, day: Day) -> None:
         n, news = len(self.market), day.news
@@ -129,6 +137,7 @@ class Played:
         def among(found: set[int]) -> np.ndarray:
             return np.isin(key, np.fromiter(found, np.int64, len(found)))
 
+        habit = Habit.fit(features[kept])
         return Logbook(
             day=day,
             customer=customer,
@@ -141,6 +150,7 @@ class Played:
             felt=self._first_told()[at, customer],
             objected=among(self._objected),
             answered=among(self._answered),
+            aftermath=self.aftermath.sums(habit.shape, habit.days),
         )
 
     def _first_told(self) -> np.ndarray:
@@ -162,7 +172,13 @@ def logged(customers: int, setting: str, seed: int) -> tuple[Market, Ledger, Mad
     """A market on the morning after its log; what the company has noted, its contacts, the log, how many decisions."""
     market = Market(customers, setting, seed)
     ledger, contacts = Ledger(customers, EVERY, market.start), Made(customers)
-    market.run(BEFORE, None, lambda day: ledger.add(day.news, day.view.day))
-    played = Played(market, ledger, contacts)
+    aftermath = Aftermath(customers)
+
+    def lived(day: Day) -> None:
+        ledger.add(day.news, day.view.day)
+        aftermath.add(day.news)
+
+    market.run(BEFORE, None, lived)
+    played = Played(market, ledger, contacts, aftermath)
     market.play(Uniform(RATE, EVERY, seed), LOGGED, sink=played)
     return market, ledger, contacts, played.logbook(), played.decisions

@@ -82,6 +82,11 @@ class Known:
         )
 
 
+def some_of(known: Known, rows: np.ndarray) -> Known:
+    """Some of the customers."""
+    return Known(**{name: column[rows] for name, column in known.__dict__.items()})
+
+
 def hats(at: np.ndarray, knots: np.ndarray) -> np.ndarray:
     """float64[n, knots]: linear between knots, constant beyond; rows add up to 1."""
     place = np.clip(np.interp(at, knots, np.arange(len(knots))), 0, len(knots) - 1)
