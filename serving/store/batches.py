@@ -26,7 +26,7 @@ _BUMP = (
 
 def commit(tx: Tx, batched: Batched) -> list[Commit]:
     """One answer each, as `decisions.commit` gives them."""
-    tx.alone(f"batch {batched.job}")  # of the same job run twice at once, one finds the other's answers
+    tx.alone(logged.matter(batched.job))  # whoever answers the same request_ids finds these answers, or they theirs
     asked = batched.decisions
     answers = _before(tx, asked)
     won = _won(tx, [each for each, answer in zip(asked, answers, strict=True) if answer is None and each.contacts])

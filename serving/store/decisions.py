@@ -63,7 +63,9 @@ class Asked:
 
 def commit(tx: Tx, asked: Sequence[Asked]) -> list[Commit]:
     """One answer each. Of two that would reserve for one customer the later is lost: it was judged before the first."""
-    found = logged.first_answers(tx, [each.request_id for each in asked if each.request_id is not None])
+    named = [each.request_id for each in asked if each.request_id is not None]
+    tx.beside({logged.matter(name) for name in named if "/" in name})  # a batch may be answering it just now
+    found = logged.first_answers(tx, named)
     answers: list[Commit | None] = []
     reserving: dict[str, int] = {}
     new_ids: set[str] = set()

@@ -62,6 +62,11 @@ def first_answers(reader: Reader, request_ids: Collection[str]) -> dict[str, tup
     return found
 
 
+def matter(name: str) -> str:
+    """Of a job and of all request_ids that may be of its decisions: the text before the first stroke."""
+    return f"batch {name.split('/', 1)[0]}"
+
+
 def _parts(request_id: str) -> list[tuple[str, str]]:
     """The jobs and customers that a request_id may name: either may have a stroke in it."""
     strokes = [i for i, letter in enumerate(request_id) if letter == "/"]

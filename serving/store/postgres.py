@@ -39,6 +39,7 @@ _LOCK = """
     SELECT 1 FROM customers WHERE customer_id IN (SELECT value FROM texts(?)) OR customer_id IN (
         SELECT persons.customer_id FROM persons WHERE raw IN (SELECT value FROM texts(?)))
     ORDER BY customer_id FOR NO KEY UPDATE"""
+_BESIDE = "SELECT pg_advisory_xact_lock_shared(hashtextextended(value, ?)) FROM texts(?)"
 
 
 class Silent(psycopg.OperationalError):
@@ -103,6 +104,10 @@ class PostgresTx:
         if matter not in self.matters:
             self.execute("SELECT pg_advisory_xact_lock(hashtextextended(?, ?))", (matter, self._seed))
             self.matters.add(matter)
+
+    def beside(self, matters: Collection[str]) -> None:
+        if asked := sorted(set(matters) - self.matters):
+            self.execute(_BESIDE, (self._seed, asked))
 
 
 class PostgresSession:

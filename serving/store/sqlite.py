@@ -45,6 +45,9 @@ class SqliteTx:
     def alone(self, matter: str) -> None:
         pass
 
+    def beside(self, matters: Collection[str]) -> None:
+        pass
+
 
 class SqliteSession:
     """`serving.store.writer.Session`: processes take turns."""

@@ -51,6 +51,9 @@ class Tx(Reader, Protocol):
     def alone(self, matter: str, /) -> None:
         """Nobody else is in this matter before this transaction ends."""
 
+    def beside(self, matters: Collection[str], /) -> None:
+        """Nobody is alone in these matters before this transaction ends; others may be beside it in them, too."""
+
 
 @lru_cache(maxsize=1_000)
 def for_sqlite(sql: str) -> str:

@@ -1,5 +1,7 @@
 """What a store makes of decisions that are committed together: on every store there is."""
 
+import threading
+
 import numpy as np
 import orjson
 import pytest
@@ -11,6 +13,7 @@ from features.clock import DAY
 from serving.decisions.decide import decide
 from serving.decisions.many import blocks
 from serving.decisions.request import Request
+from serving.store import decisions
 from serving.store.protocol import Batched
 
 BOOK = playbook(**ONE_A_WEEK)
@@ -94,6 +97,53 @@ def test_who_changed_since_is_lost_and_who_was_answered_gets_that_answer(store):
     assert answer.status == "conflict"
     assert orjson.loads(answer.first)["decision_id"] == made[0].decision_id
     assert store.commit_decision(asked[0]).result().status == "conflict", "whoever asks"
+
+
+@pytest.mark.parametrize("job", ["spring", "spring/late"])
+def test_who_asks_with_the_name_of_a_decision_that_a_batch_is_just_making_gets_the_batchs_answer(store, opened, job):
+    decided(store, "before", ["C0"])
+    mine, theirs = judged(store, job, "C0"), judged(store, job, "C0")
+    assert not mine.contacts, "silence: nobody's version changes, so only the name is common"
+    inside, go_on = threading.Event(), threading.Event()
+
+    def pack(_):
+        inside.set()
+        assert go_on.wait(60)
+        return packed([mine])
+
+    batch = opened().commit_batch(Batched(job, [mine], pack))
+    assert inside.wait(60)
+    single = store.commit_decision(theirs)
+    with pytest.raises(TimeoutError):
+        single.result(0.2)  # it is not known yet who answered first
+    go_on.set()
+    assert [each.status for each in batch.result()] == ["committed"]
+    answer = single.result()
+    assert (answer.status, orjson.loads(answer.first)["decision_id"]) == ("repeated", mine.decision_id)
+    assert [line["decision_id"] for line in store.export("decisions", 0)][1:] == [mine.decision_id]
+
+
+def test_a_batch_finds_what_is_just_being_answered_under_its_name(store, opened, monkeypatch):
+    decided(store, "before", ["C0"])
+    mine, theirs = judged(store, "spring", "C0"), judged(store, "spring", "C0")
+    inside, go_on, honest = threading.Event(), threading.Event(), decisions._write
+
+    def slow(*some):
+        inside.set()
+        assert go_on.wait(60)
+        return honest(*some)
+
+    monkeypatch.setattr(decisions, "_write", slow)
+    single = opened().commit_decision(theirs)
+    assert inside.wait(60)
+    batch = store.commit_batch(batched("spring", [mine]))
+    with pytest.raises(TimeoutError):
+        batch.result(0.2)
+    go_on.set()
+    assert single.result().status == "committed"
+    (answer,) = batch.result()
+    assert (answer.status, orjson.loads(answer.first)["decision_id"]) == ("repeated", theirs.decision_id)
+    assert [line["decision_id"] for line in store.export("decisions", 0)][1:] == [theirs.decision_id]
 
 
 def test_of_two_ids_of_a_person_one_is_contacted(store):
