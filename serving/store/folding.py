@@ -15,6 +15,7 @@ from features.interactions import SCHEMA
 from features.kernel.notable import OUTBOUND
 from features.online import update
 from features.physical import discount
+from features.sensitive import is_sensitive
 from features.state import Items, State, keys
 from features.vocabulary import Entry
 from serving.decisions.customer import Contact
@@ -66,7 +67,7 @@ def record(tx: Tx, words: Words, rows: Sequence[Row], sensitive: Collection[str]
         by_customer: dict[str, list[tuple[Row, int, bool]]] = {}
         for row in new:
             code = vocabulary.code(*_entry(row))
-            hidden = str(row.get("topic") or "").strip().lower() in sensitive
+            hidden = is_sensitive(row.get("topic"), sensitive)
             by_customer.setdefault(row["customer_id"], []).append((row, code, hidden))
         for customer_id, theirs in by_customer.items():
             told = [t for row, _, hidden in theirs if (t := tell(tx, row, hidden)) is not None]

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from features.hashing import hash_strings
 from features.identity.links import without_erased
 from features.online import fold_table
+from features.sensitive import is_sensitive, on_sensitive
 from serving.store import telling
 from serving.store.folding import Sheet, fold, tell
 from serving.store.identity import locked
@@ -80,7 +81,7 @@ def _load(tx: Tx, words: Words, piece: pa.Table, sensitive: Collection[str]) -> 
         sheets[customer].items = items
     words.append(tx, before)
     for row in _telling(rows, sensitive):
-        hidden = (row["topic"] or "").strip().lower() in sensitive
+        hidden = is_sensitive(row["topic"], sensitive)
         if (told := tell(tx, row, hidden)) is not None:
             sheets[row["customer_id"]].told.append(told)
     for customer, marks in telling.marks_of(rows, sensitive):
@@ -102,9 +103,7 @@ def _telling(rows: pa.Table, sensitive: Collection[str]) -> Iterator[dict[str, A
     told = pc.is_in(rows.column("type"), pa.array(sorted(telling.TELLING)))
     outbound = pc.equal(rows.column("direction"), "outbound")
     names = rows.column_names
-    about = pc.is_in(
-        pc.utf8_lower(pc.utf8_trim_whitespace(rows.column("topic"))), pa.array(sorted(sensitive), pa.string())
-    )
+    about = pa.array(on_sensitive(rows.column("topic"), sensitive))
     for name in ("action", "decision_id"):
         if name in names:
             about = pc.or_(about, pc.is_valid(rows.column(name)))

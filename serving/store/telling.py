@@ -20,6 +20,7 @@ from features.interactions import (
     PAUSED,
     REACTIONS,
 )
+from features.sensitive import on_sensitive
 from serving.decisions.marks import DECLARED, INFERRED, UNIDENTIFIED, Mark, bits
 from serving.decisions.profile import EVERYWHERE
 
@@ -73,9 +74,8 @@ def marks_of(rows: pa.Table, sensitive: Collection[str]) -> Iterator[tuple[str, 
     unusual += UNIDENTIFIED * _bools(pc.equal(rows.column("identified"), False))
     unusual += INFERRED * _bools(pc.equal(provenance, "inferred"))
     unusual += DECLARED * _bools(pc.equal(provenance, "declared"))
-    topics = pc.utf8_lower(pc.utf8_trim_whitespace(rows.column("topic")))
-    hidden = _bools(pc.is_in(topics, pa.array(sorted(sensitive), pa.string())))
-    kept = np.flatnonzero((unusual > 0) & (hidden == 0) & (_bools(pc.equal(rows.column("direction"), "inbound")) > 0))
+    hidden = on_sensitive(rows.column("topic"), sensitive)
+    kept = np.flatnonzero((unusual > 0) & ~hidden & (_bools(pc.equal(rows.column("direction"), "inbound")) > 0))
     if not len(kept):
         return
     some = rows.take(kept)

@@ -94,7 +94,7 @@ def small(tmp_path):
     log(workspace, rows)
     happened(workspace, [
         ("a", "purchase", START, 5.0), ("a", "purchase", START + 3 * DAY, 7.0), ("b", "purchase", START + 1 + 3 * DAY),
-        ("b", "sign_up", START + DAY), ("c", "purchase", START + DAY, 9.0, "health"),
+        ("b", "sign_up", START + DAY), ("c", "purchase", START + DAY, 9.0, "\tHealth "),
         ("c", "page_view", START + 9 * DAY),
     ])  # fmt: skip
     return workspace

@@ -13,6 +13,7 @@ from features.catalogue import Catalogue
 from features.clock import DAY
 from features.history import History
 from features.interactions import OPTED_OUT, PRESSURE
+from features.sensitive import on_sensitive, sensitive_topics
 from features.workspace import Settings, Workspace, WorkspaceError, read_yaml
 from serving.decisions.policy.contact_policy import ContactPolicy
 from training.dataset import read as read_past
@@ -171,7 +172,7 @@ def _happened(
     who, at = people.number(interactions["customer_id"]), micros(interactions["occurred_at"])
     channel = _positions(interactions["channel"].combine_chunks(), channels)
     value = np.nan_to_num(interactions["value"].to_numpy())
-    sensitive = among(interactions["topic"], list(settings.sensitive_topics))
+    sensitive = on_sensitive(interactions["topic"], sensitive_topics(settings))
 
     def of(rows: np.ndarray) -> Events:
         return Events.of(who[rows], at[rows], channel[rows], value[rows])

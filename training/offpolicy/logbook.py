@@ -13,6 +13,7 @@ from features import clock, decision_log
 from features.clock import DAY
 from features.history import History
 from features.interactions import AS_USUAL, LESS_OFTEN, OPTED_OUT
+from features.sensitive import on_sensitive, sensitive_topics
 from features.workspace import Settings, Workspace, WorkspaceError
 from training.labels import micros
 from training.persons import Persons, among
@@ -96,8 +97,7 @@ def people(
 def events(log: Logbook, settings: Settings) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """(person, instant, amount) of each outcome, in order of both: the goal, its money, opt-outs, complaints."""
     table, at = log.interactions, micros(log.interactions["occurred_at"])
-    sensitive = pc.fill_null(pc.is_in(table["topic"], pa.array(settings.sensitive_topics, pa.string())), False)
-    goal = among(table["type"], settings.goal) & ~sensitive.to_numpy(zero_copy_only=False)
+    goal = among(table["type"], settings.goal) & ~on_sensitive(table["topic"], sensitive_topics(settings))
     value = np.nan_to_num(table["value"].to_numpy())
     ones = np.ones(table.num_rows)
     chosen = {

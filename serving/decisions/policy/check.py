@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
+from features.sensitive import is_sensitive, sensitive_topics
 from features.workspace import Settings
 from serving.decisions.policy.actions import Action
 from serving.decisions.policy.caps import Cap
@@ -102,7 +103,7 @@ def _rules(action: Action, settings: Settings, features: Collection[str]) -> Ite
 
 def _journey(action: Action, settings: Settings) -> Iterator[tuple[str, str]]:
     """Stages that the customers' journey does not have, and signals that may never be shown."""
-    stages = settings.journey.stages
+    stages, hidden = settings.journey.stages, sensitive_topics(settings)
     asked = [("stages", stage) for stage in action.stages]
     if action.trigger is not None and action.trigger.stage is not None:
         asked.append(("trigger.stage", action.trigger.stage))
@@ -112,7 +113,7 @@ def _journey(action: Action, settings: Settings) -> Iterator[tuple[str, str]]:
         if stage not in stages:
             yield key, f"{action.name} waits for the stage {stage!r}; the journey has {', '.join(stages)}"
     for n, signal in enumerate(action.reveals):
-        if signal.topic in settings.sensitive_topics:
+        if is_sensitive(signal.topic, hidden):
             text = f"would show {signal.topic!r}, a sensitive topic, so it is always refused; remove it"
             yield f"reveals.{n}", f"{action.name} {text}"
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from features.clock import DAY
 from features.history import History
+from features.sensitive import on_sensitive, sensitive_topics
 from features.workspace import Settings
 from serving.decisions.policy import Action
 from training.labels import micros
@@ -56,9 +57,8 @@ class Events:
 
     def __init__(self, history: History, decisions: Decisions, settings: Settings) -> None:
         table = history.interactions(["customer_id", "occurred_at", "type", "value", "topic"])
-        sensitive = pc.fill_null(pc.is_in(table["topic"], pa.array(settings.sensitive_topics, pa.string())), False)
-        wanted = pc.and_(pc.is_in(table["type"], pa.array(settings.goal, pa.string())), pc.invert(sensitive))
-        table = table.filter(wanted)
+        table = table.filter(pc.is_in(table["type"], pa.array(settings.goal, pa.string())))
+        table = table.filter(pa.array(~on_sensitive(table["topic"], sensitive_topics(settings))))
         place = pd.Index(decisions.persons.ids).get_indexer(pd.Index(table["customer_id"].to_pylist()))
         person, at = decisions.persons.at(FOREVER)[place], micros(table["occurred_at"])
         order = np.lexsort((at, person))
