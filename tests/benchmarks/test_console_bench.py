@@ -78,7 +78,8 @@ def test_decisions_beside_pages(world):
             alone, beside = (np.percentile(took[busy], [50, 90, 99]) for busy in (False, True))
             print(
                 f"\n/{page}: {cost:.1f} CPU ms of the deciding process; p50, p90, p99 of decisions alone "
-                f"{alone.round(1)} ms, while {opened} pages were opened {beside.round(1)} ms: {(beside / alone).round(2)}x"
+                f"{alone.round(1)} ms, while {opened} pages were opened {beside.round(1)} ms: "
+                f"{(beside / alone).round(2)}x"
             )
             assert opened > ROUNDS / 2
             assert cost < 60, "drawn elsewhere: a page of journeys alone takes 100"
