@@ -5,6 +5,7 @@ import pandas as pd
 
 from training.reports import table
 from training.uplift import propensity
+from training.uplift.prepare import prepare
 from training.uplift.sample import folds
 
 
@@ -36,3 +37,44 @@ def test_customers_chosen_from_both_ends_are_no_random_sample():
     assert np.corrcoef(found.propensity[:, 1], chance)[0, 1] > 0.9
     drawn = dice.permutation(chosen)
     assert propensity.assignment(inputs, drawn, folds(drawn, 5)).randomised
+
+
+def campaign(rows, seed=3):
+    """A table whose `spent` tells all customers apart, with nothing to find."""
+    dice = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "customer_id": [f"C{k}" for k in range(rows)],
+            "spent": dice.exponential(50, rows),
+            "visits": dice.poisson(3, rows),
+            "arm": np.where(np.arange(rows) % 2, "mail", "none"),
+            "bought": (dice.random(rows) < 0.3).astype(int),
+        }
+    )
+
+
+def prepared(frame, path):
+    frame.to_csv(path, index=False)
+    return prepare(path, "arm", "bought")
+
+
+def test_rows_that_are_there_twice_count_once(tmp_path):
+    """Else a model is judged on customers whom it learned from, and finds whom to target where there is nothing."""
+    frame = campaign(1_000)
+    thrice = pd.concat([frame] * 3).sample(frac=1, random_state=1)
+    for told in (thrice, thrice.drop(columns="customer_id")):
+        found = prepared(told, tmp_path / "a.csv")
+        assert len(found.sample) == 1_000
+        assert "2,000 of 3,000 rows are there before, alike in every column; each counts once." in found.notes
+        assert np.array_equal(told["bought"].to_numpy()[found.place], found.sample.outcome)
+    alike = frame[["visits", "arm", "bought"]]
+    assert len(prepared(alike, tmp_path / "a.csv").sample) == 1_000, "customers may be alike"
+
+
+def test_a_customers_rows_are_in_one_fold(tmp_path):
+    frame = pd.concat([campaign(600, seed) for seed in (1, 2)])
+    found = prepared(frame, tmp_path / "a.csv")
+    folds_of = pd.Series(found.fold).groupby(frame["customer_id"].to_numpy()[found.place])
+    assert folds_of.nunique().eq(1).all()
+    assert np.bincount(found.fold).min() > 150
+    assert "customer_id has 600 different values in 1,200 rows" in " ".join(found.notes)

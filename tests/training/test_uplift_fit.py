@@ -105,6 +105,7 @@ def test_chosen_customers_are_noticed_and_corrected_for(tmp_path, quick):
     assert report.arms[0].effect.low < 0.08 < report.arms[0].effect.high
     assert report.arms[0].qini is None
     assert "visits" in report.inputs
+    assert report.headline.endswith("this holds only if all columns were known before the assignment.")
 
 
 def test_customers_who_could_only_be_in_one_group_are_left_out(tmp_path):
@@ -186,7 +187,7 @@ def test_chosen_customers_are_told_of_though_chance_was_said_and_lost_outcomes_t
 @pytest.mark.parametrize("digits", [str, int])
 def test_customers_who_are_there_twice_are_warned_of_and_their_number_is_no_input(tmp_path, digits):
     made = table(400).frame
-    twice = pd.concat([made, made]).assign(customer_id=[digits(k + 10**6) for k in range(400)] * 2)
+    twice = pd.concat([made, made.assign(visits=made["visits"] + 1)]).assign(customer_id=[digits(k + 10**6) for k in range(400)] * 2)
     twice.to_parquet(tmp_path / "a.parquet")
     prepared = prepare(tmp_path / "a.parquet", "arm", "bought")
     assert prepared.left_out["customer_id"].startswith("looks like an identifier")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -57,10 +57,10 @@ def prepare(
     seed: int = 0,
 ) -> Prepared:
     """Reads and encodes; `inputs` names the columns to use, else all that are fit for it. Raises WorkspaceError."""
-    rows = table.customers(path, treatment, outcome)
+    rows, notes = _once(table.customers(path, treatment, outcome))
     labels, counts = np.unique(rows.arm, return_counts=True)
     first = campaign.control_of(path, rows.treatment, list(labels), control)
-    notes = _counted(rows)
+    notes += _counted(rows)
     large = [str(label) for label, count in zip(labels, counts, strict=True) if count >= SMALLEST_ARM]
     if first not in large or len(large) < 2:
         sizes = ", ".join(f"{label!r} {count:,}" for label, count in zip(labels, counts, strict=True))
@@ -75,7 +75,6 @@ def prepare(
     arm = np.array([arms.index(label) for label in rows.arm[kept]])
     value, frame = rows.value[kept], rows.columns[kept].reset_index(drop=True)
     _check_outcome(path, rows, value)
-    fold = folds(arm, FOLDS, seed)
     columns, left_out = _columns(path, frame, inputs, ignored)
     if not inputs:
         for one in columns:
@@ -89,13 +88,14 @@ def prepare(
             f"{path}: no column says anything about customers ({why}), so their effects cannot differ; "
             "`tactful report uplift` tells the effect on all"
         )
-    notes += _repeated(frame, left_out)
+    shared = list(_shared(frame, left_out))
+    notes += [_repeated(name, frame[name].dropna()) for name in shared]
+    fold = _apart(frame[shared[0]], seed) if shared else folds(arm, FOLDS, seed)
     encoder = Encoder(columns)
     encoded = encoder.transform(frame)
     assigned = _assigned(encoded, arm, fold, chances)
     if assigned.p < propensity.ALARM and chances != "estimate":
-        said = "Beware: chance was said to have chosen. " if assigned.randomised else ""
-        notes.append(said + _unlike(frame, columns, arm))
+        notes.append(_unlike(frame, columns, arm, assigned.randomised))
     overlap = assigned.overlapping
     if not overlap.all():
         notes.append(
@@ -121,25 +121,57 @@ def _assigned(encoded: np.ndarray, arm: np.ndarray, fold: np.ndarray, chances: P
     return tested
 
 
-def _unlike(frame: pd.DataFrame, columns: Sequence[Column], arm: np.ndarray) -> str:
-    """Which columns tell the groups apart, the plainest first."""
+def _unlike(frame: pd.DataFrame, columns: Sequence[Column], arm: np.ndarray, said: bool) -> str:
+    """Which columns tell the groups apart, the plainest first; `said` that chance chose."""
     chance = {one.name: hindsight.differs(np.column_stack(one.transform(frame[one.name])), arm) for one in columns}
     found = sorted((name for name, p in chance.items() if p < hindsight.DIFFERS), key=chance.__getitem__)
     return (
-        f"The groups differ in {', '.join(found[:5]) or 'how columns go together'}. What was recorded after the "
-        "assignment is no ground to compare on: leave it out with --ignore."
+        f"Beware: {'chance was said to have chosen, but ' if said else ''}the groups differ in "
+        f"{', '.join(found[:5]) or 'how columns go together'}. What was recorded after the assignment is no ground to "
+        "compare on: leave it out with `tactful uplift fit --ignore`."
     )
 
 
-def _repeated(frame: pd.DataFrame, left_out: Iterable[str]) -> Iterator[str]:
-    """A warning where rows are not customers, as far as a name of a column tells."""
+def _once(rows: table.Customers) -> tuple[table.Customers, list[str]]:
+    """Without rows that are there more than once, and a note of them.
+
+    Customers may well be alike in every column, so rows count as repeated only where a column tells all others apart.
+    """
+    everything = rows.columns.assign(**{" arm": rows.arm, " value": rows.value})
+    try:
+        again = everything.duplicated().to_numpy()
+        others = rows.columns[~again]
+        telling = again.any() and max((each.nunique() for _, each in others.items()), default=0) > 0.9 * len(others)
+    except TypeError:  # lists and records are not compared
+        return rows, []
+    if not telling:
+        return rows, []
+    place, arm, value = rows.place[~again], rows.arm[~again], rows.value[~again]
+    note = f"{again.sum():,} of {rows.rows:,} rows are there before, alike in every column; each counts once."
+    return replace(rows, place=place, arm=arm, value=value, columns=others.reset_index(drop=True)), [note]
+
+
+def _shared(frame: pd.DataFrame, left_out: Iterable[str]) -> Iterator[str]:
+    """Columns by which several rows are one customer's, as far as a name tells."""
     for name in left_out:
         known = frame[name].dropna()
         if _CUSTOMER.fullmatch(name) and known.nunique() > len(known) / 10 and known.duplicated().any():
-            yield (
-                f"Beware: {name} has {known.nunique():,} different values in {len(known):,} rows. Every row counts as "
-                "a customer of its own, so intervals are too narrow and tests too sure; give one row a customer."
-            )
+            yield name
+
+
+def _repeated(name: str, known: pd.Series) -> str:
+    return (
+        f"Beware: {name} has {known.nunique():,} different values in {len(known):,} rows. Every row counts as "
+        "a customer of its own, so intervals are too narrow and tests too sure; give one row a customer."
+    )
+
+
+def _apart(customers: pd.Series, seed: int) -> np.ndarray:
+    """int[n]: folds that no customer is in two of, lest a model be judged on whom it has learned from."""
+    code, known = pd.factorize(customers)
+    nobody = code < 0  # each a customer of their own
+    code[nobody] = len(known) + np.arange(nobody.sum())
+    return (np.random.default_rng(seed).permutation(code.max() + 1) % FOLDS)[code]
 
 
 def _counted(rows: table.Customers) -> list[str]:

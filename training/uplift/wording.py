@@ -46,7 +46,14 @@ def arm(found: ArmFound, control: str, outcome: str, rate: bool) -> str:
 
 
 def headline(report: UpliftFound) -> str:
-    """The verdict in a sentence or two."""
+    """The verdict in a sentence or two, and what it hangs on where chance did not choose."""
+    said = _verdict(report)
+    if report.randomised or report.assignment_p >= propensity.ALARM:
+        return said
+    return f"{said} Beware: the groups are unlike, so this holds only if all columns were known before the assignment."
+
+
+def _verdict(report: UpliftFound) -> str:
     rate = report.outcome_kind == "rate"
     best = max(report.rules[: len(report.arms)], key=lambda one: one.value.value)
     arm_name = best.rule.removeprefix("all get ")

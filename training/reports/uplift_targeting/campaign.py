@@ -26,7 +26,8 @@ def added(
 ) -> UpliftReport:
     """A table's report with whom its contacts moved, by the first outcome; the others are no grounds to sort by."""
     told = targeting(lambda: prepared(path, treatment, outcomes[0], control, ignored=_others(path, outcomes)))
-    return found.model_copy(update={"targeting": told})
+    notes = [*found.notes, *(note for note in told.notes if note.startswith("Beware: "))]
+    return found.model_copy(update={"targeting": told, "notes": notes})
 
 
 def _others(path: Path, outcomes: Sequence[str]) -> list[str]:
