@@ -69,13 +69,17 @@ class Ongoing:
 
 def assignment(
     column: str, control: str, counts: Mapping[str, int], shares: Mapping[str, float],
-    missing: Mapping[str, int], guessed: bool = False,
+    missing: Mapping[str, int], guessed: bool = False, p: float | None = None,
 ) -> Assignment:  # fmt: skip
-    """The groups as assigned, control first; `shares` are positive and are scaled to sum to one."""
+    """The groups as assigned, control first; `shares` are positive and are scaled to sum to one.
+
+    `p`: of the sample-ratio check where it is not that of the whole groups, because shares changed.
+    """
     names = [control, *sorted(name for name in counts if name != control)]
     total = sum(shares[name] for name in names)
     parts = [(name, counts[name], shares[name] / total) for name in names]
-    p = statistics.sample_ratio([count for _, count, _ in parts], [share for _, _, share in parts])
+    if p is None:
+        p = statistics.sample_ratio([count for _, count, _ in parts], [share for _, _, share in parts])
     alarm = p < statistics.RATIO_ALARM
     return Assignment(
         column=column,

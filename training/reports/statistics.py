@@ -55,6 +55,17 @@ class Sample:
         return replace(found, skew=float((off * off * off).mean()))
 
     @classmethod
+    def weighted(cls, values: np.ndarray, weight: np.ndarray | None) -> "Sample":
+        """Some count for more than others: the weighted mean, and n times its squared error as the variance."""
+        if weight is None or len(values) < 2:
+            return cls.of(values)
+        mean, share = float(np.average(values, weights=weight)), weight / weight.sum()
+        off = values - mean
+        spread = float(share @ off**2)
+        skew = float(share @ off**3) / spread**1.5 * math.sqrt(len(values) * float(share @ share)) if spread else 0.0
+        return cls(len(values), mean, _stretch(len(values)) * float(share**2 @ off**2), skew)
+
+    @classmethod
     def even(cls, array: np.ndarray) -> "Sample":
         """The same without the skew, which costs more than all the rest."""
         if not array.size:
@@ -114,6 +125,21 @@ class Known:
             return cls(float(before.mean()) if len(before) else 0.0, 0.0, 0.0)
         spread = np.cov(before, outcome)
         return cls(float(before.mean()), float(spread[0, 0]), float(spread[0, 1]))
+
+    @classmethod
+    def weighted(cls, before: np.ndarray, outcome: np.ndarray, weight: np.ndarray | None) -> "Known":
+        """What goes with `Sample.weighted`."""
+        if weight is None or len(before) < 2:
+            return cls.of(before, outcome)
+        share = weight / weight.sum()
+        mean = float(share @ before)
+        x, y = share * (before - mean), share * (outcome - float(share @ outcome))
+        return cls(mean, _stretch(len(before)) * float(x @ x), _stretch(len(before)) * float(x @ y))
+
+
+def _stretch(n: int) -> float:
+    """What the sum of squared parts of a mean's error is multiplied by to read as a variance: n, and n / (n - 1)."""
+    return n * n / (n - 1)
 
 
 def adjusted(control: Sample, treated: Sample, known: tuple[Known, Known]) -> tuple[Sample, Sample]:
@@ -207,6 +233,21 @@ def sample_ratio(counts: Sequence[int], shares: Sequence[float]) -> float:
     if len(counts) == 2 and total < 1000:
         return float(scipy.stats.binomtest(int(counts[0]), int(total), shares[0]).pvalue)
     return float(scipy.stats.chisquare(counts, [share * total for share in shares]).pvalue)
+
+
+def sample_ratios(counts: np.ndarray, shares: np.ndarray) -> float:
+    """The same where shares changed: `counts` int[k, groups] under `shares` float[k, groups], k times, each counting.
+
+    A time in which a group was to have fewer than FEWEST_EXPECTED says nothing.
+    """
+    if len(counts) == 1:
+        return sample_ratio(counts[0].tolist(), shares[0].tolist())
+    expected = counts.sum(axis=1, keepdims=True) * shares
+    told = (expected >= FEWEST_EXPECTED).all(axis=1)
+    if not told.any():
+        return 1.0
+    far = float(((counts - expected)[told] ** 2 / expected[told]).sum())
+    return float(scipy.stats.chi2.sf(far, int(told.sum()) * (counts.shape[1] - 1)))
 
 
 def same_share(hits: Sequence[int], totals: Sequence[int]) -> float:

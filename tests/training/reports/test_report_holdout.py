@@ -232,7 +232,9 @@ def test_a_holdout_that_began_later_than_the_log_counts_from_there(workspace):
     assert not found.alarm
     held = {arm.name: arm.customers for arm in found.assignment.arms}[holdout.CONTROL]
     assert held == sum(arms.arm(f"c{i}", SALT, SHARE) == "holdout" for i in range(3_000))
-    assert "Nobody was held out before 2024-01-21: customers count from their first decision since then." in found.notes
+    assert (
+        "The holdout as it is began on 2024-01-21: customers count from their first decision since then." in found.notes
+    )
     first = next(i for i in range(3_000) if arms.arm(f"c{i}", SALT, SHARE) == "holdout")
     entered = entered_at(workspace)
     assert len(entered) == 3_000 - first

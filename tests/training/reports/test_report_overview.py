@@ -180,7 +180,9 @@ def test_a_comparison_that_has_just_begun_is_too_early_to_tell(tmp_path, known):
 
 
 def test_a_month_that_has_hardly_begun_is_left_to_the_next(tmp_path):
-    everybody = holdout.Entries(np.zeros(2, int), np.array([START, START + DAY]), np.array([True, False]))
+    everybody = holdout.Entries(
+        np.zeros(2, int), np.array([START, START + DAY]), np.array([True, False]), np.full(2, 0.1)
+    )
     names = [
         [span.name for span in months.spans(everybody, START + int(day * DAY))]
         for day in (10, JANUARY + 3, JANUARY + 8)

@@ -33,7 +33,7 @@ def report(workspace: Workspace) -> OverviewReport:
     entered, share = holdout.entries(log), log.playbook.policy.holdout.share
     withheld = ghosts.report(log, log.settings.propensity.horizon_days, experiment.SMALLEST_LIFT)
     cells = withheld.breakdowns[2].cells if withheld else []
-    assigned = holdout.assignment(entered, share)
+    assigned = holdout.assignment(entered)
     alarms = [one.sentence for one in (assigned, withheld and withheld.check) if one and one.alarm]
     lists = _lists(cells)
     about = {
@@ -78,7 +78,11 @@ def report(workspace: Workspace) -> OverviewReport:
         next_week=next_week(*judged, kept, words.driven_away(found)),
         totals=found,
         months=[_month(log, entered, span) for span in spans],
-        notes=[*_notes(now), *([holdout.began(entered.since)] if entered.since is not None else [])],
+        notes=[
+            *_notes(now),
+            *([holdout.began(entered.since)] if entered.since is not None else []),
+            *holdout.changed(entered),
+        ],
         method=[*holdout.METHOD, *months.METHOD, *ghosts.METHOD],
     )
 

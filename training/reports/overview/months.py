@@ -15,8 +15,7 @@ from training.reports import always_valid, experiment, statistics
 from training.reports.effects import Estimate, Found, Measure
 from training.reports.overview import words
 from training.reports.overview.artefact import Total, What
-from training.reports.statistics import Known, Sample
-from training.reports.uplift import returns
+from training.reports.uplift import holdout, returns
 from training.reports.uplift.drawn import BEFORE
 from training.reports.uplift.holdout import Entries
 from training.reports.uplift.log import Log
@@ -89,7 +88,11 @@ class _Measured:
     words: Words
     values: np.ndarray
     before: np.ndarray | None
-    held: np.ndarray
+    who: Entries
+
+    @property
+    def held(self) -> np.ndarray:
+        return self.who.held_out
 
 
 def totals(log: Log, entered: Entries, span: Span) -> list[Total]:
@@ -129,9 +132,9 @@ def _done(log: Log, entered: Entries, span: Span) -> list[_Measured]:
     earlier, spent = log.goals.within(who.person, who.at - BEFORE * DAY, who.at)
     orders, currency = words.orders(log.settings), log.settings.currency
     return [
-        _Measured("orders", Words(orders, "amount"), number, earlier, who.held_out),
-        _Measured("money", Words(f"money from {orders}", "amount", currency), money, spent, who.held_out),
-        _Measured("opt_outs", Words("opt-outs", "rate"), (left > 0).astype(np.float64), None, who.held_out),
+        _Measured("orders", Words(orders, "amount"), number, earlier, who),
+        _Measured("money", Words(f"money from {orders}", "amount", currency), money, spent, who),
+        _Measured("opt_outs", Words("opt-outs", "rate"), (left > 0).astype(np.float64), None, who),
     ]
 
 
@@ -149,17 +152,17 @@ def _kept(log: Log, entered: Entries, span: Span) -> _Measured:
         gone, _ = log.events([rule.event]).within(who.person, who.at, until)
         alive &= gone == 0
     earlier, _ = log.goals.within(who.person, who.at - BEFORE * DAY, who.at)
-    return _Measured("kept", Words("customers who stay", "rate"), alive.astype(np.float64), earlier, who.held_out)
+    return _Measured("kept", Words("customers who stay", "rate"), alive.astype(np.float64), earlier, who)
 
 
 def _compared(one: _Measured, progress: float) -> Found:
-    groups = [one.values[one.held], one.values[~one.held]]
-    control, treated = (Sample.of(values) for values in groups)
+    control, treated = holdout.groups(one.values, one.who).values()
     explained = None
     if one.before is not None and min(control.n, treated.n) > 1 and np.ptp(one.before) > 0:
-        known = [Known.of(one.before[mine], one.values[mine]) for mine in (one.held, ~one.held)]
+        known = holdout.known_groups(one.before, one.values, one.who)
         noise = treated.variance
-        control, treated = statistics.adjusted(control, treated, (known[0], known[1]))
+        if known is not None:
+            control, treated = statistics.adjusted(control, treated, (known[holdout.CONTROL], known[holdout.TREATED]))
         explained = 1 - treated.variance / noise if noise > 0 else None
     reason = statistics.too_few(control, treated, one.words.kind == "rate")
     effect = None

@@ -4,9 +4,11 @@ A customer enters at their first decision since the experiment began, whatever c
 may itself depend on the arm. Who is held out, under other caps or decided for by challengers is in no arm here.
 """
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 
 from features import clock
 from features.clock import DAY
@@ -16,6 +18,7 @@ from training.reports.artefact import Arms, Assignment, Comparison, Rival
 from training.reports.effects import Found, Measure
 from training.reports.experiment import Ongoing
 from training.reports.statistics import Known, Sample
+from training.reports.uplift import planned
 from training.reports.uplift.drawn import BEFORE
 from training.reports.uplift.log import Log
 from training.reports.wording import Words, bounds, half_width, until_known
@@ -37,22 +40,33 @@ _PACE_DAYS = 28
 
 
 def report(log: Log, days: int, smallest_lift: float) -> Arms | None:
-    """None where there is no experiment, or nobody was decided about in one yet."""
-    plan = log.playbook.policy.experiment
-    table = log.decided.filter(log.decided["first_seen"])
-    if plan is None or not table.num_rows or table["experiment"].null_count == len(table):
+    """None where there is no experiment, or nobody was decided about in one yet.
+
+    Decisions by policies with other arms are those of another experiment, and do not count.
+    """
+    now = log.playbook.policy
+    plan, table = now.experiment, log.decided.filter(log.decided["first_seen"])
+    if plan is None or not table.num_rows or planned.arms(now)[0] <= 0:  # nobody left to compare with
+        return None
+    stated, which = planned.of_rows(log.workspace, table["policy_version"], now)
+    same = np.array([one.experiment == plan for one in stated])[which]
+    table, which = table.filter(same), which[same]
+    if table["experiment"].null_count == len(table):
         return None
     began = int(table.filter(table["experiment"].is_valid())["at"].to_numpy().min())
-    person, at, arm = _entered(log, began)
+    person, at, arm, row = _entered(log, table, began)
     names = [OURS, *(one.name for one in plan.arms)]
     mine = np.isin(arm, names)
-    person, at, arm = person[mine], at[mine], arm[mine]
-    counts = {name: int((arm == name).sum()) for name in names}
-    assigned = _assignment(log, counts, plan.arms)
+    person, at, arm, row = person[mine], at[mine], arm[mine], row[mine]
+    shares = np.array([planned.arms(one) if one.experiment == plan else np.ones(len(names)) for one in stated])
+    shares = shares[which[row]]
+    shares /= shares.sum(axis=1, keepdims=True)
+    assigned = _assignment(arm, names, shares)
     done = at + days * DAY <= log.known_until
     early = int((at < began + _PACE_DAYS * DAY).sum())
     going = Ongoing(max(early, 1), float((at >= log.known_until - _PACE_DAYS * DAY).sum()) / (_PACE_DAYS / 7))
-    found = _found(log, person[done], at[done], arm[done], plan.arms, days, smallest_lift, going)
+    entered = Entered(person[done], at[done], arm[done], shares[done])
+    found = _found(log, entered, plan.arms, days, smallest_lift, going)
     return Arms(
         since=clock.isoformat(began),
         days=days,
@@ -62,11 +76,29 @@ def report(log: Log, days: int, smallest_lift: float) -> Arms | None:
     )
 
 
-def _entered(log: Log, began: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(person, when, arm) of each customer's first decision since; arm None where they are in none."""
-    table = log.decided
-    table = table.filter(table["first_seen"])
-    table = table.filter(table["at"].to_numpy() >= began)
+@dataclass(frozen=True)
+class Entered:
+    """Who entered the experiment: persons' positions, when (micros), in which arm (names), and float[n, 1 + arms] with
+    what chance each was in which, next best action first."""
+
+    person: np.ndarray
+    at: np.ndarray
+    arm: np.ndarray
+    shares: np.ndarray
+
+    def weight(self, rival: int) -> np.ndarray | None:
+        """For how many customers of next best action each in the rival's arm stands; None where all stand for as many.
+
+        Where shares changed (a challenger that took its share), arms are of earlier customers more often than others.
+        """
+        ratio = self.shares[:, 0] / self.shares[:, rival]
+        return None if not len(ratio) or np.ptp(ratio) < 1e-9 else ratio
+
+
+def _entered(log: Log, table: pa.Table, began: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(person, when, arm, row of the table) of each customer's first decision since; no arm where they are in none."""
+    since = np.flatnonzero(table["at"].to_numpy() >= began)
+    table = table.take(since)
     person, at = log.person(table["customer_id"]), table["at"].to_numpy()
     arm = np.array(table["experiment"].to_pylist(), object)
     level, rival = table["cap_level"].to_pylist(), table["challenger"].to_pylist()
@@ -77,26 +109,22 @@ def _entered(log: Log, began: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     arm[held] = ""
     order = np.lexsort((at, person))
     first = order[np.flatnonzero(np.diff(person[order], prepend=-1))]
-    return person[first], at[first], arm[first]
+    return person[first], at[first], arm[first], since[first]
 
 
-def _assignment(log: Log, counts: dict[str, int], arms: list[Arm]) -> Assignment:
-    """Sizes against the policy's shares; cap levels and challengers take theirs from who is in no arm."""
-    policy = log.playbook.policy
-    rest = 1.0 - sum(one.share for one in arms)
-    if policy.cap_levels is not None:
-        rest *= 1.0 - sum(level.share for level in policy.cap_levels.levels)
-    if policy.challenger is not None:
-        rest *= 1.0 - policy.challenger.share
-    shares = {OURS: rest} | {one.name: one.share for one in arms}
-    shares = {name: share for name, share in shares.items() if share > 0}
-    return experiment.assignment("the impact experiment", OURS, {n: counts[n] for n in shares}, shares, {})
+def _assignment(arm: np.ndarray, names: list[str], shares: np.ndarray) -> Assignment:
+    """Sizes against the shares by the policies that decided, `shares` float[n, names]."""
+    there = [k for k in range(len(names)) if len(shares) and shares[:, k].any()]
+    times, place = np.unique(np.round(shares[:, there], 9), axis=0, return_inverse=True)
+    counts = np.array([np.bincount(place[arm == names[k]], minlength=len(times)) for k in there]).T
+    p = statistics.sample_ratios(counts, times)
+    sizes = {names[k]: int(counts[:, n].sum()) for n, k in enumerate(there)}
+    expected = {names[k]: float(shares[:, k].mean()) for k in there}
+    return experiment.assignment("the impact experiment", OURS, sizes, expected, {}, p=p)
 
 
-def _found(
-    log: Log, person: np.ndarray, at: np.ndarray, arm: np.ndarray, arms: list[Arm], days: int, smallest_lift: float,
-    going: Ongoing,
-) -> list[Rival]:  # fmt: skip
+def _found(log: Log, entered: Entered, arms: list[Arm], days: int, smallest_lift: float, going: Ongoing) -> list[Rival]:
+    person, at = entered.person, entered.at
     number, money = log.goals.within(person, at, at + days * DAY)
     earlier, spent = log.goals.within(person, at - BEFORE * DAY, at)
     left, _ = log.opt_outs.within(person, at, at + days * DAY)
@@ -109,7 +137,10 @@ def _found(
     by_arm: dict[str, list[Found]] = {one.name: [] for one in arms}
     for measure, words, values, before in measures:
         # ours against each rival: the rivals take turns as control
-        pairs = {one.name: _pair(words, values, before, arm, one.name, smallest_lift, going) for one in arms}
+        pairs = {
+            one.name: _pair(words, values, before, entered, k, one.name, smallest_lift, going)
+            for k, one in enumerate(arms, 1)
+        }
         raw = {name: c.effect.always.p for name, (_, c) in pairs.items() if c.effect is not None and c.effect.always}
         adjusted = dict(zip(raw, statistics.holm(list(raw.values())), strict=True))
         for name, (control, one) in pairs.items():
@@ -125,13 +156,18 @@ def _found(
 
 
 def _pair(
-    words: Words, values: np.ndarray, before: np.ndarray | None, arm: np.ndarray, rival: str, smallest_lift: float,
-    going: Ongoing,
+    words: Words, values: np.ndarray, before: np.ndarray | None, entered: Entered, place: int, rival: str,
+    smallest_lift: float, going: Ongoing,
 ) -> tuple[Sample, Comparison]:  # fmt: skip
-    samples = {name: Sample.of(values[arm == name]) for name in (rival, OURS)}
+    theirs, ours, weight = entered.arm == rival, entered.arm == OURS, entered.weight(place)
+    standing = None if weight is None else weight[theirs]
+    samples = {rival: Sample.weighted(values[theirs], standing), OURS: Sample.of(values[ours])}
     known = None
     if before is not None and len(before) and np.ptp(before) > 0:
-        known = {name: Known.of(before[arm == name], values[arm == name]) for name in (rival, OURS)}
+        known = {
+            rival: Known.weighted(before[theirs], values[theirs], standing),
+            OURS: Known.of(before[ours], values[ours]),
+        }
     found = experiment.outcome(words, rival, samples, smallest_lift, known, going)
     return found.control, found.comparisons[0]
 

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 
 from features import clock
 from features.clock import DAY
@@ -17,7 +18,7 @@ from training.reports.artefact import Assignment, Outcome
 from training.reports.effects import Return
 from training.reports.experiment import Ongoing
 from training.reports.statistics import Known, Sample
-from training.reports.uplift import returns
+from training.reports.uplift import planned, returns
 from training.reports.uplift.drawn import BEFORE, costs
 from training.reports.uplift.log import Log
 from training.reports.wording import Words
@@ -39,12 +40,14 @@ METHOD = [
 class Entries:
     """Who entered the comparison (persons' positions in the log), when (micros), and whether they were held out.
 
-    `since`: when the holdout began, where that was later than the log; decisions before it do not count.
+    `share`: with what chance each was to be, by the policy that made the decision. `since`: when the holdout as it is
+    began, where that was later than the log; decisions before it do not count.
     """
 
     person: np.ndarray
     at: np.ndarray
     held_out: np.ndarray
+    share: np.ndarray
     since: int | None = None
 
     def __len__(self) -> int:
@@ -52,34 +55,60 @@ class Entries:
 
     def rows(self, chosen: np.ndarray) -> "Entries":
         """The same of some of them."""
-        return Entries(self.person[chosen], self.at[chosen], self.held_out[chosen], self.since)
+        return Entries(self.person[chosen], self.at[chosen], self.held_out[chosen], self.share[chosen], self.since)
+
+    @property
+    def weight(self) -> np.ndarray | None:
+        """For how many customers not held out each one held out stands; None where that is the same for all of them.
+
+        Where the share changed, those held out are of later customers more often than the others are.
+        """
+        if not len(self) or np.ptp(self.share) < 1e-12:
+            return None
+        return np.where(self.held_out, (1 - self.share) / self.share, 1.0)
 
 
 def entries(log: Log) -> Entries:
     """Each person's first decision in which an action that sells could have been drawn, before the holdout acted.
 
     Decisions from before anybody was held out, where there are more of them than chance explains, were made without a
-    holdout: then everybody enters anew once it began, or who was decided about earlier would count as not held out.
+    holdout: then everybody enters anew once it began, or who was decided about earlier would count as not held out. So
+    they do where a policy let go whom the one before held out, and where a policy held nobody out.
     """
     table = log.decided.filter(log.decided["possible"])
-    if not table.num_rows:
-        return Entries(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool))
-    person, at = log.person(table["customer_id"]), table["at"].to_numpy()
+    at = table["at"].to_numpy()
+    person = log.person(table["customer_id"]) if len(table) else np.zeros(0, np.int64)
     held = np.array(table["arm"].to_pylist(), object) == "holdout"
-    found = _entered(person, at, held)
-    began = int(at[held].min()) if held.any() else None
-    if began is None or not unlikely(int((found.at < began).sum()), log.playbook.policy.holdout.share):
+    share, since = _planned(log, table)
+    rows = Entries(person, at, held, share)
+    if since is not None:
+        rows = rows.rows(at >= since)
+    found = _entered(rows, since)
+    began = int(rows.at[rows.held_out].min()) if rows.held_out.any() else None
+    if began is None or not unlikely(int((found.at < began).sum()), float(found.share.mean())):
         return found
-    there = at >= began
-    return replace(_entered(person[there], at[there], held[there]), since=began)
+    return _entered(rows.rows(rows.at >= began), began)
 
 
-def _entered(person: np.ndarray, at: np.ndarray, held: np.ndarray) -> Entries:
+def _planned(log: Log, table: pa.Table) -> tuple[np.ndarray, int | None]:
+    """(the share that each decision's policy held out, from when on decisions count; None: all do)."""
+    now, at = log.playbook.policy.holdout, table["at"].to_numpy()
+    stated, which = planned.of_rows(log.workspace, table["policy_version"], log.playbook.policy)
+    changed = {(one.holdout.share, one.holdout.salt) for one in stated} - {(now.share, now.salt)}
+    if not changed or not 0 < now.share < 1:
+        return np.full(len(table), now.share), None
+    share = np.array([one.holdout.share for one in stated])[which]
+    salt = np.array([one.holdout.salt for one in stated], object)[which]
+    nobody = at[(share <= 0) | (share >= 1)]
+    since = [planned.let_go(share, salt, at), int(nobody.max()) + 1 if len(nobody) else None]
+    return share, max((each for each in since if each is not None), default=None)
+
+
+def _entered(rows: Entries, since: int | None) -> Entries:
     """Everybody's first row."""
-    order = np.lexsort((held, at, person))
-    person = person[order]
-    first = np.flatnonzero(np.diff(person, prepend=-1))
-    return Entries(person[first], at[order][first], held[order][first])
+    order = np.lexsort((rows.held_out, rows.at, rows.person))
+    first = order[np.flatnonzero(np.diff(rows.person[order], prepend=-1))]
+    return replace(rows.rows(first), since=since)
 
 
 def unlikely(customers: int, share: float) -> bool:
@@ -108,20 +137,28 @@ def programme(log: Log, days: int, smallest_lift: float) -> Programme:
     """The whole comparison, `days` after each customer's entry."""
     share, entered = log.playbook.policy.holdout.share, entries(log)
     complete = entered.at + days * DAY <= log.known_until
-    assigned = assignment(entered, share)
+    assigned = assignment(entered)
     compared = complete.any() and (assigned is not None or entered.held_out.any())
     outcomes = _outcomes(log, entered, complete, days, smallest_lift) if compared else []
     back = _returns(log, entered.rows(complete), outcomes[1], days) if outcomes else None
     return Programme(entered, complete, share, assigned, outcomes, back)
 
 
-def assignment(entered: Entries, share: float) -> Assignment | None:
-    """None where nobody entered, nobody is to be held out, or nobody was."""
-    held = int(entered.held_out.sum())
-    if not len(entered) or not 0 < share < 1 or (not held and unlikely(len(entered), share)):
+def assignment(entered: Entries) -> Assignment | None:
+    """None where nobody entered, nobody is to be held out, or nobody was.
+
+    Each customer is expected to be held out as often as the policy of their first decision says.
+    """
+    held, share = int(entered.held_out.sum()), float(entered.share.mean()) if len(entered) else 0.0
+    if not 0 < share < 1 or (not held and unlikely(len(entered), share)):
         return None
-    counts = {CONTROL: held, TREATED: len(entered) - held}
-    return experiment.assignment("the universal holdout", CONTROL, counts, {CONTROL: share, TREATED: 1 - share}, {})
+    shares, place = np.unique(entered.share, return_inverse=True)
+    out = np.bincount(place, entered.held_out, len(shares)).astype(np.int64)
+    p = statistics.sample_ratios(
+        np.column_stack([out, np.bincount(place) - out]), np.column_stack([shares, 1 - shares])
+    )
+    counts, expected = {CONTROL: held, TREATED: len(entered) - held}, {CONTROL: share, TREATED: 1 - share}
+    return experiment.assignment("the universal holdout", CONTROL, counts, expected, {}, p=p)
 
 
 def _outcomes(log: Log, entered: Entries, complete: np.ndarray, days: int, smallest_lift: float) -> list[Outcome]:
@@ -135,22 +172,27 @@ def _outcomes(log: Log, entered: Entries, complete: np.ndarray, days: int, small
         (Words(f"money from {goal} within {days} days", "amount", log.settings.currency), money, spent),
     )
     return [
-        experiment.outcome(words, CONTROL, groups(values, done.held_out), smallest_lift,
-                           known_groups(before, values, done.held_out), going)
+        experiment.outcome(
+            words, CONTROL, groups(values, done), smallest_lift, known_groups(before, values, done), going
+        )
         for words, values, before in measures
-    ]  # fmt: skip
+    ]
 
 
-def groups(values: np.ndarray, held: np.ndarray) -> dict[str, Sample]:
+def groups(values: np.ndarray, of: Entries) -> dict[str, Sample]:
     """Both groups' samples."""
-    return {CONTROL: Sample.of(values[held]), TREATED: Sample.of(values[~held])}
+    held, weight = of.held_out, of.weight
+    return {CONTROL: Sample.weighted(values[held], None if weight is None else weight[held]),
+            TREATED: Sample.of(values[~held])}  # fmt: skip
 
 
-def known_groups(before: np.ndarray, values: np.ndarray, held: np.ndarray) -> dict[str, Known] | None:
+def known_groups(before: np.ndarray, values: np.ndarray, of: Entries) -> dict[str, Known] | None:
     """What was known of both groups before; None where that is the same for everybody, as without history."""
     if not len(before) or np.ptp(before) == 0:
         return None
-    return {CONTROL: Known.of(before[held], values[held]), TREATED: Known.of(before[~held], values[~held])}
+    held, weight = of.held_out, of.weight
+    return {CONTROL: Known.weighted(before[held], values[held], None if weight is None else weight[held]),
+            TREATED: Known.of(before[~held], values[~held])}  # fmt: skip
 
 
 def ongoing(log: Log, entered: Entries) -> Ongoing:
@@ -230,12 +272,23 @@ def notes(log: Log, found: Programme, days: int) -> list[str]:
         said.append(began(entered.since))
     if 0 < found.share < 1:
         said.append(f"The contact policy holds out {wording.planned_percent(found.share)} of customers.")
-    return said
+    return said + changed(entered)
+
+
+def changed(entered: Entries) -> list[str]:
+    """What a reader must know where the share held out changed on the way."""
+    if entered.weight is None:
+        return []
+    shares = wording.listed([wording.planned_percent(share) for share in np.unique(entered.share)])
+    return [
+        f"The share held out changed ({shares}): each customer held out stands for as many others as the policy of "
+        "their first decision meant, and stays in the group of that decision."
+    ]
 
 
 def began(since: int) -> str:
     """What a reader must know of a holdout that is younger than the log."""
-    return f"Nobody was held out before {date(since)}: customers count from their first decision since then."
+    return f"The holdout as it is began on {date(since)}: customers count from their first decision since then."
 
 
 def goal_name(log: Log) -> str:

@@ -36,7 +36,8 @@ WITH cells AS (
     SELECT *, coalesce(intended, distribution) AS meant FROM decisions
 ),
 told AS (
-    SELECT customer_id, epoch_us(decided_at) AS at, decision_id, arm, experiment, cap_level, challenger,
+    SELECT customer_id, epoch_us(decided_at) AS at, decision_id, policy_version, arm, experiment, cap_level,
+        challenger,
         len(list_filter(meant, lambda cell:
             cell.action IS NOT NULL AND NOT list_contains($helping, cell.action))) > 0 AS possible,
         coalesce(action, ghost) AS drawn, coalesce(treatment_channel, ghost_channel) AS channel,
@@ -53,15 +54,14 @@ ranked AS (
             PARTITION BY customer_id, "at" // {DAY}, possible ORDER BY "at", decision_id) = 1 AS first_possible
     FROM told
 )
-SELECT day, customer_id, "at", decision_id, arm, experiment, cap_level, challenger, possible, first_seen, drawn,
-channel,
-    withheld, list_sum([cell.probability FOR cell IN own IF NOT cell.ghost]) AS made_chance,
+SELECT day, customer_id, "at", decision_id, policy_version, arm, experiment, cap_level, challenger, possible,
+    first_seen, drawn, channel, withheld, list_sum([cell.probability FOR cell IN own IF NOT cell.ghost]) AS made_chance,
     list_sum([cell.probability FOR cell IN own IF cell.ghost]) AS ghost_chance
 FROM ranked WHERE first_seen OR first_possible OR drawn IS NOT NULL
 """
 _DECISIONS = [
-    "decision_id", "decided_at", "customer_id", "action", "treatment_channel", "ghost", "ghost_channel", "arm",
-    "experiment", "cap_level", "challenger", "distribution", "intended",
+    "decision_id", "decided_at", "customer_id", "action", "treatment_channel", "ghost", "ghost_channel",
+    "policy_version", "arm", "experiment", "cap_level", "challenger", "distribution", "intended",
 ]  # fmt: skip
 
 
@@ -168,9 +168,10 @@ _INSTANT = pa.timestamp("us", tz="UTC")
 _NONE_DECIDED = pa.schema(
     [
         ("day", pa.int32()), ("customer_id", pa.string()), ("at", pa.int64()), ("decision_id", pa.string()),
-        ("arm", pa.string()), ("experiment", pa.string()), ("cap_level", pa.float64()), ("challenger", pa.bool_()),
-        ("possible", pa.bool_()), ("first_seen", pa.bool_()), ("drawn", pa.string()), ("channel", pa.string()),
-        ("withheld", pa.bool_()), ("made_chance", pa.float64()), ("ghost_chance", pa.float64()),
+        ("policy_version", pa.string()), ("arm", pa.string()), ("experiment", pa.string()),
+        ("cap_level", pa.float64()), ("challenger", pa.bool_()), ("possible", pa.bool_()), ("first_seen", pa.bool_()),
+        ("drawn", pa.string()), ("channel", pa.string()), ("withheld", pa.bool_()), ("made_chance", pa.float64()),
+        ("ghost_chance", pa.float64()),
     ]
 ).empty_table()  # fmt: skip
 
@@ -219,7 +220,7 @@ def _decided(helping: Sequence[str]) -> Partial:
         found: pa.Table = rows.database.sql(_DECIDED, params={"helping": list(helping)}).to_arrow_table()
         return found.cast(_NONE_DECIDED.schema)
 
-    return Partial("uplift_decided", _version(1, sorted(helping)), "decisions", compute)
+    return Partial("uplift_decided", _version(2, sorted(helping)), "decisions", compute)
 
 
 def _version(number: int, *of: Sequence[str]) -> str:
