@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from training.reports import campaign as reports
 from training.reports import table
 from training.uplift import propensity
 from training.uplift.prepare import prepare
@@ -29,9 +30,9 @@ def test_rows_of_a_long_table_stay_together_and_in_order(tmp_path):
 def test_customers_chosen_from_both_ends_are_no_random_sample():
     """Somebody wrote to the youngest and the oldest: a line through age sees nothing of it."""
     dice = np.random.default_rng(5)
-    inputs = dice.uniform(-1, 1, (4_000, 3))
+    inputs = dice.uniform(-1, 1, (2_500, 3))
     chance = np.clip(inputs[:, 0] ** 2, 0.1, 0.9)
-    chosen = (dice.random(4_000) < chance).astype(int)
+    chosen = (dice.random(2_500) < chance).astype(int)
     found = propensity.assignment(inputs, chosen, folds(chosen, 5))
     assert not found.randomised
     assert np.corrcoef(found.propensity[:, 1], chance)[0, 1] > 0.9
@@ -60,15 +61,15 @@ def prepared(frame, path):
 
 def test_rows_that_are_there_twice_count_once(tmp_path):
     """Else a model is judged on customers whom it learned from, and finds whom to target where there is nothing."""
-    frame = campaign(1_000)
+    frame = campaign(500)
     thrice = pd.concat([frame] * 3).sample(frac=1, random_state=1)
     for told in (thrice, thrice.drop(columns="customer_id")):
         found = prepared(told, tmp_path / "a.csv")
-        assert len(found.sample) == 1_000
-        assert "2,000 of 3,000 rows are there before, alike in every column; each counts once." in found.notes
+        assert len(found.sample) == 500
+        assert "1,000 of 1,500 rows are there before, alike in every column; each counts once." in found.notes
         assert np.array_equal(told["bought"].to_numpy()[found.place], found.sample.outcome)
     alike = frame[["visits", "arm", "bought"]]
-    assert len(prepared(alike, tmp_path / "a.csv").sample) == 1_000, "customers may be alike"
+    assert len(prepared(alike, tmp_path / "a.csv").sample) == 500, "customers may be alike"
 
 
 def test_a_customers_rows_are_in_one_fold(tmp_path):
@@ -78,3 +79,16 @@ def test_a_customers_rows_are_in_one_fold(tmp_path):
     assert folds_of.nunique().eq(1).all()
     assert np.bincount(found.fold).min() > 150
     assert "customer_id has 600 different values in 1,200 rows" in " ".join(found.notes)
+
+
+def test_groups_of_planned_unequal_size_are_told_how_to_say_so(tmp_path):
+    frame = campaign(2_000).assign(arm=np.where(np.arange(2_000) % 10, "mail", "none"))
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    unplanned = reports.report(tmp_path / "a.csv", "arm", ["bought"])
+    assert unplanned.alarm
+    asked = "--expected-shares 'mail=0.9,none=0.1'"
+    assert asked in unplanned.notes[0]
+    shares = reports.parse_shares(asked.split("'")[1])
+    planned = reports.report(tmp_path / "a.csv", "arm", ["bought"], shares=shares)
+    assert not planned.alarm
+    assert "--expected-shares" not in " ".join(planned.notes)

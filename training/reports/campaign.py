@@ -50,7 +50,7 @@ def report(
         alarm=assigned.alarm,
         assignment=assigned,
         outcomes=found,
-        notes=_notes(data, chosen, control is None),
+        notes=[*_equal(data, assigned.alarm and shares is None), *_notes(data, chosen, control is None)],
         method=["Every row of the table counts as one customer.", *experiment.METHOD],
     )
 
@@ -102,6 +102,13 @@ def parse_shares(text: str) -> dict[str, float]:
 
 def _values(arms: Sequence[str]) -> str:
     return "the values are " + ", ".join(repr(arm) for arm in sorted(arms))
+
+
+def _equal(data: table.Table, alarmed: bool) -> list[str]:
+    """What was taken for the plan where none was told, and how to tell one."""
+    shares = ",".join(f"{arm}={count / sum(data.counts.values()):.1g}" for arm, count in data.counts.items())
+    said = f"Groups of equal size were expected; if others were planned, say which: --expected-shares '{shares}'."
+    return [said] if alarmed else []
 
 
 def _notes(data: table.Table, control: str, guessed: bool) -> list[str]:
