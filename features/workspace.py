@@ -166,11 +166,14 @@ class Monitor(Section):
     auc_drop: float = Field(0.03, gt=0, lt=1, description="AUC lower than when the model was trained")
     slope: tuple[float, float] = Field((0.8, 1.25), description="calibration slopes that are well; 1 is right")
     ece: float = Field(0.05, gt=0, lt=1, description="expected calibration error")
+    effect_slope: tuple[float, float] = Field(
+        (0.5, 2.0), description="how many times what was foretold effects and harm may be; 1 is right"
+    )
     response_drop: float = Field(0.2, gt=0, lt=1, description="relative fall of the response rate in a week")
     response_days: int = Field(3, ge=1, le=60, description="days in which an answer to a contact counts here")
     silent_days: float = Field(2.0, gt=0, le=60, description="days without any data")
 
-    @field_validator("slope")
+    @field_validator("slope", "effect_slope")
     @classmethod
     def _around_one(cls, slope: tuple[float, float]) -> tuple[float, float]:
         if not 0 < slope[0] < 1 < slope[1]:

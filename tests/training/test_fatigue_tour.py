@@ -51,6 +51,9 @@ def test_a_log_under_cap_levels_becomes_a_champion_and_a_table(shop):
     assert code == 0, told
     assert "fatigue version 2: champion, not worse than version 1 on" in told
 
+    code, told = run("monitor", "-w", shop)
+    assert "fatigue: no decision since 2025-05-1" in " ".join(told.split()), told
+
     code, told = run("fatigue", "--out", shop / "bands.parquet", "-w", shop)
     assert code == 0, told
     table = pq.read_table(shop / "bands.parquet")

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from serving.decisions.effects.bound import Standing
+from serving.decisions.effects.bound import Bound, Standing
 from serving.decisions.effects.file import Model
 from training.evaluate import Interval
 from training.fatigue.effects import Z
 from training.fatigue.harm import Prices
 from training.fatigue.spending import FULL, Spending
-from training.fatigue.trials import SILENCE, Events, Trials
+from training.fatigue.trials import SILENCE, Decided, Events, Trials
 
 #: The least share of a loss that the log must be able to show, for a decision to be judged by.
 SHOWN = 0.05
@@ -66,14 +66,24 @@ def later(
 
 def foretold(of: Later, model: Model) -> np.ndarray:
     """T float64[n], as the service would have foretold it. Raises WorkspaceError where features are lacking."""
-    trials, channels = of.trials, of.trials.channels
-    bound = model.bind(of.names, of.levels)
-    counts = bound.counted(_standing(of, bound.channels), trials.at) if bound.counts else None
+    trials = of.trials
     asked = np.flatnonzero(trials.chance.any(axis=0))
-    which = np.array([bound.place(None, channels[c]) for c in asked], np.int64)
-    harm = np.nan_to_num(bound.effects(of.values, which, counts))
+    harm = harms(model.bind(of.names, of.levels), trials, of.values, of.contacts, asked)
     decided = (trials.made[:, None] == asked) - trials.chance[:, asked]
     return np.asarray((decided * harm).sum(axis=1))
+
+
+def harms(bound: Bound, asked: Decided | Trials, values: np.ndarray, contacts: Events, which: np.ndarray) -> np.ndarray:
+    """float64[n, m]: what one more contact was foretold to cost at decisions with features `values` [n, F], on some of
+    their channels int[m]; 0 where the model does not know."""
+    counts = counted(bound, asked, contacts)
+    place = np.array([bound.place(None, asked.channels[c]) for c in which], np.int64)
+    return np.nan_to_num(bound.effects(values, place, counts))
+
+
+def counted(bound: Bound, asked: Decided | Trials, contacts: Events) -> np.ndarray | None:
+    """float64[n, k]: the contacts before each decision as a model counts them; None where it asks about none."""
+    return bound.counted(_standing(asked, contacts, bound.channels), asked.at) if bound.counts else None
 
 
 def stated(of: Later, harms: np.ndarray) -> np.ndarray:
@@ -114,10 +124,10 @@ def _by_customer(value: np.ndarray, who: np.ndarray) -> np.ndarray:
     return np.bincount(place, value)
 
 
-def _standing(of: Later, channels: Sequence[str]) -> Standing:
+def _standing(of: Decided | Trials, contacts: Events, channels: Sequence[str]) -> Standing:
     """The contacts before each decision, in order of time."""
-    who, at, contacts = of.trials.who, of.trials.at, of.contacts
-    named = np.array([list(channels).index(name) if name in channels else -1 for name in of.trials.channels])
+    who, at = of.who, of.at
+    named = np.array([list(channels).index(name) if name in channels else -1 for name in of.channels])
     instants, rank = np.unique(np.concatenate([contacts.at, at]), return_inverse=True)
     keys = contacts.who * len(instants) + rank[: len(contacts)]
     end = np.searchsorted(keys, who * len(instants) + rank[len(contacts) :])

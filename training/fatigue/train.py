@@ -20,10 +20,14 @@ from training import provenance
 from training.fatigue import judge, report
 from training.fatigue.curve import BANDS, bands
 from training.fatigue.fit import Fitted, Sample, Stated, fit
+from training.fatigue.harm import Prices
 from training.fatigue.log import Log, features_of, policy_of, read
 from training.fatigue.report import Judged
 from training.fatigue.spending import spending
 from training.fatigue.trials import Clock, Decided, Events, Happened, trials
+from training.monitor.effects import Asked, asked, reference
+from training.monitor.reference import FILE as REFERENCE
+from training.monitor.reference import Reference
 from training.promote import Verdict, award
 from training.propensity import listed
 from training.tracking import CHAMPION, Registry
@@ -61,8 +65,11 @@ def train(workspace: Workspace, since: int | None = None, seed: int = 0, tell: T
     fitted = _fit(workspace, log, rows, features)
     tell(STAGES[5])
     told = report.report(fitted, judged, log.left_out)
-    registry = Registry(workspace)
-    version, run_id = _register(registry, model_of(fitted, workspace.settings, catalogue), told, log, seed)
+    registry, model = Registry(workspace), model_of(fitted, workspace.settings, catalogue)
+    said = harms_said(model, log, rows, features)
+    kept = reference(model, model.bind(list(catalogue.names), features.levels), said, list(catalogue.names),
+                     int(np.quantile(log.decided.at, 1 - LATER)))  # fmt: skip
+    version, run_id = _register(registry, model, told, kept, log, seed)
     return Trained(fitted, judged, told, version, run_id, award(registry, KIND, version, refusals, fine))
 
 
@@ -124,7 +131,7 @@ def _judged(
     cut = int(np.quantile(at, 1 - LATER))
     names, levels = list(features.catalogue.names), features.levels
     early = at[rows] < cut
-    before = _until(log, cut)
+    before = until(log, cut)
     try:
         earlier = fit(
             before.decided, before.happened, log.pressure, clock_of(log, workspace.settings),
@@ -136,13 +143,7 @@ def _judged(
             return None, [], "the first model of its kind; too few decisions to judge it on later ones"
         return None, ["too few decisions to judge it on later ones"], ""
     tell(STAGES[3])
-    clock = clock_of(log, workspace.settings)
-    found = trials(log.decided, log.happened, log.pressure.weights, clock)
-    cell = np.where(at >= cut, bands(found.pressure), -1)
-    spent = spending(found, log.happened.purchases, log.happened.until, clock, cell, len(BANDS))
-    late = ~early
-    of = judge.later(found, spent, rows[late], features.values[late], names, levels, log.happened.contacts,
-                     earlier.harm.prices)  # fmt: skip
+    of = later_of(workspace, log, cut, rows, features, earlier.harm.prices)
     if not len(of.trials):
         return None, [], "the first model of its kind; its log ends too soon to judge it"
     ours = judge.foretold(of, model_of(earlier, workspace.settings, catalogue))
@@ -171,18 +172,36 @@ def _uncalibrated(found: Judged) -> list[str]:
     return []
 
 
-def _until(log: Log, cut: int) -> Log:
+def later_of(
+    workspace: Workspace, log: Log, cut: int, rows: np.ndarray, features: FeatureMatrix, prices: Prices
+) -> judge.Later:
+    """What decisions `rows` from `cut` (microseconds) on did cost at such prices; `features` are those of all rows."""
+    clock = clock_of(log, workspace.settings)
+    found = trials(log.decided, log.happened, log.pressure.weights, clock)
+    cell = np.where(found.at >= cut, bands(found.pressure), -1)
+    spent = spending(found, log.happened.purchases, log.happened.until, clock, cell, len(BANDS))
+    late = found.at[rows] >= cut
+    return judge.later(found, spent, rows[late], features.values[late], list(features.catalogue.names),
+                       features.levels, log.happened.contacts, prices)  # fmt: skip
+
+
+def harms_said(model: Model, log: Log, rows: np.ndarray, features: FeatureMatrix) -> Asked:
+    """What a model says of decisions `rows`, on each of its channels, in order of time."""
+    rows, values = rows[order := np.argsort(log.decided.at[rows], kind="stable")], features.values[order]
+    bound, some = model.bind(list(features.catalogue.names), features.levels), log.decided.rows(rows)
+    counts = judge.counted(bound, some, log.happened.contacts)
+    return asked(model, bound, some.at, values, counts)
+
+
+def until(log: Log, cut: int) -> Log:
     """What was known by then."""
 
     def events(of: Events) -> Events:
         return Events(*(column[of.at < cut] for column in vars(of).values()))
 
-    happened, chosen = log.happened, log.decided.at < cut
-    decided = Decided(log.decided.channels, *(
-        column[chosen] for name, column in vars(log.decided).items() if name != "channels"
-    ))  # fmt: skip
+    happened, decided = log.happened, log.decided.rows(log.decided.at < cut)
     past = Happened(events(happened.contacts), events(happened.opted_out), events(happened.complained),
-                    events(happened.purchases), cut)  # fmt: skip
+                    events(happened.purchases), min(cut, happened.until))  # fmt: skip
     return replace(log, decided=decided, happened=past)
 
 
@@ -202,7 +221,9 @@ def _load(registry: Registry, run_id: str) -> Model:
         )
 
 
-def _register(registry: Registry, model: Model, told: Mapping[str, Any], log: Log, seed: int) -> tuple[str, str]:
+def _register(
+    registry: Registry, model: Model, told: Mapping[str, Any], kept: Reference, log: Log, seed: int
+) -> tuple[str, str]:
     """A version without an alias, and its run."""
     import mlflow
 
@@ -216,6 +237,7 @@ def _register(registry: Registry, model: Model, told: Mapping[str, Any], log: Lo
         mlflow.log_params({"decisions": told["decisions"], "span": span, "seed": seed, "margin": told["margin"],
                            "complaint_costs": told["complaint_costs"]})  # fmt: skip
         mlflow.log_metrics(_figures(told))
+        mlflow.log_text(kept.text(), REFERENCE)
         with tempfile.TemporaryDirectory() as folder:
             replace(model, mlflow_run_id=run_id).write(Path(folder))
             report.write(told, Path(folder) / "report.json")

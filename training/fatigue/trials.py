@@ -108,6 +108,10 @@ class Decided:
         return cls(channels, who[order].astype(np.int64), at[order].astype(np.int64),
                    *(column[order] for column in columns))  # fmt: skip
 
+    def rows(self, chosen: np.ndarray) -> "Decided":
+        """Some of them: a mask, or positions."""
+        return Decided(self.channels, *(column[chosen] for name, column in vars(self).items() if name != "channels"))
+
 
 @dataclass(frozen=True)
 class Happened:

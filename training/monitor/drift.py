@@ -5,6 +5,7 @@ much time in the model's own past, and above what chance makes of so many rows (
 features together). The alarm rings where what drifted holds `monitor.gain` of the trees' gain, or the score drifted.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -74,25 +75,36 @@ class Drift:
 
 
 def compare(
-    reference: Reference, frame: pd.DataFrame, score: np.ndarray, cutoff: int, thresholds: Monitor
+    reference: Reference,
+    frame: pd.DataFrame,
+    score: np.ndarray | Mapping[str, np.ndarray],
+    cutoff: int,
+    thresholds: Monitor,
 ) -> Drift | None:
-    """Rows [n] of the model's inputs and their scores; None where they are too few to compare."""
+    """Rows [n] of the model's inputs and their scores (of effects by the column's name); None where they are too few to
+    compare. Of several scores the one that moved furthest stands for all."""
+    scores = score if isinstance(score, Mapping) else {SCORE: score}
     if len(frame) < LEAST:
         return None
     weeks = (cutoff - reference.until) / WEEK
-    level = LEVEL / 2 / max(len(reference.columns) - 1, 1)
+    level = LEVEL / 2 / max(len(reference.columns) - len(scores), 1)
     found = {}
     for name, column in reference.columns.items():
-        values = score if name == SCORE else frame[name].to_numpy()
+        values = scores[name] if name in scores else frame[name].to_numpy()
         counts = column.bins.count(values)
-        by_chance = chance(counts, column.counts, LEVEL / 2 if name == SCORE else level)
+        by_chance = chance(counts, column.counts, LEVEL / 2 / len(scores) if name in scores else level)
         limit = max(thresholds.psi, column.wandered(weeks)) + by_chance
         found[name] = Moved(name, excess(counts, column.counts), limit, column.gain)
-    own = found.pop(SCORE)
-    features = tuple(sorted(found.values(), key=lambda moved: (not moved.drifted, -moved.psi)))
+    own, *_ = _furthest([found.pop(name) for name in scores])
+    features = _furthest(found.values())
     drifted = [moved.gain for moved in features if moved.drifted]
     alarm = own.drifted or (bool(drifted) and sum(drifted) >= thresholds.gain)
     return Drift(cutoff, len(frame), features, own, alarm)
+
+
+def _furthest(moved: Iterable[Moved]) -> tuple[Moved, ...]:
+    """What drifted first."""
+    return tuple(sorted(moved, key=lambda each: (not each.drifted, -each.psi)))
 
 
 def drift_alarm(workspace: Workspace, fitted: "Fitted", past: "Past | None" = None) -> str | None:

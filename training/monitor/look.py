@@ -15,10 +15,14 @@ from training.evaluate import Interval
 from training.monitor import flow
 from training.monitor import quality as matured_labels
 from training.monitor.drift import Drift, compare
+from training.monitor.effects import kept
+from training.monitor.fatigue import look as look_at_harm
+from training.monitor.found import BEFORE_KEPT, Found
 from training.monitor.quality import Quality
-from training.monitor.reference import FILE, SCORE, Reference
-from training.monitor.report import Check, Feature, Look, MonitorReport, answered, headline, unknown
+from training.monitor.reference import SCORE, Reference
+from training.monitor.report import Feature, Look, MonitorReport, headline, unknown
 from training.monitor.rows import Source, weeks_back
+from training.monitor.uplift import look as look_at_uplift
 from training.tracking import CHAMPION, Registry, Unreadable
 
 if TYPE_CHECKING:
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 MODELS = ("churn", "propensity")
+#: Of effects: nobody misses those that were never trained, for stated priors decide then.
+EFFECTS = {"uplift": look_at_uplift, "fatigue": look_at_harm}
 #: Cutoffs, a week apart, that are looked at: the newest ones, and the newest ones whose labels are known.
 CUTOFFS, MATURED = 6, 4
 Tell = Callable[[str], None]
@@ -48,15 +54,19 @@ def monitor(workspace: Workspace, as_of: int | None = None, tell: Tell = lambda 
     versions: dict[str, str] = {}
     looks: list[Look] = []
     features: list[Feature] = []
-    for kind in MODELS:
+    for kind in (*MODELS, *EFFECTS):
         tell(kind)
         champion = registry.holder(kind, CHAMPION)
         if champion is None:
-            text = f"{kind}: there is no champion; run `tactful train {kind}`"
-            checks.append(unknown("model", kind, text))
+            if kind in MODELS:
+                text = f"{kind}: there is no champion; run `tactful train {kind}`"
+                checks.append(unknown("model", kind, text))
             continue
         versions[kind] = str(champion.version)
-        found = _Model(workspace, registry, champion, past).look()
+        if kind in EFFECTS:
+            found = EFFECTS[kind](workspace, registry, champion, now)
+        else:
+            found = _Model(workspace, registry, champion, past).look()
         checks += found.checks
         looks += found.looks
         features += found.features
@@ -74,60 +84,45 @@ def monitor(workspace: Workspace, as_of: int | None = None, tell: Tell = lambda 
 
 
 class _Model:
-    """One champion; what was found of it collects in `checks`, `looks` and `features`."""
+    """One champion of probabilities."""
 
     def __init__(self, workspace: Workspace, registry: Registry, champion: "ModelVersion", past: Past) -> None:
         self.kind = str(champion.name)
         self.thresholds = workspace.settings.monitor
         self.registry, self.champion = registry, champion
         self.source = Source.of(workspace, self.kind, past)
-        self.checks: list[Check] = []
-        self.looks: list[Look] = []
-        self.features: list[Feature] = []
+        self.found = Found(self.kind)
 
-    def look(self) -> "_Model":
-        reference = self._reference()
+    def look(self) -> Found:
+        reference = kept(self.registry, self.champion)
         if reference is None:
-            return self._unknown("was trained before runs kept what their data looked like; train it again")
+            return self.found.unknown(BEFORE_KEPT)
         try:
             newest, matured = self.source.newest, self.source.matured
         except WorkspaceError as error:
-            return self._unknown(str(error))
+            return self.found.unknown(str(error))
         try:
             model = self.registry.load(self.kind, str(self.champion.version))
         except Unreadable as error:
-            self.checks.append(Check(check="model", subject=self.kind, status="alarm", sentence=str(error)))
-            return self
+            return self.found.alarm(str(error))
         lacking = sorted(set(reference.columns) - {SCORE} - set(self.source.catalogue.names))
         if lacking:
             text = f"{self.kind}: its champion needs features that are gone: {', '.join(lacking[:5])}; train it again"
-            self.checks.append(Check(check="model", subject=self.kind, status="alarm", sentence=text))
-            return self
+            return self.found.alarm(text)
         known = weeks_back(matured, reference.until, MATURED)
         last: tuple[Drift | None, Quality | None] = (None, None)
         for cutoff in sorted({*weeks_back(newest, reference.until, CUTOFFS), *known}):
             drift, judged = self._at(cutoff, reference, model, cutoff in known)
             last = (drift if cutoff == newest else last[0], judged or last[1])
-        self._drift(last[0])
+        self.found.moved(last[0], self.thresholds)
         run = self.registry.metrics(self.champion)
         if known:
             when = f"as of {isoformat(known[-1])[:10]}"
         else:
             days = f"{self.source.horizon // DAY} days after {isoformat(reference.until)[:10]}"
             when = f"no label is newer than its training yet, the first mature {days}"
-        self.checks += matured_labels.checks(self.kind, last[1], run, when, self.thresholds)
-        return self
-
-    def _reference(self) -> Reference | None:
-        import mlflow
-        from mlflow.exceptions import MlflowException
-
-        uri = f"runs:/{self.champion.run_id}/{FILE}"
-        try:
-            text = mlflow.artifacts.load_text(uri)
-        except (MlflowException, OSError):
-            return None
-        return Reference.read(text, uri)
+        self.found.checks += matured_labels.checks(self.kind, last[1], run, when, self.thresholds)
+        return self.found
 
     def _at(
         self, cutoff: int, reference: Reference, model: "Pipeline", known: bool
@@ -141,7 +136,7 @@ class _Model:
         quality = Quality.of(rows.label, probability, rows.customer) if known else None
         judged = quality.judged if quality is not None else None
         furthest = drift.features[0] if drift is not None and drift.features else None
-        self.looks.append(
+        self.found.looks.append(
             Look(
                 model=self.kind,
                 cutoff=isoformat(cutoff),
@@ -158,29 +153,6 @@ class _Model:
             )
         )
         return drift, quality
-
-    def _drift(self, found: Drift | None) -> None:
-        """What the newest rows say of features and scores."""
-        if found is None:
-            text = f"{self.kind}: too few rows are newer than its training to compare"
-            for name in ("drift", "score_drift"):
-                self.checks.append(unknown(name, self.kind, text))
-            return
-        self.features += [
-            Feature(model=self.kind, feature=m.name, psi=m.psi, limit=m.limit, gain=m.gain, drifted=m.drifted)
-            for m in found.features
-        ]
-        gain, limit = found.gain, self.thresholds.gain
-        ringing = bool(found.drifted) and gain >= limit
-        told = f"{self.kind}: as of {isoformat(found.cutoff)[:10]}, {found.sentence}"
-        self.checks.append(answered(ringing, "drift", self.kind, gain, limit, told))
-        score = found.score
-        told = f"{self.kind}: scores are PSI {score.psi:.3f} from those of training (rings above {score.limit:.3f})"
-        self.checks.append(answered(score.drifted, "score_drift", self.kind, score.psi, score.limit, told))
-
-    def _unknown(self, why: str) -> "_Model":
-        self.checks.append(unknown("model", self.kind, f"{self.kind}: {why}"))
-        return self
 
 
 def _numbers(interval: Interval | None) -> tuple[float, float, float] | None:

@@ -92,7 +92,7 @@ def _one_class(model: str, found: Quality, when: str) -> Check:
     return Check(check="one_class", subject=model, status=status, value=found.rate, sentence=sentence + expected)
 
 
-def _error(interval: Interval) -> float:
+def error(interval: Interval) -> float:
     """Its standard error."""
     return (interval.high - interval.low) / 2 / WIDTH
 
@@ -101,14 +101,14 @@ def _auc(model: str, now: Interval, run: Mapping[str, float], when: str, thresho
     if not {"auc", "auc_low", "auc_high"} <= set(run):
         return unknown("auc", model, f"{model}: its training run logged no AUC with an interval; train it again")
     then = Interval(run["auc"], run["auc_low"], run["auc_high"])
-    by_chance = Z * float(np.hypot(_error(now), _error(then)))
+    by_chance = Z * float(np.hypot(error(now), error(then)))
     limit = then.value - max(thresholds.auc_drop, by_chance)
     sentence = f"{model}: AUC {now} {when}, {then} when it was trained (rings below {limit:.3f})"
     return answered(now.value < limit, "auc", model, now.value, limit, sentence)
 
 
 def _slope(model: str, now: Interval, when: str, thresholds: Monitor) -> Check:
-    low, high = (edge + sign * Z * _error(now) for edge, sign in zip(thresholds.slope, (-1, 1), strict=True))
+    low, high = (edge + sign * Z * error(now) for edge, sign in zip(thresholds.slope, (-1, 1), strict=True))
     limit = low if now.value < 1 else high
     sentence = f"{model}: calibration slope {now:.2f} {when} (rings below {low:.2f} and above {high:.2f})"
     ringing = not low <= now.value <= high

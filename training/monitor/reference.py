@@ -1,10 +1,11 @@
 """What a training run keeps of its data: the artefact `reference.json` that `tactful monitor` compares later rows with.
 
 Keys: `format` 1 · `kind` · `until` the latest instant of the rows (the test window; microseconds) · `rate` their share
-of label 1 · `rows` · `columns`: of every input of the model, and of its score under SCORE, the bins (`edges` or
-`labels`, null comes last), `counts` by bin, `gain` the share of the trees' total gain, and `wander`: pairs of (weeks
-before `until`, PSI against it beyond chance) of the run's own earlier rows. Some features move by themselves, tenure in
-a young log or money by the season; only what moves further than it did in the model's own past is news.
+of label 1 (of effects: 0) · `rows` · `columns`: of every input of the model, and of its score under SCORE (of effects:
+one for each arm, see effects.py), the bins (`edges` or `labels`, null comes last), `counts` by bin, `gain` the share of
+the trees' total gain, and `wander`: pairs of (weeks before `until`, PSI against it beyond chance) of the run's own
+earlier rows. Some features move by themselves, tenure in a young log or money by the season; only what moves further
+than it did in the model's own past is news.
 """
 
 import json
@@ -63,19 +64,18 @@ class Reference:
         """Of the test window, with how far the windows before it were from it."""
         dataset, model = fitted.dataset, fitted.pipeline[-1]
         test, until = dataset.test, int(dataset.test.as_of.max())
-        rows = _sample(len(test), ROWS)
+        rows = sample(len(test), ROWS)
         now = test.frame.iloc[rows]
         before, weeks = _earlier([dataset.training, dataset.embargo, dataset.calibration], int(test.as_of.min()))
         gain = model.booster.feature_importance("gain")
         gains = dict(zip(model.booster.feature_name(), (gain / max(float(gain.sum()), 1e-12)).tolist(), strict=True))
         columns = {}
         for name in map(str, model.feature_names_in_):
-            # features that are the date itself move by design
-            if name.startswith(pipeline.TIME_ITSELF) or name in dataset.action_features:
+            if name in dataset.action_features or moves_by_design(name):
                 continue
-            columns[name] = _column(now[name].to_numpy(), before[name].to_numpy(), weeks, gains.get(name, 0.0))
+            columns[name] = column(now[name].to_numpy(), before[name].to_numpy(), weeks, gains.get(name, 0.0))
         scores = pipeline.probability(fitted.pipeline, before) if len(before) else np.empty(0)
-        columns[SCORE] = _column(fitted.probability[rows], scores, weeks, 0.0)
+        columns[SCORE] = column(fitted.probability[rows], scores, weeks, 0.0)
         return cls(dataset.kind, until, float(np.mean(test.label)), len(test), columns)
 
     def text(self) -> str:
@@ -114,7 +114,12 @@ class Reference:
             raise WorkspaceError(f"{source}: is damaged ({error}); train the model again") from None
 
 
-def _sample(count: int, most: int) -> np.ndarray:
+def moves_by_design(name: str) -> bool:
+    """Whether a feature is the date itself."""
+    return name.startswith(pipeline.TIME_ITSELF)
+
+
+def sample(count: int, most: int) -> np.ndarray:
     """Positions, ascending; the same for the same counts."""
     if count <= most:
         return np.arange(count)
@@ -125,11 +130,12 @@ def _earlier(parts: "list[Part]", begin: int) -> tuple[pd.DataFrame, np.ndarray]
     """A sample of the rows before the reference, and how many weeks before its begin each of them is, int64[n]."""
     frame = pd.concat([part.frame for part in parts if len(part)], ignore_index=True)
     as_of = np.concatenate([part.as_of for part in parts])
-    rows = _sample(len(frame), EARLIER_ROWS)
+    rows = sample(len(frame), EARLIER_ROWS)
     return frame.iloc[rows], -((as_of[rows] - begin) // WEEK)
 
 
-def _column(now: np.ndarray, before: np.ndarray, weeks: np.ndarray, gain: float) -> Column:
+def column(now: np.ndarray, before: np.ndarray, weeks: np.ndarray, gain: float) -> Column:
+    """One column of the reference's rows [n], and of earlier ones [m], so many `weeks` before its begin each."""
     bins = Bins.of(now)
     counts = bins.count(now)
     steps, week = np.unique(weeks, return_inverse=True)

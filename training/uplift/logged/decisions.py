@@ -86,10 +86,11 @@ class Decisions:
         )
 
 
-def read(workspace: Workspace, seed: int = 0) -> Decisions:
-    """Decisions of one slot in which something could be made and nothing could. WorkspaceError where there are none."""
+def read(workspace: Workspace, seed: int = 0, since: int | None = None) -> Decisions:
+    """Decisions (of `since`, microseconds, and later) of one slot in which something could be made and nothing could.
+    WorkspaceError where there are none."""
     history = History(workspace)
-    table = decision_log.read(history, [*_COLUMNS, *FEATURES])
+    table = decision_log.read(history, [*_COLUMNS, *FEATURES], since)
     if not table.num_rows:
         raise WorkspaceError(
             f"{workspace.history}: holds no decisions; run `tactful sync` to bring those of the live store there, or"

@@ -19,6 +19,9 @@ from serving.decisions import effects as served
 from serving.decisions.effects.bound import Bound
 from serving.decisions.policy import Playbook, load
 from training import provenance
+from training.monitor.effects import asked, reference
+from training.monitor.reference import FILE as REFERENCE
+from training.monitor.reference import Reference
 from training.promote import Verdict, award
 from training.tracking import CHAMPION, Registry
 from training.uplift.logged import decisions, inputs, words
@@ -40,7 +43,8 @@ STAGES = ("reading the log", "features", "what comes anyway", "learning from ear
 
 @dataclass(frozen=True)
 class Learned:
-    """Everything up to the registry. `over_prior`: how much less the loss is than that of the stated prior."""
+    """Everything up to the registry. `over_prior`: how much less the loss is than that of the stated prior; `begins`:
+    from when on (microseconds) decisions judged."""
 
     world: World
     actions: list[Found]
@@ -51,6 +55,7 @@ class Learned:
     values: np.ndarray
     report: LoggedUplift
     over_prior: Estimate
+    begins: int
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,10 @@ def train(
     log cannot tell anything: nothing is registered then."""
     found = learn(workspace, start, unit, seed, tell)
     tell(STAGES[5])
-    registry = Registry(workspace)
-    version, run_id = _register(registry, found, seed)
+    registry, names = Registry(workspace), list(catalogues.of(workspace).names)
+    said = asked(found.model, found.bound, found.world.decisions.at, found.values)
+    kept = reference(found.model, found.bound, said, names, found.begins)
+    version, run_id = _register(registry, found, kept, seed)
     refusals, fine = _compared(registry, found)
     return Trained(found, version, run_id, award(registry, KIND, version, refusals, fine))
 
@@ -128,7 +135,7 @@ def learn(
 
     over = better(world, treatments, [judged[each.action, each.channel] for each in treatments], prior)
     bound = model.bind(catalogue.names, levels)
-    return Learned(world, actions, treatments, judged, model, bound, values, report, over)
+    return Learned(world, actions, treatments, judged, model, bound, values, report, over, begins)
 
 
 def goals_of(log: Decisions, playbook: Playbook, workspace: Workspace) -> dict[str, Goal]:
@@ -333,7 +340,7 @@ def read_model(registry: Registry, run_id: str) -> served.Model:
         return served.Model.read(Path(folder) / "scorer")
 
 
-def _register(registry: Registry, found: Learned, seed: int) -> tuple[str, str]:
+def _register(registry: Registry, found: Learned, kept: Reference, seed: int) -> tuple[str, str]:
     """A version without an alias, and its run."""
     import mlflow
 
@@ -347,6 +354,7 @@ def _register(registry: Registry, found: Learned, seed: int) -> tuple[str, str]:
                            "learned_until": report.learned_until, "judged_from": report.judged_from,
                            "judged_until": report.judged_until, "seed": seed})  # fmt: skip
         mlflow.log_metrics(_figures(found))
+        mlflow.log_text(kept.text(), REFERENCE)
         with tempfile.TemporaryDirectory() as folder:
             replace(found.model, mlflow_run_id=run_id).write(Path(folder))
             report.write(Path(folder) / "report.json")
