@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,7 +17,6 @@ from features.clock import DAY
 from features.kernel.jit import compiled
 from training.reports import statistics, wording
 from training.reports.artefact import Balance, Campaign, OtherContacts
-from training.reports.database import connect
 from training.reports.statistics import Sample
 from training.reports.uplift.events import Events
 from training.reports.wording import Words
@@ -33,15 +31,10 @@ METHOD = [
 #: A report is no warehouse job: where there are more waves, the largest are described, and it says so.
 MOST_WAVES = 60
 
-_WAVES = """
-CREATE TEMP TABLE waves AS
-    SELECT action, channel, day, row_number() OVER (ORDER BY count(*) DESC, day, action, channel) AS wave
-    FROM contacted GROUP BY action, channel, day
-    HAVING day - $days >= $first AND day + $days <= $until
-"""
-
 #: Money before, visits before, money after, of one group of one wave.
 Figures = tuple[Sample, Sample, Sample]
+#: An action on a channel.
+Kind = tuple[str, str]
 
 
 def describe(
@@ -54,72 +47,91 @@ def describe(
     """
     if contacts.num_rows == 0:
         return None
-    bought = _Bought.of(goals, contacts["customer_id"])
-    with connect() as database:
-        database.register("contacts", contacts)
-        database.execute(
-            """CREATE TEMP TABLE contacted AS SELECT DISTINCT customer_id, coalesce(action, '(no action)') AS action,
-                   channel, epoch_us(occurred_at) // 86400000000 AS day FROM contacts"""
-        )
-        asked = {"days": days, "until": known_until // DAY, "first": bought.first}
-        database.execute(_WAVES, asked)
-        waves = database.execute(
-            "SELECT action, channel, wave, day FROM waves ORDER BY action, channel, wave"
-        ).fetchall()
-        everything = database.execute("SELECT count(DISTINCT (action, channel, day)) FROM contacted").fetchall()[0][0]
-        chosen: pa.Table = database.sql(
-            "SELECT wave, customer_id FROM contacted JOIN waves USING (action, channel, day) WHERE wave <= $most",
-            params={"most": MOST_WAVES},
-        ).to_arrow_table()
-    place = bought.ids.get_indexer(pd.Index(chosen["customer_id"].to_pandas()))
-    wave_of = chosen["wave"].to_numpy()
-    figures = {
-        wave: groups
-        for *_, wave, day in waves
-        if wave <= MOST_WAVES
-        and (groups := bought.beside(place[wave_of == wave], day, days, max(active_days, days))) is not None
-    }
-    kinds = list(dict.fromkeys((action, channel) for action, channel, *_ in waves))
-    campaigns = [
-        _campaign(*kind, [figures[wave] for *its, wave, _ in waves if (*its,) == kind and wave in figures], days, unit)
-        for kind in kinds
-    ]
+    whose = pa.chunked_array([*goals["customer_id"].chunks, *contacts["customer_id"].chunks])
+    customer, _ = _coded(whose)
+    bought = _Bought.of(customer[: goals.num_rows], goals, int(customer.max()) + 1)
+    everything = _waves(customer[goals.num_rows :], contacts)
+    whole = [wave for wave in everything if bought.first <= wave.day - days and wave.day + days <= known_until // DAY]
+    whole.sort(key=lambda wave: (-len(wave.customers), wave.day, wave.kind))
+    figures: dict[Kind, list[tuple[Figures, Figures]]] = {wave.kind: [] for wave in sorted(whole, key=lambda w: w.kind)}
+    for wave in whole[:MOST_WAVES]:
+        groups = bought.beside(wave.customers, wave.day, days, max(active_days, days))
+        if groups is not None:
+            figures[wave.kind].append(groups)
+    campaigns = [_campaign(*kind, groups, days, unit) for kind, groups in figures.items()]
     return OtherContacts(
         days=days,
         unit=unit,
         contacts=contacts.num_rows,
         campaigns=campaigns,
         sentence=_in_all(contacts.num_rows, campaigns, days),
-        notes=_notes(everything, len(waves), days),
+        notes=_notes(len(everything), len(whole), days),
     )
+
+
+@dataclass(frozen=True)
+class _Wave:
+    """An action on a channel on a day (since 1970), and the distinct customers whom it was made to."""
+
+    kind: Kind
+    day: int
+    customers: np.ndarray
+
+
+def _waves(customer: np.ndarray, contacts: pa.Table) -> list[_Wave]:
+    """All of them; `customer` int[contacts]."""
+    (action, actions), (channel, channels) = (
+        _coded(pc.fill_null(contacts[name], instead)) for name, instead in (("action", "(no action)"), ("channel", ""))
+    )
+    day = contacts["occurred_at"].cast(pa.int64()).to_numpy() // DAY
+    # all four in one number each, so that one sort brings waves together and shows who is in one twice
+    begin, people = int(day.min()), int(customer.max()) + 1
+    span = int(day.max()) - begin + 1
+    wave = (action * len(channels) + channel) * span + day - begin
+    numbers = np.unique(wave * people + customer)
+    wave = numbers // people
+    edges = np.flatnonzero(np.diff(wave, prepend=-1, append=-1))
+    found = []
+    for first, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        which, since = divmod(int(wave[first]), span)
+        kind = actions[which // len(channels)].as_py(), channels[which % len(channels)].as_py()
+        found.append(_Wave(kind, begin + since, numbers[first:end] % people))
+    return found
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+    """int64[n]: positions among the distinct values."""
+    coded = pa.concat_arrays(column.chunks).dictionary_encode()
+    return coded.indices.to_numpy().astype(np.int64), coded.dictionary
 
 
 @dataclass(frozen=True)
 class _Bought:
     """Days on which each customer reached the goal, with their money; `first` is the first of them all, since 1970."""
 
-    ids: pd.Index
     events: Events
     first: int
     #: [2, 3, customers]: of one wave at a time, as `_around` fills it.
     figures: np.ndarray
 
     @classmethod
-    def of(cls, goals: pa.Table, others: pa.ChunkedArray) -> "_Bought":
-        """`others`: ids of customers who may not be among the goals'."""
-        ids = pd.Index(pc.unique(pa.chunked_array([*goals["customer_id"].chunks, *others.chunks])).to_pandas())
-        person = ids.get_indexer(pd.Index(goals["customer_id"].to_pandas()))
+    def of(cls, customer: np.ndarray, goals: pa.Table, customers: int) -> "_Bought":
+        """`customer` int64[goals], of so many `customers`: some may have none."""
         day = goals["occurred_at"].cast(pa.int64()).to_numpy() // DAY
-        money = pc.fill_null(goals["value"], 0.0).to_numpy()
-        # customer and day in one number: a day counts once, however often somebody bought on it
-        both, place = np.unique(person.astype(np.int64) << 32 | day, return_inverse=True)
-        events = Events.of(both >> 32, both & 0xFFFFFFFF, np.bincount(place, money, len(both)), len(ids))
+        money = np.nan_to_num(goals["value"].to_numpy())
+        every = Events.of(customer, day, money, customers)
+        # a day counts once, however often somebody bought on it
+        new = np.diff(every.at, prepend=-1) != 0
+        new[every.start[every.start < len(day)]] = True
+        rows = np.flatnonzero(new)
+        total = np.add.reduceat(every.value, rows) if len(rows) else every.value
+        start = np.searchsorted(rows, every.start)
         first = int(day.min()) if len(day) else np.iinfo(np.int32).max
-        return cls(ids, events, first, np.empty((2, 3, len(ids))))
+        return cls(Events(start, every.at[rows], total), first, np.empty((2, 3, customers)))
 
     def beside(self, chosen: np.ndarray, day: int, days: int, active_days: int) -> tuple[Figures, Figures] | None:
         """One wave's (contacted, others), of customers active before it; None where either group is empty."""
-        mine, sizes = np.zeros(len(self.ids), np.bool_), np.zeros(2, np.int64)
+        mine, sizes = np.zeros(self.figures.shape[2], np.bool_), np.zeros(2, np.int64)
         mine[chosen] = True
         _around(self.events.start, self.events.at, self.events.value, mine, day, days, active_days, self.figures, sizes)
         if not sizes.all():
