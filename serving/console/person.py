@@ -62,7 +62,7 @@ class Scored:
 class Person:
     """`rows` are interactions, `decided` decisions, each newest first; `older` whether the log goes on before them.
 
-    `churn` and `offer` are explained probabilities, None without a model, or where processing is restricted.
+    `churn` and `offer` are explained probabilities, None without a model.
     `contacts` are states of our contacts by decision.
     """
 
@@ -90,7 +90,8 @@ class Person:
 
 
 def person(look: Look, customer_id: str, wanted: Wanted) -> Person:
-    """Slow as pages go (some tenths of a second where history is long): call it from a thread."""
+    """Of somebody whose data may be processed. Slow as pages go (some tenths of a second where history is long): call
+    it from a thread."""
     engine = look.engine
     store, playbook = engine.store, engine.playbook
     read = store.read(customer_id)
@@ -100,10 +101,9 @@ def person(look: Look, customer_id: str, wanted: Wanted) -> Person:
     kept = store.export_customer(ids)
     topics = sensitive_topics(engine.workspace.settings)
     rows, decided, older = _log(look, ids, kept, wanted, past.active_days(read.state))
-    silent = customer.restricted
-    others = np.empty((0, 0)) if silent else _others(engine, now)
+    others = _others(engine, now)
     values = engine.vectors.of(read.state, now)
-    scored = [] if silent else _scored(engine, read, values, now)
+    scored = _scored(engine, read, values, now)
     known = agent.view(customer, playbook.policy, now)
     return Person(
         customer_id=customer_id,
@@ -118,7 +118,7 @@ def person(look: Look, customer_id: str, wanted: Wanted) -> Person:
         },
         agent={**known, "open": [each for each in known["open"] if not is_sensitive(each["topic"], topics)]},
         left=left(customer, playbook, now),
-        features={} if silent else dict(engine.vectors.named(values)),
+        features=dict(engine.vectors.named(values)),
         churn=_churn(engine, values, others),
         scored=scored,
         offer=_offer(engine, scored, values, others),

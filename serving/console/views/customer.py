@@ -1,5 +1,6 @@
 """One customer: what they did and what we did, on every channel; what is known, foretold, decided and still allowed."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 from features import clock
@@ -57,6 +58,8 @@ async def page(look: Look, ask: Ask) -> Page:
 
 
 def _page(look: Look, ask: Ask, customer: str) -> Page:
+    if look.engine.store.read(customer).customer.restricted:
+        return _restricted(customer)
     found = person(look, customer, _wanted(ask))
     one = _decision(look, found, ask)
     name = found.customer_id
@@ -94,6 +97,17 @@ def _stranger(name: str) -> Page:
     )
 
 
+def _restricted(name: str) -> Page:
+    """Data that are only to be stored are not looked at either (GDPR, article 18(2): with the exception of storage, and
+    consulting is processing, article 4(2)). What is kept they may have, and what decides over it is not a page."""
+    what = "It is kept, but neither used nor shown; nothing is sent to them, sold to them or foretold of them."
+    how = "They have a right to a copy all the same; and who may take the restriction back does so with --off:"
+    who = shlex.quote(name)
+    empty = Empty("Kept, not shown", how, f"tactful privacy export {who}\ntactful privacy restrict {who} --off")
+    lead = f"Processing of the data of {name} is restricted, at their wish or until a dispute is settled."
+    return Page(f"Customer {name}", lead, [Text(what), empty, search()], source="the live store, this moment")
+
+
 def _lead(found: Person) -> str:
     """One sentence: when they were last here, whether something is open, whether they may leave, what we may send."""
     said = []
@@ -105,9 +119,7 @@ def _lead(found: Person) -> str:
         odds, typical = found.churn.probability, found.churn.typical
         than = "more than" if odds > 1.25 * typical else "less than" if odds < 0.8 * typical else "about as much as"
         said.append(f"{_percent(odds)} likely to leave ({than} others, {_percent(typical)})")
-    if found.read.customer.restricted:
-        said.append("and processing of their data is restricted")
-    elif found.arms.silent:
+    if found.arms.silent:
         said.append("and never sold to, to measure")
     else:
         said.append(_may(found))
@@ -200,8 +212,6 @@ def _wishes(found: Person) -> Section:
         facts.append(Fact("Asked for", "fewer contacts"))
     if profile.paused is not None and profile.paused.until > found.now:
         facts.append(Fact("To be left alone until", clock.isoformat(profile.paused.until), "instant"))
-    if found.read.customer.restricted:
-        facts.append(Fact("Processing", Verdict("restricted", "warn"), "verdict"))
     facts += [
         Fact(
             each["kind"].capitalize(),
@@ -219,9 +229,6 @@ def _all(name: str) -> str:
 
 
 def _scores(look: Look, found: Person, titles: Mapping[str, str]) -> list[Block]:
-    if found.read.customer.restricted:
-        text = "Processing of this customer's data is restricted: nothing is foretold of them."
-        return [Section("scores", "What is foretold", [Text(text)])]
     blocks: list[Block] = []
     if found.churn is not None:
         blocks.append(_why(look, "why-churn", "Why they might leave, or stay", found.churn, found))
@@ -326,7 +333,7 @@ def _listed(events: Sequence[Event]) -> Table:
 
 def _features(look: Look, found: Person) -> Section:
     groups: dict[str, list[Sequence[Cell]]] = {}
-    for each in look.engine.vectors.catalogue if found.features else ():
+    for each in look.engine.vectors.catalogue:
         value = found.features[each.name]
         shown: Cell = None if value is None else f"{value:,.6g}" if isinstance(value, float) else str(value)
         groups.setdefault(side(each), []).append((each.text, shown, each.unit, each.null, each.name))
@@ -339,7 +346,7 @@ def _features(look: Look, found: Person) -> Section:
         for k, (name, rows) in enumerate(groups.items())
     ]
     lead = "As the models see them this moment; a dash is not known, never zero."
-    return Section("features", "What we know of them", blocks or [Text("Nothing may be derived of them.")], lead)
+    return Section("features", "What we know of them", blocks, lead)
 
 
 def _about(found: Person) -> Section:

@@ -14,7 +14,7 @@ from features.catalogue import DEFAULT
 from features.history import History
 from features.interactions import INSTANT
 from serving.console import render, standalone
-from serving.console.blocks import Details, Empty, Pager, Section, Timeline, table
+from serving.console.blocks import Details, Empty, Pager, Section, Timeline, table, tables
 from serving.console.look import Look
 from serving.console.person import PAGE, Wanted, person
 from serving.console.reasons import OTHERS, SIDES, reasons, side
@@ -219,18 +219,28 @@ def test_strangers_and_nonsense_get_a_designed_page(look):
     assert blocks(shown(look, BUSY, before="99999999999999999999", kind="?"), Timeline)[0].events
 
 
-def test_restricted_processing_foretells_nothing(world, look):
+def test_restricted_data_are_kept_and_not_shown(world, look):
+    """Not under any id of theirs, in no table, and nothing is read of history; the look itself is kept."""
     with open_store(world) as store:
         store.restrict(BUSY, True, 1).result()
     engine = Engine.open(world)
     engine.warm()
+
+    def refused(*_):
+        raise AssertionError("history is read")
+
     try:
-        found = shown(Look(engine, "anna", look.scopes), BUSY)
+        found = shown(Look(engine, "anna", look.scopes, away=refused), BUSY)
+        assert engine.store.export_customer([BUSY])["looks"][-1]["who"] == "anna"
+        store = engine.store
+        store.restrict(BUSY, False, 2).result()
+        assert blocks(shown(Look(engine, "anna", look.scopes), BUSY), Timeline)
     finally:
         engine.close()
-    assert table(found, "why-churn") is None
-    assert "processing of their data is restricted" in found.lead
-    assert table(found, "features-0") is None
+    assert found.lead == f"Processing of the data of {BUSY} is restricted, at their wish or until a dispute is settled."
+    assert not list(tables(found.blocks))
+    assert not blocks(found, Timeline)
+    assert "privacy export" in blocks(found, Empty)[0].command
 
 
 def test_hostile_names_stay_text(look):
