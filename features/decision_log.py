@@ -2,7 +2,7 @@
 
 All that training and off-policy evaluation need stands in columns; `document` is the decision as it was logged, enough
 to replay it. Where a decision filled several slots, the columns tell of the first, `slots` says how many there were,
-and the others are under `more_slots` in the document: `by_slot` makes a row of each. Rows from before a column existed
+and the others are under `more_slots` in the document: `read_slots` has a row of each. Rows from before a column existed
 are completed as they are read.
 """
 
@@ -112,6 +112,7 @@ DECISIONS = pa.schema(
 )
 #: Read off the document, where a row is from before they existed; `slots` is null there, and only there.
 _LATER = DECISIONS.names[DECISIONS.names.index("document") + 1 :]
+WEEK, FOREVER = 7 * clock.DAY, 2**62
 
 
 def read(
@@ -133,6 +134,30 @@ def read(
     wanted = [*names, "slots", "document"]
     table = _conform(history.decisions(since, until, wanted, batches), wanted)
     return _completed(table, later).select(names)
+
+
+def read_slots(
+    history: History, columns: Sequence[str], since: int | None = None, until: int | None = None
+) -> pa.Table:
+    """As `read`, a row for each slot, and in the column `slot` which of its decision's it is, from 0 on.
+
+    Of decisions without a document there is the first slot alone. Documents are read a week at a time, and only of
+    weeks in which somebody asked for several slots.
+    """
+    names = list(dict.fromkeys([*columns, "decided_at", "slots"]))
+    first = read(history, names, since, until)
+    several = first["decided_at"].filter(pc.greater(pc.fill_null(first["slots"], 1), 1)).cast(pa.int64()).to_numpy()
+    first = first.append_column("slot", pa.array(np.zeros(len(first)), pa.int32()))
+    parts = [first]
+    for week in np.unique(several // WEEK).tolist():
+        begin, end = max(week * WEEK, since or 0), min((week + 1) * WEEK, until or FOREVER)
+        whole = read(history, None, begin, end)
+        told = pc.and_(pc.greater(pc.fill_null(whole["slots"], 1), 1), pc.is_valid(whole["document"]))
+        whole = whole.filter(told)
+        later = by_slot(whole).slice(len(whole)).select(names)
+        numbers = [np.arange(1, number) for number in whole["slots"].to_pylist()]
+        parts.append(later.append_column("slot", pa.array(np.concatenate([[], *numbers]), pa.int32())))
+    return pa.concat_tables(parts)
 
 
 def by_slot(table: pa.Table) -> pa.Table:

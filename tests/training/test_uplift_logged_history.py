@@ -80,7 +80,7 @@ CELLS = [cell("coupon", 0.3), cell("coupon", 0.1, "phone"), cell("coupon", 0.1, 
 
 @pytest.fixture
 def small(tmp_path):
-    """Seven decisions, of which three cannot tell, and what came of them."""
+    """Seven decisions, of which two cannot tell, and of one a slot is not known; and what came of them."""
     workspace = shop(tmp_path / "shop")
     rows = [
         decision(0, "a", START, 0, CELLS),
@@ -102,14 +102,17 @@ def small(tmp_path):
 
 def test_decisions_that_can_tell_are_those_in_which_both_were_possible(small):
     found = decisions.read(small)
-    assert found.customer.tolist() == ["a", "b", "b", "c"]
+    assert found.customer.tolist() == ["a", "b", "b", "c", "two"]
     assert list(found.treatments) == [("coupon", "email"), ("coupon", "phone")]
-    assert found.drawn.tolist() == [0, NOTHING, NOTHING, 1]
-    assert found.nothing == pytest.approx([0.6] * 4)
-    assert found.chance_of([0, 1]) == pytest.approx([0.4] * 4)
+    assert found.drawn.tolist() == [0, NOTHING, NOTHING, 1, 0]
+    assert found.nothing == pytest.approx([*[0.6] * 4, 0])
+    assert found.chance_of([0, 1]) == pytest.approx([0.4] * 5)
     assert found.person[1] == found.person[2] != found.person[0]
-    assert found.left_out == {"with several slots": 1, "in which there was nothing to choose": 1}
-    assert found.rows(np.array([False, True, False, True])).chance_of([1]) == pytest.approx([0.1, 0.1])
+    assert found.left_out == {
+        "of a slot after the first, which history has no document of": 1,
+        "in which there was nothing to choose": 1,
+    }
+    assert found.rows(np.array([False, True, False, True, False])).chance_of([1]) == pytest.approx([0.1, 0.1])
 
 
 def test_goals_count_in_the_window_alike_for_all(small):
@@ -118,11 +121,11 @@ def test_goals_count_in_the_window_alike_for_all(small):
     found = decisions.read(small)
     events = Events(History(small), found, small.settings)
     bought = events.outcome(found, Goal(("purchase",), 3 * DAY))
-    assert bought.reached.tolist() == [1, 0, 1, 0]
-    assert bought.money.tolist() == [5, 0, 10, 0]
+    assert bought.reached.tolist() == [1, 0, 1, 0, 0]
+    assert bought.money.tolist() == [5, 0, 10, 0, 0]
     assert bought.known.all()
     both = events.outcome(found, Goal(("purchase", "sign_up"), 3 * DAY))
-    assert both.reached.tolist() == [1, 1, 1, 0]
+    assert both.reached.tolist() == [1, 1, 1, 0, 0]
     assert not events.outcome(found, Goal(("purchase",), 9 * DAY)).known[-1]
     actions = listed(small)
     assert goal(actions["trial"], small.settings).types == ("sign_up",)
@@ -173,7 +176,7 @@ def test_what_is_missing_is_said_in_a_line(tmp_path, small):
     log(sure, [decision(0, "a", START, 0, [cell("coupon", 0.6), cell("coupon", 0.4, "phone")])])
     fails(sure, "state a share of `withholding` or `exploration`")
     fails(small, "no decision is a response window (3 days) older", start=START)
-    fails(small, "too few decisions to tell any effect (coupon: 2 decisions with it", start=START + 4 * DAY)
+    fails(small, "too few decisions to tell any effect (coupon: 3 decisions with it", start=START + 4 * DAY)
     happened(sure, [("a", "purchase", START)])
     log(sure, [decision(1, "a", START, 0, CELLS)])
     fails(sure, "no logged decision is older than its response window yet")

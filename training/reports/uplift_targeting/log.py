@@ -25,7 +25,7 @@ from training.reports.uplift_targeting.traits import Described
 from training.reports.wording import Words
 from training.tracking import CHAMPION, Registry
 from training.uplift.logged import decisions, train
-from training.uplift.logged.decisions import NOTHING, Decisions
+from training.uplift.logged.decisions import Decisions
 from training.uplift.logged.learn import folds, residual
 from training.uplift.logged.outcomes import Events, Goal, outcomes
 from training.uplift.logged.pairs import pairs
@@ -206,7 +206,7 @@ def _scored(judged: Judged, chosen: dict[str, tuple[list[int], np.ndarray, np.nd
     row, made, score, weight = (
         np.concatenate([getattr(one, name) for one in found]) for name in ("row", "treated", "score", "weight")
     )
-    scored = Contacts(_expected(log, predicted, cost, row), score, weight, made, log.drawn[row] == NOTHING)
+    scored = Contacts(_expected(log, predicted, cost, row), score, weight, made, ~made)
     rows = np.flatnonzero(there & np.isfinite(predicted))
     return scored, _expected(log, predicted, cost, rows), rows
 

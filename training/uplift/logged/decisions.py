@@ -3,11 +3,16 @@
 Nothing was made where silence was drawn or a ghost: both are the control of every action that could have been drawn.
 The chances are those of the distribution that the answer was drawn from, so they are known, not estimated; whatever
 made them so (rules, caps, arms, the ranking) needs no model.
+
+A decision that filled several slots is so many decisions, each with its chances given what those before it had drawn.
+In the last one all is as above. What an earlier one left empty a later one may still have shown, so there only the
+action's own ghost is its control: an action has one slot at most, and a ghost's is taken.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,12 +29,28 @@ from training.persons import Persons
 
 #: A treatment's position where nothing was made.
 NOTHING = -1
+#: Likewise, in a slot that others follow, where nothing was drawn: it stands against no action.
+OPEN = np.iinfo(np.int64).min
 #: Decisions that are looked at, at most, and those of them in which nothing was made: a seeded sample of more.
 MOST, MOST_NOTHING = 400_000, 200_000
 Treatment = tuple[str, str]
 FOREVER = np.iinfo(np.int64).max // 2
 FEATURES = ["catalogue_version", "features"]
-_COLUMNS = ["decided_at", "customer_id", "action", "treatment_channel", "slots", "distribution"]
+_COLUMNS = [
+    "decided_at",
+    "customer_id",
+    "action",
+    "treatment_channel",
+    "ghost",
+    "ghost_channel",
+    "slots",
+    "distribution",
+]
+
+
+def withheld(treatment: Any) -> Any:
+    """How the ghost of a treatment (its position, or an array of them) is told in a slot that others follow."""
+    return -2 - treatment
 
 
 @dataclass(frozen=True)
@@ -38,8 +59,9 @@ class Decisions:
     `treatments`, or NOTHING.
 
     Cells, in order of `row`: `cell` is a position in `treatments` or NOTHING (silence and all ghosts together),
-    `chance` its probability. `logged` are the columns FEATURES. `kept` is the share of decisions without contact that
-    are here, 1 where all are. `known_until`: until when (microseconds) history knows what happened.
+    `chance` its probability. In a slot that others follow, NOTHING is instead `withheld(position)` or OPEN. `logged`
+    are the columns FEATURES. `kept` is the share of decisions without contact that are here, 1 where all are.
+    `known_until`: until when (microseconds) history knows what happened.
     """
 
     treatments: Sequence[Treatment]
@@ -87,10 +109,10 @@ class Decisions:
 
 
 def read(workspace: Workspace, seed: int = 0, since: int | None = None) -> Decisions:
-    """Decisions (of `since`, microseconds, and later) of one slot in which something could be made and nothing could.
-    WorkspaceError where there are none."""
+    """Decisions (of `since`, microseconds, and later), a row for each slot, in which something could be made and
+    nothing could. WorkspaceError where there are none."""
     history = History(workspace)
-    table = decision_log.read(history, [*_COLUMNS, *FEATURES], since)
+    table = decision_log.read_slots(history, [*_COLUMNS, *FEATURES], since)
     if not table.num_rows:
         raise WorkspaceError(
             f"{workspace.history}: holds no decisions; run `tactful sync` to bring those of the live store there, or"
@@ -114,8 +136,8 @@ def read(workspace: Workspace, seed: int = 0, since: int | None = None) -> Decis
         kept=kept,
         left_out=left_out,
     )
-    something = np.bincount(row[cell != NOTHING], chance[cell != NOTHING], len(found))
-    open_ = (found.nothing > 0) & (something > 0)
+    something, empty = cell >= 0, (cell < 0) & (cell != OPEN)
+    open_ = np.logical_and(*(np.bincount(row[mine], chance[mine], len(found)) > 0 for mine in (something, empty)))
     if not open_.any():
         why = "".join(f"; {count:,} {reason}" for reason, count in left_out.items())
         raise WorkspaceError(
@@ -127,17 +149,18 @@ def read(workspace: Workspace, seed: int = 0, since: int | None = None) -> Decis
 
 
 def _usable(table: pa.Table) -> tuple[pa.Table, dict[str, int]]:
-    """Decisions of one slot with more than one cell, and why the others are not looked at."""
+    """Those with more than one cell, and why the others are not looked at."""
     cells = pc.fill_null(pc.list_value_length(table["distribution"]), 0).to_numpy()
-    slots = pc.fill_null(table["slots"], 1).to_numpy()
-    several, alone, silent = slots > 1, cells < 2, cells == 0
+    alone, silent = cells < 2, cells == 0
+    first = table["slot"].to_numpy() == 0
+    later = int((pc.fill_null(table["slots"], 1).to_numpy()[first] - 1).sum())
     left_out = {
-        "with several slots": int(several.sum()),
-        "without a distribution": int((silent & ~several).sum()),
-        "in which there was nothing to choose": int((alone & ~silent & ~several).sum()),
+        "of a slot after the first, which history has no document of": later - int((~first).sum()),
+        "without a distribution": int(silent.sum()),
+        "in which there was nothing to choose": int((alone & ~silent).sum()),
     }
     left_out = {why: count for why, count in left_out.items() if count}
-    return table.filter(pa.array(~several & ~alone)).sort_by("decided_at"), left_out
+    return table.filter(pa.array(~alone)).sort_by([("decided_at", "ascending"), ("slot", "ascending")]), left_out
 
 
 def _sampled(table: pa.Table, seed: int) -> tuple[pa.Table, float]:
@@ -155,7 +178,7 @@ def _sampled(table: pa.Table, seed: int) -> tuple[pa.Table, float]:
 
 
 def _cells(table: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[Treatment, ...]]:
-    """(row, position of the treatment or NOTHING, probability) of every cell, and the treatments in order."""
+    """(row, what `Decisions.cell` has of it, probability) of every cell, and the treatments in order."""
     lists = table["distribution"].combine_chunks()
     cells = lists.flatten()
     action, channel = (_coded(cells.field(name)) for name in ("action", "channel"))
@@ -164,9 +187,11 @@ def _cells(table: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[T
     number = action[0] * (len(channel[1]) + 1) + channel[0] + 1
     used, code = np.unique(number[~nothing], return_inverse=True)
     names = [(action[1][one // (len(channel[1]) + 1)], one % (len(channel[1]) + 1) - 1) for one in used.tolist()]
-    cell = np.full(len(cells), NOTHING)
-    cell[~nothing] = code
     row = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
+    cell = np.where(_followed(table)[row], OPEN, NOTHING)
+    cell[~nothing] = code
+    own = ghost & (cell == OPEN) & np.isin(number, used)
+    cell[own] = withheld(np.searchsorted(used, number[own]))
     chance = cells.field("probability").to_numpy(zero_copy_only=False)
     return row, cell, chance, tuple((name, channel[1][c] if c >= 0 else "") for name, c in names)
 
@@ -179,8 +204,19 @@ def _coded(column: pa.Array) -> tuple[np.ndarray, list[str]]:
 
 def _drawn(table: pa.Table, treatments: Sequence[Treatment]) -> np.ndarray:
     place = {one: k for k, one in enumerate(treatments)}
-    pairs = zip(table["action"].to_pylist(), table["treatment_channel"].to_pylist(), strict=True)
-    return np.array([NOTHING if name is None else place.get((name, channel or ""), NOTHING) for name, channel in pairs])
+
+    def places(action: str, channel: str) -> np.ndarray:
+        pairs = zip(table[action].to_pylist(), table[channel].to_pylist(), strict=True)
+        return np.array([place.get((name, on or ""), NOTHING) if name is not None else NOTHING for name, on in pairs])
+
+    made, ghost, followed = places("action", "treatment_channel"), places("ghost", "ghost_channel"), _followed(table)
+    empty = np.where(followed, np.where(ghost >= 0, withheld(ghost), OPEN), NOTHING)
+    return np.where(made >= 0, made, empty)
+
+
+def _followed(table: pa.Table) -> np.ndarray:
+    """bool[n]: slots that others follow."""
+    return np.asarray(table["slot"].to_numpy() + 1 < pc.fill_null(table["slots"], 1).to_numpy())
 
 
 def _known(found: Decisions, history: History, workspace: Workspace) -> Decisions:

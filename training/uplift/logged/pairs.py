@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training.uplift.logged.decisions import NOTHING, Decisions
+from training.uplift.logged.decisions import NOTHING, Decisions, withheld
 
 #: Where one of the two had less than this of the chance, decisions say nothing that weighs anything.
 SMALLEST = 1e-3
@@ -61,10 +61,11 @@ class Pairs:
 
 def pairs(decisions: Decisions, treatments: Sequence[int], residual: np.ndarray, usable: np.ndarray) -> Pairs:
     """Of decisions `usable` bool[n], one of `treatments` against nothing; `residual` float[n]."""
-    made, nothing = decisions.chance_of(treatments), decisions.kept * decisions.nothing
+    empty = [NOTHING, *map(withheld, treatments)]
+    made, nothing = decisions.chance_of(treatments), decisions.kept * decisions.chance_of(empty)
     both = usable & (made > 0) & (nothing > 0)
     treated = np.isin(decisions.drawn, treatments)
-    both &= treated | (decisions.drawn == NOTHING)
+    both &= treated | np.isin(decisions.drawn, empty)
     row = np.flatnonzero(both)
     chance = made[row] / (made[row] + nothing[row])
     enough = (chance >= SMALLEST) & (chance <= 1 - SMALLEST)
