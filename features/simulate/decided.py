@@ -9,16 +9,17 @@ from features.simulate.actions import ACTION_OF, ACTIONS, CHANNEL_OF, TREATMENTS
 from features.simulate.holding import SELLS
 from features.simulate.log import customer_ids, decision_ids
 from features.simulate.outcome import Day
-from features.simulate.policy import SILENCE, Choice
+from features.simulate.policy import PLAYS, QUIET, SILENCE, Choice
 
 #: Decisions are made in the morning, an hour before the first contact.
 _HOUR = 9 * 3600 * 1_000_000
 _ACTIONS = pa.array([action.name for action in ACTIONS])
 _CHANNELS = pa.array(CHANNELS)
-#: What becomes of a treatment: drawn and made, drawn and withheld, not drawn, the customer opted out of its channel, or
-#: is held out from what sells.
-_STAGES = pa.array(["chosen", "withheld", "arbitration", "guard", "holdout"])
-_CHOSEN, _WITHHELD, _OTHER, _GUARD, _HELD = range(5)
+#: What becomes of a treatment: drawn and made, drawn and withheld, not drawn, the customer opted out of its channel, is
+#: held out from what sells, or lives in the arm of an experiment in which nothing is sold.
+_STAGES = pa.array(["chosen", "withheld", "arbitration", "guard", "holdout", "experiment"])
+_CHOSEN, _WITHHELD, _OTHER, _GUARD, _HELD, _QUIET = range(6)
+_ARMS = pa.array(PLAYS)
 _OPT_OUT = "opt-out"
 
 
@@ -43,6 +44,7 @@ def decisions(day: Day, policy: str) -> pa.Table:
         "ghost_channel": _CHANNELS.take(pa.array(CHANNEL_OF[ghost], mask=real)),
         "arm": pa.array(np.where(_held(day), "holdout", "treated")),
         "policy_version": _all(n, policy),
+        "experiment": None if day.choice.experiment is None else _ARMS.take(_arms(day)),
         "cap_level": None if day.choice.level is None else pa.array(day.choice.level[rows].astype(np.float64)),
         "slots": pa.array(np.ones(n, np.int32)),
     }
@@ -54,7 +56,7 @@ def decisions(day: Day, policy: str) -> pa.Table:
         columns["probability"] = pa.array(chances[np.arange(n), drawn])
         columns["distribution"] = _cells(chances)
         if day.choice.intended is not None:
-            columns["intended"] = _cells(_chances(day.choice.intended, rows), _held(day))
+            columns["intended"] = _cells(_chances(day.choice.intended, rows), _held(day) | _quiet(day))
         columns["candidates"] = _candidates(day, made, ghost, chances)
     filled = [columns.get(field.name) for field in DECISIONS]
     return pa.table(
@@ -76,6 +78,19 @@ def _held(day: Day) -> np.ndarray:
     """bool[k]: which customers considered are held out."""
     rows = day.considered
     return np.zeros(len(rows), bool) if day.choice.held is None else day.choice.held[rows]
+
+
+def _arms(day: Day) -> pa.Array:
+    """The arm of each customer considered, as a position in PLAYS; null for none."""
+    assert day.choice.experiment is not None
+    arm = day.choice.experiment[day.considered]
+    return pa.array(arm, mask=arm < 0)
+
+
+def _quiet(day: Day) -> np.ndarray:
+    """bool[k]: which customers considered are in the arm in which nothing is sold."""
+    rows = day.considered
+    return np.zeros(len(rows), bool) if day.choice.experiment is None else day.choice.experiment[rows] == QUIET
 
 
 def _chances(choice: Choice, rows: np.ndarray) -> np.ndarray:
@@ -113,7 +128,8 @@ def _candidates(day: Day, made: np.ndarray, ghost: np.ndarray, chances: np.ndarr
     """Every treatment of every customer considered; what it was worth, nobody worked out."""
     n, count = len(made), len(TREATMENTS)
     stage = np.where(day.view.reachable[day.considered], _OTHER, _GUARD)
-    stage[_held(day)[:, None] & SELLS & (stage == _OTHER)] = _HELD
+    for kept, what in ((_held(day), _HELD), (_quiet(day), _QUIET)):
+        stage[kept[:, None] & SELLS & (stage == _OTHER)] = what
     for drawn, what in ((made, _CHOSEN), (ghost, _WITHHELD)):
         there = np.flatnonzero(drawn != SILENCE)
         stage[there, drawn[there]] = what

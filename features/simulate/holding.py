@@ -38,23 +38,26 @@ class Holding:
         if meant.distribution is None:
             raise WorkspaceError(f"the policy {self.name!r} does not say its distributions; nobody can be held out")
         held = self.held(view.customers)
-        kept = held[:, None] & SELLS
-        distribution = meant.distribution.copy()
-        distribution[:, :-1][kept] = 0.0
-        distribution[:, -1] += np.where(kept, meant.distribution[:, :-1], 0.0).sum(axis=1)
-        treatment, ghost = (_unless(drawn, held) for drawn in (meant.treatment, meant.ghost))
-        assert treatment is not None
-        rows = np.arange(view.customers)
-        return replace(
-            meant,
-            treatment=treatment,
-            probability=np.where(held, distribution[rows, treatment], meant.probability).astype(np.float32),
-            distribution=distribution,
-            ghost=ghost,
-            ghosts=None if meant.ghosts is None else np.where(kept, np.float32(0.0), meant.ghosts),
-            held=held,
-            intended=meant,
-        )
+        return replace(unsold(meant, held), held=held, intended=meant)
+
+
+def unsold(meant: Choice, held: np.ndarray) -> Choice:
+    """The same without anything that sells for customers `held` bool[n]; it says its distributions."""
+    assert meant.distribution is not None
+    kept = held[:, None] & SELLS
+    distribution = meant.distribution.copy()
+    distribution[:, :-1][kept] = 0.0
+    distribution[:, -1] += np.where(kept, meant.distribution[:, :-1], 0.0).sum(axis=1)
+    treatment, ghost = (_unless(drawn, held) for drawn in (meant.treatment, meant.ghost))
+    assert treatment is not None
+    return replace(
+        meant,
+        treatment=treatment,
+        probability=np.where(held, distribution[np.arange(len(held)), treatment], meant.probability).astype(np.float32),
+        distribution=distribution,
+        ghost=ghost,
+        ghosts=None if meant.ghosts is None else np.where(kept, np.float32(0.0), meant.ghosts),
+    )
 
 
 def _unless(drawn: np.ndarray | None, held: np.ndarray) -> np.ndarray | None:

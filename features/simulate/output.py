@@ -40,7 +40,7 @@ def policy_named(name: str, market: Market, rate: float, every: int, seed: int) 
         return Oracle(market)
     if name == "none":
         return Silent()
-    raise WorkspaceError(f"there is no policy {name!r} to play; the policies are {', '.join(POLICIES)}")
+    raise WorkspaceError(f"there is no policy {name!r} to play; the policies are {', '.join(POLICIES)}, best")
 
 
 def write(

@@ -15,6 +15,9 @@ from features.simulate.log import interactions
 from features.workspace import WorkspaceError
 
 SILENCE = -1
+#: The arms of an experiment beside next best action, as a contact policy calls them (experiment.py).
+PLAYS = ("random_eligible", "propensity_only", "no_levers", "looser_caps", "nothing")
+QUIET = PLAYS.index("nothing")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ class Choice:
     ghost: int16[n], the treatment that was drawn and withheld, which is silence; ghosts: float32[n, treatments], how
     probable that was of each, a part of silence; None where nothing is withheld (withholding.py).
     level: float32[n], the factor on caps that chance gave each customer (capped.py); None where there are no levels.
-    held: bool[n], who is kept from being sold to, and `intended` the choice before they were (holding.py).
+    held: bool[n], who is held out: kept from being sold to, and `intended` the choice before they were (holding.py).
+    experiment: int[n], each customer's arm of an experiment, -1 for none (experiment.py); None where there is none.
     """
 
     treatment: np.ndarray
@@ -68,6 +72,7 @@ class Choice:
     level: np.ndarray | None = None
     held: np.ndarray | None = None
     intended: "Choice | None" = None
+    experiment: np.ndarray | None = None
 
 
 class Policy(Protocol):
