@@ -187,7 +187,8 @@ def test_chosen_customers_are_told_of_though_chance_was_said_and_lost_outcomes_t
 @pytest.mark.parametrize("digits", [str, int])
 def test_customers_who_are_there_twice_are_warned_of_and_their_number_is_no_input(tmp_path, digits):
     made = table(400).frame
-    twice = pd.concat([made, made.assign(visits=made["visits"] + 1)]).assign(customer_id=[digits(k + 10**6) for k in range(400)] * 2)
+    again = made.assign(visits=made["visits"] + 1)
+    twice = pd.concat([made, again]).assign(customer_id=[digits(k + 10**6) for k in range(400)] * 2)
     twice.to_parquet(tmp_path / "a.parquet")
     prepared = prepare(tmp_path / "a.parquet", "arm", "bought")
     assert prepared.left_out["customer_id"].startswith("looks like an identifier")
