@@ -42,13 +42,13 @@ def describe(
 ) -> OtherContacts | None:
     """What is known of contacts nobody assigned by chance; None where there are none.
 
-    `contacts`: customer_id, occurred_at, action, channel. `goals`: customer_id, occurred_at, value. Customers count
-    with a goal in the `active_days` before a wave; `days` before and after it are compared; `known_until` in micros.
+    `contacts`: customer_id, occurred_at, action, channel. `goals`: customer_id, occurred_at, value. Ids are texts, or
+    numbers from 0 on. Customers count with a goal in the `active_days` before a wave; `days` before and after it are
+    compared; `known_until` in micros.
     """
     if contacts.num_rows == 0:
         return None
-    whose = pa.chunked_array([*goals["customer_id"].chunks, *contacts["customer_id"].chunks])
-    customer, _ = _coded(whose)
+    customer, _ = _coded(pa.chunked_array([*goals["customer_id"].chunks, *contacts["customer_id"].chunks]))
     bought = _Bought.of(customer[: goals.num_rows], goals, int(customer.max()) + 1)
     everything = _waves(customer[goals.num_rows :], contacts)
     whole = [wave for wave in everything if bought.first <= wave.day - days and wave.day + days <= known_until // DAY]
@@ -88,7 +88,8 @@ def _waves(customer: np.ndarray, contacts: pa.Table) -> list[_Wave]:
     begin, people = int(day.min()), int(customer.max()) + 1
     span = int(day.max()) - begin + 1
     wave = (action * len(channels) + channel) * span + day - begin
-    numbers = np.unique(wave * people + customer)
+    numbers = np.sort(wave * people + customer)
+    numbers = numbers[np.diff(numbers, prepend=-1) != 0]
     wave = numbers // people
     edges = np.flatnonzero(np.diff(wave, prepend=-1, append=-1))
     found = []
@@ -100,7 +101,9 @@ def _waves(customer: np.ndarray, contacts: pa.Table) -> list[_Wave]:
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
-    """int64[n]: positions among the distinct values."""
+    """int64[n]: positions among the distinct values; numbers from 0 on stand for themselves."""
+    if pa.types.is_integer(column.type):
+        return column.to_numpy(), pa.nulls(0)
     coded = pa.concat_arrays(column.chunks).dictionary_encode()
     return coded.indices.to_numpy().astype(np.int64), coded.dictionary
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,6 +19,7 @@ from features import decision_log
 from features.clock import DAY
 from features.history import History
 from features.interactions import OPTED_OUT
+from features.kernel.grouping import Names
 from features.workspace import Settings, Workspace, WorkspaceError
 from serving.decisions import policy
 from serving.decisions.policy import Playbook
@@ -142,8 +142,12 @@ class Log:
     def person(self, ids: pa.ChunkedArray) -> np.ndarray:
         """int64[n]: the position of the person behind each id."""
         codes = pc.dictionary_encode(ids).combine_chunks()
-        place = pd.Index(self.persons.ids).get_indexer(pd.Index(codes.dictionary.to_pylist(), dtype=object))
+        place = pc.index_in(codes.dictionary.cast(pa.large_string()), self._ids).to_numpy(zero_copy_only=False)
         return np.asarray(self.persons.at(FOREVER)[place][codes.indices.to_numpy()], np.int64)
+
+    @cached_property
+    def _ids(self) -> pa.Array:
+        return pa.array(self.persons.ids, pa.large_string())
 
     def offers_of_others(self) -> pa.Table:
         """Outbound offers that no decision of ours caused: customer_id (the person), occurred_at, action, channel."""
@@ -180,13 +184,15 @@ def _coded(table: pa.Table) -> pa.Table:
     """The same with each customer's id once, in one dictionary."""
     if not table.num_columns:
         return table
-    ids = table["customer_id"].dictionary_encode().combine_chunks()
+    names, chunks = Names(), table["customer_id"].chunks
+    place = [names.positions(chunk, np.ones(len(chunk), bool)) for chunk in chunks]
+    ids = pa.DictionaryArray.from_arrays(pa.array(np.concatenate([np.zeros(0, np.int32), *place])), names.to_arrow())
     return table.set_column(table.schema.get_field_index("customer_id"), "customer_id", ids)
 
 
 def _distinct(table: pa.Table) -> pa.Array:
     """The customers of a coded table."""
-    return table["customer_id"].chunk(0).dictionary if table.num_columns else pa.array([], pa.string())
+    return table["customer_id"].chunk(0).dictionary if table.num_columns else pa.array([], pa.large_string())
 
 
 def _did(settings: Settings) -> Partial:
