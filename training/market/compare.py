@@ -10,9 +10,11 @@ from features.simulate.market import Market
 from features.simulate.oracle import Oracle
 from features.simulate.outcome import Outcome
 from features.simulate.policy import Policy, Silent, Uniform
+from training.market.evidence import Evidence
+from training.market.guesses import Guesses
 from training.market.learner import Learner
 from training.market.logbook import EVERY, Logbook, logged, thinned
-from training.market.players import Guarded, PropensityFirst, Unguarded
+from training.market.players import Guarded, Informed, PropensityFirst, Unguarded
 
 DAYS = 90
 #: The seed of the first market: the learner was thought out on others (1 to 21).
@@ -57,7 +59,13 @@ def best_learner(setting: str, decisions: int, tick: Callable[[str], object] = p
 
 def compared(customers: int, setting: str, seed: int, best: Learner | None) -> Iterator[Row]:
     """Every policy on one market, each row as soon as it is known. `best`: fitted on many more decisions."""
-    market, ledger, contacts, book, _ = logged(customers, setting, seed)
+    noted = list[Evidence]()
+
+    def note(market: Market) -> Evidence:
+        noted.append(Evidence(market))
+        return noted[0]
+
+    market, ledger, contacts, book, _ = logged(customers, setting, seed, note)
     learner = Learner.fit(book)
     del book
     nothing = _play(market, lambda _: Silent())
@@ -82,6 +90,8 @@ def compared(customers: int, setting: str, seed: int, best: Learner | None) -> I
     yield row("uplift with guard", guarded)
     if best is not None:
         yield row(BEST, _play(market, lambda _: Guarded(best, ledger, contacts)))
+    guesses = Guesses(market.parameters, noted[0], market.day, seed)
+    yield row(Informed.name, _play(market, lambda _: Informed(learner, ledger, contacts, guesses)))
     yield row("oracle", oracle)
 
 
@@ -98,14 +108,14 @@ def told(rows: Sequence[Row]) -> str:
         seeds = sorted({row.seed for row in here})
         lines += ["", f"{setting}: {len(seeds)} seeds, {DAYS} days; money a customer above doing nothing"]
         lines.append(
-            f"{'':22}{'above nothing':>20}{'of the oracle':>20}{'contacts':>11}{'opt-outs':>10}{'complaints':>11}"
+            f"{'':26}{'above nothing':>20}{'of the oracle':>20}{'contacts':>11}{'opt-outs':>10}{'complaints':>11}"
         )
         for name in dict.fromkeys(row.policy for row in here):
             of = [row for row in here if row.policy == name]
             columns = ("contacts", "opted_out", "complained")
             mean = [np.mean([getattr(row, column) for row in of]) for column in columns]
             above, share = (_interval([getattr(row, column) for row in of], form) for column, form in _MONEY)
-            lines.append(f"{name:22}{above:>20}{share:>20}{mean[0]:>11,.0f}{mean[1]:>10,.0f}{mean[2]:>11,.0f}")
+            lines.append(f"{name:26}{above:>20}{share:>20}{mean[0]:>11,.0f}{mean[1]:>10,.0f}{mean[2]:>11,.0f}")
         lines += _verdict(here)
     return "\n".join(lines[1:])
 
@@ -119,6 +129,9 @@ def _verdict(rows: Sequence[Row]) -> list[str]:
     found = [
         f"opt-outs and complaints spared against propensity-first at the same contacts: {_interval(spared, '.0%')}"
     ]
+    if (Informed.name, seeds[0]) in by:
+        reached = [row.above / by[Informed.name, row.seed].above for row in ours]
+        found.insert(0, f"uplift with guard, of all that behaviour tells: {_interval(reached, '.0%')}")
     if (BEST, seeds[0]) in by:
         shares = [row.above / by[BEST, row.seed].above for row in ours]
         found.insert(0, f"uplift with guard, of the best on observables: {_interval(shares, '.0%')}")

@@ -4,6 +4,7 @@ Outcomes are read from goal interactions alike for contacts and silence. Windows
 decision included, for contacts go out in the morning.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -168,17 +169,31 @@ def thinned(book: Logbook) -> Logbook:
     return book.rows(np.flatnonzero((book.treatment != SILENCE) | quarter | ~np.isnan(book.felt)))
 
 
-def logged(customers: int, setting: str, seed: int) -> tuple[Market, Ledger, Made, Logbook, int]:
-    """A market on the morning after its log; what the company has noted, its contacts, the log, how many decisions."""
+def logged(
+    customers: int, setting: str, seed: int, also: Callable[[Market], Callable[[Day], object]] | None = None
+) -> tuple[Market, Ledger, Made, Logbook, int]:
+    """A market on the morning after its log; what the company has noted, its contacts, the log, how many decisions.
+
+    also(market) makes a sink that is given every day as well.
+    """
     market = Market(customers, setting, seed)
+    more = None if also is None else also(market)
     ledger, contacts = Ledger(customers, EVERY, market.start), Made(customers)
     aftermath = Aftermath(customers)
 
     def lived(day: Day) -> None:
         ledger.add(day.news, day.view.day)
         aftermath.add(day.news)
+        if more is not None:
+            more(day)
 
     market.run(BEFORE, None, lived)
     played = Played(market, ledger, contacts, aftermath)
-    market.play(Uniform(RATE, EVERY, seed), LOGGED, sink=played)
+
+    def logging(day: Day) -> None:
+        played(day)
+        if more is not None:
+            more(day)
+
+    market.play(Uniform(RATE, EVERY, seed), LOGGED, sink=logging)
     return market, ledger, contacts, played.logbook(), played.decisions

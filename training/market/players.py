@@ -15,6 +15,7 @@ from serving.decisions.many.crowd import NEVER, SALES, periods
 from serving.decisions.many.draw import RULE
 from serving.decisions.policy import Actions, ContactPolicy, Playbook
 from training.market.contacts import Made
+from training.market.guesses import Guesses
 from training.market.learner import Learner
 from training.market.ledger import Ledger
 from training.market.observed import COLUMN, Known
@@ -69,7 +70,7 @@ class Learned:
     def answers(self, view: View, rows: np.ndarray, features: np.ndarray) -> np.ndarray:
         """int16: the treatment of each of these customers."""
         by, crowd = self.board, self.crowd(view, rows, features)
-        gain, harm = self.worth(self.learner.known(features, view.profile[rows]))
+        gain, harm = self.gains(view, rows, features)
         learned = gain[:, self.back] / (by.c * by.v * by.lever)
         drawn = decided(
             by,
@@ -82,8 +83,12 @@ class Learned:
         )
         return np.where(drawn.pick < 0, SILENCE, self.back[drawn.pick]).astype(np.int16)
 
-    def worth(self, known: Known) -> tuple[np.ndarray, np.ndarray]:
+    def gains(self, view: View, rows: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gain and harm of every treatment, float64[n, treatments], in money; the engine takes costs off."""
+        return self.worth(self.learner.known(features, view.profile[rows]))
+
+    def worth(self, known: Known) -> tuple[np.ndarray, np.ndarray]:
+        """The same, from what a company makes of these customers' features."""
         raise NotImplementedError
 
     def refused(self, view: View, gain: np.ndarray, crowd: Crowd) -> np.ndarray | None:  # noqa: ARG002
@@ -147,3 +152,23 @@ class PropensityFirst(Learned):
         out = np.ones(len(best), bool)
         out[np.argsort(-best, kind="stable")[: self.most]] = False
         return np.repeat(np.where(out, RULE, 0).astype(np.int8)[:, None], len(self.board.actions), axis=1)
+
+
+class Informed(Guarded):
+    """A ceiling: knows every equation and number of the market, and of customers what their log tells (guesses.py).
+
+    It decides on the same mornings and under the same policy file as who learned; only the effects are given.
+    """
+
+    name = "all that behaviour tells"
+
+    def __init__(self, learner: Learner, ledger: Ledger, contacts: Made, guesses: Guesses) -> None:
+        super().__init__(learner, ledger, contacts)
+        self.guesses = guesses
+
+    def gains(self, view: View, rows: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # noqa: ARG002
+        seen = self.guesses.evidence
+        for noted in seen.add(view.news, view.day - 1):
+            self.guesses.live(noted)
+        net = self.guesses.expected(view.day, rows, view.closed)
+        return np.nan_to_num(net, nan=-1.0) + COST_OF, np.zeros_like(net)
