@@ -113,12 +113,16 @@ class Console:
         reader, kind, manner = writing.reader, place.view.artefact, writing.manner
         folder = engine.workspace.reports
         ask = Ask(writing.asked, reader.locale, reader.zone, place.names, None if kind is None else folder / kind)
-        if kind is not None:
-            return await writing.drawn(drawing.of_artefact, place.view, folder, ask, place.table, manner)
         look = Look(engine, signed.client.name, signed.client.scopes, self._aside.run, self._draw)
-        with self._turns:
-            page = await place.view.page(look, ask)
-        return await writing.drawn(drawing.placed, page, place.table, manner)
+        if kind is not None:
+            sheet = await writing.drawn(drawing.of_artefact, place.view, folder, ask, place.table, manner)
+        else:
+            with self._turns:
+                page = await place.view.page(look, ask)
+            sheet = await writing.drawn(drawing.placed, page, place.table, manner)
+        if sheet.names:
+            await look.listed(sheet.names, place.view.path)
+        return writing.answer(sheet)
 
     def _for(self, request: Request, engine: "Engine", signed: Signed | None, path: str) -> Writing:
         aside = self._strangers if signed is None else self._aside

@@ -311,7 +311,8 @@ class Page:
     """`lead` is one sentence, made from the figures, that answers the page's question.
 
     `known_until` and `created_at` are instants of the artefact, `population` says who is counted, `filters` are asked
-    above the blocks. `currency` is that of cells of kind money, the workspace's where None.
+    above the blocks. `currency` is that of cells of kind money, the workspace's where None. `names` are the customers
+    of a list on the page: each of them is told that they were looked at.
     """
 
     title: str
@@ -325,6 +326,7 @@ class Page:
     filters: Sequence[Field] = field(default_factory=tuple)
     currency: str | None = None
     source: str | None = None
+    names: Sequence[str] = ()
 
 
 def tables(blocks: Sequence[Block]) -> Iterator[Table]:

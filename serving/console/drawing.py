@@ -6,8 +6,8 @@ Pure, but for the artefact that is read: the helper's process does it (helper.py
 import gzip
 import logging
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,13 @@ class Manner:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What is sent."""
+    """What is sent. `names` are the customers whom it lists."""
 
     body: bytes
     media: str
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    names: Sequence[str] = ()
 
 
 def page(page: Page, manner: Manner, status: int = 200) -> Sheet:
@@ -51,13 +52,13 @@ def page(page: Page, manner: Manner, status: int = 200) -> Sheet:
 def placed(page_: Page, table: str | None, manner: Manner) -> Sheet:
     """A page, or the CSV of the table of it that is asked for, to be saved under the table's id."""
     if table is None:
-        return page(page_, manner)
+        return replace(page(page_, manner), names=page_.names)
     found = blocks.table(page_, table)
     if found is None:
         return page(answers.failed(404, "The page has no such table."), manner, 404)
     name = re.sub(r"[^\w-]+", "-", found.id)[:80] or "table"
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return _sheet(csv.text(found), "text/csv; charset=utf-8", manner, 200, headers)
+    return replace(_sheet(csv.text(found), "text/csv; charset=utf-8", manner, 200, headers), names=page_.names)
 
 
 def of_artefact(view: View, folder: Path, ask: Ask, table: str | None, manner: Manner) -> Sheet:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from serving.engine import Engine
 
 T = TypeVar("T")
+#: The page of a single customer.
+ONE = "customers/{customer}"
 log = logging.getLogger("tactful.looks")
 
 
@@ -52,6 +54,14 @@ class Look:
         The store keeps the id, for `tactful privacy export`; the log has a hash of it. Raises Problem where the store
         cannot write: nobody looks unseen.
         """
-        await self.engine.written(self.engine.store.looked(self.who, customer_id, Clock().now()))
+        await self._kept([customer_id], ONE)
         digest = hashlib.sha256(customer_id.encode("utf-8", "surrogateescape")).hexdigest()[:16]
         log.info("%r looked at customer %s", self.who, digest)
+
+    async def listed(self, customer_ids: Sequence[str], page: str) -> None:
+        """The same of everybody whom a list of customers names, on a page of the console."""
+        await self._kept(customer_ids, page)
+        log.info("%r was shown a list of %d customers on /%s", self.who, len(customer_ids), page)
+
+    async def _kept(self, customer_ids: Sequence[str], page: str) -> None:
+        await self.engine.written(self.engine.store.looked(self.who, customer_ids, page, Clock().now()))

@@ -70,11 +70,13 @@ class Writing:
 
     async def shown(self, page: Page, status: int = 200) -> Response:
         """A page as it stands. Raises the problems of `Aside.run`."""
-        return await self.drawn(drawing.page, page, self.manner, status)
+        return self.answer(await self.drawn(drawing.page, page, self.manner, status))
 
-    async def drawn(self, work: Callable[..., Sheet], *arguments: Any) -> Response:
+    async def drawn(self, work: Callable[..., Sheet], *arguments: Any) -> Sheet:
         """What a function of `drawing` makes of its arguments. Raises the problems of `Aside.run`."""
-        sheet = await self.aside.run(self.draw, work, *arguments)
+        return await self.aside.run(self.draw, work, *arguments)
+
+    def answer(self, sheet: Sheet) -> Response:
         response = Response(sheet.body, sheet.status, HEADERS | dict(sheet.headers), sheet.media)
         if self.asked.get("locale") and sheet.media.startswith("text/html"):
             settings = session.settings(self.request)

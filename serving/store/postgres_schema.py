@@ -176,6 +176,9 @@ STEPS: tuple[str, ...] = (
     CREATE TABLE looks (at BIGINT NOT NULL, who TEXT NOT NULL, customer_id TEXT COLLATE "C" NOT NULL);
     CREATE INDEX looks_of_customer ON looks (customer_id);
     """,
+    """
+    ALTER TABLE looks ADD COLUMN page TEXT NOT NULL DEFAULT 'customers/{customer}';
+    """,
 )
 VERSION = len(STEPS)
 

@@ -349,8 +349,9 @@ class Store(Protocol):
         """Counts a try to sign in at each place (an address, or all of them) in a minute: how many there were by now,
         on all workers and machines."""
 
-    def looked(self, who: str, customer_id: str, at: int) -> "Future[None]":
-        """Somebody looked at a customer; `export_customer` tells, and an erasure deletes it."""
+    def looked(self, who: str, customer_ids: Sequence[str], page: str, at: int) -> "Future[None]":
+        """Somebody looked at customers on a page of the console, at one or at a list of them; `export_customer` tells
+        each of them, and an erasure deletes it."""
 
     # the store itself
 

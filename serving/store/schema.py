@@ -202,6 +202,9 @@ STEPS: tuple[str, ...] = (
     CREATE TABLE looks (at INTEGER NOT NULL, who TEXT NOT NULL, customer_id TEXT NOT NULL);
     CREATE INDEX looks_of_customer ON looks (customer_id);
     """,
+    """
+    ALTER TABLE looks ADD COLUMN page TEXT NOT NULL DEFAULT 'customers/{customer}';
+    """,
 )
 VERSION = len(STEPS)
 

@@ -367,8 +367,8 @@ class SqlStore:
     def tried(self, places: Sequence[str], minute: int) -> "Future[list[int]]":
         return self._write(sessions.tried, list(places), minute)
 
-    def looked(self, who: str, customer_id: str, at: int) -> "Future[None]":
-        return self._write(looks.add, who, customer_id, at)
+    def looked(self, who: str, customer_ids: Sequence[str], page: str, at: int) -> "Future[None]":
+        return self._write(looks.add, who, list(customer_ids), page, at)
 
     # the store itself
 

@@ -38,13 +38,14 @@ def test_tries_are_counted_by_place_and_minute_over_everyone_who_counts(store, o
 
 
 def test_looks_are_told_to_the_customer_and_go_with_them(store, place):
-    store.looked("marketing", "C1", 5).result()
-    store.looked("admin", "C1", 4).result()
-    store.looked("marketing", "C2", 6).result()
+    store.looked("marketing", ["C1"], "customers/{customer}", 5).result()
+    store.looked("admin", ["C1", "C2"], "customers", 4).result()
     assert store.export_customer(["C1"])["looks"] == [
-        {"customer_id": "C1", "who": "admin", "at": 4},
-        {"customer_id": "C1", "who": "marketing", "at": 5},
+        {"customer_id": "C1", "who": "admin", "page": "customers", "at": 4},
+        {"customer_id": "C1", "who": "marketing", "page": "customers/{customer}", "at": 5},
     ]
     assert store.erase(["C1"], SALT, 9).result()["looks"] == 2
-    store.looked("marketing", "C1", 10).result()
-    assert place.query("SELECT customer_id FROM looks") == [("C2",)], "whoever was erased leaves no look behind"
+    store.looked("marketing", ["C1"], "customers", 10).result()
+    store.looked("marketing", ["C3", "C1"], "customers", 11).result()
+    left = sorted(place.query("SELECT customer_id FROM looks"))
+    assert left == [("C2",), ("C3",)], "whoever was erased leaves no look behind"

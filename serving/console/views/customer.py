@@ -30,11 +30,11 @@ from serving.console.blocks import (
     href,
 )
 from serving.console.left import MOST
-from serving.console.look import Look
+from serving.console.look import ONE, Look
 from serving.console.person import KINDS, Person, Wanted, decision, person
 from serving.console.policy_words import counted, human, listed
 from serving.console.reasons import Reasons, side
-from serving.console.views import Ask
+from serving.console.views import VIEWS, Ask
 from serving.console.views.customers import LONGEST, search
 from serving.decisions.profile import EVERYWHERE
 
@@ -355,11 +355,17 @@ def _about(found: Person) -> Section:
         Table("attributes", "What a CRM told us", (Column("Attribute"), Column("Value")), attributes,
               empty="No attributes are known."),
         Table("ids", "Ids of this person", (Column("Id"),), [(each,) for each in found.ids]),
-        Table("looks", "Who looked at this customer", (Column("Key"), Column("At", "instant")),
-              [(each["who"], clock.isoformat(each["at"])) for each in found.looks[:SHOWN]]),
+        Table("looks", "Who looked at this customer", (Column("Key"), Column("At", "instant"), Column("Where")),
+              [(each["who"], clock.isoformat(each["at"]), _where(each["page"])) for each in found.looks[:SHOWN]]),
         Notes(["Looks are kept with the customer, told by `tactful privacy export`, and deleted at an erasure."]),
     ]  # fmt: skip
     return Section("about", "Who they are", blocks)
+
+
+def _where(path: str) -> str:
+    """The page on which somebody was looked at; one that is no more goes by its address."""
+    titles = {view.path: view.title for view in VIEWS}
+    return "this page" if path == ONE else f"in a list: {titles.get(path, path)}"
 
 
 def _wanted(ask: Ask) -> Wanted:

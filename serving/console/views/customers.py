@@ -1,4 +1,4 @@
-"""Finding one customer, by an id or by any identifier that is linked to one. A list of ids is no look at a person."""
+"""Finding one customer, by an id or by any identifier that is linked to one."""
 
 from collections.abc import Sequence
 
@@ -30,16 +30,19 @@ async def page(look: Look, ask: Ask) -> Page:
     if not found:
         text = f"No customer has the id or identifier “{typed}”, and no id begins with it. Upper and lower case matter."
         return _page(f"Nobody is known as “{typed}”.", [search(typed), Empty("Nobody found", text)])
+    names = [each for each, _ in found[:MOST]]
     rows: list[Sequence[Cell]] = [(Link(each, href("customers", each)), why) for each, why in found[:MOST]]
     table = Table("found", "Found", (Column("Customer"), Column("Because")), rows)
     if len(found) > MOST:
-        return _page(f"More than {MOST} customers found for “{typed}”: the first are listed.", [search(typed), table])
-    return _page(f"{counted(len(found), 'customer')} found for “{typed}”.", [search(typed), table])
+        lead = f"More than {MOST} customers found for “{typed}”: the first are listed."
+        return _page(lead, [search(typed), table], names)
+    return _page(f"{counted(len(found), 'customer')} found for “{typed}”.", [search(typed), table], names)
 
 
-def _page(lead: str, blocks: Sequence[Block]) -> Page:
-    note = "Every look at a customer is logged: who, when, at whom."
-    return Page("Customers", lead, [*blocks, Text(note, quiet=True)], source="the live store, this moment")
+def _page(lead: str, blocks: Sequence[Block], names: Sequence[str] = ()) -> Page:
+    note = "Every look at a customer is logged, in lists too: who, when, at whom."
+    shown = [*blocks, Text(note, quiet=True)]
+    return Page("Customers", lead, shown, source="the live store, this moment", names=names)
 
 
 def _find(store: Store, typed: str) -> list[tuple[str, str]]:

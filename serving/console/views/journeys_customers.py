@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from features.journeys import asking, flows, layout
-from serving.console.blocks import Block, Column, Empty, Link, Page, Table, Text, href
+from serving.console.blocks import Block, Cell, Column, Empty, Link, Page, Table, Text, href
 from serving.console.policy_words import counted
 from serving.console.views import Ask
 from serving.console.views.journeys import ASKED, asked
@@ -28,9 +28,10 @@ _BEFORE = {
 def page(artefact: Mapping[str, Any], ask: Ask) -> Page:
     """Counted from what the report kept, under the filters of the page that led here."""
     blocks: list[Block] = []
+    names: list[str] = []
     try:
-        lead, table = _listed(ask)
-        blocks.append(table)
+        lead, names = _listed(ask)
+        blocks.append(_table(names))
     except ValueError as error:
         lead = "This flow cannot be shown."
         blocks.append(Empty("No such flow", f"{error}."))
@@ -43,10 +44,11 @@ def page(artefact: Mapping[str, Any], ask: Ask) -> Page:
         known_until=artefact["known_until"],
         created_at=artefact["created_at"],
         source=artefact["source"],
+        names=names,
     )
 
 
-def _listed(ask: Ask) -> tuple[str, Table]:
+def _listed(ask: Ask) -> tuple[str, list[str]]:
     query = ask.query
     kept, names = (None, None) if ask.tables is None else (layout.read(ask.tables), layout.names(ask.tables))
     if kept is None or names is None:
@@ -64,14 +66,13 @@ def _listed(ask: Ask) -> tuple[str, Table]:
     )
     if len(known) > MOST:
         lead = f"{lead} The first {MOST} by name are listed."
-    table = Table(
-        "customers",
-        "Who they are",
-        [Column("Customer")],
-        [[Link(name, href("customers", name))] for name in known[:MOST]],
-        empty="None of them is known any more.",
-    )
-    return lead, table
+    return lead, known[:MOST]
+
+
+def _table(names: list[str]) -> Table:
+    rows: list[list[Cell]] = [[Link(name, href("customers", name))] for name in names]
+    empty = "None of them is known any more."
+    return Table("customers", "Who they are", [Column("Customer")], rows, empty=empty)
 
 
 def _called(key: str) -> str:

@@ -32,6 +32,7 @@ def page(artefact: Mapping[str, Any], ask: Ask) -> Page:
         created_at=artefact["created_at"],
         currency=artefact["currency"],
         source=artefact["source"],
+        names=[row["customer_id"] for row in rows or ()],
     )
 
 

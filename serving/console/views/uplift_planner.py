@@ -23,7 +23,7 @@ from serving.console.blocks import (
     href,
 )
 from serving.console.effects import Found
-from serving.console.views import Ask
+from serving.console.views import Ask, uplift_planner_ghosts
 from serving.decisions import planning
 
 #: Lifts that the table tells about, beside the one asked for.
@@ -46,6 +46,8 @@ class Asked:
     held: float
     power: float
     weekly: float | None
+    #: What customers did before explains so much of the noise, in per cent; of amounts, `deviation` is what is left.
+    known: float = 0.0
 
     def needed(self, lift: float) -> int:
         """Customers in all for a relative lift (0.1 is 10%)."""
@@ -53,7 +55,8 @@ class Asked:
         if self.kind == "rate":
             before = self.baseline / 100
             after = before * (1 + lift)
-            spread = before * (1 - before), max(after * (1 - after), 0.0)
+            left = 1 - self.known / 100
+            spread = left * before * (1 - before), left * max(after * (1 - after), 0.0)
             return planning.needed(*spread, share, before * lift, self.power / 100)
         spread_of = (self.deviation or 0.0) ** 2
         return planning.needed(spread_of, spread_of, share, self.baseline * lift, self.power / 100)
@@ -77,12 +80,17 @@ def section(artefact: Mapping[str, Any], ask: Ask) -> Block | None:
     if asked is None:
         blocks.append(Sentences(["Correct what is marked above, and ask again."]))
     else:
-        blocks += [Tiles(_tiles(asked)), _table(asked)]
+        blocks += [
+            Tiles(_tiles(asked)),
+            _table(asked),
+            *uplift_planner_ghosts.blocks(artefact, asked.lift, asked.power),
+        ]
     return Section(
         "planner", "How many customers, how many weeks?", blocks, lead=None if asked is None else said(asked)
     )
 
 
+_KNOWN = "what customers did before takes it away (CUPED); left out: none"
 _WHAT = (
     "Two groups, compared once at the end by a two-sided test at 5%. Whoever wants to stop at the first good day has "
     "to go by the wider interval that stays valid at every look, and needs more."
@@ -101,7 +109,9 @@ def read(
     unit = "%" if rate else chosen["unit"] or "a customer"
     numbers = [
         _Number("baseline", f"Without contacts ({unit})", 0.0001, 99.99 if rate else 1e9),
-        *([] if rate else [_Number("deviation", "Its standard deviation", 0.0001, 1e12)]),
+        _Number("known", "Noise that history explains (%)", 0.0, 99.0, needed=False, left_out=_KNOWN)
+        if rate
+        else _Number("deviation", "Its standard deviation, less what history explains", 0.0001, 1e12),
         _Number("lift", "Lift worth finding (% of that)", 0.1, 1000.0),
         _Number("held", "Share held out (%)", 0.1, 99.9),
         _Number("power", "Chance to find it (%)", 50.0, 99.9),
@@ -125,7 +135,8 @@ def read(
     if wrong:
         return None, fields
     asked = Asked(chosen["kind"], chosen["name"], chosen["unit"], values["baseline"] or 0.0, values.get("deviation"),
-                  values["lift"] or 0.0, values["held"] or 0.0, values["power"] or 0.0, values["weekly"])  # fmt: skip
+                  values["lift"] or 0.0, values["held"] or 0.0, values["power"] or 0.0, values["weekly"],
+                  values.get("known") or 0.0)  # fmt: skip
     if not asked.possible(asked.lift / 100):
         error = f"{asked.baseline:.6g}% cannot rise by {asked.lift:.6g}%: that would be above 100%"
         return None, [field if field.name != "lift" else Field(**{**vars(field), "error": error}) for field in fields]
@@ -141,10 +152,11 @@ class _Number:
     low: float
     high: float
     needed: bool = True
+    left_out: str = "who enter the comparison; left out, no weeks are told"
 
     @property
     def help(self) -> str | None:
-        return None if self.needed else "who enter the comparison; left out, no weeks are told"
+        return None if self.needed else self.left_out
 
     def read(self, text: str) -> tuple[float | None, str | None]:
         """The number, or what is wrong with it. A comma is a decimal point here: no thousands are written."""
@@ -165,11 +177,18 @@ def _defaults(outcome: Found, artefact: Mapping[str, Any]) -> dict[str, str]:
     found = {"lift": f"{_LIFT:g}", "power": f"{_POWER:g}", "held": f"{_share(artefact):.4g}"}
     if outcome["kind"] == "rate":
         found["baseline"] = f"{100 * control['mean']:.4g}"
+        found["known"] = f"{100 * _explained(outcome):.3g}" if _explained(outcome) > 0 else ""
     else:
         found |= {"baseline": f"{control['mean']:.6g}", "deviation": f"{control['variance'] ** 0.5:.6g}"}
     if weekly := artefact.get("weekly"):
         found["weekly"] = f"{weekly:.4g}"
     return found
+
+
+def _explained(outcome: Found) -> float:
+    """The share of the noise that what customers did before took away (CUPED), where it was measured."""
+    compared = outcome.get("comparisons") or [{}]
+    return float(compared[0].get("explained") or 0.0)
 
 
 def _share(artefact: Mapping[str, Any]) -> float:

@@ -41,6 +41,7 @@ def figures(artefact, ask):
         f"There are {len(rows):,} figures.",
         [Section("all", "All", [table])],
         known_until="2026-05-04T12:00:00Z",
+        names=[name for name, _ in rows] if ask.query.get("who") else (),
     )
 
 
@@ -271,6 +272,38 @@ def test_figures_are_written_as_the_reader_writes_them_and_it_is_remembered(clie
     there = client.get("/console/", params={"zone": "Europe/Berlin", "locale": "de"}).text
     assert "14:00" in there, "an instant of noon, UTC"
     assert "12:00" in client.get("/console/", params={"zone": "nowhere", "locale": "de"}).text
+
+
+def test_whoever_stands_in_a_list_was_looked_at(client, engine, artefact, monkeypatch, caplog):
+    """Before it is shown, be it as a page or as CSV; where that cannot be kept, nothing is shown."""
+    monkeypatch.setattr(logging.getLogger("tactful"), "propagate", True)
+    caplog.set_level(logging.INFO)
+    artefact({"rows": [["Ms-Listed", 0.5], ["Mr-Listed", 0.5]]})
+    client.get("/console/")
+    assert not engine.store.export_customer(["Ms-Listed"])["looks"]
+    assert "Ms-Listed" in client.get("/console/?who=1").text
+    assert "Ms-Listed" in client.get("/console/by-name.csv?who=1").text
+    client.get("/console/no-such-table.csv?who=1")
+    for name in ("Ms-Listed", "Mr-Listed"):
+        looks = engine.store.export_customer([name])["looks"]
+        assert [(look["who"], look["page"]) for look in looks] == [("test", "")] * 2
+    assert "Listed" not in "".join(each.getMessage() for each in caplog.records if each.name != "httpx")
+
+    def away(*_):
+        raise Problem("not-ready", "the store is not available")
+
+    monkeypatch.setattr(engine.store, "looked", away)
+    refused = client.get("/console/?who=1")
+    assert refused.status_code == 503
+    assert "Ms-Listed" not in refused.text
+
+
+def test_who_is_found_by_a_search_was_looked_at(client, engine, monkeypatch):
+    monkeypatch.setattr(routes, "VIEWS", tuple(view for view in VIEWS if view.path == "customers"))
+    rows = [market.interaction(name) | {"customer_id": name} for name in ("Zoe-1", "Zoe-2")]
+    asyncio.run(engine.record(rows))
+    assert "Zoe-1" in client.get("/console/customers?q=Zoe").text
+    assert [look["page"] for look in engine.store.export_customer(["Zoe-2"])["looks"]] == ["customers"]
 
 
 def test_a_look_at_a_customer_is_kept_and_logged_without_their_id(client, engine, caplog, monkeypatch):

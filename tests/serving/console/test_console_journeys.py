@@ -182,6 +182,7 @@ def test_a_flow_leads_to_its_customers(artefact, ask, name, query):
     assert rows
     for row, address in rows[:12]:
         found = journeys_customers.page(artefact, follow(ask, address))
+        assert found.names == [row[0].text for row in table(found, "customers").rows], "whoever looks is kept"
         listed = table(found, "customers")
         assert len(listed.rows) == row[4]
         assert found.lead.startswith(f"{row[4]:,} {'customer' if row[4] == 1 else 'customers'} went from ")

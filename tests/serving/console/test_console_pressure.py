@@ -188,6 +188,7 @@ def test_customers_to_leave_alone_lead_to_their_pages(tmp_path):
     rows = {"customer_id": ["a/b", EVIL], "reason": ["full", "full"], "pressure": [1.5, 1.1], "contacts_7_days": [3, 2],
             "contacts_28_days": [9, 8], "worth_of_one_more": [-0.5, None]}  # fmt: skip
     pq.write_table(pa.table(rows), tmp_path / "alone.parquet")
+    assert pressure_customers.page(artefact(), Ask(tables=tmp_path)).names == ["a/b", EVIL], "whoever looks is kept"
     found = listed(Ask(tables=tmp_path))
     assert found.rows[0] == [Link("a/b", "/customers/~YS9i"), 1.5, 3, 9, -0.5, "Full"]
     assert found.note is None

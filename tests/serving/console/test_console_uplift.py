@@ -232,6 +232,7 @@ def test_the_form_begins_with_what_was_measured():
         "measure": "0",
         "about": "0",
         "baseline": "20",
+        "known": "",
         "lift": "10",
         "held": "5",
         "power": "80",
