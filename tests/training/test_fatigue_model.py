@@ -13,6 +13,7 @@ import pytest
 from fatigue_market import REACHED, Book, pressure
 
 from features.clock import DAY
+from features.decision_log import DECISIONS
 from features.history import History, conform
 from features.ingest_decisions import ingest_decisions
 from features.interactions import CHANNELS
@@ -27,7 +28,7 @@ from serving.sync import CONTACTS
 from training.fatigue import judge
 from training.fatigue.curve import BANDS, Smooth, bands
 from training.fatigue.fit import Sample, Stated, fit
-from training.fatigue.log import NO_CONTACT, read
+from training.fatigue.log import AFTER, NO_CONTACT, read
 from training.fatigue.often import NUMBERS, STATUSES, plan, status
 from training.fatigue.saturation import counted, saturation
 from training.fatigue.spending import spending
@@ -254,6 +255,46 @@ def test_contacts_are_those_that_the_guard_counts_each_once_and_notices_that_are
     assert log.decided.made.tolist() == [email, SILENCE]
     assert np.allclose(log.decided.chance[:, email], 0.5)
     assert np.allclose(log.decided.silent, 0.5)
+
+
+def test_of_several_slots_the_last_teaches_and_what_one_before_it_sent_was_certain(hushed):
+    """Else what chance drew there would decide whether the decision is here at all."""
+    half = [("offer", "phone", 0.5), (None, None, 0.5)]
+    sure = [("offer", "email", 0.9), ("offer", "email", 0.1)]
+
+    def slot(cells, drawn, ghost=False):
+        of = [{"action": a, "channel": c, "probability": p, "ghost": k == 1 and a is not None}
+              for k, (a, c, p) in enumerate(cells)]  # fmt: skip
+        action, channel, _ = cells[drawn]
+        made = action if not ghost else None
+        return {"action": made, "treatment_channel": made and channel, "ghost": action if ghost else None,
+                "ghost_channel": channel if ghost else None, "distribution": of}  # fmt: skip
+
+    def page(number, *slots, told=True):
+        first, *others = slots
+        whole = first | {"decision_id": f"p{number}", "customer_id": "c", "direction": "outbound", "arm": "treated"}
+        at = datetime(1970, 1, 2, 0, number, tzinfo=UTC)
+        text = json.dumps(whole | {"at": at.isoformat(), "more_slots": others})
+        return whole | {"decided_at": at, "slots": len(slots), "document": text if told else None}
+
+    lines = [
+        page(0, slot(sure, 0), slot(half, 1)),  # e-mail, then silence
+        page(1, slot(sure, 1, ghost=True), slot(half, 0)),  # withheld, then phone
+        page(2, slot(sure, 1, ghost=True), slot(half, 1)),  # withheld, then silence
+        page(3, slot(half, 0), slot(half, 0), told=False),
+    ]
+    History(hushed).append_log("decisions", pa.Table.from_pylist(lines, schema=DECISIONS))
+    log = read(hushed)
+    channels = log.decided.channels
+    email, phone = channels.index("email"), channels.index("phone")
+    later = log.decided.rows(log.decided.at >= 24 * 3_600_000_000)
+    assert later.made.tolist() == [email, phone, SILENCE]
+    assert later.chance[:, email].tolist() == [1, 0, 0]
+    assert later.chance[:, phone].tolist() == [0, 0.5, 0.5]
+    assert later.silent.tolist() == [0, 0.5, 0.5]
+    assert log.left_out == {
+        NO_CONTACT: 1, AFTER: 1, "with several slots, which history has no document of": 1
+    }  # fmt: skip
 
 
 def test_a_workspace_without_decisions_says_where_they_come_from(tmp_path):

@@ -1,4 +1,8 @@
-"""A workspace's history as what fatigue is learned from: outbound decisions, contacts, and what customers then did."""
+"""A workspace's history as what fatigue is learned from: outbound decisions, contacts, and what customers then did.
+
+Of a decision that filled several slots the last one is learned from, with its chances given what those before it had
+drawn: where one of them had made a contact, that one was certain, whatever the last slot drew, and it tells nothing.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,14 +29,15 @@ from training.propensity import listed
 
 #: Decisions are read so many days at a time: their distributions are large.
 PIECE = 7 * DAY
-_COLUMNS = ["decided_at", "customer_id", "direction", "action", "treatment_channel", "arm", "experiment", "cap_level",
-            "slots", "distribution"]  # fmt: skip
+_COLUMNS = ["decision_id", "decided_at", "customer_id", "direction", "action", "treatment_channel", "arm", "experiment",
+            "cap_level", "slots", "distribution"]  # fmt: skip
 COMPLAINED = "complained"
 NO_CONTACT = "that made what the policy does not count as a contact"
+AFTER = "whose last slot came after one that had made a contact"
 #: Why a decision is left out, and what the others are.
 _RULES: Mapping[str, Callable[[pa.Table], pa.ChunkedArray]] = {
     "inbound": lambda table: pc.equal(table["direction"], "outbound"),
-    "with several slots": lambda table: pc.less_equal(pc.fill_null(table["slots"], 1), 1),
+    "with several slots, which history has no document of": lambda table: table["last"],
     "without a distribution": lambda table: pc.greater(pc.list_value_length(table["distribution"]), 0),
 }
 
@@ -105,10 +110,10 @@ def _decided(
             " `tactful ingest --decisions FILE`"
         )
     left_out = dict.fromkeys(_RULES, 0)
-    parts = []
+    parts, after = [], 0
     for begin in range(int(instants.min()), int(instants.max()) + 1, PIECE):
         end = min(begin + PIECE, int(instants.max()) + 1)
-        table = decision_log.read(history, _COLUMNS, begin, end)
+        table = _last_slots(decision_log.read_slots(history, _COLUMNS, begin, end), harmless)
         for why, rule in _RULES.items():
             kept = table.filter(pc.fill_null(rule(table), False))
             left_out[why] += table.num_rows - kept.num_rows
@@ -117,6 +122,7 @@ def _decided(
             kept = table.filter(pa.array(~among(table["action"], harmless)))
             left_out[NO_CONTACT] = left_out.get(NO_CONTACT, 0) + table.num_rows - kept.num_rows
             table = kept
+        after += len(table) - table["before"].null_count
         if table.num_rows:
             parts.append(_arrays(table, people, channels, harmless))
     if not parts:
@@ -124,8 +130,22 @@ def _decided(
             f"{history.folder}: of {len(instants):,} decisions none was outbound with its distribution: contacts that"
             " nobody could have been spared say nothing of what one more costs"
         )
+    left_out[AFTER] = after
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     return Decided.of(channels, *columns), {why: count for why, count in left_out.items() if count}
+
+
+def _last_slots(table: pa.Table, harmless: list[str]) -> pa.Table:
+    """Of rows by slot one for each decision: the last slot, with the channel on which one `before` it made a contact.
+    Of a decision whose later slots history does not tell of, the first, which is not `last`."""
+    slots = pc.fill_null(table["slots"], 1).to_numpy()
+    last = table["slot"].to_numpy() + 1 == slots
+    made = table.filter(pa.array(~last & table["action"].is_valid().to_numpy() & ~among(table["action"], harmless)))
+    contact = dict(zip(made["decision_id"].to_pylist(), made["treatment_channel"].to_pylist(), strict=True))
+    ended = pc.is_in(table["decision_id"], table["decision_id"].filter(pa.array(last & (slots > 1))).combine_chunks())
+    before = [contact.get(one) for one in table["decision_id"].to_pylist()] if contact else pa.nulls(len(table))
+    table = table.append_column("last", pa.array(last)).append_column("before", pa.array(before, pa.string()))
+    return table.filter(pc.or_(table["last"], pc.invert(ended)))
 
 
 def _arrays(
@@ -145,6 +165,12 @@ def _arrays(
     n, c = len(table), len(channels)
     made = ~quiet & (channel >= 0)
     by_channel = np.bincount(row[made] * c + channel[made], chance[made], minlength=n * c).reshape(n, c)
+    drawn = _positions(table["treatment_channel"].combine_chunks(), channels)
+    silent = np.bincount(row[quiet], chance[quiet], minlength=n)
+    earlier = _positions(table["before"].combine_chunks(), channels)
+    sure = np.flatnonzero(earlier != SILENCE)
+    drawn[sure], silent[sure], by_channel[sure] = earlier[sure], 0.0, 0.0
+    by_channel[sure, earlier[sure]] = 1.0
     level = pc.fill_null(table["cap_level"], 1.0).to_numpy().astype(np.float32)
     # held out, or in an experiment: other caps were not what chance gave them
     apart = (
@@ -153,9 +179,9 @@ def _arrays(
     return (
         people.number(table["customer_id"]),
         micros(table["decided_at"]),
-        _positions(table["treatment_channel"].combine_chunks(), channels).astype(np.int16),
+        drawn.astype(np.int16),
         by_channel.astype(np.float32),
-        np.bincount(row[quiet], chance[quiet], minlength=n),
+        silent,
         np.where(apart, np.float32(np.nan), level),
     )
 
