@@ -9,6 +9,7 @@ import numpy as np
 
 from features import online
 from features.catalogue import Catalogue
+from features.frozen import quickly_made
 from features.state import State
 from features.vocabulary import Vocabulary
 from features.workspace import Settings
@@ -65,6 +66,7 @@ class Features(Mapping[str, Any]):
         return len(self._place)
 
 
+@quickly_made
 @dataclass(frozen=True)
 class Propensities:
     """P of each candidate for one feature vector; None for all without a champion."""
@@ -83,6 +85,7 @@ class Propensities:
         return chances
 
 
+@quickly_made
 @dataclass(frozen=True)
 class Delayed:
     """The same from what was known at an earlier instant, computed only where an action that reveals behaviour asks."""

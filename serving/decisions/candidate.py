@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from features.frozen import quickly_made
 from serving.decisions.policy import Action, Treatment
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Harm(Protocol):
     ) -> Sequence[float | None]: ...
 
 
+@quickly_made
 @dataclass(frozen=True)
 class Scores:
     """What the models know of the customer at the instant of the decision.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
+from features.frozen import quickly_made
 from serving.decisions.profile import Profile
 
 #: A ghost was drawn and withheld to measure its effect: it takes no slot of a cap.
@@ -81,6 +82,7 @@ class Sightings(Protocol):
         """The newest with a topic on each channel; newest first."""
 
 
+@quickly_made
 @dataclass(frozen=True)
 class Customer:
     """One customer as read from the store at `version`; what `decide` and `judge` are given.

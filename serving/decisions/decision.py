@@ -8,6 +8,7 @@ from typing import Any, Literal
 import orjson
 
 from features import clock
+from features.frozen import quickly_made
 from serving.decisions.candidate import Candidate, Propensity, Scores
 from serving.decisions.customer import Contact
 from serving.decisions.fate import Factors, Fate, Outcome, Stage, Trip
@@ -31,6 +32,7 @@ __all__ = [
 SILENCE = None
 
 
+@quickly_made
 @dataclass(frozen=True)
 class Slot:
     """One thing that was asked for, and what fills it. `chosen` None is silence, a proper answer.
@@ -73,6 +75,7 @@ class Slot:
         }
 
 
+@quickly_made
 @dataclass(frozen=True)
 class Decision:
     """One answered request: a slot for each thing that was asked for, mostly one; `chosen` and the like are its own.

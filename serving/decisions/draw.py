@@ -58,6 +58,8 @@ def distribution(contenders: Sequence[Contender], policy: ContactPolicy, arm: Ar
     chances, silence = _chances(contenders, policy, arm)
     withheld, cells = policy.withholding.share, list[Outcome]()
     for contender, probability in zip(contenders, chances, strict=True):
+        if not probability:
+            continue
         candidate = contender[0]
         action, channel = candidate.key
         ghosts = probability * withheld if withheld and policy.sells(candidate.action) else 0.0

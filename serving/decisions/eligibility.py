@@ -59,15 +59,15 @@ def refusals(
     """
     found: dict[str, tuple[Stage, str]] = {}
     seen: set[str] = set()
+    screens: dict[str, Screen] = playbook.memo.setdefault("screens", {})
     for candidate in asked:
-        action = candidate.action
         name = candidate.key[0]
         if name in seen:
             continue
         seen.add(name)
-        screen = playbook.memo.get(("screen", name))
+        screen = screens.get(name)
         if screen is None:
-            screen = playbook.memo["screen", name] = _screen(action, playbook)
+            screen = screens[name] = _screen(candidate.action, playbook)
         if (refused := _refusal(screen, facts, now, stage)) is not None:
             found[name] = refused
     return found

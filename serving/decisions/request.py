@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import orjson
 
+from features.frozen import quickly_made
+
 Direction = Literal["inbound", "outbound"]
 
 
@@ -25,6 +27,7 @@ class Placement:
         return {"name": self.name, "channel": self.channel, "tags": list(self.tags)}
 
 
+@quickly_made
 @dataclass(frozen=True)
 class Request:
     """One question: what now for this customer? `channel` None asks about every channel.

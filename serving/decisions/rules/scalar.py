@@ -11,6 +11,7 @@ from typing import Any
 
 import cel
 
+from features.frozen import quickly_made
 from serving.decisions.rules.grammar import Node, Unreadable, parse, walk
 from serving.decisions.rules.limits import LONGEST, excesses, oversized
 from serving.decisions.rules.names import EVERYTHING, VARIABLES, Needs, bound, needed
@@ -56,6 +57,7 @@ def together(rules: Sequence[Compiled]) -> Plain | None:
     return plain(Node("binary", "&&", tuple(rule.tree for rule in rules))) if rules else None
 
 
+@quickly_made
 @dataclass(frozen=True)
 class Facts:
     """What rules may ask about, for one customer and one request; converted to CEL once, when first needed.
