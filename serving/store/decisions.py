@@ -4,29 +4,25 @@ Runs inside the writer's transaction.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from serving.decisions.customer import Contact
 from serving.store import contacts, identity, logged, outbox
 from serving.store.protocol import Commit, Loggable, Outgoing
 from serving.store.tx import Tx
 
-_INSERT = (
-    "INSERT INTO decisions (decision_id, request_id, fingerprint, customer_id, at, action, body) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
+_COLUMNS = ("decision_id", "request_id", "fingerprint", "customer_id", "at", "action", "body")
+_NAMED = f"INSERT INTO decisions ({', '.join(_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _ASSIGN = (
     "INSERT INTO customers (customer_id, version, seen_to, assigned_at) VALUES (?, 0, 0, ?) ON CONFLICT (customer_id) "
     "DO UPDATE SET assigned_at = coalesce(customers.assigned_at, excluded.assigned_at)"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A decision as it is to be written; made outside the writer's thread."""
 
-    row: tuple[Any, ...]  # of _INSERT
+    row: tuple[Any, ...]  # of _COLUMNS
     request_id: str | None
     fingerprint: str
     judged: tuple[str, int, int]  # customer, version, now
@@ -104,9 +100,9 @@ def commit(tx: Tx, asked: Sequence[Asked]) -> list[Commit]:
 
 def _log(tx: Tx, asked: Sequence[Asked]) -> list[bool]:
     """Into the log; False where another instance has just answered the same request_id."""
-    tx.executemany(_INSERT, [each.row for each in asked if each.request_id is None])
+    tx.load("decisions", _COLUMNS, [each.row for each in asked if each.request_id is None])
     named = sorted((each.row for each in asked if each.request_id is not None), key=lambda row: str(row[1]))
-    new = dict(zip((row[1] for row in named), tx.each(f"{_INSERT} ON CONFLICT DO NOTHING", named), strict=True))
+    new = dict(zip((row[1] for row in named), tx.each(_NAMED, named), strict=True))
     return [each.request_id is None or new[each.request_id] for each in asked]
 
 
@@ -132,11 +128,11 @@ def strangers(tx: Tx, ids: Collection[str]) -> tuple[set[str], set[str]]:
     who were erased."""
     if not ids:
         return set(), set()
-    known = tx.execute(
-        "SELECT customer_id FROM customers WHERE customer_id IN (SELECT value FROM texts(?)) "
-        "AND assigned_at IS NOT NULL",
+    unknown = tx.execute(  # who is known is most, and each row of an answer takes its time
+        "SELECT value FROM texts(?) WHERE NOT EXISTS "
+        "(SELECT 1 FROM customers WHERE customer_id = value AND assigned_at IS NOT NULL)",
         (sorted(ids),),
     )
-    fresh = set(ids) - {row[0] for row in known}
+    fresh = {row[0] for row in unknown.fetchall()}
     gone = identity.erased(tx, fresh) if fresh else set()
     return fresh - gone, gone

@@ -1,6 +1,7 @@
-"""What an event loop asks of a thread goes to it together, when the loop's turn is over.
+"""What an event loop asks of a thread goes to it together, when a turn of the loop brings nothing more.
 
-Else the thread would wake for the first of sixteen decisions, and make the loop wait for it while it judges the others.
+Else the thread would wake for the first of sixteen decisions, and make the loop wait for it while it judges the others:
+Python runs one of them at a time, and each change costs both what they had in the processor's caches.
 """
 
 import asyncio
@@ -10,10 +11,13 @@ from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
+#: So many are handed over at once, whatever else the loop has to do: the first of them has waited for the others.
+MOST = 16
 
 
 class Gathering(Generic[Item]):
-    """`put` from any thread; `take` is called with what was put in a turn of a loop, or at once where there is none."""
+    """`put` from any thread; `take` is called with what was put in turns of a loop that follow each other, or at once
+    where there is none."""
 
     def __init__(self, take: Callable[[list[Item]], None]) -> None:
         self._take = take
@@ -28,7 +32,15 @@ class Gathering(Generic[Item]):
         if loop is None:
             self.hand_over()
         elif first:
-            loop.call_soon(self.hand_over)
+            loop.call_soon(self._turned, loop, 0)
+
+    def _turned(self, loop: asyncio.AbstractEventLoop, before: int) -> None:
+        """A turn of the loop is over, at whose beginning `before` items waited."""
+        now = len(self._items)
+        if before < now < MOST:
+            loop.call_soon(self._turned, loop, now)
+        else:
+            self.hand_over()
 
     def hand_over(self) -> None:
         with self._lock:

@@ -5,6 +5,8 @@ import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from serving.store.tx import Reader, Rows, for_sqlite, listed
 from serving.store.writer import Gone
 
 _NO_END = (1 << 63) - 1
+#: Rows that go in with one statement: during each, and between two, Python's lock changes hands, and whoever judges
+#: decisions beside the writer would be stopped as often.
+TOGETHER = 16
 PAGES = 2_000  # copied by a backup in one go: writers wait for some milliseconds
 
 
@@ -33,8 +38,9 @@ class SqliteTx:
         self.connection.executemany(for_sqlite(sql), rows)
 
     def load(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        marks = ", ".join("?" * len(columns))
-        self.connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+        for start in range(0, len(rows), TOGETHER):
+            some = rows[start : start + TOGETHER]
+            self.connection.execute(_insert(table, tuple(columns), len(some)), [*chain.from_iterable(some)])
 
     def each(self, sql: str, rows: Sequence[Sequence[Any]]) -> list[bool]:
         return [self.connection.execute(for_sqlite(sql), row).rowcount > 0 for row in rows]
@@ -188,6 +194,12 @@ class SqliteDatabase:
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         connection.execute("PRAGMA cache_size = -32000")
         return connection
+
+
+@lru_cache(maxsize=256)
+def _insert(table: str, columns: tuple[str, ...], number: int) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * number)}"
 
 
 def restore(source: Path, target: Path) -> None:
