@@ -33,8 +33,10 @@ class Volumes:
 
     async def take(self, decision: Decision, playbook: Playbook) -> bool:
         """One of each volume that the decision's reservations need, or none at all where one of them is given out."""
+        if not (wanted := limited(decision)):
+            return True
         day, taken = day_of(playbook, decision.at), list[Action]()
-        for action in limited(decision):
+        for action in wanted:
             if not await self._one(action, day):
                 self._give((each.name for each in taken), day)
                 return False

@@ -2,9 +2,8 @@
 
 import logging
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from serving.champions import one_line
@@ -26,15 +25,19 @@ async def done(future: "Future[T]") -> T:
         return await landed(future)
 
 
-@contextmanager
-def available() -> Iterator[None]:
+class available:
     """503 while the store cannot be read or written (a full disk, a lost file): not our mistake, nor the client's."""
-    try:
-        yield
-    except (Unavailable, sqlite3.Error, OSError) as error:
-        log.error("the store: %s", error)
-        detail = f"the store is not available ({one_line(error)}); what was not acknowledged may be asked again"
-        raise Problem("not-ready", detail, headers=RETRY) from None
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (Unavailable, sqlite3.Error, OSError)):
+            log.error("the store: %s", error)
+            detail = f"the store is not available ({one_line(error)}); what was not acknowledged may be asked again"
+            raise Problem("not-ready", detail, headers=RETRY) from None
 
 
 def field(name: str, what: str, fix: str) -> Problem:
