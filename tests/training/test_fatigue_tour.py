@@ -9,6 +9,7 @@ from features.workspace import Workspace
 from serving.champions import Champions
 from tactful import app
 from training.fatigue.often import STATUSES
+from training.tracking import CHAMPION, Registry
 
 pytestmark = pytest.mark.slow
 
@@ -16,6 +17,10 @@ pytestmark = pytest.mark.slow
 def run(*arguments):
     found = CliRunner().invoke(app, [str(each) for each in arguments])
     return found.exit_code, found.output
+
+
+def run_of(workspace, kind):
+    return str(Registry(workspace).holder(kind, CHAMPION).run_id)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +55,10 @@ def test_a_log_under_cap_levels_becomes_a_champion_and_a_table(shop):
     code, told = run("train", "fatigue", "-w", shop)
     assert code == 0, told
     assert "fatigue version 2: champion, not worse than version 1 on" in told
+
+    code, told = run("train", "fatigue", "--repeat", run_of(workspace, "fatigue"), "-w", shop)
+    assert code == 0, told
+    assert "predictions are the same to the last bit" in " ".join(told.split())
 
     code, told = run("monitor", "-w", shop)
     assert "fatigue: no decision since 2025-05-1" in " ".join(told.split()), told
