@@ -21,7 +21,8 @@ if TYPE_CHECKING:  # scikit-learn, LightGBM and MLflow take seconds to import: o
 
 MODELS = ("churn", "propensity")
 #: All that a service may use; effects are trained by commands of their own.
-SERVED = (*MODELS, "uplift", "fatigue")
+EFFECTS = ("uplift", "fatigue")
+SERVED = (*MODELS, *EFFECTS)
 
 TRAIN_HELP = """Train models on history and register them; the better one becomes champion.
 
@@ -83,22 +84,27 @@ def train(
     workspace: WorkspaceOption = None,
 ) -> None:
     opened = locate(workspace)
+    if repeat is not None and (test_cutoff is not None or features):
+        raise WorkspaceError("--repeat takes everything from the run's log: leave the other options out")
+    if repeat is not None and model in EFFECTS:
+        _repeat(opened, repeat)
+        return
     if model == "fatigue":
-        if test_cutoff is not None or features or repeat is not None:
-            raise WorkspaceError("train fatigue takes no other option than --workspace: it judges by later decisions")
+        if test_cutoff is not None or features:
+            raise WorkspaceError(
+                "train fatigue takes no other option than --workspace and --repeat: it judges by later decisions"
+            )
         fatigue.train(opened)
         _tell(opened)
         return
     if model == "uplift":
-        if features or repeat is not None:
-            raise WorkspaceError("train uplift learns from logged decisions: of these options it takes --test-cutoff")
+        if features:
+            raise WorkspaceError("train uplift learns from logged decisions: it reads no --features")
         uplift.train(opened, _instant(test_cutoff), unit)
         _tell(opened)
         return
     kinds = _kinds(model)
     if repeat is not None:
-        if test_cutoff is not None or features:
-            raise WorkspaceError("--repeat takes everything from the run's log: leave the other options out")
         _repeat(opened, repeat)
         return
     test = _instant(test_cutoff)

@@ -9,17 +9,21 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import BaseModel
 
+from features import catalogue as catalogues
 from features.clock import isoformat
 from features.history import History
 from features.manifest import meaning
-from features.workspace import Settings, Workspace
+from features.workspace import Settings, Workspace, read_yaml
+from serving.decisions.policy import Actions, ContactPolicy
 from training.propensity import listed
 
 if TYPE_CHECKING:
@@ -35,25 +39,55 @@ ELSEWHERE = {"store", "mlflow", "webhooks", "log_level"}
 
 def record(workspace: Workspace, fitted: "Fitted") -> dict[str, Any]:
     """Everything that a repetition reads, as JSON."""
-    dataset, model, history = fitted.dataset, fitted.pipeline[-1], History(workspace)
+    dataset, model = fitted.dataset, fitted.pipeline[-1]
+    return _around(workspace, dataset.kind, dataset.catalogue.version, LOGS) | {
+        "actions": [each.model_dump(mode="json", by_alias=True) for each in listed(workspace).values()],
+        "parameters": None if model.parameters is None else dict(model.parameters),
+        "seed": model.settings()["seed"],
+        "test_cutoff": isoformat(dataset.windows.test),
+        "fingerprint": dataset.fingerprint,
+        "predictions": digest(fitted.probability),
+    }
+
+
+def record_of_effects(
+    workspace: Workspace, kind: str, asked: Mapping[str, Any], learned_from: np.ndarray, said: np.ndarray
+) -> dict[str, Any]:
+    """The same of a model of effects: `asked` are the options of its training, `learned_from` float64[k] what stands
+    for its decisions, `said` what it says of them on each of its arms."""
+    catalogue = catalogues.of(workspace).version
+    policy = _written(workspace.policy_file, ContactPolicy)
+    return _around(workspace, kind, catalogue, tuple(History(workspace).logs)) | {
+        "actions": _written(workspace.actions_file, Actions),
+        "policy": policy,
+        "asked": dict(asked),
+        "fingerprint": digest(learned_from),
+        "predictions": digest(said),
+    }
+
+
+def _around(workspace: Workspace, kind: str, catalogue: str, logs: Sequence[str]) -> dict[str, Any]:
+    """What any record holds; `data` are the batches of some logs of history."""
+    history = History(workspace)
     return {
         "format": FORMAT,
-        "kind": dataset.kind,
+        "kind": kind,
         "command": command(),
         "code": code_version(),
         "lock": lock(),
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "catalogue": dataset.catalogue.version,
+        "catalogue": catalogue,
         "settings": workspace.settings.model_dump(mode="json", exclude=ELSEWHERE),
-        "actions": [each.model_dump(mode="json", by_alias=True) for each in listed(workspace).values()],
-        "parameters": None if model.parameters is None else dict(model.parameters),
-        "seed": model.settings()["seed"],
-        "test_cutoff": isoformat(dataset.windows.test),
-        "data": {name: [batch.id for batch in history.logs[name].batches()] for name in LOGS},
-        "fingerprint": dataset.fingerprint,
-        "predictions": digest(fitted.probability),
+        "data": {name: [batch.id for batch in history.logs[name].batches()] for name in logs},
     }
+
+
+def _written(file: Path, model: type[BaseModel]) -> dict[str, Any] | None:
+    """What a file of the workspace states, None where there is none."""
+    if not file.is_file():
+        return None
+    return read_yaml(file, model).model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def tags(workspace: Workspace) -> dict[str, str]:

@@ -17,6 +17,7 @@ from features.manifest import meaning
 from features.workspace import Settings, Workspace, WorkspaceError
 from serving.decisions.effects.file import Model
 from training import provenance
+from training.alike import alike
 from training.fatigue import judge, report
 from training.fatigue.curve import BANDS, bands
 from training.fatigue.fit import Fitted, Sample, Stated, fit
@@ -69,8 +70,30 @@ def train(workspace: Workspace, since: int | None = None, seed: int = 0, tell: T
     said = harms_said(model, log, rows, features)
     kept = reference(model, model.bind(list(catalogue.names), features.levels), said, list(catalogue.names),
                      int(np.quantile(log.decided.at, 1 - LATER)))  # fmt: skip
-    version, run_id = _register(registry, model, told, kept, log, seed)
+    record = provenance.record_of_effects(workspace, KIND, {"since": since, "seed": seed}, learned_from(log), said.said)
+    version, run_id = _register(registry, model, told, kept, record, log)
     return Trained(fitted, judged, told, version, run_id, award(registry, KIND, version, refusals, fine))
+
+
+def again(
+    workspace: Workspace, since: int | None, seed: int, tell: Tell = lambda _: None
+) -> tuple[np.ndarray, np.ndarray]:
+    """What stands for the decisions that were learned from, and what is said of them: to compare with a run's."""
+    tell(STAGES[0])
+    log, catalogue = read(workspace, since), catalogues.of(workspace)
+    tell(STAGES[1])
+    rows = sampled(log.decided, seed)
+    features = features_of(workspace, log, rows, catalogue)
+    tell(STAGES[4])
+    model = model_of(_fit(workspace, log, rows, features), workspace.settings, catalogue)
+    return learned_from(log), harms_said(model, log, rows, features).said
+
+
+def learned_from(log: Log) -> np.ndarray:
+    """float64[k]: instants and chances of the decisions, and when things happened."""
+    decided, happened = log.decided, log.happened
+    events = (happened.contacts, happened.opted_out, happened.complained, happened.purchases)
+    return np.concatenate([decided.at, decided.chance.ravel(), *(each.at for each in events)]).astype(np.float64)
 
 
 def clock_of(log: Log, settings: Settings) -> Clock:
@@ -115,6 +138,7 @@ def sampled(decided: Decided, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(open_, SAMPLED, replace=False))
 
 
+@alike
 def _fit(workspace: Workspace, log: Log, rows: np.ndarray, features: FeatureMatrix) -> Fitted:
     sample = Sample(rows, features.values, list(features.catalogue.names), features.levels)
     return fit(log.decided, log.happened, log.pressure, clock_of(log, workspace.settings), stated_of(workspace, log),
@@ -222,7 +246,12 @@ def _load(registry: Registry, run_id: str) -> Model:
 
 
 def _register(
-    registry: Registry, model: Model, told: Mapping[str, Any], kept: Reference, log: Log, seed: int
+    registry: Registry,
+    model: Model,
+    told: Mapping[str, Any],
+    kept: Reference,
+    record: Mapping[str, Any],
+    log: Log,
 ) -> tuple[str, str]:
     """A version without an alias, and its run."""
     import mlflow
@@ -234,10 +263,12 @@ def _register(
         own = {"kind": KIND, "catalogue_version": model.catalogue_version}
         mlflow.set_tags(own | provenance.tags(registry.workspace))
         span = f"{isoformat(int(log.decided.at.min()))[:10]} to {isoformat(int(log.decided.at.max()))[:10]}"
-        mlflow.log_params({"decisions": told["decisions"], "span": span, "seed": seed, "margin": told["margin"],
-                           "complaint_costs": told["complaint_costs"]})  # fmt: skip
+        mlflow.log_params({"decisions": told["decisions"], "span": span, "seed": record["asked"]["seed"],
+                           "margin": told["margin"], "complaint_costs": told["complaint_costs"]})  # fmt: skip
         mlflow.log_metrics(_figures(told))
         mlflow.log_text(kept.text(), REFERENCE)
+        mlflow.log_dict(dict(record), provenance.FILE)
+        mlflow.log_text(provenance.installed(), provenance.INSTALLED)
         with tempfile.TemporaryDirectory() as folder:
             replace(model, mlflow_run_id=run_id).write(Path(folder))
             report.write(told, Path(folder) / "report.json")

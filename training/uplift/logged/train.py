@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from serving.decisions import effects as served
 from serving.decisions.effects.bound import Bound
 from serving.decisions.policy import Playbook, load
 from training import provenance
+from training.alike import alike
 from training.monitor.effects import asked, reference
 from training.monitor.reference import FILE as REFERENCE
 from training.monitor.reference import Reference
@@ -78,11 +79,28 @@ def train(
     registry, names = Registry(workspace), list(catalogues.of(workspace).names)
     said = asked(found.model, found.bound, found.world.decisions.at, found.values)
     kept = reference(found.model, found.bound, said, names, found.begins)
-    version, run_id = _register(registry, found, kept, seed)
+    options = {"start": start, "unit": unit, "seed": seed}
+    told = provenance.record_of_effects(workspace, KIND, options, learned_from(found), said.said)
+    version, run_id = _register(registry, found, kept, told)
     refusals, fine = _compared(registry, found)
     return Trained(found, version, run_id, award(registry, KIND, version, refusals, fine))
 
 
+def again(
+    workspace: Workspace, start: int | None, unit: Unit, seed: int, tell: Tell = lambda _: None
+) -> tuple[np.ndarray, np.ndarray]:
+    """What stands for the decisions that were learned from, and what is said of them: to compare with a run's."""
+    found = learn(workspace, start, unit, seed, tell)
+    return learned_from(found), asked(found.model, found.bound, found.world.decisions.at, found.values).said
+
+
+def learned_from(found: Learned) -> np.ndarray:
+    """float64[k]: instants and chances of the decisions, and what came of them."""
+    log = found.world.decisions
+    return np.concatenate([log.at.astype(np.float64), log.chance, *found.world.reward.values()])
+
+
+@alike
 def learn(
     workspace: Workspace, start: int | None = None, unit: Unit = "responses", seed: int = 0, tell: Tell = lambda _: None
 ) -> Learned:
@@ -340,7 +358,7 @@ def read_model(registry: Registry, run_id: str) -> served.Model:
         return served.Model.read(Path(folder) / "scorer")
 
 
-def _register(registry: Registry, found: Learned, kept: Reference, seed: int) -> tuple[str, str]:
+def _register(registry: Registry, found: Learned, kept: Reference, told: Mapping[str, Any]) -> tuple[str, str]:
     """A version without an alias, and its run."""
     import mlflow
 
@@ -352,9 +370,11 @@ def _register(registry: Registry, found: Learned, kept: Reference, seed: int) ->
                         | provenance.tags(registry.workspace))  # fmt: skip
         mlflow.log_params({"unit": report.unit, "decisions": report.decisions, "customers": report.customers,
                            "learned_until": report.learned_until, "judged_from": report.judged_from,
-                           "judged_until": report.judged_until, "seed": seed})  # fmt: skip
+                           "judged_until": report.judged_until, "seed": told["asked"]["seed"]})  # fmt: skip
         mlflow.log_metrics(_figures(found))
         mlflow.log_text(kept.text(), REFERENCE)
+        mlflow.log_dict(dict(told), provenance.FILE)
+        mlflow.log_text(provenance.installed(), provenance.INSTALLED)
         with tempfile.TemporaryDirectory() as folder:
             replace(found.model, mlflow_run_id=run_id).write(Path(folder))
             report.write(Path(folder) / "report.json")
