@@ -67,6 +67,8 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
         if node.tag != "tag:yaml.org,2002:str" and len(node.value) > DIGITS:
             raise _excess(node, f"a value of {len(node.value):,} characters that is no text; quote it if it is one")
     else:
+        if isinstance(node, yaml.MappingNode):
+            _distinct(node)
         below = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
         for part in below:
             size += _size(part, known)
@@ -74,6 +76,18 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
                 raise _excess(node, f"more than {MOST:,} values once aliases are written out; write less")
     known[id(node)] = size
     return size
+
+
+def _distinct(node: yaml.MappingNode) -> None:
+    """PyYAML keeps the last of two keys alike and drops the first: a cap that somebody wrote would not hold."""
+    seen = set()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            continue
+        if (key.tag, key.value) in seen:
+            what = f"the key {key.value[:60]!r} is there twice; put what belongs to it together"
+            raise yaml.constructor.ConstructorError(None, None, what, key.start_mark)
+        seen.add((key.tag, key.value))
 
 
 def _excess(node: yaml.Node, what: str) -> Excessive:

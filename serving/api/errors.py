@@ -51,6 +51,14 @@ def unforeseen(call: str, error: Exception) -> Problem:
 
 def _invalid(request: Request, error: RequestValidationError) -> Problem:
     found = error.errors()
+    coding = request.headers.get("content-encoding", "identity")
+    if found and coding.casefold() != "identity":
+        fix = "send the body as it is, not compressed"
+        return Problem(
+            "unsupported-media",
+            f"found Content-Encoding {coding[:80]!r}",
+            (FieldError("Content-Encoding", "is not read", fix),),
+        )
     if found and found[0]["type"] == "json_invalid":
         what = f"{found[0]['ctx']['error']} at character {found[0]['loc'][-1]}"
         return Problem("malformed", what, (FieldError("(the whole body)", what, "send valid JSON in UTF-8"),))

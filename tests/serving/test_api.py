@@ -1,5 +1,6 @@
 """The API over ASGI: what comes in wrong is answered in one shape, what comes in right is on disk."""
 
+import gzip
 import html
 import json
 import re
@@ -135,6 +136,10 @@ def test_other_refusals_have_the_same_shape(client):
     problem(client.post("/v1/contacts/none/claim"), 404)
     problem(client.post("/v1/outcomes", json={"decision_id": "none", "outcome": "accepted"}), 404)
     problem(client.post("/v1/decide", content=b'{"customer_id": "a"}', headers={"Content-Type": "text/plain"}), 415)
+    packed = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    for path in ("decide", "interactions"):
+        refused = problem(client.post(f"/v1/{path}", content=gzip.compress(b"{}"), headers=packed), 415)
+        assert refused["errors"][0]["field"] == "Content-Encoding"
     assert "contact_id" in problem(client.post("/v1/contacts/" + "x" * 300 + "/claim"), 422)["detail"]
     body = {"customer_id": "one", "channel": "email", "request_id": "same"}
     assert client.post("/v1/decide", json=body).status_code == 200
