@@ -25,11 +25,13 @@ from features.workspace import Workspace, WorkspaceError
 from serving.decisions.effects.bound import Standing
 from serving.decisions.effects.file import Model
 from serving.sync import CONTACTS
-from training.fatigue import judge
-from training.fatigue.curve import BANDS, Smooth, bands
+from training.fatigue import judge, wording
+from training.fatigue.curve import BANDS, LOST, Curve, Smooth, bands, smooth
+from training.fatigue.effects import Effects
 from training.fatigue.fit import Sample, Stated, fit
 from training.fatigue.log import AFTER, NO_CONTACT, read
 from training.fatigue.often import NUMBERS, STATUSES, plan, status
+from training.fatigue.report import report
 from training.fatigue.saturation import counted, saturation
 from training.fatigue.spending import spending
 from training.fatigue.trials import SILENCE, Clock, trials
@@ -301,3 +303,21 @@ def test_a_workspace_without_decisions_says_where_they_come_from(tmp_path):
     (tmp_path / "tactful.yaml").write_text("name: shop\n")
     with pytest.raises(WorkspaceError, match=r"holds no decisions; run `tactful sync`.*`tactful ingest --decisions"):
         read(Workspace.open(tmp_path))
+
+
+@pytest.mark.parametrize(("error", "kept"), [(0.1, 0.99), (0.9, 0.19), (2.0, 0.0)])
+def test_what_hardly_stands_out_from_its_error_hardly_counts_and_that_is_said(learned, error, kept):
+    """One channel that costs 1 a contact, give or take: 1 - (error / 1)^2 of it counts (James and Stein)."""
+    shape = (len(CHANNELS), len(BANDS))
+    one = np.zeros(shape, bool)
+    one[REACHED[0], 0] = True
+    of = {"value": 1.0, "low": 1 - 2 * error, "high": 1 + 2 * error, "variance": error**2, "contacts": 50.0,
+          "weight": 10.0, "pressure": 0.1}  # fmt: skip
+    cells = Effects(*(np.where(one, number, 0.0) for number in of.values()))
+    channels = Effects(*(column[:, 0] for column in vars(cells).values()))
+    found = smooth(Curve(LOST, cells, channels), np.ones(len(CHANNELS)))
+    assert found.kept == pytest.approx(kept, abs=0.001)
+    curves = {**learned.fitted.harm.curves, LOST: found}
+    fitted = replace(learned.fitted, harm=replace(learned.fitted.harm, curves=curves))
+    said = list(wording.lines(report(fitted, None, {}), fitted, None))
+    assert any(line.startswith(f"mind, of lost money only {kept:.0%}") for line in said) == (kept < 0.5)

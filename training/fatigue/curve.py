@@ -125,11 +125,14 @@ KNOTS = (0.0, 0.5, 1.0, 2.0)
 
 @dataclass(frozen=True)
 class Smooth:
-    """effect of channel c at pressure x = factor[c] x (base + slopes . segments(x)); never below 0, one way only."""
+    """effect of channel c at pressure x = factor[c] x (base + slopes . segments(x)); never below 0, one way only.
+
+    `kept`: the share of what was measured that it counts, the rest is drawn towards nothing."""
 
     factor: np.ndarray
     base: float
     slopes: np.ndarray
+    kept: float = 1.0
 
     def at(self, channel: np.ndarray, pressure: np.ndarray) -> np.ndarray:
         """float64[n]."""
@@ -181,7 +184,7 @@ def smooth(found: Curve, weights: np.ndarray, falling: bool = False) -> Smooth:
     base, slopes = float(shape[0]), shape[1:]
     if falling:
         base, slopes = base + float(slopes @ whole), -slopes
-    return Smooth(factor, kept_of_all * base, kept_of_all * slopes)
+    return Smooth(factor, kept_of_all * base, kept_of_all * slopes, kept_of_all)
 
 
 def _at_foretold(own: Effects, mean: np.ndarray, told: np.ndarray) -> np.ndarray:

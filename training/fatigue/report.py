@@ -49,6 +49,7 @@ def report(fitted: Fitted, judged: Judged | None, left_out: Mapping[str, int]) -
         "margin": fitted.harm.prices.margin,
         "complaint_costs": fitted.harm.prices.complaint,
         "channels": channels,
+        "kept": {name: float(one.kept) for name, one in fitted.harm.curves.items()},
         "differs": {name: {"shown": bool(one.shown), "p": one.p} for name, one in fitted.harm.differs.items()},
         "levels": [asdict(one) for one in fitted.levels.levels],
         "steps": [asdict(one) for one in fitted.levels.steps],

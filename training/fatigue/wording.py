@@ -8,6 +8,9 @@ from training.fatigue.curve import LOST
 from training.fatigue.fit import Fitted
 from training.fatigue.report import Judged
 
+#: Where less than this share of a harm counts, it is said.
+CAUTIOUS = 0.5
+
 
 def lines(told: Mapping[str, Any], fitted: Fitted, judged: Judged | None) -> Iterator[str]:
     """Channels first, then who, levels, and how it did on later decisions."""
@@ -23,6 +26,12 @@ def lines(told: Mapping[str, Any], fitted: Fitted, judged: Judged | None) -> Ite
             f"    an opt-out is priced at {one['opt_out_costs']:.2f}; {one['recommended_a_week']:.2f} contacts a week"
             " earn most, alone and with the average customer"
         )
+    for name, share in told["kept"].items():
+        if share < CAUTIOUS:
+            yield (
+                f"mind, of {name} only {share:.0%} of what was measured counts in harm: it stands out so little from"
+                " its own error that the rest may be chance; more decisions left to chance will tell"
+            )
     shown = [name for name, one in told["differs"].items() if one["shown"]]
     yield f"customers differ in: {', '.join(shown)}" if shown else "no difference between customers is shown"
     yield from _levels(fitted)
