@@ -34,6 +34,15 @@ def detectable(error: float, power: float) -> float:
     return _reach(power) * error
 
 
+def scaled(have: float, error: float, difference: float, power: float) -> float:
+    """How many observations find a true `difference` with this power, where `have` of them leave this error.
+
+    >>> round(scaled(7064, 0.0071389, 0.02, 0.8))
+    7064
+    """
+    return have * (_reach(power) * error / difference) ** 2
+
+
 def weeks(customers: int, weekly: float) -> int:
     """Whole weeks until so many customers have come; `weekly` is above 0.
 

@@ -94,6 +94,7 @@ class Cell(Section):
     contacts: int
     ghosts: int
     customers: int
+    weekly: float | None = Field(None, description="contacts drawn a week, made or withheld, in the last four weeks")
     found: list[Found]
     returns: Return | None = None
     sentence: str

@@ -18,11 +18,12 @@ _MOST_WEEKS = 520
 
 
 def blocks(artefact: Mapping[str, Any], lift: float, power: float) -> list[Block]:
-    """The table by action; `lift` and `power` in per cent. None where there are no ghosts, or none can be planned."""
+    """The table by action; `lift` and `power` in per cent. None where no action's ghosts can be planned for."""
     ghosts = artefact.get("ghosts")
     if not ghosts:
         return []
-    actions = next((one["cells"] for one in ghosts["breakdowns"] if one["dimension"] == "action"), [])
+    cells = (one["cells"] for one in ghosts["breakdowns"] if one["dimension"] == "action")
+    actions: list[Mapping[str, Any]] = next(cells, [])
     rows = [row for cell in actions if (row := _row(cell, lift / 100, power / 100)) is not None]
     if not rows:
         return []
@@ -32,8 +33,9 @@ def blocks(artefact: Mapping[str, Any], lift: float, power: float) -> list[Block
         Column("More weeks with twice the ghosts", "count"),
     ]  # fmt: skip
     note = (
-        f"For a lift of {lift:.6g}% in {actions[0]['found'][0]['name']}, found with a chance of {power:.6g}% by one look "
-        "at the end, at the pace of the last four weeks. 0: enough are there; nothing: more than ten years, or none come."
+        f"For a lift of {lift:.6g}% in {actions[0]['found'][0]['name']}, found with a chance of {power:.6g}% by one "
+        "look at the end, at the pace of the last four weeks. 0: enough are there; nothing: more than ten years, or "
+        "none come any more."
     )
     return [Table("planner-ghosts", "How long until an action's ghosts can tell", columns, rows, note=note)]
 

@@ -128,6 +128,7 @@ class _Look:
             self._cell(dimension, str(names[shown[k]]), [by[k] for by in found], design, drawn, k)
             for k in range(len(shown))
         ]
+        cells = [one.model_copy(update={"weekly": pace or None}) for one, (_, pace) in zip(cells, plans, strict=True)]
         cells = [each.model_copy(update=_said(each, whose)) for each in cells]
         return Breakdown(dimension=dimension, title=title, label=label, cells=cells,
                          sentence=words.breakdown(title, cells))  # fmt: skip
