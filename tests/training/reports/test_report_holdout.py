@@ -249,7 +249,7 @@ def test_a_few_customers_before_the_first_who_is_held_out_are_chance():
 
 def test_sensitive_topics_and_other_types_never_count(workspace):
     log_decisions(workspace, [decision(f"c{i}", 1) for i in range(40)])
-    rows = [(f"c{i}", 2, "purchase", 5.0, {"topic": "health"}) for i in range(40)]
+    rows = [(f"c{i}", 2, "purchase", 5.0, {"topic": " Health"}) for i in range(40)]
     rows += [(f"c{i}", 2, "page_view", 5.0) for i in range(40)]
     log_interactions(workspace, [*rows, ("x", 60, "page_view", None)])
     found = job.report(workspace)

@@ -20,6 +20,7 @@ from features.clock import DAY
 from features.history import History
 from features.interactions import OPTED_OUT
 from features.kernel.grouping import Names
+from features.sensitive import is_sensitive, sensitive_topics
 from features.workspace import Settings, Workspace, WorkspaceError
 from serving.decisions import policy
 from serving.decisions.policy import Playbook
@@ -199,22 +200,24 @@ def _did(settings: Settings) -> Partial:
     """What counts of what customers did; sensitive topics stay out, so that no total leaks them."""
     rule = settings.churn
     types = sorted({*settings.goal, *rule.qualifying, *([rule.event] if rule.event else []), OPTED_OUT})
-    offers, sensitive = sorted(settings.propensity.offers), sorted(settings.sensitive_topics)
+    offers, sensitive = sorted(settings.propensity.offers), sorted(sensitive_topics(settings))
 
     def compute(rows: Rows) -> pa.Table:
+        topics = rows.sql("SELECT DISTINCT topic FROM log WHERE list_contains($types, type)", types=types)["topic"]
+        hidden = [topic for topic in topics.to_pylist() if is_sensitive(topic, sensitive)]
         return rows.sql(
             """SELECT day, customer_id, epoch_us(occurred_at) AS at, type, value,
                    direction = 'outbound' AND list_contains($offers, type) AS offer,
                    CASE WHEN offer THEN action END AS action, CASE WHEN offer THEN channel END AS channel,
                    CASE WHEN offer THEN decision_id END AS decision_id
-               FROM log WHERE (list_contains($types, type) AND NOT list_contains($sensitive, coalesce(topic, '')))
+               FROM log WHERE (list_contains($types, type) AND NOT list_contains($hidden, coalesce(topic, '')))
                    OR (direction = 'outbound' AND list_contains($offers, type))""",
             types=types,
             offers=offers,
-            sensitive=sensitive,
+            hidden=hidden,
         )
 
-    return Partial("uplift_did", _version(2, types, offers, sensitive), "interactions", compute)
+    return Partial("uplift_did", _version(3, types, offers, sensitive), "interactions", compute)
 
 
 def _decided(helping: Sequence[str]) -> Partial:
