@@ -16,7 +16,7 @@ of a year). It ends
 - **quiet**, when such a pause is over;
 - or it is still **open**: the pause may yet end.
 
-Counts are of journeys, and of customers, each once. One kernel traces rows into steps and journeys (trace.py), the
-result is kept as arrays that a page maps into memory (layout.py, kept.py), and counting it under any filter is another
-pass over them (counts.py), so that filtered figures are exact and need no cube.
+Counts are of journeys, and of customers, each once. Rows are read file by file (reading.py), one kernel traces them
+into steps and journeys (trace.py), the result is kept as arrays that a page maps into memory (layout.py, build.py), and
+counting it under any filter is another pass over them (counts.py), so that filtered figures are exact and need no cube.
 """

@@ -33,9 +33,9 @@ from training.reports import jobs
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
 
-#: What both reports are to cost together, in floors; and what they are held to, for they do not reach it: 7.9 were
-#: measured on a busy machine, where touching new memory is dear.
-TARGET, HELD = 6, 9
+#: What both reports are to cost together, in floors; and what they are held to: 6.0 were measured on a busy machine,
+#: where touching new memory is dear, and single turns there differ by a fifth.
+TARGET, HELD = 6, 7.5
 #: Customers on whom two decisions each are logged.
 DECIDED = 50_000
 LAST_DAY = busy_log.START + (busy_log.DAYS - 1) * DAY
@@ -107,16 +107,16 @@ def everything(workspace: Workspace) -> str:
 
 def test_journeys_and_uplift_cost_little_more_than_a_scan(busy_shop):
     workspace, last_day = busy_shop
-    jobs.job("journeys")(warm_shop(workspace.folder.parent))  # compiles
-    least = cpu(lambda: floor(everything(workspace)))
+    for kind in ("uplift", "journeys"):  # compiles
+        jobs.job(kind)(warm_shop(workspace.folder.parent / kind))
 
     def anew(kind: str) -> float:
         shutil.rmtree(workspace.reports, ignore_errors=True)
         return cpu(lambda: jobs.job(kind)(workspace), 1)
 
-    uplift = min(anew("uplift") for _ in range(2))
-    journeys = min(anew("journeys") for _ in range(2))
-    least = min(least, cpu(lambda: floor(everything(workspace))))
+    # by turns, and each the best of as many, for the machine is not the same from minute to minute
+    rounds = [(cpu(lambda: floor(everything(workspace)), 1), anew("uplift"), anew("journeys")) for _ in range(3)]
+    least, uplift, journeys = (min(each) for each in zip(*rounds, strict=True))
     commit(workspace, "day", last_day.num_rows, write_days(workspace, last_day, "day"))
     again = cpu(lambda: jobs.job("journeys")(workspace), 1)
     incremental = summary.figures(build.up_to_date(workspace))
@@ -148,6 +148,6 @@ def test_a_page_of_journeys_opens_at_once(busy_shop):
 
 def warm_shop(folder: Path) -> Workspace:
     """A small shop whose report compiles what the large one's needs."""
-    workspace = init_workspace(folder / "warm", templates("features", "serving"))
+    workspace = init_workspace(folder, templates("features", "serving"))
     History(workspace).append(next(busy_log.tables(1_000)), "warm")
     return workspace
