@@ -14,7 +14,7 @@ from training.reports.statistics import Known, Sample, sample_ratio, sample_rati
 from training.reports.uplift import arms, holdout, job
 from training.reports.uplift.log import Log
 
-MANY = 4_000
+MANY = 2_500
 
 
 def keep(workspace, version, text):

@@ -2,6 +2,7 @@
 
 log         history by day: goals, opt-outs, signs of life, and what was drawn in each decision
 events      what a customer did between two instants
+planned     the shares that the policy of each decision meant
 holdout     the whole programme: customers as assigned, held out or not
 ghosts      contacts made against contacts withheld, by action, channel, segment and month
 clustered   the statistics of that
