@@ -33,10 +33,8 @@ def name(part_: str) -> str:
         return said
     packed = said.removeprefix(_MARK)
     try:
-        found = base64.b64decode(packed + "=" * (-len(packed) % 4), b"-_", validate=True).decode(
-            "utf-8", "surrogatepass"
-        )
-    except (binascii.Error, ValueError):
+        found = base64.b64decode(packed + "=" * (-len(packed) % 4), b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):  # also half a letter (a surrogate), which no store can be asked for
         return said
     return found if _odd(found) else said
 

@@ -59,10 +59,9 @@ class Helper:
                 try:
                     good, found = pickle.loads(self._answer(asked))
                     break
-                except (EOFError, OSError):  # it ended, now or since it was asked last
-                    self._end()
+                except (EOFError, OSError) as ended:  # now or since it was asked last
                     if last:
-                        raise RuntimeError("the process that draws pages ended twice over one page") from None
+                        raise RuntimeError("the process that draws pages ended twice over one page") from ended
         if good:
             return found
         raise found
@@ -73,21 +72,26 @@ class Helper:
 
     def _answer(self, asked: bytes) -> bytes:
         line = self._begun()
-        line.send_bytes(asked)
-        if not line.poll(self._patience):
+        try:
+            line.send_bytes(asked)
+            if not line.poll(self._patience):
+                raise Problem("timeout", f"the page was not there within {self._patience:g} s")
+            return line.recv_bytes()
+        except BaseException:  # an answer that comes yet would be taken for that of the next page
             self._end()
-            raise Problem("timeout", f"the page was not there within {self._patience:g} s")
-        return line.recv_bytes()
+            raise
 
     def _begun(self) -> Connection:
+        """Its modules are those of this process (-P: nothing from the folder we happen to be in), and it is no part of
+        our group: Ctrl-C, also while it starts, is for the service, which then hangs up."""
         if self._line is not None:
             return self._line
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-c", f"import {__name__} as helper; helper.serve({theirs.fileno()})"]
+        command = [sys.executable, "-P", "-c", f"import {__name__} as helper; helper.serve({theirs.fileno()})"]
         environment = os.environ | _ONE | {"PYTHONPATH": os.pathsep.join(each or "." for each in sys.path)}
         with theirs:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, env=environment, pass_fds=[theirs.fileno()]
+                command, stdin=subprocess.DEVNULL, env=environment, pass_fds=[theirs.fileno()], process_group=0
             )
         self._line = Connection(ours.detach())
         return self._line
@@ -103,7 +107,7 @@ class Helper:
 
 def serve(line: int) -> None:
     """The other process: answers until nobody asks any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which then hangs up
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `_begun` has it, whoever sends it
     os.nice(NICE)
     logging.basicConfig(format="%(asctime)s [%(levelname)s] [%(name)s] %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z")
     modules = [view.module for view in VIEWS if view.artefact is not None]

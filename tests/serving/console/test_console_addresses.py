@@ -55,3 +55,4 @@ def test_plain_names_stand_in_addresses_as_they_are():
     assert href("customers", "C1042") == "/customers/C1042"
     assert addresses.name("~not base 64") == "~not base 64"
     assert addresses.name("~YWI") == "~YWI", "says `ab`, which needs no such address: somebody is called so"
+    assert addresses.name("~7aCA") == "~7aCA", "half a letter is in nobody's name, and no store can be asked for it"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from multiprocessing.connection import Connection
 
 import pytest
 
@@ -55,6 +56,15 @@ def test_work_is_done_in_another_process_which_stays(helper):
     assert helper.run(os.nice, 0) > os.nice(0), "decisions come first"
 
 
+def test_it_is_made_of_the_modules_of_the_service_and_no_part_of_its_group(helper, tmp_path, monkeypatch):
+    """Of no file that lies where the service was started; Ctrl-C of a terminal goes to a whole group, also while the
+    process still imports."""
+    (tmp_path / "secrets.py").write_text("raise SystemExit('not ours')")
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each])
+    monkeypatch.chdir(tmp_path)
+    assert helper.run(os.getpgid, 0) == helper.pid != os.getpgid(0)
+
+
 def test_what_goes_wrong_there_is_raised_here(helper):
     with pytest.raises(ValueError, match="invalid literal") as raised:
         helper.run(int, "x")
@@ -74,6 +84,20 @@ def test_a_process_that_ended_is_replaced(helper):
     with pytest.raises(RuntimeError, match="ended twice over one page"):
         helper.run(os._exit, 1)
     assert helper.run(os.getpid) != second
+
+
+def test_no_answer_is_left_behind_for_the_next_page(helper, monkeypatch):
+    """Whatever cuts a page short, what comes of it yet is not taken for another reader's."""
+    helper.run(int, "1")
+
+    def cut(*_):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Connection, "poll", cut)
+        with pytest.raises(MemoryError):
+            helper.run(int, "2")
+    assert helper.run(int, "3") == 3
 
 
 def test_what_takes_too_long_is_given_up_and_its_process_with_it():
