@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,10 @@ class Console:
         look = Look(engine, signed.client.name, signed.client.scopes, self._aside.run, self._draw)
         if kind is not None:
             sheet = await writing.drawn(drawing.of_artefact, place.view, folder, ask, place.table, manner)
+            while sheet.names and (hidden := await look.hidden(sheet.names)):
+                assert not hidden & ask.hidden, "a list names whom it was told not to"
+                ask = replace(ask, hidden=ask.hidden | hidden)
+                sheet = await writing.drawn(drawing.of_artefact, place.view, folder, ask, place.table, manner)
         else:
             with self._turns:
                 page = await place.view.page(look, ask)

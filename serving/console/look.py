@@ -63,5 +63,13 @@ class Look:
         await self._kept(customer_ids, page)
         log.info("%r was shown a list of %d customers on /%s", self.who, len(customer_ids), page)
 
+    async def hidden(self, customer_ids: Sequence[str]) -> frozenset[str]:
+        """Those of them whose data are only to be stored: no list shows them either (`views.customer`)."""
+        return frozenset(await self.aside(self._restricted, customer_ids))
+
+    def _restricted(self, customer_ids: Sequence[str]) -> list[str]:
+        found = self.engine.store.read_many(customer_ids)
+        return [each for each, read in zip(customer_ids, found, strict=True) if read.customer.restricted]
+
     async def _kept(self, customer_ids: Sequence[str], page: str) -> None:
         await self.engine.written(self.engine.store.looked(self.who, customer_ids, page, Clock().now()))

@@ -16,6 +16,7 @@ class Ask:
     """What the reader asks for: the query, what the path names, and in which locale and time zone they read.
 
     `tables` is the folder with the Parquet files of the page's artefact, None where there is nothing but the artefact.
+    `hidden` are customers of whom a list shows nothing, known by now: a list is made again without whom it named amiss.
     """
 
     query: Mapping[str, str] = field(default_factory=dict)
@@ -23,6 +24,7 @@ class Ask:
     zone: str = "UTC"
     path: Mapping[str, str] = field(default_factory=dict)
     tables: Path | None = None
+    hidden: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

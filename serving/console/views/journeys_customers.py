@@ -59,7 +59,7 @@ def _listed(ask: Ask) -> tuple[str, list[str]]:
     chosen = asking.chosen(kept, asked(ask), asking.masks(kept))
     source, target = query.get("from", ""), query.get("to", "")
     who = flows.members(kept, chosen, kind, int(layer), source, target)
-    known = sorted(name for name in names[who].tolist() if name is not None)
+    known = sorted(name for name in names[who].tolist() if name is not None and name not in ask.hidden)
     lead = (
         f"{counted(len(who), 'customer')} went from {_called(source)} to {_called(target)} after step {int(layer) + 1} "
         f"of the {flows.STEPS} {_BEFORE[kind]}."

@@ -40,10 +40,11 @@ def _rows(ask: Ask) -> list[dict[str, Any]] | None:
     if ask.tables is None:
         return None
     try:
-        rows: list[dict[str, Any]] = pq.read_table(ask.tables / "alone.parquet").slice(0, MOST).to_pylist()
+        table = pq.read_table(ask.tables / "alone.parquet")
     except (OSError, pa.ArrowInvalid):
         return None
-    return rows
+    shown: list[dict[str, Any]] = table.slice(0, MOST + len(ask.hidden)).to_pylist()
+    return [row for row in shown if row["customer_id"] not in ask.hidden][:MOST]
 
 
 def _table(rows: list[dict[str, Any]], currency: str) -> Table:

@@ -34,7 +34,11 @@ HEADERS = {"X-API-Key": KEY}
 
 def figures(artefact, ask):
     """A page over an artefact."""
-    rows = [(name, share) for name, share in artefact["rows"] if ask.query.get("only", name) == name]
+    rows = [
+        (name, share)
+        for name, share in artefact["rows"]
+        if ask.query.get("only", name) == name and name not in ask.hidden
+    ]
     table = Table("by-name", "By name", [Column("Name"), Column("Share", "percent")], rows)
     return Page(
         "Figures",
@@ -296,6 +300,21 @@ def test_whoever_stands_in_a_list_was_looked_at(client, engine, artefact, monkey
     refused = client.get("/console/?who=1")
     assert refused.status_code == 503
     assert "Ms-Listed" not in refused.text
+
+
+def test_whose_data_are_only_to_be_stored_stands_in_no_list(client, engine, artefact):
+    """Nor is a look at them kept, for there was none."""
+    artefact({"rows": [["Ms-Shown", 0.5], ["Mr-Stored", 0.5], ["Mr-Stored-2", 0.5]]})
+    engine.store.restrict("Mr-Stored", True, 0).result()
+    engine.store.restrict("Mr-Stored-2", True, 0).result()
+    for address in ("", "by-name.csv"):
+        shown = client.get(f"/console/{address}?who=1").text
+        assert "Ms-Shown" in shown
+        assert "Stored" not in shown
+    assert len(engine.store.export_customer(["Ms-Shown"])["looks"]) == 2
+    assert not engine.store.export_customer(["Mr-Stored"])["looks"]
+    engine.store.restrict("Mr-Stored", False, 0).result()
+    assert "Mr-Stored<" in client.get("/console/?who=1").text
 
 
 def test_who_is_found_by_a_search_was_looked_at(client, engine, monkeypatch):

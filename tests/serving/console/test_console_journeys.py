@@ -1,6 +1,7 @@
 """The journeys page: its figures are the report's, filters count anew, flows lead to their customers, nothing runs."""
 
 import re
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -185,6 +186,9 @@ def test_a_flow_leads_to_its_customers(artefact, ask, name, query):
         assert found.names == [row[0].text for row in table(found, "customers").rows], "whoever looks is kept"
         listed = table(found, "customers")
         assert len(listed.rows) == row[4]
+        first, *others = found.names
+        asked_again = replace(follow(ask, address), hidden=frozenset({first}))
+        assert journeys_customers.page(artefact, asked_again).names == others, "whom nothing is shown of"
         assert found.lead.startswith(f"{row[4]:,} {'customer' if row[4] == 1 else 'customers'} went from ")
         back = next(block for block in found.blocks if isinstance(block, Text)).parts[0].href
         assert journeys.asked(follow(ask, back)) == Question(**query)

@@ -196,6 +196,12 @@ def test_customers_to_leave_alone_lead_to_their_pages(tmp_path):
     pq.write_table(pa.table(many), tmp_path / "alone.parquet")
     found = listed(Ask(tables=tmp_path))
     assert (len(found.rows), found.note) == (500, "The first 500 are listed.")
+    many["customer_id"] = ["hidden", *(f"c{k}" for k in range(599))]
+    pq.write_table(pa.table(many), tmp_path / "alone.parquet")
+    page = pressure_customers.page(artefact(), Ask(tables=tmp_path, hidden=frozenset({"hidden", "c3"})))
+    assert page.names == [f"c{k}" for k in range(502) if k != 3][:500], (
+        "others take the places of whom nothing is shown"
+    )
 
 
 @pytest.mark.parametrize("damaged", [False, True])
