@@ -48,6 +48,24 @@ def command(function: Command) -> Command:
     return wrapped  # type: ignore[return-value]
 
 
+def new_file(option: str, path: Path) -> Path:
+    """The path of a file to write, asked before anything is computed.
+
+    Raises WorkspaceError for a folder, for a place in no folder, and for what is there and no file: /dev/null and
+    /dev/stdout would be put away for a file of that name.
+    """
+    try:
+        if not path.name or path.is_dir():
+            raise WorkspaceError(f"{option} {path}: is a folder; name a file in it")
+        if not path.parent.is_dir():
+            raise WorkspaceError(f"{option} {path}: there is no folder {path.parent}; create it first")
+        if path.exists() and not path.is_file():
+            raise WorkspaceError(f"{option} {path}: is no file but a device or pipe; name a file")
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise WorkspaceError(f"{option} {path}: cannot be written: {error.strerror}") from None
+    return path
+
+
 def progress() -> Progress:
     """A progress bar for anything longer than two seconds; it goes to standard error and vanishes in pipes."""
     return Progress(

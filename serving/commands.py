@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from features import clock
-from features.console import WorkspaceOption, command, err, out, progress
+from features.console import WorkspaceOption, command, err, new_file, out, progress
 from features.workspace import Workspace, WorkspaceError, locate
 from serving import decide_commands
 
@@ -201,8 +201,7 @@ def score(
 
     opened = locate(workspace)
     instant = opened.clock().now() if as_of is None else _instant(as_of)
-    if not to.parent.is_dir():
-        raise WorkspaceError(f"{to}: its folder does not exist")
+    new_file("--out", to)
     with progress() as bar:
         task = bar.add_task("scoring customers", total=None)
         table = batch_score.score(opened, instant, lambda done, total: bar.update(task, completed=done, total=total))

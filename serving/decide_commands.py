@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from features import clock
-from features.console import WorkspaceOption, command, out, progress
+from features.console import WorkspaceOption, command, new_file, out, progress
 from features.workspace import Workspace, WorkspaceError, locate
 
 HELP = """Ask the running service for one decision and print why, or decide about an audience in batch.
@@ -65,8 +65,7 @@ def _batch(
 ) -> None:
     if to is None:
         raise WorkspaceError("--customers needs --out FILE to write the decisions to")
-    if not to.parent.is_dir():
-        raise WorkspaceError(f"{to}: its folder does not exist")
+    new_file("--out", to)
     if channel is not None and channel not in opened.settings.channels:
         known = ", ".join(opened.settings.channels)
         raise WorkspaceError(f"--channel: {channel!r} is none of this workspace's channels ({known})")
@@ -87,6 +86,9 @@ def _batch(
             task = bar.add_task("deciding", total=None)
             pieces = audience(customers, BLOCK)
             report.write(runner.run(pieces, lambda tally: bar.update(task, completed=tally.customers)), to)
+    except WorkspaceError as error:  # what was decided stays decided
+        again = "" if dry_run else f"; what was decided is kept, go on with --job {name}"
+        raise WorkspaceError(f"{error}{again}") from None
     finally:
         engine.close()
     tally = runner.tally

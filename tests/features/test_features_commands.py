@@ -1,6 +1,7 @@
 """The commands as a user types them: one line and exit code 2 for a mistake, never a traceback."""
 
 import json
+import os
 
 import pyarrow.parquet as pq
 import pytest
@@ -10,10 +11,11 @@ from typer.testing import CliRunner
 
 from features import commands
 from features.catalogue import DEFAULT
+from features.console import new_file
 from features.engine.command import build_features
 from features.history import History
 from features.manifest import Manifest
-from features.workspace import Workspace
+from features.workspace import Workspace, WorkspaceError
 
 app = typer.Typer(rich_markup_mode="rich")
 app.command()(commands.init)
@@ -145,3 +147,19 @@ def test_an_old_log_says_how_to_live_in_its_time(tmp_path):
     assert 'set `clock: {start: "2024-05-03"}` in' in run("ingest", log, "-w", now.folder)
     (now.folder / "tactful.yaml").write_text('clock: {start: "2024-05-03"}\n')
     assert "clock" not in run("ingest", log, "-w", now.folder)
+
+
+def test_a_file_to_write_is_never_a_folder_a_device_or_a_pipe(tmp_path):
+    """Whole or not at all means a rename, which would put /dev/null away for everybody on the machine."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file.json").touch()
+    for place, why in (
+        (tmp_path, "is a folder"),
+        (tmp_path / "pipe", "device or pipe"),
+        (tmp_path / "no" / "x.json", "there is no folder"),
+        (tmp_path / ("x" * 300), "File name too long"),
+    ):
+        with pytest.raises(WorkspaceError, match=why):
+            new_file("--out", place)
+    assert new_file("--out", tmp_path / "file.json") == tmp_path / "file.json"
+    assert new_file("--out", tmp_path / "new.json") == tmp_path / "new.json"

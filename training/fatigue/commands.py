@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from features.clock import parse_instant
-from features.console import WorkspaceOption, command, out, progress
+from features.console import WorkspaceOption, command, new_file, out, progress
 from features.workspace import Workspace, WorkspaceError, locate
 
 FATIGUE_HELP = """Tell who is contacted too often: a row for every customer and channel, with the number that pays.
@@ -31,8 +31,7 @@ def fatigue(
 ) -> None:
     if target.suffix not in (".parquet", ".csv"):
         raise WorkspaceError(f"--out {target}: name a file that ends in .parquet or .csv")
-    if not target.absolute().parent.is_dir():
-        raise WorkspaceError(f"--out {target}: cannot be written: {target.parent} is no folder; make it first")
+    new_file("--out", target)
     opened, start = locate(workspace), instant(since)
     from training.fatigue.standing import standing
 

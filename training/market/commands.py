@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from features.console import command, out
-from features.workspace import WorkspaceError
+from features.console import command, new_file, out
 
 app = typer.Typer(help="The simulated market as a judge of policies.", no_args_is_help=True)
 
@@ -43,8 +42,8 @@ def compare(
     names = [name.strip() for name in settings.split(",")]
     for name in names:
         setting(name)
-    if out_file is not None and not out_file.absolute().parent.is_dir():
-        raise WorkspaceError(f"--out {out_file}: there is no folder {out_file.absolute().parent}; make it first")
+    if out_file is not None:
+        new_file("--out", out_file)
     rows = list[Row]()
     for name in names:
         best = best_learner(name, decisions, out.print) if decisions else None

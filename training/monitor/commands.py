@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from features.clock import parse_instant
-from features.console import WorkspaceOption, command, out, progress
+from features.console import WorkspaceOption, command, new_file, out, progress
 from features.workspace import WorkspaceError, locate
 
 HELP = """Look whether the champions and the data are well: drift, calibration, answers, missing data.
@@ -36,8 +36,8 @@ def monitor(
     if out_file is not None and out_file.suffix.lower() not in (".html", ".htm"):
         raise WorkspaceError(f"--out {out_file}: name an .html file")
     for option, path in (("--out", out_file), ("--metrics", metrics)):
-        if path is not None and not path.parent.is_dir():
-            raise WorkspaceError(f"{option} {path}: there is no folder {path.parent}; create it first")
+        if path is not None:
+            new_file(option, path)
     try:
         instant = None if as_of is None else parse_instant(as_of)
     except ValueError as error:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.console import WorkspaceOption, command, err, out
+from features.console import WorkspaceOption, command, err, new_file, out
 from features.workspace import WorkspaceError, locate
 from training.retrain.journal import write
 
@@ -43,8 +43,8 @@ def retrain(
     for kind in only or ():
         if kind not in KINDS:
             raise WorkspaceError(f"there is no model `{kind}`; choose of {', '.join(KINDS)}")
-    if out_file is not None and not out_file.parent.is_dir():
-        raise WorkspaceError(f"--out {out_file}: there is no folder {out_file.parent}; create it first")
+    if out_file is not None:
+        new_file("--out", out_file)
     kinds = [kind for kind in KINDS if not only or kind in only]
     from training.reports.jobs import JOBS
     from training.retrain.run import retrain as run

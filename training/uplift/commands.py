@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from features.console import WorkspaceOption, command, out, progress
+from features.console import WorkspaceOption, command, new_file, out, progress
 from features.workspace import WorkspaceError, locate
 
 if TYPE_CHECKING:  # scikit-learn, LightGBM and econml take seconds to import: only a command that runs pays them
@@ -103,7 +103,7 @@ def score(
     from training.reports import table
     from training.uplift.model import Model
 
-    if out_file.resolve() == data.resolve():
+    if new_file("--out", out_file).resolve() == data.resolve():
         raise WorkspaceError(f"--out {out_file}: is the table itself; name another file")
     effects = Model.read(model).effect(table.frame(data))
     scored = pd.DataFrame(effects).rename_axis("row")
