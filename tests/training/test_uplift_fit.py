@@ -137,7 +137,7 @@ def test_what_was_recorded_afterwards_is_left_out_and_confounders_are_not(tmp_pa
     assert [column.name for column in named.encoder.columns] == ["opened"]
     confounded = prepare(table(3000, "none", 7, chosen=True).write(tmp_path / "b.csv"), "arm", "bought")
     assert "visits" not in confounded.left_out
-    assert any(note.startswith("The groups differ in visits") for note in confounded.notes)
+    assert any(note.startswith("Beware: the groups differ in visits") for note in confounded.notes)
 
 
 def test_parquet_gaps_labels_never_seen_and_odd_columns(tmp_path):

@@ -1,11 +1,14 @@
 """Every learner recovers a known effect, says its error honestly, and is the same after JSON."""
 
 import json
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from econml.grf import CausalForest
 
-from training.uplift import choose, nuisance
+from training.uplift import choose, learners, nuisance
 from training.uplift.choose import BLEND, cross_fit
 from training.uplift.effects import read
 from training.uplift.learners import LEARNERS, causal_forest
@@ -98,6 +101,43 @@ def test_the_blend_fitted_on_all_keeps_the_mean_and_the_weights():
     assert 0 < sum(blend.weights[1:]) <= 1 + 1e-9
     again = read(json.loads(json.dumps(blend.as_dict())))
     assert again.effect(data.inputs) == pytest.approx(found)
+
+
+def test_in_turn_each_learner_is_fitted_once_a_fold_also_for_the_blend():
+    data, _ = sample(1000, 0.3)
+    crossed = cross_fit(data, folds(data.arm, 5), SIMPLE)
+    fitted = Counter()
+
+    def counted(name):
+        def learner(rows, arm):
+            fitted[name, len(rows)] += 1
+            return SIMPLE[name](rows, arm)
+
+        return learner
+
+    judged, every = choose.in_turn(crossed, crossed.effects, 1, {name: counted(name) for name in SIMPLE})
+    assert fitted == Counter({(name, rows): 1 for name in SIMPLE for rows in (400, 600)})
+    for name in (BLEND, "additive T"):
+        alone, found = choose.in_turn(crossed, [name], 1, SIMPLE)
+        assert (alone == judged).all()
+        assert (found[name] == every[name]).all()
+
+
+def test_a_forest_tries_all_of_few_inputs_and_some_of_many(monkeypatch):
+    tried = []
+
+    class Seen(CausalForest):
+        def fit(self, *given, **more):
+            tried.append(self.max_features)
+            return super().fit(*given, **more)
+
+    monkeypatch.setattr("econml.grf.CausalForest", Seen)
+    monkeypatch.setattr(learners, "FOREST_TREES", 4)
+    rng = np.random.default_rng(0)
+    data, _ = sample(400)
+    for inputs in (24, 100):
+        causal_forest(replace(data, inputs=rng.normal(size=(400, inputs))), 1)
+    assert tried == [24, 30]
 
 
 def test_no_fold_knows_its_own_outcomes():

@@ -71,13 +71,18 @@ def ridge_t(sample, arm):
     return Linear(*lines)
 
 
+def examined(crossed, learners):
+    told = choose.in_turn(crossed, learners, 1, learners)
+    return heterogeneity.examine(crossed, 1, choose.choose(crossed, 1), told)
+
+
 def test_no_heterogeneity_is_seldom_called_heterogeneity():
     """At 5 % a door, both must open: of 20 tables without any, hardly one passes."""
     shown = 0
     for seed in range(20):
         data, _ = world(800, 1000 + seed, slope=0.0)
         crossed = choose.cross_fit(data, folds(data.arm, 3, seed), SIMPLE)
-        shown += heterogeneity.examine(crossed, 1, choose.choose(crossed, 1), SIMPLE).shown
+        shown += examined(crossed, SIMPLE).shown
     assert shown <= 1
 
 
@@ -95,7 +100,7 @@ def test_the_test_keeps_its_size_in_500_replications_also_where_learners_follow_
         data, _ = world(600, 3000 + seed, slope=0.0)
         data = replace(data, inputs=rng.normal(size=(len(data), 30)))
         crossed = choose.cross_fit(data, folds(data.arm, 5, seed), learners)
-        found = heterogeneity.examine(crossed, 1, choose.choose(crossed, 1), learners)
+        found = examined(crossed, learners)
         rejected += found.p < 0.05
         score, taught = crossed.sample.effect_score(1), crossed.of("ridge T", 1)
         from_both_sides += heterogeneity.best_linear_predictor(score, taught, crossed.fold)[1] < 0.05
@@ -109,7 +114,7 @@ def test_strong_heterogeneity_is_nearly_always_shown():
     for seed in range(10):
         data, _ = world(3000, 2000 + seed, slope=0.3)
         crossed = choose.cross_fit(data, folds(data.arm, 3, seed), SIMPLE)
-        shown += heterogeneity.examine(crossed, 1, choose.choose(crossed, 1), SIMPLE).shown
+        shown += examined(crossed, SIMPLE).shown
     assert shown >= 9
 
 

@@ -98,19 +98,28 @@ def choose(fitted: CrossFit, arm: int) -> Choice:
 
 def fit(fitted: CrossFit, name: str, arm: int, learners: Mapping[str, Learner] = LEARNERS) -> Effects:
     """The learner's effects from all customers; its scores use the cross-fitted means."""
+    return _fit(fitted, name, arm, learners, {})
+
+
+def _fit(fitted: CrossFit, name: str, arm: int, learners: Mapping[str, Learner], grown: dict[str, Effects]) -> Effects:
+    """The same; what is in `grown` was fitted before, and what is fitted comes into it."""
     if name != BLEND:
-        return learners[name](fitted.sample, arm)
+        if name not in grown:
+            grown[name] = learners[name](fitted.sample, arm)
+        return grown[name]
     weights = _weights(fitted, arm, np.ones(len(fitted.sample), bool))
-    parts = [learners[one](fitted.sample, arm) for one in weights]
+    parts = [_fit(fitted, one, arm, learners, grown) for one in weights]
     level = float(fitted.sample.effect_score(arm).mean())
     for weight, part in zip(weights.values(), parts, strict=True):
         level -= weight * float(part.effect(fitted.sample.inputs).mean())
     return Blend([Constant(level, 0.0), *parts], [1.0, *weights.values()])
 
 
-def in_turn(
-    fitted: CrossFit, names: Iterable[str], arm: int, learners: Mapping[str, Learner] = LEARNERS
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+#: bool[n]: whom later folds hold, and their effects by each learner.
+InTurn = tuple[np.ndarray, dict[str, np.ndarray]]
+
+
+def in_turn(fitted: CrossFit, names: Iterable[str], arm: int, learners: Mapping[str, Learner] = LEARNERS) -> InTurn:
     """Effects of the later three fifths of the customers, each fold's learned from the folds before it alone.
 
     Returns bool[n], who they are, and their effects by each named learner. Where every fold is grouped by effects that
@@ -126,8 +135,9 @@ def in_turn(
         learn = fitted.sample.rows(before)
         learn = nuisance.complete(learn, folds(learn.arm, INNER, seed=1))
         known = CrossFit(learn, fitted.fold[before], {one: found[before] for one, found in fitted.effects.items()})
+        grown: dict[str, Effects] = {}
         for name, found in effects.items():
-            found[own] = fit(known, name, arm, learners).effect(fitted.sample.inputs[own])
+            found[own] = _fit(known, name, arm, learners, grown).effect(fitted.sample.inputs[own])
     return judged, {name: found[judged] for name, found in effects.items()}
 
 

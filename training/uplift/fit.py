@@ -1,6 +1,6 @@
 """From a campaign table to a model of effects and an honest report, as one plain function."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from training.evaluate import Interval
 from training.uplift import choose, curves, heterogeneity, wording
-from training.uplift.choose import Choice, CrossFit
+from training.uplift.choose import Choice, CrossFit, InTurn
 from training.uplift.heterogeneity import Group
 from training.uplift.learners import LEARNERS
 from training.uplift.model import Model
@@ -22,12 +22,14 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Fitted:
-    """The model, the report, and the out-of-fold effects float64[n, arms - 1] that the report judges."""
+    """The model, the report, the out-of-fold effects float64[n, arms - 1] that the report judges, and those in turn of
+    each arm (`choose.in_turn`)."""
 
     model: Model
     report: UpliftFound
     crossed: CrossFit
     effects: np.ndarray
+    in_turn: Mapping[int, InTurn]
 
 
 def steps(prepared: Prepared) -> int:
@@ -44,29 +46,30 @@ def fit(prepared: Prepared, cost: float = 0.0, tell: Tell = lambda _: None) -> F
     arms = range(1, len(prepared.arms))
     choices = {arm: choose.choose(crossed, arm) for arm in arms}
     effects = np.column_stack([crossed.of(choices[arm].name, arm) for arm in arms])
-    found, fitted = [], {}
+    found, fitted, in_turn = [], {}, {}
     for arm in arms:
         tell(f"judging {prepared.arms[arm]}")
         fitted[prepared.arms[arm]] = choose.fit(crossed, choices[arm].name, arm)
-        found.append(_arm(prepared, crossed, choices[arm], arm))
+        in_turn[arm] = choose.in_turn(crossed, crossed.effects, arm)
+        found.append(_arm(prepared, crossed, choices[arm], arm, in_turn[arm]))
     names = {prepared.arms[arm]: choices[arm].name for arm in arms}
     model = Model(prepared.treatment, prepared.outcome, prepared.arms[0], prepared.encoder, names, fitted)
-    return Fitted(model, _report(prepared, crossed, effects, found, cost), crossed, effects)
+    return Fitted(model, _report(prepared, crossed, effects, found, cost), crossed, effects, in_turn)
 
 
-def _arm(prepared: Prepared, crossed: CrossFit, choice: Choice, arm: int) -> ArmFound:
+def _arm(prepared: Prepared, crossed: CrossFit, choice: Choice, arm: int, in_turn: InTurn) -> ArmFound:
     sample, fold = crossed.sample, crossed.fold
     score, effect = sample.effect_score(arm), crossed.of(choice.name, arm)
-    shown = heterogeneity.examine(crossed, arm, choice)
+    shown = heterogeneity.examine(crossed, arm, choice, in_turn)
     slope, _ = heterogeneity.best_linear_predictor(score, effect, fold)
-    judged, in_turn = choose.in_turn(crossed, [choice.name], arm)
-    told_by = (score[judged], in_turn[choice.name], fold[judged])
+    judged, told = in_turn
+    told_by = (score[judged], told[choice.name], fold[judged])
     pair = (sample.arm == arm) | (sample.arm == 0)
     ranking = choose.within(effect, fold)
     ranked = (ranking[pair], sample.outcome[pair], sample.arm[pair] == arm)
     varies = np.isfinite(slope.low)
     areas = prepared.randomised and varies
-    told = ArmFound(
+    said = ArmFound(
         arm=prepared.arms[arm],
         customers=int(np.sum(sample.arm == arm)),
         effect=heterogeneity.mean(score),
@@ -82,7 +85,7 @@ def _arm(prepared: Prepared, crossed: CrossFit, choice: Choice, arm: int) -> Arm
         auuc=curves.auuc_interval(*ranked) if areas and sample.binary else None,
         sentence="",
     )
-    return told.model_copy(update={"sentence": wording.arm(told, prepared.arms[0], prepared.outcome, sample.binary)})
+    return said.model_copy(update={"sentence": wording.arm(said, prepared.arms[0], prepared.outcome, sample.binary)})
 
 
 def _group(one: Group) -> GroupEffect:

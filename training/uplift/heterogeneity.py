@@ -10,8 +10,7 @@ import numpy as np
 from scipy.stats import norm
 
 from training.evaluate import Interval
-from training.uplift.choose import BLEND, CONSTANT, Choice, CrossFit, in_turn, within
-from training.uplift.learners import LEARNERS, Learner
+from training.uplift.choose import BLEND, CONSTANT, Choice, CrossFit, InTurn, within
 
 LEVEL = 0.05
 _Z = float(norm.ppf(1 - LEVEL / 2))
@@ -42,8 +41,8 @@ class Group:
     effect: Interval
 
 
-def examine(fitted: CrossFit, arm: int, choice: Choice, learners: Mapping[str, Learner] = LEARNERS) -> Heterogeneity:
-    """Whether effects of `arm` differ by customer.
+def examine(fitted: CrossFit, arm: int, choice: Choice, told: InTurn) -> Heterogeneity:
+    """Whether effects of `arm` differ by customer; `told`: what every learner says in turn (`choose.in_turn`).
 
     Two doors, because a rule for whom to contact costs more than treating all alike. The test asks whether the mean of
     all learners' standardised effects goes with the scores: no learner is picked for it, and each fold's effects are
@@ -52,8 +51,8 @@ def examine(fitted: CrossFit, arm: int, choice: Choice, learners: Mapping[str, L
     whether the best learner is closer to the scores than one effect for all, Bonferroni over the learners.
     """
     score = fitted.sample.effect_score(arm)
-    names = [name for name in fitted.effects if name not in (CONSTANT, BLEND)]
-    judged, effects = in_turn(fitted, names, arm, learners)
+    judged, every = told
+    effects = {name: found for name, found in every.items() if name not in (CONSTANT, BLEND)}
     fold = fitted.fold[judged]
     slope, p = best_linear_predictor(score[judged], _proxy(effects, fold), fold)
     best = choice.loss(choice.best)

@@ -4,6 +4,7 @@ Each takes a sample and an arm and returns that arm's `Effects` against control.
 of simplicity by which one is chosen among equals.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -103,6 +104,9 @@ def robust_trees(sample: Sample, arm: int) -> Effects:
 
 #: A forest of so many trees, each grown on at most so many customers: enough for a rival, small enough to serve.
 FOREST_TREES, FOREST_ROWS = 100, 10_000
+#: A split tries so many inputs and the root of their number, drawn anew: all of up to 24. A tree's time grows with the
+#: inputs tried, and that of all would be most of a fit where columns are many. As the R package grf has it.
+FOREST_TRIED = 20
 
 
 def causal_forest(sample: Sample, arm: int) -> Effects:
@@ -112,13 +116,14 @@ def causal_forest(sample: Sample, arm: int) -> Effects:
     """
     from econml.grf import CausalForest  # a second to import: only who fits pays it
 
-    pair = sample.rows((sample.arm == arm) | (sample.arm == 0))
+    pair, inputs = sample.rows((sample.arm == arm) | (sample.arm == 0)), sample.inputs.shape[1]
     chance = pair.propensity[:, arm] / (pair.propensity[:, arm] + pair.propensity[:, 0])
     outcome = pair.outcome - (chance * pair.means[:, arm] + (1 - chance) * pair.means[:, 0])
     grown = CausalForest(
         n_estimators=FOREST_TREES,
         min_samples_leaf=int(np.clip(len(pair) // 400, 5, 50)),
         max_samples=min(0.25, FOREST_ROWS / len(pair)),
+        max_features=min(inputs, FOREST_TRIED + math.ceil(math.sqrt(inputs))),
         inference=True,
         n_jobs=1,
         random_state=0,

@@ -1,7 +1,7 @@
 """From a campaign table to a sample: arms numbered, columns encoded, those that know too much left out, overlap cut."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -76,10 +76,10 @@ def prepare(
     value, frame = rows.value[kept], rows.columns[kept].reset_index(drop=True)
     _check_outcome(path, rows, value)
     columns, left_out = _columns(path, frame, inputs, ignored)
+    numbers = {one.name: np.column_stack(one.transform(frame[one.name])) for one in columns}
     if not inputs:
         for one in columns:
-            values = np.column_stack(one.transform(frame[one.name]))
-            if why := hindsight.reason(values, arm, value, one.kind == "label"):
+            if why := hindsight.reason(numbers[one.name], arm, value, one.kind == "label"):
                 left_out[one.name] = why
         columns = [one for one in columns if one.name not in left_out]
     if not columns:
@@ -91,11 +91,11 @@ def prepare(
     shared = list(_shared(frame, left_out))
     notes += [_repeated(name, frame[name].dropna()) for name in shared]
     fold = _apart(frame[shared[0]], seed) if shared else folds(arm, FOLDS, seed)
-    encoder = Encoder(columns)
-    encoded = encoder.transform(frame)
+    encoder, numbers = Encoder(columns), {one.name: numbers[one.name] for one in columns}
+    encoded = np.column_stack(list(numbers.values()))
     assigned = _assigned(encoded, arm, fold, chances)
     if assigned.p < propensity.ALARM and chances != "estimate":
-        notes.append(_unlike(frame, columns, arm, assigned.randomised))
+        notes.append(_unlike(numbers, arm, assigned.randomised))
     overlap = assigned.overlapping
     if not overlap.all():
         notes.append(
@@ -121,9 +121,9 @@ def _assigned(encoded: np.ndarray, arm: np.ndarray, fold: np.ndarray, chances: P
     return tested
 
 
-def _unlike(frame: pd.DataFrame, columns: Sequence[Column], arm: np.ndarray, said: bool) -> str:
-    """Which columns tell the groups apart, the plainest first; `said` that chance chose."""
-    chance = {one.name: hindsight.differs(np.column_stack(one.transform(frame[one.name])), arm) for one in columns}
+def _unlike(numbers: Mapping[str, np.ndarray], arm: np.ndarray, said: bool) -> str:
+    """Which columns (float64[n, inputs] each) tell the groups apart, the plainest first; `said` that chance chose."""
+    chance = {name: hindsight.differs(values, arm) for name, values in numbers.items()}
     found = sorted((name for name, p in chance.items() if p < hindsight.DIFFERS), key=chance.__getitem__)
     return (
         f"Beware: {'chance was said to have chosen, but ' if said else ''}the groups differ in "

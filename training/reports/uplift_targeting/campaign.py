@@ -13,7 +13,6 @@ from training.reports.uplift_targeting.artefact import Ranking, Targeting
 from training.reports.uplift_targeting.measure import Contacts, Expected
 from training.reports.uplift_targeting.traits import Described
 from training.reports.wording import Words
-from training.uplift import choose
 from training.uplift.fit import Fitted, fit
 from training.uplift.prepare import Prepared
 from training.uplift.prepare import prepare as prepared
@@ -49,7 +48,7 @@ def of(prepared: Prepared, fitted: Fitted) -> Targeting:
     """From a fit. Judged are the later customers of a random order, each by a model of those before."""
     sample, arms = fitted.crossed.sample, prepared.arms[1:]
     learned = [fitted.model.learners[arm] for arm in arms]
-    found = [choose.in_turn(fitted.crossed, [name], place) for place, name in enumerate(learned, 1)]
+    found = [fitted.in_turn[place] for place in range(1, len(prepared.arms))]
     judged = found[0][0]
     there = sample.rows(judged)
     predicted = np.column_stack([effects[name] for (_, effects), name in zip(found, learned, strict=True)])
