@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from features.workspace import Section
+from training.reports.artefact import Assignment
 from training.reports.keep import Artefact
 
 
@@ -196,7 +197,10 @@ class Causal(Section):
     decisions: int
     cells: list[Cell]
     levels: list[Level]
-    uneven: bool = Field(description="whether levels differed before: then they were not drawn by chance alone")
+    uneven: bool = Field(
+        description="whether levels differed before, or are not spread as declared: then chance alone did not draw them"
+    )
+    spread: Assignment | None = Field(None, description="customers by cap level against the declared shares")
     saturation: list[Saturation]
     sentence: str
 

@@ -15,6 +15,7 @@ from training.fatigue.often import plan
 from training.fatigue.report import TOLD
 from training.fatigue.saturation import counted, saturation
 from training.fatigue.train import clock_of, stated_of
+from training.reports.artefact import Assignment
 from training.reports.pressure import words
 from training.reports.pressure.artefact import Causal, Cell, Known, Level, Saturation
 from training.reports.pressure.estimates import difference
@@ -43,8 +44,8 @@ def tells(curves: Mapping[str, Curve]) -> bool:
     return any(bool((np.nan_to_num(one.channels.low, nan=-1.0) > 0).any()) for one in curves.values())
 
 
-def causal(learned: Learned, who: np.ndarray, currency: str) -> Causal:
-    """`who` int64[n] (ascending): the customers of the log whose standing is told."""
+def causal(learned: Learned, who: np.ndarray, currency: str, spread: Assignment | None = None) -> Causal:
+    """`who` int64[n] (ascending): the customers of the log whose standing is told; `spread` as spread.py found it."""
     log, fitted = learned.log, learned.fitted
     table = counted(saturation(fitted, log.happened, log.ids, who, log.happened.until))
     levels = _levels(fitted, currency)
@@ -52,7 +53,8 @@ def causal(learned: Learned, who: np.ndarray, currency: str) -> Causal:
         decisions=fitted.decisions,
         cells=_cells(fitted),
         levels=levels,
-        uneven=fitted.levels.uneven_p < RATIO_ALARM,
+        uneven=fitted.levels.uneven_p < RATIO_ALARM or (spread is not None and spread.alarm),
+        spread=spread,
         saturation=[
             Saturation(channel=name, recommended_a_week=number, customers=dict(table.get(name, {})))
             for name, number in _recommended(fitted).items()

@@ -8,12 +8,14 @@ from training.reports import keep
 from training.reports.keep import Report
 from training.reports.pressure import words
 from training.reports.pressure.alone import alone
-from training.reports.pressure.artefact import Causal, PressureReport
+from training.reports.pressure.artefact import PressureReport
 from training.reports.pressure.causal import Learned, causal, learn, tells
 from training.reports.pressure.contacts import contacts
 from training.reports.pressure.guard import guard
 from training.reports.pressure.log import Log, policy_of, read
 from training.reports.pressure.response import response
+from training.reports.pressure.spread import spread
+from training.reports.statistics import RATIO_ALARM
 
 #: Days that levels are read off, weeks of trend, days in which an answer to a contact counts.
 DAYS, WEEKS, ANSWER_DAYS = 28, 26, 7
@@ -28,7 +30,8 @@ def report(workspace: Workspace) -> Report:
     telling = learned if learned is not None and tells(learned.fitted.curves) else None
     spared, table = alone(log, weighed, telling, settings.fatigue.margin)
     found = contacts(log, DAYS, WEEKS)
-    told = None if learned is None else causal(learned, _those(learned, log), settings.currency)
+    levels = spread(workspace)
+    told = None if learned is None else causal(learned, _those(learned, log), settings.currency, levels)
     artefact = PressureReport(
         title=f"Contact pressure: {settings.name}",
         headline=spared.sentence,
@@ -45,7 +48,7 @@ def report(workspace: Workspace) -> Report:
         causal=told,
         why_not_causal=why,
         limit_stated=stated is not None and stated.pressure is not None,
-        notes=words.notes(stated is not None and stated.pressure is not None, _gap(told)),
+        notes=words.notes(stated is not None and stated.pressure is not None, _gap(learned), levels),
         method=words.method(settings.fatigue, DAYS, ANSWER_DAYS),
     )
     return Report(artefact, {"alone": table})
@@ -65,5 +68,6 @@ def _those(learned: Learned, log: Log) -> np.ndarray:
     return np.sort(np.array([place[name] for name in log.ids[log.active].tolist() if name in place], np.int64))
 
 
-def _gap(told: Causal | None) -> bool:
-    return told is not None and told.uneven
+def _gap(learned: Learned | None) -> bool:
+    """Whether levels differed before."""
+    return learned is not None and learned.fitted.levels.uneven_p < RATIO_ALARM

@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from features.workspace import Fatigue
 from training.fatigue.curve import EDGES
+from training.reports.artefact import Assignment
 from training.reports.pressure.artefact import Alone, Band, Causal, Contacts, Guard, Known, Level, Worth
 from training.reports.statistics import CONFIDENCE
 from training.reports.wording import number, percent
@@ -201,6 +202,8 @@ def change(known: Known, noun: str, fewer: str, unit: str = "") -> str:
 
 def causal(found: Causal) -> str:
     """What randomised caps show; without them, what single contacts do."""
+    if found.spread is not None and found.spread.alarm:
+        return f"Do not rely on the comparison of caps. {found.spread.sentence}"
     if found.uneven:
         return (
             "Do not rely on the comparison of caps: customers under different caps spent differently before, so chance "
@@ -245,7 +248,7 @@ def share(known: Known) -> str:
     return f"{value} (likely between {low} and {high})"
 
 
-def notes(limit: bool, uneven: bool) -> list[str]:
+def notes(limit: bool, uneven: bool, spread: Assignment | None = None) -> list[str]:
     found = []
     if not limit:
         found.append(
@@ -254,6 +257,8 @@ def notes(limit: bool, uneven: bool) -> list[str]:
         )
     if uneven:
         found.append("Earlier spending differs between cap levels: they do not look as if chance alone had drawn them.")
+    if spread is not None:
+        found.append(f"Customers by cap level: {spread.sentence}")
     return found
 
 
