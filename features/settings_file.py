@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from features import yaml_text
+from features.settings_fixes import fix, plain
 
 
 class WorkspaceError(Exception):
@@ -65,7 +66,7 @@ def explain(error: ValidationError, text: bytes | None = None) -> list[str]:
             sentences.append(f"`{key}` is not a known key; remove it or correct its spelling{line}")
             continue
         found = "" if problem["type"] == "missing" else f" (found {problem['input']!r})"[:120]
-        sentences.append(f"`{key}`: {problem['msg'].removeprefix('Value error, ')}{found}{line}")
+        sentences.append(f"`{key}`: {plain(problem['msg'])}{found}{fix(problem)}{line}")
     return sentences
 
 

@@ -4,6 +4,7 @@ An alias costs nothing to read, yet what looks at the result walks it again wher
 aliases each are 400 million values. Counted is therefore what a text says with its aliases written out.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ LONGEST = 1_000_000
 MOST = 200_000
 #: Characters of a number or an instant: 1:00:00:... is one, too, and each part of it multiplies.
 DIGITS = 100
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+#: Octal by a mere 0 in front, and sixtieths.
+_OLD = re.compile(r"[-+]?0[0-7_]+|[-+0-9_.]+:[-+0-9_.:]+")
 
 
 class Excessive(yaml.YAMLError):
@@ -43,14 +47,22 @@ def load(written: bytes) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """Says where a value is that no Python value can be made of: 2026-13-45, a number of 5,000 digits."""
+    """Says where a value is that no Python value can be made of: 2026-13-45, a number of 5,000 digits.
+
+    010 and 21:00 are numbers to YAML (8 and 1260), which nobody means who writes them: refused.
+    """
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)
+            found = super().construct_object(node, deep)
         except (ValueError, ArithmeticError, LookupError, AttributeError) as error:  # PyYAML lets them through
             what = f"{getattr(node, 'value', '')!r} is none: {error}"[:120]
             raise yaml.constructor.ConstructorError(None, None, what, node.start_mark) from None
+        if node.tag in _NUMBERS and _OLD.fullmatch(node.value):
+            fix = "put it in quotes" if ":" in node.value else "write decimals with a point (0.05), all else in quotes"
+            what = f"{node.value!r} is the number {found:g} to YAML; {fix}"
+            raise yaml.constructor.ConstructorError(None, None, what, node.start_mark)
+        return found
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:

@@ -104,3 +104,12 @@ def test_any_text_is_read_or_refused_in_a_known_way(text):
     except (yaml.YAMLError, RecursionError):
         return
     assert found == yaml.safe_load(text)
+
+
+@pytest.mark.parametrize("written", ["010", "-007", "21:00", "1:30:00", "1:30.5"])
+def test_numbers_that_only_yaml_takes_for_one_are_refused_where_they_stand(written):
+    """A value of 010 was 8, a cost of `{cost: 0,05}` a key named 5."""
+    with pytest.raises(yaml.YAMLError, match="is the number"):
+        yaml_text.load(f"value: {written}".encode())
+    assert yaml_text.load(f"value: '{written}'".encode()) == {"value": written}
+    assert yaml_text.load(b"[0, 0.05, 10, 1_000, 2026-05-01T10:00:00Z, 0x1f]")[:4] == [0, 0.05, 10, 1000]

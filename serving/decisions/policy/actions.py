@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 
 from features import clock
 from features.workspace import Section
-from serving.decisions.policy.durations import Attributes, Name, Rule, Window, micros
+from serving.decisions.policy.durations import Attributes, Count, Name, Rule, Window, micros
 from serving.decisions.policy.hashing import fingerprint
 from serving.decisions.policy.triggers import Trigger
 
@@ -18,6 +18,8 @@ def _by_channel(given: Any) -> Any:
     """`[email, web]` is short for `{email: {}, web: {}}`, and an empty treatment may be left blank."""
     if isinstance(given, list) and all(isinstance(name, str) for name in given):
         return {name: {} for name in given}
+    if isinstance(given, str):
+        raise ValueError(f"write a list: [{given}]")  # noqa: TRY004
     if isinstance(given, dict):
         return {name: {} if treatment is None else treatment for name, treatment in given.items()}
     return given
@@ -94,7 +96,7 @@ class Action(Section):
     lever: float = Field(1.0, ge=0, description="L: a business lever; 1 is neutral")
     exempt: Name | None = Field(None, description="a class of the contact policy that passes caps")
     valid: Valid = Field(Valid(), description="from and to: offered in [from, to)")
-    volume: int | None = Field(None, ge=0, description="at most this many contacts a day, over all customers")
+    volume: Count | None = Field(None, description="at most this many contacts a day, over all customers")
     response_window: Window = Field("7d", description="silence for this long after a contact is no response")
     stages: list[Name] = Field([], description="journey stages it fits; none named: all")
     reveals: list[Signal] = Field([], description="what it shows that we know of the customer")

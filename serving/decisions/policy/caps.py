@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from features import clock
 from features.workspace import Section
-from serving.decisions.policy.durations import Share, Window, micros
+from serving.decisions.policy.durations import Count, Share, Window, micros
 
 Scope = Literal["total", "channel", "issue", "group", "action", "tag"]
 Period = Literal["day", "week", "month"]
@@ -28,7 +28,7 @@ class Cap(Section):
 
     scope: Scope
     name: str | None = Field(None, description="which channel, group ...; left out: each of them on its own")
-    max: int = Field(ge=0)
+    max: Count
     window: Window | None = Field(None, description="rolling, e.g. 7d")
     per: Period | None = Field(None, description="calendar, in the customer's own zone")
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from features.durations import LONGEST as LONGEST
 from features.durations import UNITS as UNITS
@@ -18,6 +18,16 @@ def _compiles(text: str) -> str:
 
 
 Rule = Annotated[str, AfterValidator(_compiles)]
+
+
+def _count(found: object) -> object:
+    if isinstance(found, float):
+        raise ValueError(f"a whole number is wanted, and {found:g} has a point; write one thousand as 1000")  # noqa: TRY004
+    return found
+
+
+#: A number of things: 1.000 is a thousand to some, and one to YAML.
+Count = Annotated[int, BeforeValidator(_count), Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Attributes = dict[str, bool | float | str]
