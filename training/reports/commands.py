@@ -76,7 +76,7 @@ def uplift(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Compare contacted customers with held-out ones on the goal, or the groups of any randomised campaign table."""
-    from training.reports import campaign, keep
+    from training.reports import campaign
     from training.reports.uplift import job
 
     _page_wanted(out_file, locale)
@@ -86,7 +86,7 @@ def uplift(
                 "--treatment, --outcome, --control and --expected-shares belong to --data FILE; add it"
             )
         stated = days is not None or smallest_lift != 0.1
-        make = (lambda of: keep.Report(job.report(of, days, smallest_lift))) if stated else None
+        make = (lambda of: job.make(of, days, smallest_lift)) if stated else None
         _made(locate(workspace), "uplift", out_file, locale, track, make)
         return
     if out_file is None:

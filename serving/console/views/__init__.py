@@ -53,6 +53,15 @@ class View:
 VIEWS: tuple[View, ...] = (
     View("", "Overview", "overview", artefact="overview"),
     View("uplift", "Uplift", "uplift", artefact="uplift", schema=2),
+    View(
+        "uplift/customers",
+        "Customers of a group",
+        "uplift_customers",
+        artefact="uplift",
+        menu=False,
+        scope="customers",
+        schema=2,
+    ),
     View("journeys", "Journeys", "journeys", artefact="journeys"),
     View(
         "journeys/customers",

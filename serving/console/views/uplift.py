@@ -19,7 +19,7 @@ from serving.console.blocks import (
     Text,
 )
 from serving.console.effects import Found
-from serving.console.views import Ask, uplift_cells, uplift_others, uplift_planner, uplift_targeting
+from serving.console.views import Ask, uplift_cells, uplift_customers, uplift_others, uplift_planner, uplift_targeting
 
 
 def page(artefact: Mapping[str, Any], ask: Ask) -> Page:
@@ -29,7 +29,7 @@ def page(artefact: Mapping[str, Any], ask: Ask) -> Page:
         _total(artefact),
         *uplift_cells.sections(artefact.get("ghosts"), artefact.get("returns")),
         _arms(artefact.get("arms")),
-        uplift_targeting.section(artefact.get("targeting")),
+        uplift_targeting.section(artefact.get("targeting"), uplift_customers.kept(ask)),
         uplift_planner.section(artefact, ask),
         uplift_others.section(artefact.get("other_contacts")),
         _assignment(artefact.get("assignment")),

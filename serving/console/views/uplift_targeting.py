@@ -13,12 +13,14 @@ from serving.console.blocks import (
     Estimate,
     Finding,
     Grid,
+    Link,
     Notes,
     Section,
     Sentences,
     Table,
     Text,
     Verdict,
+    href,
 )
 from serving.console.effects import TOO_FEW, Found, column, estimate, kind, verdict
 from serving.console.figures import Bars, Line
@@ -32,8 +34,8 @@ GROUPS = {
 PER = 1000
 
 
-def section(targeting: Found | None) -> Block | None:
-    """None where the report has no such part."""
+def section(targeting: Found | None, named: bool = False) -> Block | None:
+    """None where the report has no such part. `named`: whether it keeps who stands in which group."""
     if not targeting:
         return None
     if targeting["missing"]:
@@ -47,7 +49,7 @@ def section(targeting: Found | None) -> Block | None:
         Text(f"Judged on {targeting['judged']}: {targeting['model']}.", quiet=True),
         *_ranking(first, like, 1),
     ]
-    blocks += [_groups(targeting["rankings"], like)]
+    blocks += [_groups(targeting["rankings"], like, named)]
     blocks += [
         Details(f"{one['name']}: sorted by its expected effect", list(_ranking(one, like, place)))
         for place, one in enumerate(rest, 2)
@@ -160,11 +162,12 @@ def _curve(ranking: Found, like: Found, place: int) -> Chart:
     return Chart(f"qini-{place}", title, figure, table, ranking["sentence"])
 
 
-def _groups(rankings: list[Found], like: Found) -> Table:
-    """Who is persuadable, who is a sleeping dog, for every action."""
+def _groups(rankings: list[Found], like: Found, named: bool) -> Table:
+    """Who is persuadable, who is a sleeping dog, for every action; each leads to its customers."""
     rows: list[list[Cell]] = [
         [
-            ranking["name"], GROUPS[one["kind"]], one["share"], one["customers"], one["predicted"],
+            _contact(ranking["name"], one["kind"], named), GROUPS[one["kind"]], one["share"], one["customers"],
+            one["predicted"],
             TOO_FEW if one["effect"] is None else estimate(one["effect"]), verdict(one["verdict"]),
         ]
         for ranking in rankings
@@ -184,6 +187,10 @@ def _groups(rankings: list[Found], like: Found) -> Table:
         "verdicts hold for all rows together."
     )
     return Table("groups-expected", "Persuadable, or better left alone", columns, rows, note=note)
+
+
+def _contact(name: str, kind: str, named: bool) -> Cell:
+    return Link(name, href("uplift", "customers", contact=name, group=kind)) if named else name
 
 
 def _traits(ranking: Found, place: int) -> Table | None:

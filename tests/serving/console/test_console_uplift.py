@@ -3,16 +3,33 @@
 import json
 import re
 from functools import cache
+from urllib.parse import parse_qsl, urlsplit
 
 import effect_artefacts as made
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.console import assets, effects, render, standalone
-from serving.console.blocks import Chart, Details, Estimate, Form, Grid, Section, Tile, Tiles, Verdict, table, tables
+from serving.console.blocks import (
+    Chart,
+    Details,
+    Empty,
+    Estimate,
+    Form,
+    Grid,
+    Link,
+    Section,
+    Tile,
+    Tiles,
+    Verdict,
+    table,
+    tables,
+)
 from serving.console.locale import Reader
-from serving.console.views import Ask, of_artefact, overview, uplift, uplift_planner
+from serving.console.views import VIEWS, Ask, of_artefact, overview, uplift, uplift_customers, uplift_planner
 from serving.decisions import planning
 from training.reports import statistics
 from training.reports.artefact import UpliftReport
@@ -74,6 +91,51 @@ def test_what_worked_and_whom_to_leave_alone_are_answered_first():
     assert section(page, "targeting").lead == report["targeting"]["leave_alone"]
     for breakdown in report["ghosts"]["breakdowns"]:
         assert any(isinstance(one, Section) and one.lead == breakdown["sentence"] for one in page.blocks)
+
+
+def test_every_group_leads_to_its_customers(tmp_path):
+    """Where the report keeps them: whom to contact by what they gain, whom to leave alone by what they lose."""
+    (name,) = (one["name"] for one in full()["targeting"]["rankings"])
+    assert table(uplift.page(full(), Ask(tables=tmp_path)), "groups-expected").rows[0][0] == name, "nobody is kept"
+    rows = [(name, f"c{k:03}", "persuadable", k / 1000, 1) for k in range(502)]
+    rows += [(name, "a/b", "sleeping_dog", -0.1, 10), (name, "x", "sleeping_dog", -0.2, 10)]
+    rows += [("mail", "other", "sleeping_dog", -0.3, None)]
+    columns = dict(zip(("contact", "customer_id", "kind", "predicted", "tenth"), zip(*rows, strict=True), strict=True))
+    pq.write_table(pa.table(columns), tmp_path / "targeting.parquet")
+    links = [row[0] for row in table(uplift.page(full(), Ask(tables=tmp_path)), "groups-expected").rows]
+    asked = [dict(parse_qsl(urlsplit(link.href).query)) for link in links]
+    moved, dogs = (uplift_customers.page(full(), Ask(query, tables=tmp_path)) for query in asked)
+    assert moved.names == [f"c{k:03}" for k in range(501, 1, -1)]
+    assert moved.lead.endswith(f"gain more by {name} than it costs. The first 500 are listed.")
+    assert dogs.names == ["x", "a/b"]
+    assert dogs.lead == f"2 customers expected to be better off without {name}."
+    assert table(dogs, "customers").rows[1] == [Link("a/b", "/customers/~YS9i"), -0.1, 10]
+    hidden = uplift_customers.page(full(), Ask(asked[1], tables=tmp_path, hidden=frozenset({"x"})))
+    assert (hidden.names, hidden.lead.split()[0]) == (["a/b"], "1")
+    assert "a/b" in render.page(dogs, render.Frame(base="/console"), Reader())
+
+
+@pytest.mark.parametrize("query", [{}, {"group": "everybody"}, {"contact": "mail", "group": "sleeping_dog"}])
+def test_a_group_that_is_none_is_told(tmp_path, query):
+    for artefact in (full(), told(EMPTY)):
+        page = uplift_customers.page(artefact, Ask(query, tables=tmp_path))
+        assert isinstance(page.blocks[0], Empty)
+        assert not page.names
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_group_whose_customers_are_not_kept_says_what_writes_them(tmp_path, damaged):
+    if damaged:
+        (tmp_path / "targeting.parquet").write_bytes(b"PAR1 no")
+    query = {"contact": full()["targeting"]["rankings"][0]["name"], "group": "sleeping_dog"}
+    page = uplift_customers.page(full(), Ask(query, tables=tmp_path))
+    assert page.blocks[0].command == "tactful report uplift"
+    assert not page.names
+
+
+def test_looking_at_customers_of_a_group_needs_its_scope():
+    found = next(view for view in VIEWS if view.path == "uplift/customers")
+    assert (found.scope, found.schema) == ("customers", of_artefact("uplift").schema)
 
 
 def test_every_answer_leads_to_its_section():

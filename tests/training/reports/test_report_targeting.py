@@ -11,7 +11,7 @@ from targeting_samples import known
 
 from training.evaluate import Interval
 from training.reports.statistics import holm
-from training.reports.uplift_targeting import bands, measure, traits, words
+from training.reports.uplift_targeting import bands, measure, people, traits, words
 from training.reports.uplift_targeting.artefact import Group, Ranking, Tenth
 from training.reports.uplift_targeting.measure import Contacts, Expected
 from training.reports.uplift_targeting.traits import Described
@@ -113,6 +113,25 @@ def test_too_few_get_no_figure():
 
 
 # --- groups
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10_000), st.sampled_from([None, 1, 2]))
+def test_who_stands_in_a_group_is_whom_it_counts(seed, ties):
+    contacts = known(persons=40, seed=seed, ties=ties).contacts
+    everyone = contacts.expected
+    customer = np.array([f"c{person}" for person in everyone.person], object)
+    who = people.table("mail", customer, contacts, everyone).to_pandas()
+    assert sorted(who.customer_id) == sorted(set(customer))
+    counts = {one.kind: one.customers for one in measure.groups(contacts, everyone)}
+    assert who.kind.value_counts().to_dict() == counts
+    for one in measure.tenths(contacts):
+        rows = contacts.expected.predicted[measure.places(contacts, contacts.expected.predicted) == one.place - 1]
+        assert len(rows) == one.contacts
+        assert who[who.tenth == one.place].predicted.isin(rows).all()
+    alike = Expected(np.full(len(contacts), 0.1), everyone.cost, everyone.person)
+    same = people.table("mail", customer, replace(contacts, expected=alike), alike)
+    assert same["tenth"].null_count == same.num_rows
 
 
 def test_groups_count_each_customer_once_as_known_last():

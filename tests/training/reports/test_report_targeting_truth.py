@@ -145,9 +145,10 @@ def shop(folder, people=600, weeks=5):
 
 
 def test_without_a_model_of_effects_it_says_which_command_makes_one(tmp_path):
-    found = log.targeting(init_workspace(tmp_path / "shop", templates("features", "serving")))
+    found, people = log.targeting(init_workspace(tmp_path / "shop", templates("features", "serving")))
     assert "`tactful train uplift`" in found.missing
     assert found.leave_alone.startswith("Whom to leave alone is not known yet")
+    assert people.num_rows == 0
 
 
 def test_the_overview_reads_what_the_others_kept_and_passes_over_what_is_damaged(tmp_path):
@@ -167,7 +168,7 @@ def test_the_overview_reads_what_the_others_kept_and_passes_over_what_is_damaged
 def test_from_the_log_half_are_moved_and_half_are_better_left_alone(tmp_path):
     workspace = shop(tmp_path / "shop")
     trains.train(workspace)
-    found = log.targeting(workspace)
+    found, people = log.targeting(workspace)
     assert found.missing is None
     (only,) = found.rankings  # one action: it is the best one for each
     groups = {one.kind: one for one in only.groups}
@@ -184,3 +185,10 @@ def test_from_the_log_half_are_moved_and_half_are_better_left_alone(tmp_path):
     assert larger.traits == []
     assert "version 1" in found.model
     assert orjson.loads(found.model_dump_json())["rankings"][0]["name"] == "coupon"
+    who = people.to_pandas()
+    assert who.customer_id.is_unique
+    assert who.kind.value_counts().to_dict() == {kind: one.customers for kind, one in groups.items()}
+    odd = who.customer_id.str[1:].astype(int) % 2 == 1
+    assert (odd == (who.kind == "sleeping_dog")).mean() > 0.95
+    assert {1, len(only.tenths)} <= set(who.tenth) <= {one.place for one in only.tenths}
+    assert who[who.tenth == 1].predicted.min() >= who[who.tenth == 2].predicted.max()

@@ -1,5 +1,7 @@
 """The uplift report of a workspace, as one artefact."""
 
+import pyarrow as pa
+
 from features.workspace import Workspace
 from training.reports import experiment, keep, other_contacts
 from training.reports.artefact import UpliftReport
@@ -7,10 +9,14 @@ from training.reports.uplift import arms, ghosts, holdout
 from training.reports.uplift.log import Log
 from training.reports.uplift_targeting.log import targeting
 
+#: The table of customers beside the report.
+PEOPLE = "targeting"
 
-def make(workspace: Workspace) -> keep.Report:
-    """The report as the console shows it."""
-    return keep.Report(report(workspace))
+
+def make(workspace: Workspace, days: int | None = None, smallest_lift: float = experiment.SMALLEST_LIFT) -> keep.Report:
+    """The report as the console shows it, and beside it the customers of each targeting group."""
+    found, people = _made(workspace, days, smallest_lift)
+    return keep.Report(found, {PEOPLE: people} if people.num_rows else {})
 
 
 def report(
@@ -20,6 +26,10 @@ def report(
 
     Raises WorkspaceError where there are no interactions.
     """
+    return _made(workspace, days, smallest_lift)[0]
+
+
+def _made(workspace: Workspace, days: int | None, smallest_lift: float) -> tuple[UpliftReport, pa.Table]:
     log = Log.read(workspace)
     settings = log.settings
     days = days or settings.propensity.horizon_days
@@ -34,7 +44,8 @@ def report(
     headline = holdout.headline(total, days)
     if alarm and not (total.assignment is not None and total.assignment.alarm):
         headline = f"Do not rely on this report yet: {next(each.sentence for each in checks if each.alarm)}"
-    return UpliftReport(
+    told, people = targeting(workspace)
+    found = UpliftReport(
         title=f"Uplift: {settings.name}",
         source=f"the history of {settings.name}",
         created_at=keep.now(),
@@ -48,7 +59,7 @@ def report(
         returns=total.returns,
         ghosts=withheld,
         arms=rivals,
-        targeting=targeting(workspace),
+        targeting=told,
         other_contacts=others,
         weekly=total.weekly(log.known_until),
         notes=holdout.notes(log, total, days) + (others.notes if others else []),
@@ -60,3 +71,4 @@ def report(
             *(other_contacts.METHOD if others else []),
         ],
     )
+    return found, people

@@ -5,6 +5,7 @@ measure    tenths, the curve of gains with its band, and groups, from scores of 
 bands      intervals that hold for a whole curve at once
 traits     what a group's customers are like
 words      the sentences
+people     who stands in which group, by name
 log        from the champion's effects on logged decisions later than those it learned from
 campaign   from any campaign table, effects cross-fitted
 """

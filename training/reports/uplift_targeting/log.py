@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from features import catalogue as catalogues
 from features.catalogue import Catalogue
@@ -18,7 +19,7 @@ from features.history import History
 from features.workspace import Workspace, WorkspaceError
 from serving.decisions import policy
 from serving.decisions.effects import Model
-from training.reports.uplift_targeting import measure, traits, words
+from training.reports.uplift_targeting import measure, people, traits, words
 from training.reports.uplift_targeting.artefact import Group, Ranking, Targeting
 from training.reports.uplift_targeting.measure import Contacts, Expected
 from training.reports.uplift_targeting.traits import Described
@@ -57,12 +58,21 @@ class Judged:
         return [k for k, (name, _) in enumerate(self.log.treatments) if name == action]
 
 
-def targeting(workspace: Workspace, seed: int = 0) -> Targeting:
-    """What the champion's effects are worth for choosing whom to contact; says why where nothing can be told."""
+def targeting(workspace: Workspace, seed: int = 0) -> tuple[Targeting, pa.Table]:
+    """What the champion's effects are worth for choosing whom to contact, and who stands in which group (`people`,
+    without rows where nothing can be told); says why where nothing can."""
+    try:
+        return _found(workspace, seed)
+    except WorkspaceError as error:
+        return words.unknown(str(error)), people.COLUMNS.empty_table()
+
+
+def _found(workspace: Workspace, seed: int) -> tuple[Targeting, pa.Table]:
+    """WorkspaceError where nothing can be told."""
     registry = Registry(workspace)
     held = registry.holder(train.KIND, CHAMPION) if registry.exists else None
     if held is None:
-        return words.unknown(
+        raise WorkspaceError(
             "no model of effects has been learned from decisions yet; `tactful train uplift` learns one"
         )
     try:
@@ -71,14 +81,12 @@ def targeting(workspace: Workspace, seed: int = 0) -> Targeting:
         model = train.read_model(registry, str(held.run_id))
         return _told(workspace, model, str(held.version), begins, seed)
     except KeyError:
-        return words.unknown(
+        raise WorkspaceError(
             f"version {held.version} of the effects does not say which decisions it learned from; train it again"
-        )
-    except WorkspaceError as error:
-        return words.unknown(str(error))
+        ) from None
 
 
-def _told(workspace: Workspace, model: Model, version: str, begins: int, seed: int) -> Targeting:
+def _told(workspace: Workspace, model: Model, version: str, begins: int, seed: int) -> tuple[Targeting, pa.Table]:
     judged = _judged(workspace, model, begins, seed)
     said = _words(workspace, model)
     catalogue = catalogues.of(workspace)
@@ -88,21 +96,25 @@ def _told(workspace: Workspace, model: Model, version: str, begins: int, seed: i
         if name in judged.sells and _knows(judged, judged.treatments(name))
     ]
     if not actions:
-        return words.unknown("the model of effects knows none of the actions that were decided about later")
+        raise WorkspaceError("the model of effects knows none of the actions that were decided about later")
     parts = {name: _of_action(judged, name) for name in actions}
     if len(actions) > 1:
         parts = {BEST: _best(judged, actions), **parts}
+    parts = {name: part for name, part in parts.items() if len(part[0])}
+    if not parts:
+        raise WorkspaceError("no later decision could have made a contact that the model knows, or nothing")
     told = [
         _ranking(name, contacts, everyone, said, _described(judged, rows, catalogue))
         for name, (contacts, everyone, rows) in parts.items()
-        if len(contacts)
     ]
-    if not told:
-        return words.unknown("no later decision could have made a contact that the model knows, or nothing")
+    who = [
+        people.table(_called(name), judged.log.customer[rows], contacts, everyone)
+        for name, (contacts, everyone, rows) in parts.items()
+    ]
     at = judged.log.at[judged.later]
     span = f"{isoformat(int(at.min()))[:10]} to {isoformat(int(at.max()))[:10]}"
     customers = len(np.unique(judged.log.person[judged.later]))
-    return words.told(
+    found = words.told(
         said,
         told,
         model=f"version {version} of the effects, trained {model.trained_at[:10]}",
@@ -110,6 +122,7 @@ def _told(workspace: Workspace, model: Model, version: str, begins: int, seed: i
         "it learned from",
         method=words.FROM_LOG,
     )
+    return found, pa.concat_tables(who)
 
 
 def _judged(workspace: Workspace, model: Model, begins: int, seed: int) -> Judged:
@@ -224,10 +237,14 @@ def _ranking(
         found = [group if group is largest else _with_traits(group, everyone, described) for group in found]
     points, over_random = measure.curve(contacts)
     action = None if name == BEST else name
-    called = name if action is None else name.replace("_", " ")
     return words.ranking(
-        said, called, action, contacts, measure.tenths(contacts), points, over_random, found, len(everyone.last)
+        said, _called(name), action, contacts, measure.tenths(contacts), points, over_random, found, len(everyone.last)
     )
+
+
+def _called(name: str) -> str:
+    """An action, or BEST, in words."""
+    return name if name == BEST else name.replace("_", " ")
 
 
 def _with_traits(group: Group, everyone: Expected, described: Described) -> Group:

@@ -129,10 +129,22 @@ def tenths(contacts: Contacts) -> list[Tenth]:
     if not contacts.ranked:
         return []
     cuts, share = _cuts(contacts.expected.predicted, np.ones(len(contacts)), TENTHS)
-    place = np.searchsorted(-cuts, -contacts.expected.predicted)
+    place = _among(cuts, contacts.expected.predicted)
     own = np.diff(share, prepend=0.0)
     found = [measured(contacts, place == k) for k in range(len(cuts))]
     return settled([Tenth(place=k, share=float(own[k - 1]), **one.model_dump()) for k, one in enumerate(found, 1)])
+
+
+def places(contacts: Contacts, predicted: np.ndarray) -> np.ndarray | None:
+    """int[n], from 0: in which of `tenths` somebody stands of whom so much is expected; None where there are none."""
+    if not contacts.ranked:
+        return None
+    return _among(_cuts(contacts.expected.predicted, np.ones(len(contacts)), TENTHS)[0], predicted)
+
+
+def _among(cuts: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Whoever is expected to gain less than everybody in the last group belongs to it, too."""
+    return np.searchsorted(-cuts, -predicted).clip(max=len(cuts) - 1)
 
 
 def curve(contacts: Contacts) -> tuple[list[Point], Interval | None]:
