@@ -12,7 +12,7 @@ with whatever comes after a goal, or with whatever comes after a *pause*: the cu
 of a year). It ends
 
 - at the **goal**, with the visit in which it is reached (what follows within half an hour of each other belongs to it:
-  other lines of the basket, the receipt);
+  other lines of the basket, the receipt; but who says then that they leave begins a journey with it);
 - **quiet**, when such a pause is over;
 - or it is still **open**: the pause may yet end.
 

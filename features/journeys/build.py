@@ -117,11 +117,12 @@ def _traced(
     pieces = _joined(kept.without(late), rows, place, len(names))
     own = np.array([step.direction == "inbound" for step in steps], np.bool_)
     goal = np.array([step.type in by.goal for step in steps], np.bool_)
+    leaves = np.array([step.type == by.departure for step in steps], np.bool_)
     survey = np.array([step.type == SURVEY and step.type not in by.meant for step in steps], np.bool_)
     newest = np.full(len(names), -1, np.int64)
     newest[: len(kept.last)] = kept.last
     newest[place] = np.maximum(newest[place], rows.at[rows.end - 1])
-    return trace(pieces, own, goal, survey, by.pause), steps, names, newest
+    return trace(pieces, own, goal, leaves, survey, by.pause), steps, names, newest
 
 
 def _joined(old: Pieces, new: Pieces, place: np.ndarray, customers: int) -> Pieces:

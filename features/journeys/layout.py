@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from features.journeys.trace import Traced
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)

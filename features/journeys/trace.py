@@ -11,7 +11,7 @@ import numpy as np
 from features.clock import MINUTE
 from features.kernel.jit import compiled
 
-#: What comes within this time of the goal, or of what came after it, belongs to the goal's step.
+#: What comes within this time of the goal, or of what came after it, belongs to the goal's step, unless it is leaving.
 VISIT = 30 * MINUTE
 
 
@@ -56,8 +56,10 @@ class Traced(NamedTuple):
     anchor: np.ndarray
 
 
-def trace(pieces: Pieces, own: np.ndarray, goal: np.ndarray, survey: np.ndarray, pause: int) -> Traced:
-    """`own`, `goal`, `survey` bool[codes]: what customers do themselves, what is a goal, and what only rates.
+def trace(
+    pieces: Pieces, own: np.ndarray, goal: np.ndarray, leaves: np.ndarray, survey: np.ndarray, pause: int
+) -> Traced:
+    """bool[codes] each: what customers do themselves, what is a goal, what says that they leave, and what only rates.
 
     `pause` in microseconds. The pieces' arrays become those of the steps; customers' pieces lie in their order.
     """
@@ -66,14 +68,14 @@ def trace(pieces: Pieces, own: np.ndarray, goal: np.ndarray, survey: np.ndarray,
         pieces.at, np.empty(rows, np.int64), pieces.code, pieces.rated, pieces.satisfaction, pieces.ratings,
         np.empty(rows + 1, np.int64), np.empty(rows, np.int32), np.empty(rows, np.bool_), np.empty(rows, np.int64),
     )  # fmt: skip
-    steps, journeys, rated = _trace(pieces, made, own, goal, survey, pause, VISIT)
+    steps, journeys, rated = _trace(pieces, made, own, goal, leaves, survey, pause, VISIT)
     made.first[journeys] = steps
     sizes = (steps, steps, steps, rated, rated, rated, journeys + 1, journeys, journeys, journeys)
     return Traced(*(array[:size] for array, size in zip(made, sizes, strict=True)))
 
 
 @compiled
-def _trace(pieces: Any, made: Any, own: Any, goal: Any, survey: Any, pause: int, visit: int) -> Any:
+def _trace(pieces: Any, made: Any, own: Any, goal: Any, leaves: Any, survey: Any, pause: int, visit: int) -> Any:
     """Fills `made`; returns how many steps, journeys and rated steps there are."""
     s = j = k = -1
     r = 0
@@ -86,7 +88,7 @@ def _trace(pieces: Any, made: Any, own: Any, goal: Any, survey: Any, pause: int,
             else:
                 if known:
                     if made.reached[j]:
-                        begins = at - made.until[s] > visit
+                        begins = at - made.until[s] > visit or (leaves[code] and not goal[code])
                         extends = not begins
                     else:
                         begins = at - made.anchor[j] > pause

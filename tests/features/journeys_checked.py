@@ -22,7 +22,7 @@ def naively(layout: Layout, rows: list[dict]) -> list[dict]:
     by = layout.rules
     known = [row for row in rows if row["occurred_at"] < layout.known_until]
     meant = {*by.goal, *by.signs, by.departure}
-    return naive.journeys(known, set(by.goal), by.pause_days, set(by.sensitive), {"survey"} - meant)
+    return naive.journeys(known, set(by.goal), by.pause_days, set(by.sensitive), {"survey"} - meant, by.departure)
 
 
 def check(

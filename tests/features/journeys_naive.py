@@ -12,7 +12,9 @@ from features.hashing import hash_string
 DAY, MINUTE = 86_400_000_000, 60_000_000
 
 
-def journeys(rows: list[dict[str, Any]], goal: set, pause_days: int, sensitive=frozenset(), surveys=()) -> list[dict]:
+def journeys(
+    rows: list[dict[str, Any]], goal: set, pause_days: int, sensitive=frozenset(), surveys=(), leaves=None
+) -> list[dict]:
     """Each journey: customer, steps (key, at, until, ratings), reached, and when its pause began (anchor).
 
     `rows`: interaction_id, customer_id, occurred_at (microseconds), channel, direction, type, topic, satisfaction.
@@ -33,7 +35,9 @@ def journeys(rows: list[dict[str, Any]], goal: set, pause_days: int, sensitive=f
                 continue
             over = journey is None
             if journey is not None and journey["reached"]:
-                over = at - journey["steps"][-1]["until"] > 30 * MINUTE
+                over = at - journey["steps"][-1]["until"] > 30 * MINUTE or (
+                    row["type"] == leaves and leaves not in goal
+                )
             elif journey is not None:
                 over = at - journey["anchor"] > pause_days * DAY
             if over:

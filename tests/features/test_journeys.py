@@ -112,6 +112,24 @@ def test_what_a_step_and_a_journey_are(shop):
     assert (t.until - t.at).tolist()[:3] == [MINUTE, 0, 58 * MINUTE]
 
 
+@pytest.mark.parametrize("at_first", [1, 2, 3])
+def test_who_leaves_in_the_visit_of_the_goal_has_left(shop, at_first):
+    """What says so is a step of its own, and the first of another journey, also where what was kept is added to."""
+    events = [
+        ("ann", 0, "purchase", "web"),
+        ("ann", MINUTE, "page_view", "web"),
+        ("ann", 9 * MINUTE, "closed", "web"),
+        ("ann", 9 * MINUTE + 1, "closed", "web"),
+    ]
+    whole = table(events)
+    found = kept(shop, whole.slice(0, at_first))
+    found = kept(shop, whole.slice(at_first))
+    assert [found.steps[code].type for code in found.traced.code] == ["purchase", "closed"]
+    assert found.traced.reached.tolist() == [True, False]
+    assert len(flows.sequences(found, np.ones(found.journeys, np.bool_), "leaving")) == 1
+    journeys_checked.check(found, summary.figures(found), journeys_checked.naively(found, everything(shop)))
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_counts_equal_a_naive_count(shop, seed):
     found = kept(shop, table(drawn_log(seed)))
