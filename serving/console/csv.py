@@ -36,7 +36,9 @@ def _shape(table: Table, place: int) -> tuple[str, ...]:
 
 
 def _names(column: Column, shape: tuple[str, ...]) -> list[str]:
-    return [_harmless(column.name if part == "value" else f"{column.name} {part}") for part in shape]
+    """Shares and their changes are raw, 0.02 for two percentage points, so none are promised."""
+    name = column.name.removesuffix(", percentage points") if column.kind == "points" else column.name
+    return [_harmless(name if part == "value" else f"{name} {part}") for part in shape]
 
 
 def _cells(value: Cell, shape: tuple[str, ...]) -> list[str]:

@@ -73,3 +73,9 @@ def test_a_column_takes_as_many_columns_as_its_cells_need():
     assert rows == [["1.0", "2.0", "1.0", "", "2.0"], ["", "", "3.0", "", ""]]
     mixed = Table("t", "T", [Column("a")], [[Interval(1.0, 2.0)], ["none"]])
     assert _rows(mixed) == [["a", "a low", "a high"], ["", "1.0", "2.0"], ["none", "", ""]]
+
+
+def test_no_header_says_another_unit_than_the_figures_have():
+    """On the page a change of 0.02 is two percentage points; here it is 0.02, as a share of 2% is."""
+    table = Table("t", "T", [Column("Change, percentage points", "points")], [[Estimate(0.02, 0.01, 0.03)]])
+    assert _rows(table) == [["Change", "Change low", "Change high"], ["0.02", "0.01", "0.03"]]
