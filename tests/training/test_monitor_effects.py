@@ -59,12 +59,15 @@ def test_the_interval_of_the_slope_holds_one_where_effects_are_as_foretold():
         (Interval(3.0, 2.8, 3.2), "alarm"),
         (Interval(0.1, -0.5, 0.7), "unknown"),
         (Interval(0.0, float("-inf"), float("inf")), "unknown"),
+        (Interval(float("nan"), float("-inf"), float("inf")), "unknown"),
     ],
 )
 def test_it_rings_only_where_effects_are_surely_not_as_foretold(of, status):
     found = Found("uplift")
     effects.slope(found, of, 1000, "since", Monitor())
     assert [(each.check, each.status) for each in found.checks] == [("effect_slope", status)]
+    assert "inf" not in found.checks[0].sentence
+    assert "nan" not in found.checks[0].sentence
 
 
 def taught():

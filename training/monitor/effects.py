@@ -147,9 +147,13 @@ def drifts(found: Found, reference: Reference, said: Asked, names: Sequence[str]
 def slope(found: Found, of: Interval, decisions: int, when: str, thresholds: Monitor) -> None:
     """Whether effects are as large as foretold, as far as decisions since can tell."""
     low, high = thresholds.effect_slope
-    told = f"{found.kind}: on {decisions:,} decisions {when} effects are {of:.2f} times what was foretold"
     doubt = Z * error(of)
-    if not np.isfinite(doubt) or doubt >= low:
+    if not np.isfinite(doubt):
+        few = f"{found.kind}: {decisions:,} decisions {when} do not tell how large effects are"
+        found.checks.append(unknown("effect_slope", found.kind, few))
+        return
+    told = f"{found.kind}: on {decisions:,} decisions {when} effects are {of:.2f} times what was foretold"
+    if doubt >= low:
         found.checks.append(unknown("effect_slope", found.kind, f"{told}: too few to tell whether any are left"))
         return
     limits = low - doubt, high + doubt
