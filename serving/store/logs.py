@@ -56,6 +56,18 @@ def synced(reader: Reader, log: Log) -> int:
     return 0 if row is None else int(row[0])
 
 
+def answer(tx: Tx) -> None:
+    """Whether the writer takes a transaction at all."""
+    tx.execute("SELECT 1").fetchone()
+
+
+def proof(tx: Tx) -> None:
+    """A write of some pages that leaves nothing: a full disk still answers SELECT 1."""
+    rows = [(f"proof {number} " + "." * 1_000, -1) for number in range(20)]
+    tx.executemany("INSERT INTO synced (log, position) VALUES (?, ?)", rows)
+    tx.execute("DELETE FROM synced WHERE position < 0")
+
+
 def mark_synced(tx: Tx, log: Log, position: int) -> None:
     tx.execute(
         "INSERT INTO synced (log, position) VALUES (?, ?) "

@@ -384,7 +384,7 @@ class SqlStore:
         if (problem := self._database.problem()) is not None:
             return problem
         try:
-            self._writer.submit(lambda tx: tx.execute("SELECT 1").fetchone()).result(timeout=2)
+            self._writer.submit(logs.proof if self._writer.failing else logs.answer).result(timeout=2)
         except TimeoutError:
             return f"{self._database} took longer than 2 s for a write"
         except Unavailable as error:

@@ -88,6 +88,8 @@ class Writer:
         self._waiting: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
         self._gathering: Gathering[_Job] = Gathering(self._waiting.put)
         self._closed = False
+        #: The last transaction could not be written (disk full, database away): more than a read must show it is over.
+        self.failing = False
         self._gate = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -171,6 +173,7 @@ class Writer:
                     _log.error("a transaction of %d operations failed: %s", len(batch), cause)
                     outcomes = [_Outcome(failure=_unavailable(cause))] * len(batch)
                     break
+        self.failing = any(isinstance(outcome.failure, Unavailable) for outcome in outcomes)
         for job, outcome in zip(batch, outcomes, strict=True):
             if outcome.failure is None:
                 job.future.set_result(outcome.result)

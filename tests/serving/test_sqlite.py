@@ -165,9 +165,18 @@ def test_a_store_that_cannot_write_says_so_and_recovers(tmp_path):
         connection = store._writer.submit(lambda tx: tx.connection).result()
         limit = store._writer.submit(lambda tx: tx.execute("PRAGMA max_page_count = 80").fetchone()).result()
         assert limit == (80,)
+        assert store.ready() is None
         with pytest.raises((Unavailable, sqlite3.OperationalError), match="full"):
             store._writer.submit(put_blob).result()
+        pages = store._writer.submit(lambda tx: tx.execute("PRAGMA page_count").fetchone()[0]).result()
+        store._writer.submit(lambda tx: tx.execute(f"PRAGMA max_page_count = {pages}").fetchone()).result()
+        with pytest.raises(Unavailable, match="full"):
+            store._writer.submit(put_blob).result()
+        for _ in range(2):
+            assert "full" in store.ready(), "it still reads, yet takes nothing: no decision would be answered"
         store._writer.submit(lambda tx: tx.execute("PRAGMA max_page_count = 400000").fetchone()).result()
+        assert store.ready() is None
+        assert store._writer.submit(lambda tx: tx.execute("SELECT count(*) FROM synced").fetchone()).result() == (0,)
         assert store._writer.submit(put_blob).result() == 1
         assert connection.in_transaction is False
 
