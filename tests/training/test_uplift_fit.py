@@ -146,6 +146,7 @@ def test_parquet_gaps_labels_never_seen_and_odd_columns(tmp_path):
         flag=made.frame["age"] > 40,
         same=1,
         tags=[["a", "b"]] * 1500,
+        contact=[["a", "b"]] * 1500,  # named as if it told customers apart
         row=np.arange(1500),
         empty=None,
         note=[f"said {k}" for k in range(1500)],
@@ -154,7 +155,7 @@ def test_parquet_gaps_labels_never_seen_and_odd_columns(tmp_path):
     )
     frame.to_parquet(tmp_path / "a.parquet")
     prepared = prepare(tmp_path / "a.parquet", "arm", "bought")
-    assert set(prepared.left_out) == {"same", "tags", "row", "empty", "note", "customer_id"}
+    assert set(prepared.left_out) == {"same", "tags", "contact", "row", "empty", "note", "customer_id"}
     assert "visits is missing" in prepared.encoder.inputs
     later = frame.head(3).assign(
         city=["Oslo", None, "Turin"], visits=[None, "", "4"], joined="soon", flag=[True, None, 0]

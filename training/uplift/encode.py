@@ -17,6 +17,8 @@ FEWEST, SHARE, MOST = 20, 0.005, 30
 #: Numbers beyond these quantiles are pulled back to them: one outlier must not tilt a line.
 TAIL = 0.001
 _NO_VALUE = {"", "na", "n/a", "nan", "null", "<na>"}
+#: Why a column is of no use whose values are not even comparable.
+LISTS = "holds lists or records"
 #: A yes/no that was fitted as such is text in a CSV to be scored.
 _WORDS = {"true": "1", "false": "0"}
 _ID_NAME = re.compile(r"(.*[ _-])?(id|ids|key|uuid|guid|hash|number|nr|no|row|index|rowid|unnamed.*)", re.IGNORECASE)
@@ -87,7 +89,7 @@ def column(values: pd.Series) -> Column | str:
     """How to encode a column, or why it is of no use."""
     name, rows = str(values.name), len(values)
     if values.map(lambda one: isinstance(one, list | dict | np.ndarray)).any():
-        return "holds lists or records"
+        return LISTS
     kind = _kind(values)
     if kind == "label":
         return _labels(values)

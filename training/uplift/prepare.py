@@ -1,7 +1,7 @@
 """From a campaign table to a sample: arms numbered, columns encoded, those that know too much left out, overlap cut."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,7 @@ import pandas as pd
 from features.workspace import WorkspaceError
 from training.reports import campaign, statistics, table
 from training.uplift import hindsight, propensity
-from training.uplift.encode import Column, Encoder, column
+from training.uplift.encode import LISTS, Column, Encoder, column
 from training.uplift.sample import Sample, folds
 
 #: Below these no effect by customer can be told.
@@ -151,9 +151,11 @@ def _once(rows: table.Customers) -> tuple[table.Customers, list[str]]:
     return replace(rows, place=place, arm=arm, value=value, columns=others.reset_index(drop=True)), [note]
 
 
-def _shared(frame: pd.DataFrame, left_out: Iterable[str]) -> Iterator[str]:
+def _shared(frame: pd.DataFrame, left_out: Mapping[str, str]) -> Iterator[str]:
     """Columns by which several rows are one customer's, as far as a name tells."""
-    for name in left_out:
+    for name, why in left_out.items():
+        if why == LISTS:
+            continue
         known = frame[name].dropna()
         if _CUSTOMER.fullmatch(name) and known.nunique() > len(known) / 10 and known.duplicated().any():
             yield name

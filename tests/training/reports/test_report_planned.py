@@ -11,7 +11,7 @@ from serving.decisions import holdout as holdouts
 from serving.decisions.policy import load
 from training.reports.overview import job as overview
 from training.reports.statistics import Known, Sample, sample_ratio, sample_ratios
-from training.reports.uplift import arms, holdout, job
+from training.reports.uplift import arms, holdout, job, planned
 from training.reports.uplift.log import Log
 
 MANY = 2_500
@@ -106,6 +106,17 @@ def test_where_customers_were_let_go_the_comparison_begins_anew(workspace, share
     entered = holdout.entries(Log.read(workspace))
     assert len(entered) == MANY
     assert entered.at.min() == START + 20 * DAY
+
+
+def test_processes_that_take_a_larger_share_up_one_after_the_other_let_nobody_go():
+    """Two of them, some seconds apart: decisions by both policies come in turns, and nothing begins anew."""
+    turns = np.array([0.05, 0.05, 0.1, 0.05, 0.1, 0.1])
+    at = (np.array([-20, 0, 1, 2, 3, 20]) * DAY / 86_400).astype(np.int64)
+    at[[0, -1]] = -20 * DAY, 20 * DAY
+    salt = np.full(len(at), "tactful", object)
+    assert planned.let_go(turns, salt, at) is None
+    assert planned.let_go(turns[::-1], salt, at) == at[4]
+    assert planned.let_go(np.full(6, 0.1), np.array(["a", "a", "b", "a", "b", "b"], object), at) == at[4]
 
 
 def test_a_time_without_a_holdout_does_not_count(workspace):

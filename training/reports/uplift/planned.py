@@ -9,9 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.clock import MINUTE
 from features.workspace import Workspace, WorkspaceError, read_yaml
 from serving.decisions.policy import ContactPolicy
 from serving.decisions.policy.load import content
+
+#: For so long decisions by the policy before and by the one after may come in turns.
+MIXED = 10 * MINUTE
 
 
 def of_rows(
@@ -37,12 +41,16 @@ def _kept(workspace: Workspace, version: str, now: ContactPolicy) -> ContactPoli
 def let_go(share: np.ndarray, salt: np.ndarray, at: np.ndarray) -> int | None:
     """When a policy last let customers go whom the one before held out: a smaller share, or another salt; None: never.
 
-    Of decisions, [n] each. From then on they are contacted, so that the comparison has to begin anew.
+    Of decisions, [n] each. From then on they are contacted, so that the comparison has to begin anew. Several processes
+    take a policy up one after the other: what holds for less than MIXED is neither's.
     """
     order = np.argsort(at, kind="stable")
-    share, salt = share[order], salt[order]
-    changed = np.flatnonzero((np.diff(share) < 0) | (salt[1:] != salt[:-1]))
-    return int(at[order][changed[-1] + 1]) if len(changed) else None
+    share, salt, at = share[order], salt[order], at[order]
+    other = (np.diff(share) != 0) | (salt[1:] != salt[:-1])
+    first = np.concatenate([[0], np.flatnonzero(other) + 1])[: len(at)]
+    first = first[np.diff(at[first], append=np.iinfo(np.int64).max) >= MIXED]
+    changed = np.flatnonzero((np.diff(share[first]) < 0) | (salt[first][1:] != salt[first][:-1]))
+    return int(at[first[changed[-1] + 1]]) if len(changed) else None
 
 
 def arms(policy: ContactPolicy) -> np.ndarray:
