@@ -119,6 +119,8 @@ def command() -> str:
 
 def _told(word: str) -> str:
     option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    if word.startswith("-") and word[2:3] == "/":  # -w/home/...
+        option, value = word[:2], word[2:]
     return option + equals + (Path(value).name or value if Path(value).is_absolute() else value)
 
 

@@ -13,6 +13,7 @@ from training import provenance
         (["train", "churn"], "train churn"),
         (["train", "churn", "-w", "/home/alice/shops/grocer"], "train churn -w grocer"),
         (["train", "churn", "--workspace=/home/alice/grocer/"], "train churn --workspace=grocer"),
+        (["train", "churn", "-w/home/alice/shops/grocer"], "train churn -wgrocer"),
         (["train", "churn", "--features", "weekly/"], "train churn --features weekly/"),
         (["train", "uplift", "--test-cutoff=2025-08-01", "-w", "/"], "train uplift --test-cutoff=2025-08-01 -w /"),
     ],
