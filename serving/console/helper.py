@@ -12,6 +12,7 @@ import os
 import pickle
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -59,7 +60,7 @@ class Helper:
                 try:
                     good, found = pickle.loads(self._answer(asked))
                     break
-                except (EOFError, OSError) as ended:  # now or since it was asked last
+                except (EOFError, OSError) as ended:  # now or since it was asked last; or it does not read
                     if last:
                         raise RuntimeError("the process that draws pages ended twice over one page") from ended
         if good:
@@ -87,6 +88,9 @@ class Helper:
         if self._line is not None:
             return self._line
         ours, theirs = socket.socketpair()
+        seconds, rest = divmod(round(self._patience * 1e6), 1_000_000)
+        for way in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):  # else a process that stands still holds up all pages
+            ours.setsockopt(socket.SOL_SOCKET, way, struct.pack("ll", seconds, rest))
         command = [sys.executable, "-P", "-c", f"import {__name__} as helper; helper.serve({theirs.fileno()})"]
         environment = os.environ | _ONE | {"PYTHONPATH": os.pathsep.join(each or "." for each in sys.path)}
         with theirs:

@@ -110,6 +110,19 @@ def test_what_takes_too_long_is_given_up_and_its_process_with_it():
         helper.close()
 
 
+def test_a_process_that_stands_still_holds_up_no_page():
+    """It reads nothing, and the page is larger than what waits on the way to it."""
+    helper = Helper(patience=0.2)
+    try:
+        helper._begun()
+        os.kill(helper.pid, signal.SIGSTOP)
+        with pytest.raises((RuntimeError, Problem)):  # the next one is not up so soon, either
+            helper.run(len, b"x" * 5_000_000)
+        assert helper.pid is None
+    finally:
+        helper.close()
+
+
 def test_it_ends_with_the_service_however_that_ends():
     found = subprocess.run([sys.executable, "-c", SERVICE], capture_output=True, text=True, check=False)
     assert found.returncode == -signal.SIGKILL
