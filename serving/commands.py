@@ -101,12 +101,15 @@ def environment(workspace: Workspace, port: int = 3000, workers: int = 1) -> dic
 def create_key(
     name: Annotated[str, typer.Argument(help="Who will use it, e.g. mailer.")],
     scope: Annotated[
-        list[str], typer.Option(help="What it may do: decide, record, marketer, metrics, admin; may be repeated.")
+        list[str],
+        typer.Option(help="What it may do: decide, record, marketer, customers, metrics, admin; may be repeated."),
     ] = ["decide", "record"],  # noqa: B006  typer reads it and never changes it
     workspace: WorkspaceOption = None,
 ) -> None:
     from serving.client import create_key as create
 
+    if not name.strip():
+        raise WorkspaceError("NAME: say who will use the key, e.g. mailer")
     key = create(locate(workspace), name, scope)
     err.print(f"The key of {name}, to {' and '.join(scope)}. It is shown this once, so keep it now:", markup=False)
     out.print(key, markup=False)

@@ -16,7 +16,9 @@ def demo(
     workspace: Annotated[
         Path, typer.Option("--workspace", "-w", help="The workspace to play in; created where it is not there.")
     ] = Path("demo-workspace"),
-    port: Annotated[int, typer.Option(help="Port of the service while the demo runs; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the service while the demo runs; 0 takes a free one.")
+    ] = 0,
 ) -> None:
     """Play the whole circle on real data: ingest, train, serve, decide, contact, sync, report.
 

@@ -307,3 +307,7 @@ def test_what_is_not_known_says_why_in_both_answers():
     assert "not known yet: no model has been learned yet." in found.leave_alone
     assert "not known yet: no model has been learned yet." in found.persuadable
     assert found.missing == "no model has been learned yet"
+
+
+def test_a_group_of_a_few_is_not_nought_per_cent():
+    assert [words._share(share) for share in (0.0001, 0.0006, 0.04, 0.12)] == ["less than 0.1%", "0.1%", "4.0%", "12%"]

@@ -182,7 +182,9 @@ def _whom(group: Group, everybody: str = "everybody") -> str:
 
 
 def _share(share: float) -> str:
-    """12%, 4.3%: nobody acts on a tenth of a per cent of many."""
+    """12%, 4.3%: nobody acts on a tenth of a per cent of many. A few are not 0.0%."""
+    if 0 < share < 0.0005:
+        return "less than 0.1%"
     return percent(share, 0.02 if share >= 0.1 else 0.01)
 
 
