@@ -76,7 +76,7 @@ def test_a_log_under_cap_levels_becomes_a_champion_and_a_table(shop):
     [
         (["fatigue", "--out", "bands.xlsx"], "ends in .parquet or .csv"),
         (["fatigue", "--out", "bands.csv", "--since", "yesterday"], "--since"),
-        (["fatigue", "--out", "nowhere/bands.csv"], "cannot be written"),
+        (["fatigue", "--out", "nowhere/bands.csv"], "there is no folder nowhere"),
         (["train", "fatigue", "--test-cutoff", "2025-03-01"], "takes no other option"),
         (["fatigue", "--out", "bands.csv", "--since", "2031-01-01"], "holds no decisions"),
     ],
