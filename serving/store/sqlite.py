@@ -22,6 +22,9 @@ _NO_END = (1 << 63) - 1
 #: Rows that go in with one statement: during each, and between two, Python's lock changes hands, and whoever judges
 #: decisions beside the writer would be stopped as often.
 TOGETHER = 16
+#: The log is folded into the file so often that nobody waits long for it: at 4,000 pages one decision in sixty waited
+#: 20 ms, at 1,000 one in sixteen waits 4 ms, for the same CPU.
+FOLDED = 1_000
 PAGES = 2_000  # copied by a backup in one go: writers wait for some milliseconds
 
 
@@ -191,7 +194,7 @@ class SqliteDatabase:
         connection = sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {FOLDED}")
         connection.execute("PRAGMA cache_size = -32000")
         return connection
 
