@@ -15,7 +15,7 @@ import httpx
 from features.console import err, out, progress
 from features.workspace import WorkspaceError
 
-READY_WITHIN = 300.0  # seconds; the first start compiles, and a busy machine takes its time: one that died is seen at once
+READY_WITHIN = 300.0  # seconds; the first start compiles, and a machine may be busy. One that died is seen at once
 
 
 def tactful(folder: Path, *words: str) -> list[str]:
