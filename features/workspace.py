@@ -162,7 +162,7 @@ class Monitor(Section):
     """When `tactful monitor` rings; each check must also be more than chance would bring about once in 1,000 looks."""
 
     psi: float = Field(0.25, gt=0, le=10, description="population stability index above which a feature has drifted")
-    gain: float = Field(0.1, ge=0, le=1, description="share of the trees' gain that drifted features must hold")
+    gain: float = Field(0.1, ge=0, le=1, description="share of what the model goes by that drifted features must hold")
     auc_drop: float = Field(0.03, gt=0, lt=1, description="AUC lower than when the model was trained")
     slope: tuple[float, float] = Field((0.8, 1.25), description="calibration slopes that are well; 1 is right")
     ece: float = Field(0.05, gt=0, lt=1, description="expected calibration error")

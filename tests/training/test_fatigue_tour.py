@@ -68,7 +68,7 @@ def test_a_log_under_cap_levels_becomes_a_champion_and_a_table(shop):
     table = pq.read_table(shop / "bands.parquet")
     assert set(table["status"].to_pylist()) <= set(STATUSES)
     assert table.num_rows > 1000
-    assert not list(shop.glob("*.part"))
+    assert not list(shop.glob(".bands*"))
 
 
 @pytest.mark.parametrize(

@@ -235,12 +235,14 @@ def test_the_commands_write_a_model_that_scores(tmp_path, quick):
     assert json.loads((out / "report.json").read_text())["headline"] in done.output
     with gzip.open(tmp_path / "new.csv.gz", "wt") as file:
         made.frame.drop(columns=["arm", "bought"]).to_csv(file, index=False)
-    scores = tmp_path / "scores.csv"
-    asked = ["score", "--model", str(out), "--data", str(tmp_path / "new.csv.gz"), "--out", str(scores)]
-    scored = CliRunner().invoke(app, asked)
-    assert scored.exit_code == 0, scored.output
     expected = Model.read(out).effect(made.frame)["mail"]
-    assert pd.read_csv(scores)["mail"].to_numpy() == pytest.approx(expected, abs=1e-9)
+    for name, read in {"s.csv": pd.read_csv, "s.csv.gz": pd.read_csv, "s.parquet": pd.read_parquet}.items():
+        scores = tmp_path / name
+        asked = ["score", "--model", str(out), "--data", str(tmp_path / "new.csv.gz"), "--out", str(scores)]
+        scored = CliRunner().invoke(app, asked)
+        assert scored.exit_code == 0, scored.output
+        assert read(scores)["mail"].to_numpy() == pytest.approx(expected, abs=1e-9)
+        assert read(scores)["row"].tolist() == list(range(1000))
 
 
 @pytest.mark.slow
@@ -273,6 +275,7 @@ def test_a_registered_model_can_be_fetched_by_its_version(tmp_path, empty_worksp
             "letters, digits",
         ),
         (["score", "--model", "nowhere", "--data", "a.csv", "--out", "a.csv"], "is the table itself"),
+        (["score", "--model", "nowhere", "--data", "a.csv", "--out", "s.xlsx"], "ends in .csv, .csv.gz or .parquet"),
         (["score", "--model", "nowhere", "--data", "a.csv", "--out", "s.csv"], "`tactful uplift fit` writes it"),
         (["score", "--model", "a.csv", "--data", "a.csv", "--out", "s.csv"], "is no model of effects"),
     ],

@@ -7,6 +7,7 @@ import typer
 
 from features.clock import parse_instant
 from features.console import WorkspaceOption, command, new_file, out, progress
+from features.whole import whole
 from features.workspace import Workspace, WorkspaceError, locate
 
 FATIGUE_HELP = """Tell who is contacted too often: a row for every customer and channel, with the number that pays.
@@ -74,13 +75,11 @@ def _write(table: object, target: Path) -> None:
     import pyarrow.parquet
 
     assert isinstance(table, pa.Table)
-    part = target.with_name(target.name + ".part")
     try:
-        if target.suffix == ".csv":
-            pa.csv.write_csv(table, part)
-        else:
-            pa.parquet.write_table(table, part, compression="zstd")
-        part.replace(target)
+        with whole(target) as own:
+            if target.suffix == ".csv":
+                pa.csv.write_csv(table, own)
+            else:
+                pa.parquet.write_table(table, own, compression="zstd")
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise WorkspaceError(f"--out {target}: cannot be written: {error.strerror or error}") from None

@@ -2,7 +2,8 @@
 
 A feature has drifted where its PSI is above `monitor.psi` in tactful.yaml, above what the feature itself wandered in as
 much time in the model's own past, and above what chance makes of so many rows (one look in a thousand, over all
-features together). The alarm rings where what drifted holds `monitor.gain` of the trees' gain, or the score drifted.
+features together). The alarm rings where what drifted holds `monitor.gain` of what the model goes by, or the score
+drifted. Trees go by a feature by its gain, effects by how far they move where it is held (reference.py, effects.py).
 """
 
 from collections.abc import Iterable, Mapping
@@ -58,7 +59,7 @@ class Drift:
 
     @property
     def gain(self) -> float:
-        """The share of the trees' gain that drifted features hold."""
+        """The share of what the model goes by that drifted features hold."""
         return sum((moved.gain for moved in self.drifted), 0.0)
 
     @property
@@ -69,7 +70,7 @@ class Drift:
             return f"nothing drifted; furthest is {first.name} (PSI {first.psi:.3f}, its limit {first.limit:.3f})"
         told = [f"{moved.name} (PSI {moved.psi:.2f}, limit {moved.limit:.2f})" for moved in self.drifted[:5]]
         more = f" and {len(self.drifted) - 5} more" if len(self.drifted) > 5 else ""
-        features = f"{', '.join(told)}{more}, {self.gain:.0%} of the trees' gain" if told else "no feature"
+        features = f"{', '.join(told)}{more}, {self.gain:.0%} of what the model goes by" if told else "no feature"
         score = f"; scores (PSI {self.score.psi:.2f}, limit {self.score.limit:.2f})" if self.score.drifted else ""
         return f"drifted: {features}{score}"
 

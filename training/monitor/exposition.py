@@ -7,6 +7,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily
 
 from features import clock
+from features.whole import whole
 from training.monitor.report import MonitorReport
 
 
@@ -50,6 +51,5 @@ def text(report: MonitorReport) -> str:
 
 def write(report: MonitorReport, path: Path) -> None:
     """Whole or not at all: a collector may read at any moment."""
-    own = path.with_name(f".{path.name}.part")
-    own.write_text(text(report), encoding="utf-8")
-    own.replace(path)
+    with whole(path) as own:
+        own.write_text(text(report), encoding="utf-8")

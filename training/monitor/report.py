@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from features.whole import whole
 from features.workspace import Section
 
 Status = Literal["well", "alarm", "unknown"]
@@ -80,9 +81,8 @@ class MonitorReport(Section):
 
     def write(self, path: Path) -> None:
         """As JSON, atomically."""
-        own = path.with_name(path.name + ".part")
-        own.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        own.replace(path)
+        with whole(path) as own:
+            own.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def headline(checks: list[Check]) -> str:

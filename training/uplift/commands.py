@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from features.console import WorkspaceOption, command, new_file, out, progress
+from features.whole import whole
 from features.workspace import WorkspaceError, locate
 
 if TYPE_CHECKING:  # scikit-learn, LightGBM and econml take seconds to import: only a command that runs pays them
@@ -96,21 +97,28 @@ def fit(
 def score(
     model: Annotated[Path, typer.Option("--model", help="The folder that `uplift fit --out` wrote.")],
     data: Annotated[Path, typer.Option("--data", help="The table to score, with the columns the model was fitted on.")],
-    out_file: Annotated[Path, typer.Option("--out", help="A CSV: row (0-based), and the effect of every group.")],
+    out_file: Annotated[
+        Path, typer.Option("--out", help="A .csv, .csv.gz or .parquet: row (0-based), and the effect of every group.")
+    ],
 ) -> None:
     import pandas as pd
 
     from training.reports import table
     from training.uplift.model import Model
 
+    if not out_file.name.endswith((".csv", ".csv.gz", ".parquet")):
+        raise WorkspaceError(f"--out {out_file}: name a file that ends in .csv, .csv.gz or .parquet")
     if new_file("--out", out_file).resolve() == data.resolve():
         raise WorkspaceError(f"--out {out_file}: is the table itself; name another file")
     effects = Model.read(model).effect(table.frame(data))
     scored = pd.DataFrame(effects).rename_axis("row")
-    part = out_file.with_name(out_file.name + ".part")
     try:
-        scored.to_csv(part, float_format="%.10g")
-        part.replace(out_file)
+        with whole(out_file) as own:
+            if out_file.suffix == ".parquet":
+                scored.reset_index().to_parquet(own, index=False)
+            else:
+                packed = "gzip" if out_file.suffix == ".gz" else None
+                scored.to_csv(own, float_format="%.10g", compression=packed)
     except OSError as error:
         raise WorkspaceError(f"--out {out_file}: cannot be written: {error.strerror}") from None
     out.print(f"{len(scored):,} rows: {out_file}", markup=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from features.whole import whole
 from features.workspace import WorkspaceError
 from serving.decisions.effects.forms import Effects
 from training.uplift import effects
@@ -49,9 +50,8 @@ class Model:
             "columns": self.encoder.as_dict(),
             "arms": {arm: {"learner": self.learners[arm], **found.as_dict()} for arm, found in self.effects.items()},
         }
-        own = path.with_name(path.name + ".part")
-        own.write_text(json.dumps(told, allow_nan=False) + "\n", encoding="utf-8")
-        own.replace(path)
+        with whole(path) as own:
+            own.write_text(json.dumps(told, allow_nan=False) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> "Model":

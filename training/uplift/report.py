@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from features.whole import whole
 from features.workspace import Section
 from training.evaluate import Interval
 
@@ -93,6 +94,5 @@ class UpliftFound(Section):
 
     def write(self, path: Path) -> None:
         """As JSON, atomically."""
-        own = path.with_name(path.name + ".part")
-        own.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        own.replace(path)
+        with whole(path) as own:
+            own.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -253,7 +253,7 @@ def _features(name: str, moved: Sequence[Row]) -> Block:
         Column("Feature"),
         Column("Moved by", "number", "PSI beyond chance"),
         Column("Drifted beyond", "number"),
-        Column("Share of the trees' gain", "percent"),
+        Column("Share of what the model goes by", "percent"),
         Column("Status", "verdict"),
     )
     rows = [
