@@ -1,17 +1,14 @@
 """The journeys of everyone as arrays, written once by the report and mapped into memory by whoever counts."""
 
-import json
-import os
-import shutil
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from features import kept_arrays
 from features.journeys.trace import Traced
 
 VERSION = 4
@@ -100,25 +97,11 @@ class Layout:
 
 
 def write(folder: Path, layout: Layout, names: pa.Array, made_of: dict[str, Any]) -> None:
-    """Keeps a layout, and beside it the customers' ids (`names[i]` is customer i) and what it was made of.
-
-    Readers find the old one or the new one, never a part: it is complete before `current.json` names it.
-    """
-    stamp = f"{layout.known_until}-{os.getpid()}"
-    place = folder / stamp
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    for name, array in zip(Traced._fields, layout.traced, strict=True):
-        np.save(place / f"{name}.npy", array)
-    np.save(place / "segment.npy", layout.segment)
-    np.save(place / "zone.npy", layout.zone)
-    np.save(place / "newest.npy", layout.newest)
-    table = pa.table({"customer": pa.array(np.arange(len(names), dtype=np.int32)), "customer_id": names})
-    pq.write_table(table, place / "customers.parquet", compression="zstd")
-    about = {
+    """Keeps a layout, and beside it the customers' ids (`names[i]` is customer i) and what it was made of."""
+    arrays = dict(zip(Traced._fields, layout.traced, strict=True))
+    arrays |= {"segment": layout.segment, "zone": layout.zone, "newest": layout.newest}
+    noted = {
         "version": VERSION,
-        "folder": stamp,
-        "customers": layout.customers,
         "known_until": layout.known_until,
         "steps": [[step.channel, step.direction, step.type] for step in layout.steps],
         "segments": [[segment.name, list(segment.labels)] for segment in layout.segments],
@@ -126,21 +109,12 @@ def write(folder: Path, layout: Layout, names: pa.Array, made_of: dict[str, Any]
         "rules": {each.name: getattr(layout.rules, each.name) for each in fields(Rules)},
         "made_of": made_of,
     }
-    own = folder / f".current.{os.getpid()}.part"
-    own.write_text(json.dumps(about))
-    own.replace(folder / "current.json")
-    for old in folder.iterdir():
-        if old.is_dir() and old.name != stamp:
-            shutil.rmtree(old, ignore_errors=True)
+    kept_arrays.write(folder, str(layout.known_until), arrays, names, noted)
 
 
 def about(folder: Path) -> dict[str, Any] | None:
     """What `write` noted; None where nothing is kept, or another version kept it, or it is damaged."""
-    try:
-        found = json.loads((folder / "current.json").read_text())
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and found.get("version") == VERSION else None
+    return kept_arrays.about(folder, VERSION)
 
 
 def read(folder: Path) -> Layout | None:
@@ -150,7 +124,7 @@ def read(folder: Path) -> Layout | None:
         if noted is None:
             return None
         try:
-            return _read(folder / noted["folder"], noted)
+            return _read(folder, noted)
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return None
@@ -158,23 +132,11 @@ def read(folder: Path) -> Layout | None:
 
 def names(folder: Path) -> np.ndarray | None:
     """object[customers]: the ids of customers, None for who was erased since; None where nothing is kept."""
-    noted = about(folder)
-    try:
-        if noted is None:
-            return None
-        table = pq.read_table(folder / noted["folder"] / "customers.parquet")
-        found = np.full(noted["customers"], None, object)
-        found[table["customer"].to_numpy()] = table["customer_id"].to_numpy(zero_copy_only=False)
-    except (OSError, pa.ArrowInvalid, KeyError, IndexError):
-        return None
-    return found
+    return kept_arrays.names(folder, about(folder))
 
 
-def _read(place: Path, noted: dict[str, Any]) -> Layout:
-    def array(name: str) -> np.ndarray:
-        # a plain view of the map that cannot be written, which is what compiled code is compiled for
-        return np.asarray(np.load(place / f"{name}.npy", mmap_mode="r"))
-
+def _read(folder: Path, noted: dict[str, Any]) -> Layout:
+    array = partial(kept_arrays.array, folder, noted)
     rules: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in noted["rules"].items()
     }

@@ -1,20 +1,17 @@
-"""Written journeys in a workspace's log: each customer's passages, followed by passages.py on the kernel's layout."""
+"""Written journeys in a workspace's log: each customer's passages, followed by passages.py on the sorted trail."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
-from features import arrange
 from features.durations import micros
 from features.journeys_declared.file import Written
 from features.journeys_declared.passages import BESIDE, Passages, follow, room
-from features.kernel.records import AT, KEY
-from features.known import known
-from features.sensitive import sensitive_topics
 from features.stages import StageOf
-from features.vocabulary import Entry, Vocabulary
+from features.trail.kept import Trail, up_to_date
+from features.trail.rows import fixed
+from features.vocabulary import Entry
 from features.workspace import Workspace
 
 
@@ -31,34 +28,28 @@ class Followed:
 
 def follow_all(workspace: Workspace, journeys: Sequence[Written]) -> tuple[list[Followed], int | None]:
     """Each journey, and the instant up to which the log is known (None where it is empty)."""
-    read = known(workspace, ["satisfaction"])
-    if read is None:
+    trail = up_to_date(workspace)
+    if trail is None:
         return [], None
-    table, until = read
-    vocabulary = Vocabulary()
-    log = arrange.arrange(_of_stages(table, journeys), vocabulary, sensitive_topics(workspace.settings))
-    return [follow_one(log, vocabulary.entries, journey, until) for journey in journeys], until
+    return [follow_one(trail, journey) for journey in journeys], trail.known_until
 
 
-def follow_one(log: arrange.Log, entries: Sequence[Entry], journey: Written, known_until: int) -> Followed:
-    """One journey on an arranged log whose codes mean `entries`."""
-    place = _positions(journey, entries)
-    at = np.ascontiguousarray(log.records[:, AT])
-    stage = place[log.records[:, KEY] >> 33] if len(entries) else np.zeros(0, np.int16)
+def follow_one(trail: Trail, journey: Written) -> Followed:
+    """One journey through the log."""
+    rows, place = trail.rows, _positions(journey, trail.entries)
+    stage = place[rows.code]
     within = np.array([micros(journey.stages[name].within or "0m") for name in journey.way], np.int64)
-    asked = (log.start, log.end, at, stage, micros(journey.pause), within, known_until)
+    start = fixed(np.asarray(rows.start))
+    asked = (start[:-1], start[1:], fixed(rows.at), stage, micros(journey.pause), within, trail.known_until)
     out = room(follow(*asked, room(0, len(within))), len(within))
     follow(*asked, out)
     total, rated = np.zeros(len(within)), np.zeros(len(within), np.int64)
-    if len(log.customers):
-        items = log.items(0, len(log.customers))
-        if len(items.satisfaction):
-            told = np.flatnonzero(~np.isnan(items.satisfaction))
-            where = place[items.code[told]]
-            on_way = where >= 0
-            np.add.at(total, where[on_way], items.satisfaction[told][on_way])
-            np.add.at(rated, where[on_way], 1)
-    return Followed(journey, out, log.customers, total, rated)
+    told = np.flatnonzero(~np.isnan(rows.satisfaction))
+    where = stage[rows.noted[told]]
+    on_way = where >= 0
+    np.add.at(total, where[on_way], rows.satisfaction[told][on_way])
+    np.add.at(rated, where[on_way], 1)
+    return Followed(journey, out, trail.names, total, rated)
 
 
 def _positions(journey: Written, entries: Sequence[Entry]) -> np.ndarray:
@@ -66,13 +57,5 @@ def _positions(journey: Written, entries: Sequence[Entry]) -> np.ndarray:
     way, names = journey.way, list(journey.stages)
     of_stage = [way.index(name) if name in way else BESIDE for name in names] + [-1]  # the last for none, -1
     stage_of = StageOf(journey.members)
-    return np.array([of_stage[stage_of(channel, type_, topic)] for channel, _, type_, topic in entries], np.int16)
-
-
-def _of_stages(table: pa.Table, journeys: Sequence[Written]) -> pa.Table:
-    """The rows that are of any stage: what is not need not be sorted."""
-    vocabulary = Vocabulary()
-    codes = vocabulary.encode(table)
-    asked = [StageOf(journey.members) for journey in journeys]
-    wanted = [any(of(channel, type_, topic) >= 0 for of in asked) for channel, _, type_, topic in vocabulary.entries]
-    return table.filter(pa.array(np.array(wanted, bool)[codes])) if wanted else table
+    found = [of_stage[stage_of(channel, type_, topic)] for channel, _, type_, topic in entries]
+    return np.array(found, np.int16)

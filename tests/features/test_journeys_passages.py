@@ -18,6 +18,8 @@ from features.journeys_declared.file import Journeys, Written
 from features.journeys_declared.follow import follow_all, follow_one
 from features.journeys_declared.passages import AFTER, AGAIN, BACK, GIVEN_UP, LATE, OPEN, REACHED
 from features.stages import StageOf
+from features.trail.kept import Trail
+from features.trail.rows import of_log
 from features.vocabulary import Vocabulary
 
 START = clock.parse_instant("2024-03-01")
@@ -115,7 +117,8 @@ def test_random_rows_agree_with_a_naive_reading(drawn):
     words = Vocabulary()
     arranged = arrange(table([dict(zip(names, row, strict=True)) | {"received_at": row[2], "direction": "inbound"}
                               for row in rows]), words)  # fmt: skip
-    followed = follow_one(arranged, words.entries, JOURNEY, known_until)
+    trail = Trail(arranged.customers, of_log(arranged), tuple(words.entries), known_until)
+    followed = follow_one(trail, JOURNEY)
     assert found_of(followed) == naive(rows, JOURNEY, known_until)
 
 
