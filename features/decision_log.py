@@ -167,7 +167,7 @@ def by_slot(table: pa.Table) -> pa.Table:
     """
     several = pc.fill_null(pc.greater(table["slots"], 1), False)
     more = [row(each) | {"document": text} for text in table["document"].filter(several).to_pylist()
-            for each in _after_the_first(orjson.loads(text))]  # fmt: skip
+            for each in each_slot(orjson.loads(text))[1:]]  # fmt: skip
     if not more:
         return table
     columns = []
@@ -177,11 +177,15 @@ def by_slot(table: pa.Table) -> pa.Table:
     return pa.concat_tables([table, pa.table(columns, schema=DECISIONS)])
 
 
-def _after_the_first(logged: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A decision once for each of its other slots, as if that were its first."""
-    placements = logged.get("placements") or [None] * (1 + len(logged["more_slots"]))
+def each_slot(logged: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A decision once for each of its slots, as if that were what was asked for; `more_slots` stay in each."""
+    slots = [{}, *(logged.get("more_slots") or ())]
+    placements = logged.get("placements") or [None] * len(slots)
+    if len(slots) == 1:
+        return [logged]
     return [
-        {**logged, **slot, "placements": [placements[number]]} for number, slot in enumerate(logged["more_slots"], 1)
+        {**logged, **slot, "limit": 1, "placements": [] if placement is None else [placement]}
+        for slot, placement in zip(slots, placements, strict=True)
     ]
 
 

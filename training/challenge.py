@@ -117,7 +117,7 @@ def _read(workspace: Workspace) -> _Log:
         table["challenger"].to_numpy(zero_copy_only=False).astype(bool)[order],
         table["action"].is_valid().to_numpy(zero_copy_only=False)[order],
         [models[k] for k in order],
-        logbook.Logbook((), who[order], at[order], numbers, interactions, person, known, {}),
+        logbook.Logbook((), who[order], at[order], np.zeros(len(order), int), numbers, interactions, person, known, {}),
     )
 
 

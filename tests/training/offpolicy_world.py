@@ -1,11 +1,12 @@
 """A small market whose effects are known: decided about by the decision core, logged as the store would.
 
-Each day a customer may be asked about. A contact lifts the chance of a purchase within the next day by an effect that
-depends on the action and on the customer's one trait, less what recent contacts have worn off. So the true value of
-any policy is known where the log stood, and by playing it.
+Each day a customer may be asked about, for one slot or several. A contact lifts the chance of a purchase within the
+next day by an effect that depends on the action and on the customer's one trait, less what recent contacts have worn
+off. So the true value of any policy is known where the log stood, and by playing it.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import orjson
@@ -58,15 +59,16 @@ def lift(action, trait, standing):
     return level + slope * trait - WORN * standing
 
 
-def chance_of(action, trait, standing):
+def chance_of(actions, trait, standing):
     """Of a purchase within the next day."""
-    return BASE if action is None else float(np.clip(BASE + lift(action, trait, standing), 0.0, 1.0))
+    return float(np.clip(BASE + sum(lift(action, trait, standing) for action in actions), 0.0, 1.0))
 
 
 @dataclass
 class Log:
     """What history would hold, and beside it what only the world knows: of each decision the reward to be expected as
-    played and under another playbook, `truth`, and the distribution that one would really have had, `drawn`."""
+    played and under another playbook, `truth`, and the distribution of each slot that one would really have had, given
+    what was drawn for those before it, `drawn` (None where it could not have drawn that)."""
 
     decisions: list = field(default_factory=list)
     contacts: list = field(default_factory=list)
@@ -115,7 +117,7 @@ def open_workspace(folder):
     return Workspace.open(folder)
 
 
-def play(book, customers=150, days=20, seed=0, other=None, asked=0.8, named=catalogues.DEFAULT):
+def play(book, customers=150, days=20, seed=0, other=None, asked=0.8, named=catalogues.DEFAULT, slots=1):
     """A log of `book`; under `other`, where that log stood, what would have been."""
     random = np.random.default_rng(seed)
     log, width = Log(days=customers * days), len(named.names)
@@ -127,11 +129,11 @@ def play(book, customers=150, days=20, seed=0, other=None, asked=0.8, named=cata
         standing = []
         for day in range(days):
             now = START + day * DAY + int(random.integers(0, HOUR))
-            chosen, recent = None, 0
+            chosen, recent = (), 0
             if random.random() < asked:
                 name = f"C{number}"
                 customer = Customer(name, contacts=tuple(standing))
-                request = Request(name, f"d-{number}-{day}")
+                request = Request(name, f"d-{number}-{day}", limit=slots)
                 scores = Scores(
                     features={"tenure": tenure},
                     propensity=lambda some, trait=trait: [float(np.clip(0.1 + lift(c.action.name, trait, 0), 0, 1))
@@ -142,13 +144,12 @@ def play(book, customers=150, days=20, seed=0, other=None, asked=0.8, named=cata
                 recent = sum(each.state == "sent" and now - each.touched_at < 7 * DAY for each in standing)
                 log.decisions.append(orjson.loads(found.to_bytes()))
                 if other is not None:
-                    would = decide(request, customer, scores, other, now, 0.5)
-                    log.drawn.append([cell.as_dict() for cell in would.distribution])
-                    log.truth.append([worth(each.distribution, trait, recent) for each in (found, would)])
-                chosen = None if found.chosen is None else found.chosen.action.name
-                if found.contacts:
-                    contact = found.contacts[0]
-                    ghost = found.chosen is None
+                    asking = [partial(decide, request, customer, scores, each, now) for each in (book, other)]
+                    log.drawn.append(given(found, asking[1]))
+                    log.truth.append([worth(each, trait, recent) for each in asking])
+                chosen = [slot.chosen.action.name for slot in found.slots if slot.chosen is not None]
+                for contact in found.contacts:
+                    ghost = contact.state == "ghost"
                     standing.append(contact if ghost else contact._replace(state="sent", touched_at=now, closed_at=now))
                     log.contacts += rows(contact, ghost, now)
             chance = chance_of(chosen, trait, recent)
@@ -158,10 +159,41 @@ def play(book, customers=150, days=20, seed=0, other=None, asked=0.8, named=cata
     return log
 
 
-def worth(distribution, trait, standing):
-    return sum(
-        cell.probability * chance_of(None if cell.ghost else cell.action, trait, standing) for cell in distribution
-    )
+def within(distribution):
+    """Each cell that has a probability, with a number that draws it."""
+    ends = np.cumsum([cell.probability for cell in distribution])
+    return [
+        (cell, end - cell.probability / 2) for cell, end in zip(distribution, ends, strict=True) if cell.probability
+    ]
+
+
+def given(found, asked):
+    """Of one slot or two, as cells: those of the second given that the first drew what it drew in `found`."""
+    first = asked(0.5).slots[0].distribution
+    told = [first]
+    if len(found.slots) > 1:
+        drawn = drawn_of(found.slots[0])
+        at = next((number for cell, number in within(first) if (cell.action, cell.channel, cell.ghost) == drawn), None)
+        told.append(None if at is None else asked(at).slots[1].distribution)
+    return [None if each is None else [cell.as_dict() for cell in each] for each in told]
+
+
+def drawn_of(slot):
+    picked = slot.chosen or slot.ghost
+    return (None, None, False) if picked is None else (*picked.key, slot.ghost is not None)
+
+
+def worth(asked, trait, standing):
+    """The chance of a purchase to be expected, over what one slot or two may draw."""
+    total, single = 0.0, asked(0.5).slots
+    for cell, number in within(single[0].distribution):
+        slots = single if len(single) == 1 else asked(number).slots
+        made = [] if cell.ghost or cell.action is None else [cell.action]
+        for second in slots[1].distribution if len(slots) > 1 else [None]:
+            more = [] if second is None or second.ghost or second.action is None else [second.action]
+            chance = 1.0 if second is None else second.probability
+            total += cell.probability * chance * chance_of(made + more, trait, standing)
+    return total
 
 
 def rows(contact, ghost, now):

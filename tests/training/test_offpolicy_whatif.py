@@ -39,6 +39,15 @@ OTHERS = {
 }
 
 
+def days_known(decision, log):
+    until = max(at for _, at in log.purchases)
+    return logbook.clock.parse_instant(decision["at"]) + DAY <= until + 1
+
+
+#: Those that are tried on decisions with two slots, too.
+SEVERAL = ("fewer mails", "a lever", "harm", "no ghosts")
+
+
 @pytest.fixture(scope="module")
 def market(tmp_path_factory):
     """A log in history, read only."""
@@ -48,22 +57,22 @@ def market(tmp_path_factory):
     return workspace, log
 
 
-@pytest.mark.parametrize("name", OTHERS)
-def test_a_decision_judged_again_has_the_distribution_that_it_would_have_had(name, tmp_path):
+@pytest.mark.parametrize(("name", "slots"), [*((name, 1) for name in OTHERS), *((name, 2) for name in SEVERAL)])
+def test_a_decision_judged_again_has_the_distribution_that_it_would_have_had(name, slots, tmp_path):
     other = world.playbook(*OTHERS[name])
     workspace = world.open_workspace(tmp_path / "shop")
-    log = world.play(BEFORE, customers=12, days=10, seed=2, other=other)
+    log = world.play(BEFORE, customers=12 // slots, days=10, seed=2, other=other, slots=slots)
     log.into(workspace)
     would = dict(zip((each["decision_id"] for each in log.decisions), log.drawn, strict=True))
     book = logbook.read(workspace, BEFORE.version)
     judged = whatif.rejudge(workspace, book, BEFORE, other)
-    assert len(book) == len(log.decisions) > 80
+    assert len(book) == slots * len(log.decisions) == slots * book.decisions > 80 / slots
     moved = 0
-    for document, again in zip(book.documents, judged, strict=True):
-        expected = cells(would[document["decision_id"]])
+    for document, slot, again in zip(book.documents, book.slot, judged, strict=True):
         assert again.unknown is None
-        assert again.cells == pytest.approx(expected)
-        moved += expected != cells(document["distribution"])
+        if (drawn := would[document["decision_id"]][slot]) is not None:
+            assert again.cells == pytest.approx(cells(drawn))
+            moved += cells(drawn) != cells(document["distribution"])
     assert moved > 0
 
 
@@ -100,8 +109,7 @@ def test_contacts_are_those_that_were_made_and_would_be(market, tmp_path):
     workspace, log = market
     found = simulate(workspace, BEFORE, world.playbook(*OTHERS["fewer mails"]))
     shares = {share.channel: share for share in found.views[0].contacts}
-    until = max(at for _, at in log.purchases)
-    known = [each for each in log.decisions if logbook.clock.parse_instant(each["at"]) + DAY <= until + 1]
+    known = [each for each in log.decisions if days_known(each, log)]
     for channel, share in shares.items():
         drawn = sum(each["treatment_channel"] == channel for each in known) / len(known)
         assert share.played == pytest.approx(1000 * drawn, rel=0.1)
@@ -246,22 +254,42 @@ def test_nothing_asked_is_said(market):
     assert "nothing to ask about" in told.stderr
 
 
+def test_what_several_slots_would_have_drawn_together_counts_once_for_each_decision(tmp_path):
+    other = world.playbook(*OTHERS["a lever"])
+    workspace = world.open_workspace(tmp_path / "shop")
+    log = world.play(BEFORE, customers=130, days=8, seed=4, other=other, slots=2)
+    log.into(workspace)
+    found = simulate(workspace, BEFORE, other)
+    known = [each for each in log.decisions if days_known(each, log)]
+    assert found.decisions == len(log.decisions) > found.views[0].overlap.rows == len(known)
+    assert found.left_out == {}
+    played, would = 1000 * np.mean(log.truth, axis=0)
+    purchase = found.views[0].answers[0]
+    assert played in purchase.played
+    assert would in purchase.asked
+    assert would - played in purchase.change
+    made = sum(slot["action"] is not None for each in known for slot in (each, *each["more_slots"]))
+    told = sum(share.played for share in found.views[0].contacts)
+    assert told == pytest.approx(1000 * made / len(known), rel=0.1)
+
+
 @pytest.mark.slow
-def test_intervals_of_what_if_hold_the_truth(tmp_path):
+@pytest.mark.parametrize("slots", [1, 2])
+def test_intervals_of_what_if_hold_the_truth(tmp_path, slots):
     """24 logs: of decisions where the log stood, as they are drawn, and of what differs."""
     hits = np.zeros(2, int)
     for seed in range(24):
         name = ("a lever", "fewer mails")[seed % 2]
         other = world.playbook(*OTHERS[name])
         workspace = world.open_workspace(tmp_path / str(seed))
-        log = world.play(BEFORE, customers=100, days=12, seed=100 + seed, other=other)
+        log = world.play(BEFORE, customers=100, days=12 // slots, seed=100 + seed, other=other, slots=slots)
         log.into(workspace)
         book = logbook.read(workspace, BEFORE.version)
-        whole = weighed(book, whatif.rejudge(workspace, book, BEFORE, other))
+        whole, path = weighed(book, whatif.rejudge(workspace, book, BEFORE, other)).ends(whatif.AT_ONCE)
         reward = logbook.total(
             logbook.events(book, workspace.settings)["purchase"], whole.who, whole.at, whole.at + DAY
         )
-        change = whole.change(reward)
+        change = whole.change(reward, path)
         played, would = np.mean(log.truth, axis=0)
         hits += [would in intervals.interval(change.after), would - played in intervals.interval(change.difference)]
     print(hits / 24)

@@ -56,7 +56,7 @@ def find(log: Logbook, judged: Sequence[Rejudged], workspace: Workspace) -> Foun
         who = int(log.who[row])
         newest[who] = row
         served[who] = served.get(who, False) or any(map(good, each.fates))
-        blocked.setdefault(who, Counter()).update(map(_reason, each.fates))
+        blocked.setdefault(who, Counter()).update(_reason(fate) for fate in each.fates if fate.stage != "taken")
     people = list(newest)
     missed = np.array([not served[who] for who in people], bool)
     why = [_most(blocked[who]) for who in people]

@@ -1,4 +1,7 @@
-"""Logged decisions as arrays: which policy made them, who they were about, what came of them."""
+"""Logged decisions as arrays: which policy made them, who they were about, what came of them.
+
+A decision that filled several slots is so many rows, each drawn given what those before it had drawn.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +29,8 @@ COLUMNS = ["customer_id", "occurred_at", "received_at", "channel", "direction", 
 
 @dataclass(frozen=True)
 class Logbook:
-    """Decisions in order of customer and time, [n] each. `who` numbers the person, `at` is in microseconds.
+    """Slots of decisions in order of customer, time and slot, [n] each. `who` numbers the person, `at` is in
+    microseconds, `slot` counts from 0 in every decision; a document tells of its own slot.
 
     `interactions` and `person` (the same number) of everything that happened; `known_until`: up to when.
     """
@@ -34,6 +38,7 @@ class Logbook:
     documents: Sequence[Mapping[str, Any]]
     who: np.ndarray
     at: np.ndarray
+    slot: np.ndarray
     numbers: Mapping[str, int]
     interactions: pa.Table
     person: np.ndarray
@@ -43,16 +48,29 @@ class Logbook:
     def __len__(self) -> int:
         return len(self.documents)
 
+    @property
+    def decisions(self) -> int:
+        """How many there are."""
+        return int(np.sum(self.slot == 0))
+
+    @property
+    def decision(self) -> np.ndarray:
+        """int64[n]: which decision each row is of, from 0 on."""
+        return np.cumsum(self.slot == 0) - 1
+
+    @property
+    def last(self) -> np.ndarray:
+        """bool[n]: the last slot of its decision: what followed the decision followed all of them."""
+        return np.append(self.slot[1:] == 0, True)[: len(self.slot)]
+
 
 def read(workspace: Workspace, version: str, since: int | None = None, until: int | None = None) -> Logbook:
-    """Decisions of one slot that were made under one version of the policy; the others are counted in `skipped`.
+    """Decisions that were made under one version of the policy; the others are counted in `skipped`.
 
     Raises WorkspaceError where there are none.
     """
     history = History(workspace)
-    table = decision_log.read(
-        history, ["customer_id", "decided_at", "policy_version", "slots", "document"], since, until
-    )
+    table = decision_log.read(history, ["customer_id", "decided_at", "policy_version", "document"], since, until)
     if not table.num_rows:
         raise WorkspaceError(
             f"{workspace.history}: holds no decisions{' in that time' if since or until else ''};"
@@ -66,18 +84,25 @@ def read(workspace: Workspace, version: str, since: int | None = None, until: in
             f"{workspace.history}: of {table.num_rows:,} decisions none was made under the policy at hand ({version}),"
             f" most under {latest['values']}; give the files that they were made under with `--logged DIR`"
         )
-    single = mine.filter(pc.equal(mine["slots"], 1))
+    told = mine.filter(pc.is_valid(mine["document"]))
+    if not told.num_rows:
+        raise WorkspaceError(
+            f"{workspace.history}: none of {mine.num_rows:,} decisions under the policy at hand has its `document`,"
+            " which tells what was known when it was made"
+        )
     skipped = {"made under other versions of the policy": table.num_rows - mine.num_rows,
-               "with several slots": mine.num_rows - single.num_rows}  # fmt: skip
+               "without their document": mine.num_rows - told.num_rows}  # fmt: skip
     interactions = history.interactions(COLUMNS)
-    numbers, person = people(history, interactions, single, workspace.settings)
-    who = np.array([numbers[each] for each in single["customer_id"].to_pylist()], np.int64)
-    at = micros(single["decided_at"])
+    numbers, person = people(history, interactions, told, workspace.settings)
+    who = np.array([numbers[each] for each in told["customer_id"].to_pylist()], np.int64)
+    at = micros(told["decided_at"])
     order = np.lexsort((at, who))
-    documents = [orjson.loads(text) for text in single["document"].take(pa.array(order)).to_pylist()]
+    slots = [decision_log.each_slot(orjson.loads(text)) for text in told["document"].take(pa.array(order)).to_pylist()]
+    documents, counts = [document for each in slots for document in each], [len(each) for each in slots]
+    rows, slot = np.repeat(order, counts), np.concatenate([np.arange(count) for count in counts])
     known = [int(at.max()), *([int(micros(interactions["received_at"]).max())] if interactions.num_rows else [])]
     skipped = {why: count for why, count in skipped.items() if count}
-    return Logbook(documents, who[order], at[order], numbers, interactions, person, max(known) + 1, skipped)
+    return Logbook(documents, who[rows], at[rows], slot, numbers, interactions, person, max(known) + 1, skipped)
 
 
 def people(
@@ -143,7 +168,7 @@ def days(log: Logbook) -> np.ndarray:
 
 
 def after(log: Logbook) -> np.ndarray:
-    """int64[n]: when the customer's next decision was made, or the log ends."""
+    """int64[n]: when the customer's next decision was made, or the log ends; of a slot that others follow, at once."""
     last = np.ones(len(log), bool)
     last[:-1] = log.who[1:] != log.who[:-1]
     following = np.append(log.at[1:], log.known_until)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from features import clock
-from serving.decisions import arbitration
+from serving.decisions import arbitration, phrases
 from serving.decisions.arms import arms
 from serving.decisions.bench import Verdict
 from serving.decisions.candidate import Candidate
@@ -85,7 +85,7 @@ class Court:
 
 
 class Again:
-    """The bench of a logged decision of one slot under another playbook."""
+    """The bench of one slot of a logged decision under another playbook."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Again:
         self._fates = {(fate["action"], fate["channel"]): fate for fate in logged["candidates"]}
 
     def open(self, number: int, standing: Sequence[Contact]) -> None:
-        """There is one slot."""
+        """There is one slot: what those before it had drawn is in `taken` and in what stood."""
 
     def refusals(self, considered: Sequence[Candidate]) -> Mapping[str, tuple[Stage, str]]:
         found: dict[str, tuple[Stage, str]] = {}
@@ -114,6 +114,8 @@ class Again:
                 found[action.name] = "eligible", "not eligible: it is not offered at this time"
             elif fate is not None and fate["stage"] in _RULES and self._was_valid(action.name):
                 found[action.name] = fate["stage"], fate["reason"]
+            elif fate is not None and fate["stage"] == "taken":
+                found[action.name] = "taken", phrases.TAKEN
         return found
 
     def judge(self, considered: Sequence[Candidate]) -> list[Verdict]:

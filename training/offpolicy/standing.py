@@ -47,15 +47,16 @@ class Standing:
     zones: Mapping[int, Sequence[Fact]]
     wishes: Mapping[int, Sequence[tuple[int, Told]]]
 
-    def customer(self, number: int, decision_id: str, now: int) -> Customer:
-        """As their caps and pressure saw them at `now`, just before that decision."""
+    def customer(self, number: int, decision_id: str, now: int, slot: int = 0) -> Customer:
+        """As their caps and pressure saw them at `now`, just before that slot of that decision was filled."""
         profile = Profile()
         if facts := [fact for fact in self.zones.get(number, ()) if fact.received_at <= now]:
             profile.facts["time_zone"] = sorted(facts)[::-1]
         for known, told in self.wishes.get(number, ()):
             if known <= now:
                 profile.learn(told)
-        lives = (life.at(now) for life in self.contacts.get(number, ()) if life.decision_id != decision_id)
+        known_then = (life for life in self.contacts.get(number, ()) if life.before(decision_id, slot))
+        lives = (life.at(now) for life in known_then)
         return Customer(
             str(number),
             profile=profile,
@@ -75,6 +76,10 @@ class Life:
     @property
     def decision_id(self) -> str:
         return str(self.row["decision_id"])
+
+    def before(self, decision_id: str, slot: int) -> bool:
+        """Whether it is of another decision, or of a slot before that one (see `slots.reserve` for its id)."""
+        return self.decision_id != decision_id or int(str(self.row["contact_id"]).rpartition(".")[2]) <= slot
 
     def at(self, now: int) -> Contact | None:
         """As it stood at `now`; None before it was reserved."""

@@ -83,9 +83,16 @@ class Weighed:
 
     def _reach(self, memory: int) -> np.ndarray:
         """int[n]: the first row of the same person in (at - memory, at]."""
+        if not len(self.who):
+            return np.zeros(0, np.int64)
         _, number = np.unique(self.who, return_inverse=True)
         keys = number * (int(np.ptp(self.at)) + memory + 2) + (self.at - self.at.min())
         return np.maximum(np.searchsorted(keys, keys - memory, side="right"), np.searchsorted(number, number))
+
+    def ends(self, memory: int) -> tuple["Weighed", np.ndarray]:
+        """The last slots of decisions, and how much likelier the other policy was to get there (see `paths`)."""
+        last = self.log.last[self.rows]
+        return self.at_rows(last), self.paths(memory)[last]
 
     def change(self, reward: np.ndarray, path: np.ndarray | None = None) -> Change:
         """Doubly robust, and of what differs alone: where both policies draw alike, the log itself is the answer.

@@ -29,6 +29,8 @@ THINNEST = 0.1
 UNTRIED, UNKNOWN = 0.01, 0.02
 #: Standard errors by which the mean weight may be off 1.
 UNBALANCED = 4.5
+#: How far back (microseconds) what led to a slot is followed where the log stood: to the other slots of its decision.
+AT_ONCE = 1
 
 
 class Unsupported(WorkspaceError):
@@ -112,13 +114,14 @@ def simulate(
     views = [_by_decision(whole, workspace, days), _by_day(whole, workspace, memory)]
     if all(view.refused for view in views):
         raise Unsupported(f"{workspace.history}: {views[0].refused}")
-    moved = float((np.abs(whole.target - whole.logging).sum(1) > 1e-9).mean())
+    number = log.decision[whole.rows]
+    moved = np.unique(number[np.abs(whole.target - whole.logging).sum(1) > 1e-9])
     return WhatIf(
         span=logbook.span(log),
-        decisions=len(log),
+        decisions=log.decisions,
         customers=len(np.unique(log.who)),
         changes=[str(each) for each in found],
-        moved=moved,
+        moved=len(moved) / len(np.unique(number)),
         left_out=left_out,
         days=days,
         views=views,
@@ -133,18 +136,20 @@ def rejudge(
     after: Playbook,
     progress: Callable[[int], None] | None = None,
 ) -> list[Rejudged]:
-    """Every decision under `after`."""
+    """Every slot of every decision under `after`. Where one slot is unknown, its decision is."""
     court = Court(before, after)
     stood = _standing(workspace, log, before) if court.bounds else None
     found = []
     for n, document in enumerate(log.documents):
         customer = None
         if stood is not None:
-            customer = stood.customer(int(log.who[n]), document["decision_id"], int(log.at[n]))
+            customer = stood.customer(int(log.who[n]), document["decision_id"], int(log.at[n]), int(log.slot[n]))
         found.append(court(document, customer))
         if progress is not None and n % 500 == 499:
             progress(500)
-    return found
+    number = log.decision.tolist()
+    lost = {number[n]: each for n, each in reversed(list(enumerate(found))) if each.unknown is not None}
+    return [lost.get(number[n], each) for n, each in enumerate(found)]
 
 
 def _standing(workspace: Workspace, log: Logbook, before: Playbook) -> Standing:
@@ -162,6 +167,7 @@ def _check(found: Sequence[differences.Change]) -> None:
 
 def _left_out(log: Logbook, judged: Sequence[Rejudged]) -> dict[str, int]:
     """Decisions that cannot be judged again; raises where they are more than a few."""
+    firsts = [each for each, slot in zip(judged, log.slot.tolist(), strict=True) if slot == 0]
     for kind, means in (
         ("unscored", "the new policy would allow what was refused then, so the log has no score for it, nor ever tried"
          " it: caps and rules can only be tightened in a what-if; to learn about looser ones, let a few customers live"
@@ -169,12 +175,12 @@ def _left_out(log: Logbook, judged: Sequence[Rejudged]) -> dict[str, int]:
         ("differs", "what history holds of contacts does not give the refusals that were logged; run `tactful sync`,"
          " and compare from a time on of which all contacts are known (`--since`)"),
     ):  # fmt: skip
-        which = Counter(each.which for each in judged if each.unknown == kind)
+        which = Counter(each.which for each in firsts if each.unknown == kind)
         number = sum(which.values())
-        if number > UNKNOWN * len(judged):
+        if number > UNKNOWN * len(firsts):
             most = ", ".join(f"{what} ({count:,})" for what, count in which.most_common(3))
-            raise Unsupported(f"{means}. It concerns {number:,} of {len(judged):,} decisions: {most}")
-    unknown = Counter(each.unknown for each in judged if each.unknown is not None)
+            raise Unsupported(f"{means}. It concerns {number:,} of {len(firsts):,} decisions: {most}")
+    unknown = Counter(each.unknown for each in firsts if each.unknown is not None)
     words = {"unscored": "allow what was never scored", "differs": "with contacts that history does not explain"}
     return dict(log.skipped) | {words[str(kind)]: count for kind, count in unknown.items()}
 
@@ -184,23 +190,24 @@ def _by_decision(whole: Weighed, workspace: Workspace, days: int) -> View:
     log = whole.log
     complete = whole.at + days * DAY <= log.known_until
     some = whole.at_rows(complete)
-    told = overlap(some.feedback(np.zeros(len(some.rows))))
+    ends, path = some.ends(AT_ONCE)
+    told = overlap(ends.feedback(np.zeros(len(ends.rows)), path))
     per = f"decisions, each with the {days} days after it, where the log stood"
     why = _thin(told, f"decisions whose {days} days are known")
     if why is not None:
         return View(per, told, refused=why)
     answers = []
     for name, event in logbook.events(log, workspace.settings).items():
-        reward = logbook.total(event, some.who, some.at, some.at + days * DAY)
-        answers.append(_answer(name, some.change(reward), 1000.0))
-    return View(per, told, answers, _contacts(some, np.ones(len(some.rows)), len(some.rows)))
+        reward = logbook.total(event, ends.who, ends.at, ends.at + days * DAY)
+        answers.append(_answer(name, ends.change(reward, path), 1000.0))
+    return View(per, told, answers, _contacts(some, some.paths(AT_ONCE), len(ends.rows)))
 
 
 def _by_day(whole: Weighed, workspace: Workspace, memory: int) -> View:
     """Customers living under the other policy: what led to a decision is weighed as well."""
     log = whole.log
-    path = whole.paths(memory * DAY)
-    told = overlap(whole.feedback(np.zeros(len(whole.rows)), path))
+    ends, path = whole.ends(memory * DAY)
+    told = overlap(ends.feedback(np.zeros(len(ends.rows)), path))
     per = f"customer-days, under the other policy for {memory} days before"
     if told.effective < FEWEST or told.share < THINNEST:
         why = (
@@ -209,13 +216,14 @@ def _by_day(whole: Weighed, workspace: Workspace, memory: int) -> View:
             " smaller change, or with `--memory` for fewer days (contacts before those stay as they were)"
         )
         return View(per, told, refused=why)
-    end = logbook.after(log)[whole.rows]
-    length = float((end - whole.at).sum() / DAY)
+    end = logbook.after(log)[ends.rows]
+    length = float((end - ends.at).sum() / DAY)
     answers = []
     for name, event in logbook.events(log, workspace.settings).items():
-        reward = logbook.total(event, whole.who, whole.at, end)
-        answers.append(_answer(name, whole.change(reward, path), 1000.0 * len(whole.rows) / length))
-    return View(per, told, answers, _contacts(whole, path / path.mean(), length))
+        reward = logbook.total(event, ends.who, ends.at, end)
+        answers.append(_answer(name, ends.change(reward, path), 1000.0 * len(ends.rows) / length))
+    every = whole.paths(memory * DAY)
+    return View(per, told, answers, _contacts(whole, every / every.mean(), length))
 
 
 def _tried(whole: Weighed) -> None:

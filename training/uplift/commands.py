@@ -117,7 +117,7 @@ def score(
             if out_file.suffix == ".parquet":
                 scored.reset_index().to_parquet(own, index=False)
             else:
-                packed = "gzip" if out_file.suffix == ".gz" else None
+                packed = {"method": "gzip"} if out_file.suffix == ".gz" else None
                 scored.to_csv(own, float_format="%.10g", compression=packed)
     except OSError as error:
         raise WorkspaceError(f"--out {out_file}: cannot be written: {error.strerror}") from None
