@@ -233,7 +233,15 @@ def hushed(tmp_path):
     history.append(conform(rows.set_column(2, "occurred_at", instant)), "told")
     sent = {"contact_id": "k", "status": "sent", "changed_at": 60_000_000 * 6, "decision_id": "d1",
             "customer_id": "c", "action": "offer", "channel": "email", "counts": True}  # fmt: skip
-    own = [sent, sent | {"contact_id": "l", "changed_at": 60_000_000 * 8, "action": "notice", "counts": False}]
+    claimed = sent | {"status": "claimed", "changed_at": 60_000_000 * 5}
+    own = [
+        claimed,
+        sent,
+        sent | {"contact_id": "l", "changed_at": 60_000_000 * 8, "action": "notice", "counts": False},
+        claimed | {"contact_id": "m", "decision_id": "d8", "changed_at": 60_000_000 * 9},  # and never reported
+        claimed | {"contact_id": "n", "decision_id": "d7", "changed_at": 60_000_000 * 9},
+        sent | {"contact_id": "n", "decision_id": "d7", "status": "failed"},
+    ]
     history.append_log("contacts", pa.Table.from_pylist(own, schema=CONTACTS))
     chances = [("offer", "email", 0.3), ("notice", "email", 0.4), (None, None, 0.3)]
     cells = [{"action": a, "channel": c, "probability": p, "ghost": False} for a, c, p in chances]
@@ -250,8 +258,9 @@ def hushed(tmp_path):
 def test_contacts_are_those_that_the_guard_counts_each_once_and_notices_that_are_none_teach_nothing(hushed):
     log = read(hushed)
     minutes = log.happened.contacts.at // 60_000_000
-    assert minutes.tolist() == [1, 2, 6, 7]
-    assert [log.decided.channels[c] for c in log.happened.contacts.channel] == ["email", "email", "email", "phone"]
+    assert minutes.tolist() == [1, 2, 6, 7, 9]
+    named = [log.decided.channels[c] for c in log.happened.contacts.channel]
+    assert named == ["email", "email", "email", "phone", "email"]
     assert log.left_out == {NO_CONTACT: 1}
     email = log.decided.channels.index("email")
     assert log.decided.made.tolist() == [email, SILENCE]

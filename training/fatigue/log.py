@@ -20,6 +20,7 @@ from features.interactions import OPTED_OUT, PRESSURE
 from features.sensitive import on_sensitive, sensitive_topics
 from features.workspace import Settings, Workspace, WorkspaceError, read_yaml
 from serving.decisions.policy.contact_policy import ContactPolicy
+from training import contacted
 from training.dataset import read as read_past
 from training.fatigue.harm import Pressure
 from training.fatigue.trials import SILENCE, Clock, Decided, Events, Happened
@@ -221,17 +222,17 @@ def _happened(
 
 
 def _contacts(contacts: pa.Table, people: Numbered, channels: tuple[str, ...]) -> Events:
-    """Those that were sent, once each, and count."""
+    """Those that were made, once each, and count."""
     if not contacts.num_rows:
         nobody = np.zeros(0, np.int64)
         return Events.of(nobody, nobody, nobody, np.zeros(0))
     counts = contacts["counts"] if "counts" in contacts.column_names else pa.scalar(True)
-    sent = contacts.filter(pc.and_(pc.equal(contacts["status"], "sent"), pc.fill_null(counts, True)))
+    own = contacts.filter(pc.and_(pa.array(contacted.made(contacts)), pc.fill_null(counts, True)))
     return Events.of(
-        people.number(sent["customer_id"]),
-        micros(sent["changed_at"]),
-        _positions(sent["channel"].combine_chunks(), channels),
-        np.ones(len(sent)),
+        people.number(own["customer_id"]),
+        micros(own["changed_at"]),
+        _positions(own["channel"].combine_chunks(), channels),
+        np.ones(len(own)),
     )
 
 

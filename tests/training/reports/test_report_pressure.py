@@ -137,6 +137,17 @@ def test_a_contact_in_both_logs_counts_once(shop):
     assert report(shop).artefact.contacts.total == 56
 
 
+def test_a_claim_that_was_never_reported_is_a_contact_until_it_failed(shop):
+    at = pa.array([END - 25 * DAY], INSTANT)
+    claim = {"contact_id": ["c"], "status": ["claimed"], "changed_at": at, "decision_id": ["d-9"],
+             "customer_id": [customer(0)], "action": ["offer"], "channel": ["email"]}  # fmt: skip
+    History(shop).append_log("contacts", pa.table(claim))
+    assert report(shop).artefact.contacts.total == 57
+    later = {"status": ["failed"], "changed_at": pa.array([END - 20 * DAY], INSTANT)}
+    History(shop).append_log("contacts", pa.table(claim | later))
+    assert report(shop).artefact.contacts.total == 56
+
+
 def test_a_person_with_two_ids_is_one(shop):
     at = pa.array([END - 80 * DAY], INSTANT)
     link = {"identifier": [customer(20)], "kind": ["crm"], "customer_id": [customer(21)], "valid_from": at}

@@ -9,9 +9,10 @@ import pyarrow.compute as pc
 
 from features.clock import DAY
 from features.history import History
-from features.interactions import NOT_CONTACTS, OPTED_OUT
+from features.interactions import OPTED_OUT
 from features.workspace import Workspace, WorkspaceError, read_yaml
 from serving.decisions.policy.contact_policy import ContactPolicy
+from training import contacted
 from training.fatigue.log import COMPLAINED
 from training.persons import Numbered
 from training.reports import daily
@@ -66,17 +67,19 @@ def policy_of(workspace: Workspace) -> ContactPolicy | None:
 
 def read(workspace: Workspace, answer_days: int) -> Log:
     """Raises WorkspaceError where there are no interactions."""
-    settings, history, stated = workspace.settings, History(workspace), policy_of(workspace)
+    settings, history = workspace.settings, History(workspace)
+    stated = policy_of(workspace) or ContactPolicy()
     if not history.batches():
         raise WorkspaceError(
             f"{workspace.history}: there are no interactions to report on; `tactful ingest FILE` first"
         )
-    no_contact = stated.not_contacts if stated is not None else list(NOT_CONTACTS)
-    made = daily.up_to_date(workspace, _contacts(no_contact))
-    sent = daily.up_to_date(workspace, SENT)
+    outbound = daily.up_to_date(workspace, _contacts(stated.not_contacts))
+    own = daily.up_to_date(workspace, _OWN)
+    if own.num_rows:
+        own = own.filter(pa.array(contacted.made(own)))
     answers = daily.up_to_date(workspace, _answers(settings.propensity.responses))
     begins, until, alive = _active(history, workspace)
-    table = _once(_whole(made), _whole(sent))
+    table = _once(_whole(outbound), _whole(own))
     answers = _whole(answers)
     known = [one["customer_id"] for one in (table, answers, alive)]
     persons = Numbered.of(known, history.links(), settings)
@@ -115,14 +118,15 @@ def _contacts(no_contact: Sequence[str]) -> Partial:
     return Partial("contacts", "1 " + " ".join(sorted(no_contact)), "interactions", compute)
 
 
-#: What our own log of contacts says was sent.
-SENT = Partial(
+#: What our own log of contacts says was made, or may have been: that a claim was never reported, no day knows.
+_OWN = Partial(
     "sent",
-    "1",
+    "1 " + " ".join(contacted.TOLD),
     "contacts",
     lambda rows: rows.sql(
-        """SELECT day, customer_id, epoch_us(changed_at) AS at, channel, decision_id, action FROM log
-           WHERE status = 'sent'"""
+        """SELECT day, customer_id, epoch_us(changed_at) AS at, channel, decision_id, action, contact_id, status
+           FROM log WHERE list_contains($told, status)""",
+        told=list(contacted.TOLD),
     ),
 )
 
