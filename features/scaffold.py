@@ -34,9 +34,9 @@ def init_workspace(folder: Path, files: dict[str, str]) -> Workspace:
     Raises WorkspaceError rather than overwrite a workspace; a file of that name that is there already is kept.
     """
     folder = folder.resolve()
-    if (folder / "tactful.yaml").exists():
-        raise WorkspaceError(f"{folder} is a workspace already (it has a tactful.yaml); nothing was changed")
     try:
+        if (folder / "tactful.yaml").exists():
+            raise WorkspaceError(f"{folder} is a workspace already (it has a tactful.yaml); nothing was changed")
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in sorted(files.items(), key=lambda item: item[0] == "tactful.yaml"):
             if not (folder / name).exists():

@@ -3,8 +3,9 @@
 import os
 import re
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -71,6 +72,12 @@ class ClockSettings(Section):
     """`system`, or a start instant that runs on from the first time the workspace is used."""
 
     start: str = "system"
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _as_text(cls, written: Any) -> Any:
+        """YAML reads a date without quotes as a date."""
+        return written.isoformat() if isinstance(written, date) else written
 
     @field_validator("start")
     @classmethod
@@ -249,7 +256,7 @@ class Workspace:
     def open(cls, folder: Path | str) -> "Workspace":
         """Raises WorkspaceError where `folder` is no workspace or its settings are wrong."""
         folder = Path(folder).resolve()
-        if not (folder / "tactful.yaml").is_file():
+        if not _is_workspace(folder):
             raise WorkspaceError(
                 f"{folder} is not a workspace (it has no tactful.yaml); create one with `tactful init {folder}`"
             )
@@ -330,6 +337,13 @@ def _write_once(path: Path, text: str) -> None:
         pass
     finally:
         own.unlink()
+
+
+def _is_workspace(folder: Path) -> bool:
+    try:
+        return (folder / "tactful.yaml").is_file()
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise WorkspaceError(f"{folder} cannot be looked into: {error.strerror}") from None
 
 
 def locate(folder: Path | None) -> Workspace:

@@ -30,7 +30,7 @@ def champions_of(workspace: Workspace) -> Mapping[str, Champion]:
     be. A champion that there is but that cannot be used is an error all the same.
     """
     champions = Champions(workspace, of(workspace))
-    champions.poll()
+    champions.poll(log_problems=False)  # what is missing is raised, or told behind the scores
     missing = {kind: text for kind, text in champions.problems.items() if kind not in champions.current}
     if missing.keys() - (champions.untrained & {"propensity"}):
         raise WorkspaceError("; ".join(missing.values()))

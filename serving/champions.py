@@ -82,7 +82,7 @@ class Champions:
         self.untrained: frozenset[str] = frozenset()
         self._looked: Stamp | None = None  # at what state of the registry everything was well
 
-    def poll(self) -> bool:
+    def poll(self, log_problems: bool = True) -> bool:
         """Looks at the registry and loads what is new; True where `current` changed.
 
         A champion that cannot be read leaves the one in use where it is, and says so in `problems`; kinds that have
@@ -110,7 +110,7 @@ class Champions:
             if champion is not None:
                 found[kind] = champion
         for kind, text in problems.items():
-            if self.problems.get(kind) != text:
+            if log_problems and self.problems.get(kind) != text:
                 log.warning(text)
         self.problems, self.untrained = problems, frozenset(untrained)
         self._looked = stamp if problems.keys() <= untrained else None

@@ -66,6 +66,8 @@ def _batch(
     if to is None:
         raise WorkspaceError("--customers needs --out FILE to write the decisions to")
     new_file("--out", to)
+    if to.exists() and customers.exists() and to.samefile(customers):
+        raise WorkspaceError(f"--out {to}: is the audience itself; name another file")
     if channel is not None and channel not in opened.settings.channels:
         known = ", ".join(opened.settings.channels)
         raise WorkspaceError(f"--channel: {channel!r} is none of this workspace's channels ({known})")

@@ -96,7 +96,8 @@ def erase(
         store.scrub()
     for kind, rows in sorted(done.rows.items()):
         out.print(f"{kind}: {rows:,} deleted", markup=False)
-    out.print(f"{done.ids} ids are gone", markup=False)
+    nothing = "" if done.rows else ", of whom nothing was kept"
+    out.print(f"{'1 id is' if done.ids == 1 else f'{done.ids} ids are'} gone{nothing}", markup=False)
     for path in done.left:
         # a number that is somebody's id may stand there for something else: whoever wrote the file knows
         err.print(f"{path}: one of the ids still stands there; where it names the customer, take it out", markup=False)

@@ -86,18 +86,21 @@ def erase(tx: Tx, ids: Collection[str], salt: bytes, now: int, kinds: Kinds) -> 
     tx.lock(ids)
     before = identity.erased(tx, ids)
     identity.bury(tx, ids, salt, now)
+    theirs, named = "customer_id IN (SELECT value FROM texts(?))", (list(ids),)
+    # before an erasure leaves rows of its own: who was never seen has none, but for the one that was made to be locked
+    known = tx.execute(f"SELECT count(*) FROM customers WHERE version > 0 AND {theirs}", named).fetchone()[0]
     touched: set[str] = set()
     for text in sorted(set(ids) - before):
         touched |= identity.erase(tx, text, now)
     identity.resolve(tx, touched - set(ids), kinds)
-    gone, named = {}, (list(ids),)
-    theirs = "customer_id IN (SELECT value FROM texts(?))"
+    gone: dict[str, int] = {}
     lines = f"DELETE FROM contact_log WHERE contact_id IN (SELECT contact_id FROM contacts WHERE {theirs})"
     gone["contact_log"] = tx.execute(lines, named).rowcount
     in_batches = batches.erase(tx, list(ids))
     for table in (*_LOGS, "decisions", "contacts", "outbox", "nudges", "looks", "states", "customers"):
         gone[table] = tx.execute(f"DELETE FROM {table} WHERE {theirs}", named).rowcount
     gone["decisions"] += in_batches
+    gone["customers"] = known
     gone["identifiers"] = tx.execute(
         f"DELETE FROM links WHERE {theirs} OR identifier IN (SELECT value FROM texts(?))", named * 2
     ).rowcount

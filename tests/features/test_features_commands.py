@@ -50,6 +50,8 @@ def test_init_writes_commented_settings_and_keeps_what_is_there(tmp_path):
     assert Workspace.open(folder).settings.name == "on"
     assert "is a workspace already" in fails("init", folder)
     assert "cannot be written" in fails("init", folder / "tactful.yaml" / "below")
+    assert "File name too long" in fails("init", tmp_path / ("x" * 300))
+    assert "File name too long" in fails("ingest", "log.csv", "--workspace", tmp_path / ("x" * 300))
 
 
 def test_ingest_prints_the_account_and_runs_the_hooks(tmp_path, monkeypatch):

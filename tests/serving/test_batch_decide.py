@@ -507,3 +507,10 @@ def test_the_command_writes_a_line_a_customer(shop, tmp_path):
     assert wrong.exit_code == 2
     assert "fax" in wrong.output
     assert "Traceback" not in wrong.output
+    before, link = listed.read_bytes(), tmp_path / "link.csv"
+    link.symlink_to(listed)
+    for same in (listed, link):
+        refused = CliRunner().invoke(app, [*words, "--out", str(same), "--workspace", str(shop.folder)])
+        assert refused.exit_code == 2
+        assert "is the audience itself" in " ".join(refused.output.split())
+    assert listed.read_bytes() == before

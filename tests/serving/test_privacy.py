@@ -270,6 +270,9 @@ def test_the_command_line(engine, client, tmp_path):
     assert engine.store.read(ANN).state
     assert "3 ids are gone" in run("privacy", "erase", COOKIE, "--yes", workspace=workspace)
     assert mentions(workspace.folder) == set()
+    stranger = run("privacy", "erase", "stranger", "--yes", workspace=workspace)
+    assert stranger.splitlines()[-1] == "1 id is gone, of whom nothing was kept"
+    assert "deleted" not in stranger
     assert "cannot be written" in run("privacy", "export", ANN, "--out", "/nowhere/x", workspace=workspace, code=2)
     for asked in (["erase", "", "--yes"], ["erase", "Bob", "", "--yes"], ["export", ""], ["restrict", ""]):
         assert "CUSTOMER is empty" in run("privacy", *asked, workspace=workspace, code=2)
