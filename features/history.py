@@ -105,10 +105,12 @@ class History:
         until: int | None = None,
         columns: Sequence[str] | None = None,
         batches: Mapping[str, Sequence[str]] | None = None,
+        customers: Sequence[str] | None = None,
     ) -> Past:
         """What features before `until` are computed from; `columns` more of the contract than features read.
 
         `batches`: of interactions, attributes and identifiers, those that are read; the others are as if not there.
+        `customers`: whose interactions are read.
         """
         wanted = list(dict.fromkeys((*COLUMNS, *(columns or ()))))
         if all(batch.physical for batch in self.batches()):
@@ -117,7 +119,7 @@ class History:
             wanted = [name for name in wanted if name not in spared] + list(physical.STANDS_FOR)
         ids = batches or {}
         return Past(
-            self.interactions(wanted, until=until, batches=ids.get("interactions")),
+            self.interactions(wanted, None, until, customers, ids.get("interactions")),
             self.attributes(until, ids.get("attributes")),
             self.links(ids.get("identifiers")),
         )

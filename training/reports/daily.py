@@ -98,9 +98,9 @@ def up_to_date(workspace: Workspace, partial: Partial) -> pa.Table:
     with locked(path.with_suffix(".lock")):
         known = _Known.read(path, partial.version)
         files = log.days()
-        marks = {day: _mark(parts) for day, parts in files.items()}
-        stale = sorted(day for day, mark in marks.items() if known.marks.get(day) != mark)
-        if not stale and known.marks.keys() == marks.keys():
+        found = marks(files)
+        stale = sorted(day for day, mark in found.items() if known.marks.get(day) != mark)
+        if not stale and known.marks.keys() == found.keys():
             return known.table
         with connect() as database:
             runs = [
@@ -108,7 +108,7 @@ def up_to_date(workspace: Workspace, partial: Partial) -> pa.Table:
                 for run in _runs(set(stale), sorted(files))
             ]
             fresh = [_checked(partial, rows) for rows in runs]
-        return _keep(workspace, path, partial, marks, stale, fresh)
+        return _keep(workspace, path, partial, found, stale, fresh)
 
 
 def _keep(
@@ -177,6 +177,11 @@ def _runs(stale: Collection[int], days: Sequence[int]) -> list[tuple[int, ...]]:
         if day in stale:
             runs[-1].append(day)
     return [tuple(run) for run in runs if run]
+
+
+def marks(days: Mapping[int, Sequence[Path]]) -> dict[int, str]:
+    """What the files of each day of a log are known by."""
+    return {day: _mark(files) for day, files in days.items()}
 
 
 def _mark(files: Sequence[Path]) -> str:

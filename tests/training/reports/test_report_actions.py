@@ -103,10 +103,16 @@ def test_counts_equal_a_naive_walk(shop, seed):
     assert listed == {"letter": True, "call": True, "new_one": True, "forgotten": False}
 
 
+def rate(by_customer):
+    """As the job has it, from (contacts, responses) of each customer."""
+    n, y = np.array(by_customer, int).T
+    return job.rate(*(int(sums) for sums in (n.sum(), y.sum(), n @ n, n @ y, y @ y)))
+
+
 def test_few_contacts_or_answers_are_too_few_to_tell():
-    assert job.rate([[job.LEAST_CONTACTS - 1, job.LEAST_RESPONSES]]) is None
-    assert job.rate([[job.LEAST_CONTACTS, job.LEAST_RESPONSES - 1]]) is None
-    assert job.rate([[1, k < job.LEAST_RESPONSES] for k in range(job.LEAST_CONTACTS)]) is not None
+    assert rate([[job.LEAST_CONTACTS - 1, job.LEAST_RESPONSES]]) is None
+    assert rate([[job.LEAST_CONTACTS, job.LEAST_RESPONSES - 1]]) is None
+    assert rate([[1, k < job.LEAST_RESPONSES] for k in range(job.LEAST_CONTACTS)]) is not None
 
 
 def test_intervals_cover_where_customers_answer_alike():
@@ -116,7 +122,7 @@ def test_intervals_cover_where_customers_answer_alike():
         chance = random.beta(0.6, 1.4, 150)
         contacts = random.integers(1, 12, 150)
         answered = random.binomial(contacts, chance)
-        found = job.rate(np.stack([contacts, answered], 1).tolist())
+        found = rate(np.stack([contacts, answered], 1))
         covered += found.low <= truth <= found.high
         r, n = answered.sum() / contacts.sum(), contacts.sum()
         plain += abs(r - truth) <= 1.96 * math.sqrt(r * (1 - r) / n)

@@ -1,4 +1,4 @@
-"""Makes the actions report: one pass of DuckDB over decisions, one over contacts and their answers.
+"""Makes the actions report from contacts, answers and decisions as they are kept by day (daily.py).
 
 A contact is an outbound interaction with an action whose type the policy counts as one, whoever made it. It is answered
 by the first interaction of the same customer about the same action, of a type that `propensity.responses` (opt-outs,
@@ -10,23 +10,21 @@ error is added up by customer: of a ratio r = sum(y) / sum(n) over customers, va
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from features import clock
-from features.daylog import DayLog
-from features.decision_log import DECISIONS
+from features import clock, decision_log
 from features.history import History
-from features.interactions import SCHEMA
 from features.workspace import Workspace, WorkspaceError
 from serving.decisions import policy
 from serving.decisions.policy import Playbook
 from training.evaluate import Interval
-from training.reports import keep
+from training.reports import keep, outreach
 from training.reports.actions.artefact import Actions, Month, Stated, Treatment, Version
+from training.reports.daily import Partial, Rows, up_to_date
 from training.reports.database import connect
 from training.reports.models import runs
 from training.reports.pressure.words import counted
@@ -40,62 +38,84 @@ NOTHING = {"decided": 0, "withheld": 0}
 _Z = 1.959963984540054
 _WINDOW = 7 * clock.DAY  # of actions that are not in actions.yaml
 
-_CONTACTS = """
-    WITH contacts AS (
-        SELECT customer_id, action, channel, epoch_us(occurred_at) AS t FROM interactions
-        WHERE direction = 'outbound' AND action IS NOT NULL AND NOT list_contains($not_contacts, type)
-    ), answers AS (
-        SELECT customer_id, action, epoch_us(occurred_at) AS t, list_contains($responses, type) AS responded, type
-        FROM interactions
-        WHERE action IS NOT NULL
-            AND (list_contains($responses, type) OR type = 'opted_out' OR type = 'complained')
-    ), bounded AS (
+_ANSWERED = """
+    WITH bounded AS (
         SELECT contacts.*, coalesce(
-            lead(t) OVER (PARTITION BY customer_id, action, channel ORDER BY t), 9223372036854775807
+            lead("at") OVER (PARTITION BY customer_id, action, channel ORDER BY "at"), 9223372036854775807
         ) AS following, coalesce(windows.length, $window) AS within
-        FROM contacts LEFT JOIN windows USING (action)
-    ), answered AS (
-        SELECT b.customer_id, b.action, b.channel, b.t,
-            coalesce(bool_or(a.responded), false)::INT AS responded,
-            coalesce(bool_or(a.type = 'opted_out'), false)::INT AS opted_out,
-            coalesce(bool_or(a.type = 'complained'), false)::INT AS complained
-        FROM bounded AS b LEFT JOIN answers AS a
-            ON a.customer_id = b.customer_id AND a.action = b.action
-            AND a.t >= b.t AND a.t < b.following AND a.t < b.t + b.within
-        GROUP BY ALL
-    ), customers AS (
-        SELECT action, channel, customer_id, strftime(make_timestamp(t), '%Y-%m') AS month, count(*) AS n,
-            sum(responded)::BIGINT AS y, sum(opted_out)::BIGINT AS opted_out, sum(complained)::BIGINT AS complained,
-            min(t) AS first, max(t) AS last
-        FROM answered GROUP BY ALL
+        FROM contacts LEFT JOIN windows USING (action) WHERE action IS NOT NULL
     )
-    SELECT * FROM customers ORDER BY action, channel, month, customer_id
+    SELECT b.customer_id, b.action, b.channel, b.at,
+        coalesce(bool_or(list_contains($responses, a.type)), false)::BIGINT AS responded,
+        coalesce(bool_or(a.type = 'opted_out'), false)::BIGINT AS opted_out,
+        coalesce(bool_or(a.type = 'complained'), false)::BIGINT AS complained
+    FROM bounded AS b LEFT JOIN answers AS a
+        ON a.customer_id = b.customer_id AND a.action = b.action
+        AND a.at >= b.at AND a.at < b.following AND a.at < b.at + b.within
+    GROUP BY b.customer_id, b.action, b.channel, b.at
+"""
+_WHOLE = """
+    WITH numbered AS (
+        SELECT action, channel, customer_id, count(*) AS n, sum(responded)::BIGINT AS y, sum(opted_out)::BIGINT AS gone,
+            sum(complained)::BIGINT AS complained, min("at") AS first, max("at") AS last
+        FROM answered GROUP BY action, channel, customer_id
+    )
+    SELECT action, channel, count(*) AS customers, sum(n)::BIGINT AS n, sum(y)::BIGINT AS y,
+        sum(n * n)::BIGINT AS nn, sum(n * y)::BIGINT AS ny, sum(y * y)::BIGINT AS yy, sum(gone)::BIGINT AS opt_outs,
+        sum(complained)::BIGINT AS complaints, min(first) AS first, max(last) AS last
+    FROM numbered GROUP BY action, channel ORDER BY action, channel
+"""
+_MONTHS = """
+    SELECT action, channel, strftime(make_timestamp("at"), '%Y-%m') AS month, count(*) AS contacts,
+        sum(responded)::BIGINT AS responses
+    FROM answered GROUP BY ALL ORDER BY action, channel, month
+"""
+#: By day: decisions by policy and treatment, and when the first and the last were made.
+_BY_DAY = """
+    SELECT CAST(epoch_us(decided_at) // 86400000000 AS INTEGER) AS day, policy_version AS version,
+        coalesce(action, ghost) AS action, coalesce(treatment_channel, ghost_channel) AS channel,
+        count(action) AS decided, count(*) - count(action) AS silent,
+        epoch_us(min(decided_at)) AS first, epoch_us(max(decided_at)) AS last
+    FROM decisions GROUP BY ALL
 """
 _DECIDED = """
-    SELECT coalesce(action, ghost) AS action, coalesce(treatment_channel, ghost_channel) AS channel,
-        count(*) FILTER (WHERE action IS NOT NULL) AS decided, count(*) FILTER (WHERE action IS NULL) AS withheld
-    FROM decisions WHERE action IS NOT NULL OR ghost IS NOT NULL GROUP BY ALL
+    SELECT action, channel, sum(decided)::BIGINT AS decided, sum(silent)::BIGINT AS withheld
+    FROM decided WHERE action IS NOT NULL GROUP BY ALL
 """
 _POLICIES = """
-    SELECT policy_version AS version, count(*) AS decisions, count(*) FILTER (WHERE action IS NULL) AS silent,
-        epoch_us(min(decided_at)) AS first, epoch_us(max(decided_at)) AS last
-    FROM decisions WHERE policy_version IS NOT NULL GROUP BY ALL ORDER BY last DESC, version
+    SELECT version, sum(decided + silent)::BIGINT AS decisions, sum(silent)::BIGINT AS silent, min(first) AS first,
+        max(last) AS last
+    FROM decided WHERE version IS NOT NULL GROUP BY ALL ORDER BY last DESC, version
 """
+_DECISIONS = ["decided_at", "policy_version", "action", "treatment_channel", "ghost", "ghost_channel"]
+_NONE_DECIDED = pa.schema(
+    [
+        ("version", pa.string()),
+        ("action", pa.string()),
+        ("channel", pa.string()),
+        *((name, pa.int64()) for name in ("decided", "silent", "first", "last")),
+    ]
+)
+
+
+def _by_day(rows: Rows) -> pa.Table:
+    rows.database.register("decisions", decision_log.read(History(rows.workspace), _DECISIONS, rows.since, rows.until))
+    found: pa.Table = rows.database.sql(_BY_DAY).to_arrow_table()
+    return found
+
+
+DECIDED = Partial("actions_decided", "1", "decisions", _by_day)
 
 
 def report(workspace: Workspace) -> keep.Report:
     """Raises WorkspaceError where nothing was contacted or decided yet, or history is damaged."""
-    history, playbook = History(workspace), policy.load(workspace)
-    try:
-        with connect() as database:
-            until = _views(database, history)
-            contacted = _contacted(database, workspace, playbook)
-            decided = _rows(database.sql(_DECIDED))
-            policies = _rows(database.sql(_POLICIES))
-    except duckdb.Error as error:
-        told = str(error).splitlines()[0]
-        raise WorkspaceError(f"{history.folder}: history cannot be read: {told}") from None
-    treatments = _treatments(contacted, decided)
+    playbook = policy.load(workspace)
+    with connect() as database:
+        _tables(database, workspace, playbook)
+        found, months = _rows(database.sql(_WHOLE)), _rows(database.sql(_MONTHS))
+        decided, policies = _rows(database.sql(_DECIDED)), _rows(database.sql(_POLICIES))
+        last = _rows(database.sql("SELECT max(last) AS at FROM decided"))[0]["at"]
+    treatments = _treatments(found, months, decided)
     if not treatments:
         raise WorkspaceError("nobody was contacted with an action yet, and no decision made one")
     unit, stated = _stated(workspace, playbook, treatments)
@@ -104,7 +124,7 @@ def report(workspace: Workspace) -> keep.Report:
             title="Actions",
             headline=headline(treatments, {each.action: each.title for each in stated}),
             created_at=keep.now(),
-            known_until=keep.until(until),
+            known_until=keep.until(_until(History(workspace), last)),
             source="contacts, answers and decisions in history",
             actions=stated,
             maturity=None if playbook.policy.maturity is None else playbook.policy.maturity.positives,
@@ -148,93 +168,75 @@ def _stated(
     return unit, found
 
 
-def _views(database: duckdb.DuckDBPyConnection, history: History) -> int | None:
-    """`interactions` and `decisions` as DuckDB reads them; the newest instant of either, None where both are empty."""
-    newest = []
-    for name, log, schema in (
-        ("interactions", history.logs["interactions"], SCHEMA),
-        ("decisions", history.logs["decisions"], DECISIONS),
-    ):
-        database.register(f"no_{name}", schema.empty_table())
-        files = _files(log)
-        database.execute(
-            f"CREATE VIEW {name} AS SELECT * FROM no_{name}"
-            + (
-                f" UNION ALL BY NAME SELECT * FROM read_parquet({_listed(files)}, union_by_name = true)"
-                if files
-                else ""
-            )
-        )
-        found = _rows(database.sql(f"SELECT epoch_us(max({log.at})) AS at FROM {name}"))[0]["at"]
-        newest += [found] if found is not None else []
-    return max(newest, default=None)
+def _until(history: History, decided: int | None) -> int | None:
+    """The newest instant of interactions and of decisions; None where there are none of either."""
+    days = history.logs["interactions"].days()
+    if not days:
+        return decided
+    newest = history.interactions(["occurred_at"], since=max(days) * clock.DAY)["occurred_at"]
+    return max(pc.max(newest).cast(pa.int64()).as_py(), decided or 0)
 
 
-def _files(log: DayLog) -> list[Path]:
-    return [file for files in log.days().values() for file in files]
-
-
-def _listed(files: Sequence[Path]) -> str:
-    """A list of files in SQL: a view takes no parameters."""
-    return "[" + ", ".join("'" + str(file).replace("'", "''") + "'" for file in files) + "]"
-
-
-def _contacted(database: duckdb.DuckDBPyConnection, workspace: Workspace, playbook: Playbook) -> list[dict[str, Any]]:
-    """A row for each customer, treatment and month: contacts `n`, answered ones `y`, opt-outs, complaints."""
-    actions = playbook.actions.actions
+def _tables(database: duckdb.DuckDBPyConnection, workspace: Workspace, playbook: Playbook) -> None:
+    """`answered`, a row for each contact with an action, and `decided`: from what is kept by day."""
+    actions, responses = playbook.actions.actions, workspace.settings.propensity.responses
     windows = {"action": [each.name for each in actions], "length": [each.response for each in actions]}
     database.register("windows", pa.table(windows, pa.schema([("action", pa.string()), ("length", pa.int64())])))
-    given = {
-        "not_contacts": playbook.policy.not_contacts,
-        "responses": workspace.settings.propensity.responses,
-        "window": _WINDOW,
-    }
-    return _rows(database.sql(_CONTACTS, params=given))
+    made = up_to_date(workspace, outreach.contacts(playbook.policy.not_contacts))
+    database.register("contacts", outreach.whole(made))
+    database.register("answers", outreach.whole(up_to_date(workspace, outreach.answers(responses))))
+    found = database.sql(_ANSWERED, params={"responses": responses, "window": _WINDOW}).to_arrow_table()
+    database.register("answered", found)
+    by_day = up_to_date(workspace, DECIDED)
+    database.register("decided", by_day if by_day.num_columns else _NONE_DECIDED.empty_table())
 
 
-def _treatments(contacted: Sequence[dict[str, Any]], decided: Sequence[dict[str, Any]]) -> list[Treatment]:
+def _treatments(
+    found: Sequence[dict[str, Any]], months: Sequence[dict[str, Any]], decided: Sequence[dict[str, Any]]
+) -> list[Treatment]:
     made = {(row["action"], row["channel"]): row for row in decided}
-    rows: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in contacted:
-        rows[row["action"], row["channel"]].append(row)
+    known = {(row["action"], row["channel"]): row for row in found}
+    by_month: dict[tuple[str, str], list[Month]] = defaultdict(list)
+    for row in months:
+        month = Month(month=row["month"], contacts=row["contacts"], responses=row["responses"])
+        by_month[row["action"], row["channel"]].append(month)
     return [
-        _treatment(action, channel, rows.get((action, channel), []), made.get((action, channel), NOTHING))
-        for action, channel in sorted(rows.keys() | {key for key in made if None not in key})
+        _treatment(*key, known.get(key), by_month[key], made.get(key, NOTHING))
+        for key in sorted(known.keys() | {key for key in made if None not in key})
     ]
 
 
-def _treatment(action: str, channel: str, rows: Sequence[dict[str, Any]], made: dict[str, Any]) -> Treatment:
-    by_customer: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    by_month: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for row in rows:
-        for total in (by_customer[row["customer_id"]], by_month[row["month"]]):
-            total[0] += row["n"]
-            total[1] += row["y"]
+def _treatment(
+    action: str, channel: str, found: dict[str, Any] | None, months: list[Month], made: dict[str, Any]
+) -> Treatment:
+    sums = found or dict.fromkeys(("n", "y", "nn", "ny", "yy", "customers", "opt_outs", "complaints"), 0)
     return Treatment(
         action=action,
         channel=channel,
         decided=made["decided"],
         withheld=made["withheld"],
-        contacts=sum(n for n, _ in by_customer.values()),
-        customers=len(by_customer),
-        responses=sum(y for _, y in by_customer.values()),
-        rate=rate(list(by_customer.values())),
-        opt_outs=sum(row["opted_out"] for row in rows),
-        complaints=sum(row["complained"] for row in rows),
-        first=clock.isoformat(min(row["first"] for row in rows)) if rows else None,
-        last=clock.isoformat(max(row["last"] for row in rows)) if rows else None,
-        months=[Month(month=month, contacts=n, responses=y) for month, (n, y) in sorted(by_month.items())],
+        contacts=sums["n"],
+        customers=sums["customers"],
+        responses=sums["y"],
+        rate=rate(*(sums[name] for name in ("n", "y", "nn", "ny", "yy"))),
+        opt_outs=sums["opt_outs"],
+        complaints=sums["complaints"],
+        first=clock.isoformat(found["first"]) if found else None,
+        last=clock.isoformat(found["last"]) if found else None,
+        months=months,
     )
 
 
-def rate(by_customer: Sequence[Sequence[int]]) -> Interval | None:
-    """Responses by contact with its 95 % interval, from (contacts, responses) of each customer; None: too few."""
-    n, y = sum(each[0] for each in by_customer), sum(each[1] for each in by_customer)
+def rate(n: int, y: int, nn: int, ny: int, yy: int) -> Interval | None:
+    """Responses by contact with its 95 % interval; None: too few.
+
+    n contacts and y responses are sums over customers, and so are nn, ny, yy of the products of each one's own.
+    """
     if n < LEAST_CONTACTS or y < LEAST_RESPONSES:
         return None
-    r = y / n
-    half = _Z * math.sqrt(sum((each[1] - r * each[0]) ** 2 for each in by_customer)) / n
-    return Interval(r, max(0.0, r - half), min(1.0, r + half))
+    # the sum of squares of y_i - y / n * n_i in whole numbers, which do not depend on the order of customers
+    half = _Z * math.sqrt(yy * n * n - 2 * ny * n * y + nn * y * y) / n / n
+    return Interval(y / n, max(0.0, y / n - half), min(1.0, y / n + half))
 
 
 def headline(treatments: Sequence[Treatment], titles: Mapping[str, str]) -> str:

@@ -17,11 +17,11 @@ TROUBLE = (*CASE_OPENING, "complained", "opted_out", "refund")
 
 def ratings(trail: Trail) -> np.ndarray:
     """float64[n]: what the customer's next rating within two weeks was, NaN without one."""
-    rated = np.flatnonzero(~np.isnan(trail.satisfaction))
-    found = np.full(len(trail.at), np.nan)
+    told = ~np.isnan(trail.satisfaction)
+    rated, found = np.flatnonzero(told), np.full(len(trail.at), np.nan)
     if not len(rated):
         return found
-    following = np.searchsorted(rated, np.arange(len(trail.at)), side="right")
+    following = np.cumsum(told)
     has = following < len(rated)
     there = rated[following[has]]
     soon = (trail.customer[there] == trail.customer[has]) & (trail.at[there] - trail.at[has] <= RATED_AFTER)

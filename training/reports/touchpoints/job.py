@@ -2,14 +2,11 @@
 
 import numpy as np
 
-from features import catalogue as catalogues
-from features.batch import compute_at
 from features.clock import DAY
-from features.history import History
 from features.workspace import Settings, Workspace
 from training.reports import keep
 from training.reports.statistics import CONFIDENCE, FEWEST_EXPECTED, SMALLEST_ARM, holm
-from training.reports.touchpoints import adjusted, doing, wording
+from training.reports.touchpoints import adjusted, doing, kept, wording
 from training.reports.touchpoints.artefact import Effect, Line, Measured, Outcome, Quadrant, Touchpoints
 from training.reports.touchpoints.panel import EXPOSURE, Came, Panel, later, satisfaction
 from training.reports.touchpoints.trail import Touchpoint, Trail
@@ -24,17 +21,20 @@ def report(workspace: Workspace) -> keep.Report:
     """Raises WorkspaceError where history is empty."""
     trail = Trail.read(workspace)
     panels = [panel for panel in (satisfaction(trail), later(trail, workspace.settings)) if panel is not None]
-    lines = _lines(trail, workspace)
-    compared = [touchpoint for touchpoint, _ in lines[:MOST_COMPARED]]
+    after, trouble = doing.ratings(trail), doing.trouble(trail, workspace.settings)
+    lines = _lines(trail, workspace, after, trouble)
+    # by name, so that it stays the same comparison whichever of them more customers had since
+    compared = sorted((touchpoint for touchpoint, _ in lines[:MOST_COMPARED]), key=lambda each: each.name)
     found: dict[Outcome, list[Effect | None]] = {}
     for panel in panels if compared else ():
         found |= compare(panel, trail, compared, workspace)
-    average, bad = _mean(doing.ratings(trail)), _mean(doing.trouble(trail, workspace.settings))
+    average, bad = _mean(after), _mean(trouble)
     by = "satisfaction" if sum(line.satisfaction is not None for _, line in lines) >= FEWEST_RATED else "trouble"
     usual = average if by == "satisfaction" else bad
+    place = {each.name: i for i, each in enumerate(compared)}
     shown = [
-        _judged(line, {name: effect for name, effects in found.items() if (effect := effects[i])}, usual, by)
-        for i, (_, line) in enumerate(lines[:MOST_COMPARED])
+        _judged(line, {k: effect for k, effects in found.items() if (effect := effects[place[line.name]])}, usual, by)
+        for _, line in lines[:MOST_COMPARED]
     ]
     currency = workspace.settings.currency
     outcomes = [_measured(panel, came, shown, average, currency) for panel in panels for came in panel.outcomes]
@@ -56,12 +56,14 @@ def report(workspace: Workspace) -> keep.Report:
     )
 
 
-def _lines(trail: Trail, workspace: Workspace) -> list[tuple[Touchpoint, Line]]:
-    """Every touchpoint with how much there is of it and how well we do, the one that most customers have first."""
-    rated, after, trouble = trail.satisfaction, doing.ratings(trail), doing.trouble(trail, workspace.settings)
-    found = []
+def _lines(trail: Trail, workspace: Workspace, after: np.ndarray, trouble: np.ndarray) -> list[tuple[Touchpoint, Line]]:
+    """Every touchpoint with how much there is of it and how well we do, the one that most customers have first.
+
+    `after` and `trouble` float64[n]: the rating after each row, and whether trouble followed.
+    """
+    rated, found = trail.satisfaction, []
     for touchpoint in trail.touchpoints(_itself(workspace.settings)):
-        rows = np.flatnonzero(trail.of_codes(touchpoint.codes))
+        rows = trail.rows(touchpoint.codes)
         customer = trail.customer[rows]
         own = doing.share(rated[rows], customer)
         line = Line(
@@ -86,21 +88,21 @@ def compare(
     panel: Panel, trail: Trail, touchpoints: list[Touchpoint], workspace: Workspace
 ) -> dict[Outcome, list[Effect | None]]:
     """One effect an outcome and touchpoint, in their order; None where the touchpoint is the outcome itself."""
-    features = compute_at(
-        History(workspace).past(trail.known_until),
-        trail.names[panel.customer].tolist(),
-        panel.at - EXPOSURE,
-        catalogues.of(workspace),
-        workspace.settings,
-        workers=1,
-    )
-    x = adjusted.prepared(features.values)
+    values = kept.features(workspace, panel.name, trail.names[panel.customer].tolist(), panel.at - EXPOSURE)
     outcomes = np.column_stack([came.y for came in panel.outcomes])
-    before = np.column_stack([panel.exposed(trail, one) for one in touchpoints])
-    after = np.column_stack([panel.after(trail, one) for one in touchpoints])
-    known = panel.looked_past(trail)
-    now = _slopes(x, outcomes, before, panel.customer)
-    back = _slopes(x[known], outcomes[known], after[known], panel.customer[known])
+    theirs = trail.only(np.unique(panel.customer))
+    before = np.column_stack([panel.exposed(theirs, one) for one in touchpoints])
+    after = np.column_stack([panel.after(theirs, one) for one in touchpoints])
+    known, customer = panel.looked_past(trail), np.unique(panel.customer, return_inverse=True)[1]
+
+    def find() -> list[kept.Slopes]:
+        x = adjusted.prepared(values)
+        return [
+            _slopes(x, outcomes, before, customer),
+            _slopes(x[known], outcomes[known], after[known], customer[known]),
+        ]
+
+    now, back = kept.slopes(workspace, panel.name, [values, outcomes, before, after, known, customer], find)
     settings = workspace.settings
     own = _itself(settings)
     return {

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from features.clock import DAY
+from features.hashing import hash_strings
 from features.interactions import SURVEY
 from features.workspace import Settings
 from training.reports.touchpoints.artefact import Outcome
@@ -42,13 +44,18 @@ class Panel:
     def __len__(self) -> int:
         return len(self.at)
 
+    @property
+    def name(self) -> str:
+        """By its outcomes."""
+        return "_".join(came.outcome for came in self.outcomes)
+
     def exposed(self, trail: Trail, touchpoint: Touchpoint) -> np.ndarray:
         """bool[n]: had the touchpoint in the weeks before."""
-        return trail.within(trail.of_codes(touchpoint.codes), self.customer, self.at - EXPOSURE, self.at)
+        return trail.within(trail.rows(touchpoint.codes), self.customer, self.at - EXPOSURE, self.at)
 
     def after(self, trail: Trail, touchpoint: Touchpoint) -> np.ndarray:
         """bool[n]: has the touchpoint in the weeks after the outcome."""
-        return trail.within(trail.of_codes(touchpoint.codes), self.customer, self.until, self.until + EXPOSURE)
+        return trail.within(trail.rows(touchpoint.codes), self.customer, self.until, self.until + EXPOSURE)
 
     def looked_past(self, trail: Trail) -> np.ndarray:
         """bool[n]: the weeks after the outcome are known."""
@@ -64,9 +71,9 @@ def satisfaction(trail: Trail) -> Panel | None:
     if len(rows) < FEWEST_RATINGS:
         return None
     words = "satisfaction that customers state in surveys" if surveys else "satisfaction with anything that is rated"
-    rows = _thinned(rows, trail.customer[rows])
+    rows = _thinned(trail, rows, trail.customer[rows])
     at = trail.at[rows]
-    said = Came("satisfaction", trail.satisfaction[rows], f"{words}, 0 to 1")
+    said = Came("satisfaction", trail.satisfaction[rows], words)
     return Panel(trail.customer[rows], at, at + 1_000, (said,))
 
 
@@ -74,15 +81,14 @@ def later(trail: Trail, settings: Settings) -> Panel | None:
     """Churn and value after cut-offs, of customers who were active when the weeks before began."""
     churn = settings.churn
     horizon = churn.horizon_days * DAY
-    last = trail.known_until - horizon
-    cutoffs = [last - k * EXPOSURE for k in range(CUTOFFS) if last - k * EXPOSURE >= trail.base + 2 * EXPOSURE]
-    if not cutoffs:
+    instants = cutoffs(trail.base + 2 * EXPOSURE, trail.known_until - horizon)
+    if not instants:
         return None
     alive, everyone = trail.of_types(churn.qualifying), np.arange(len(trail.names))
-    customer, at = np.tile(everyone, len(cutoffs)), np.repeat(cutoffs, len(everyone))
+    customer, at = np.tile(everyone, len(instants)), np.repeat(instants, len(everyone))
     begin = at - EXPOSURE
     active = np.flatnonzero(trail.within(alive, customer, begin - churn.active_days * DAY, begin))
-    rows = _thinned(active, customer[active])
+    rows = _thinned(trail, active, customer[active])
     if not len(rows):
         return None
     customer, at = customer[rows], at[rows]
@@ -107,11 +113,21 @@ def later(trail: Trail, settings: Settings) -> Panel | None:
     )
 
 
-def _thinned(rows: np.ndarray, customer: np.ndarray) -> np.ndarray:
-    """All rows of as many customers as there is room for."""
+def cutoffs(first: int, last: int) -> list[int]:
+    """The newest instants between two, four weeks apart, which stay where they are as days go by.
+
+    They count from the first; in a log so long that this does not matter, whose first days may be deleted, from 1970.
+    """
+    if last - first >= CUTOFFS * EXPOSURE:
+        first += -first % EXPOSURE
+    return list(range(first, last + 1, EXPOSURE))[-CUTOFFS:]
+
+
+def _thinned(trail: Trail, rows: np.ndarray, customer: np.ndarray) -> np.ndarray:
+    """All rows of as many customers as there is room for: of the first by the hash of their ids, whoever else comes."""
     if len(rows) <= MOST_ROWS:
         return rows
-    names, count = np.unique(customer, return_counts=True)
-    order = np.random.default_rng(0).permutation(len(names))
-    kept = names[order[np.cumsum(count[order]) <= MOST_ROWS]]
+    who, count = np.unique(customer, return_counts=True)
+    order = np.argsort(hash_strings(pa.chunked_array([pa.array(trail.names[who], pa.string())])))
+    kept = who[order[np.cumsum(count[order]) <= MOST_ROWS]]
     return np.asarray(rows[np.isin(customer, kept)])

@@ -1,16 +1,14 @@
 """The log as arrays in order of customer and time, and questions about windows of it answered by binary search."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from features import arrange
 from features.interactions import REACTIONS, SURVEY
-from features.known import known
-from features.sensitive import sensitive_topics
-from features.vocabulary import Entry, Vocabulary
+from features.trail.kept import up_to_date
+from features.vocabulary import Entry
 from features.workspace import Workspace, WorkspaceError
 
 #: A key is the customer above milliseconds since the log began: 34 years, 8 million customers.
@@ -34,7 +32,7 @@ class Trail:
     """Row by row, each customer's together and in order. `customer` is a position among `names`; `at` microseconds."""
 
     names: np.ndarray
-    entries: list[Entry]
+    entries: Sequence[Entry]
     customer: np.ndarray
     at: np.ndarray
     code: np.ndarray
@@ -45,18 +43,22 @@ class Trail:
     @classmethod
     def read(cls, workspace: Workspace) -> "Trail":
         """Raises WorkspaceError where history is empty."""
-        read = known(workspace, ["value", "satisfaction"])
-        if read is None:
+        kept = up_to_date(workspace)
+        if kept is None:
             raise WorkspaceError(f"{workspace.history}: there are no interactions to report on; `tactful ingest FILE`")
-        table, known_until = read
-        vocabulary = Vocabulary()
-        log = arrange.arrange(table, vocabulary, sensitive_topics(workspace.settings))
-        items = log.items(0, len(log.customers))
-        satisfaction = items.satisfaction if len(items.satisfaction) else np.full(len(items), np.nan)
-        customer = np.repeat(np.arange(len(log.customers)), log.end - log.start)
-        return cls(
-            log.customers, vocabulary.entries, customer, items.at, items.code, items.value, satisfaction, known_until
-        )
+        rows = kept.rows
+        value, satisfaction = np.full(len(rows.at), np.nan), np.full(len(rows.at), np.nan)
+        value[rows.noted], satisfaction[rows.noted] = rows.value, rows.satisfaction
+        customer = np.repeat(np.arange(len(kept.names), dtype=np.int32), np.diff(rows.start))
+        return cls(kept.names, kept.entries, customer, rows.at, rows.code, value, satisfaction, kept.known_until)
+
+    def only(self, customers: np.ndarray) -> "Trail":
+        """The rows of some customers, by the same numbers."""
+        wanted = np.zeros(len(self.names), bool)
+        wanted[customers] = True
+        rows = wanted[self.customer]
+        columns = ("customer", "at", "code", "value", "satisfaction")
+        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
 
     @cached_property
     def base(self) -> int:
@@ -81,8 +83,20 @@ class Trail:
         asked[codes] = True
         return asked[self.code]
 
+    def rows(self, codes: np.ndarray) -> np.ndarray:
+        """int64[k], ascending: the same rows by their positions, without looking at all the others."""
+        order, first = self._by_code
+        return np.sort(np.concatenate([order[first[code] : first[code + 1]] for code in codes.tolist()]))
+
+    @cached_property
+    def _by_code(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positions in order of code, and where each code's begin."""
+        few = len(self.entries) < 1 << 16  # numbers so small are sorted by radix
+        order = np.argsort(self.code.astype(np.uint16) if few else self.code, kind="stable")
+        return order, np.searchsorted(self.code[order], np.arange(len(self.entries) + 1))
+
     def within(self, marked: np.ndarray, customer: np.ndarray, since: np.ndarray, until: np.ndarray) -> np.ndarray:
-        """bool[m]: whether customer i has a marked row (bool[n]) in [since[i], until[i])."""
+        """bool[m]: whether customer i has a marked row (bool[n], or positions) in [since[i], until[i])."""
         first, last = self.span(marked, customer, since, until)
         return last > first
 
@@ -101,7 +115,7 @@ class Trail:
         """
         steps: dict[tuple[str, str, str], list[int]] = {}
         topics: dict[str, list[int]] = {}
-        for code in np.unique(self.code).tolist():
+        for code in np.flatnonzero(np.bincount(self.code, minlength=1)).tolist():
             channel, direction, type_, topic = self.entries[code]
             if type_ != SURVEY and type_ not in REACTIONS:
                 steps.setdefault((channel, direction, type_), []).append(code)
