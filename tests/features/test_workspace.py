@@ -52,6 +52,15 @@ def test_no_workspace_says_how_to_make_one(tmp_path, monkeypatch):
         locate(None)
 
 
+@pytest.mark.parametrize("quote", ['"', ""], ids=["quoted", "plain"])
+@pytest.mark.parametrize(
+    "text", ["2018-01-01", "2018-01-01T04:00:00Z", "2018-01-01 04:00:00", "2018-01-01T05:00+01:00"]
+)
+def test_a_start_instant_is_the_same_with_quotes_and_without(tmp_path, text, quote):
+    made = shop(tmp_path, f"clock: {{start: {quote}{text}{quote}}}")
+    assert made.clock().start == clock.parse_instant(text)
+
+
 def test_a_start_instant_runs_on(tmp_path):
     made = shop(tmp_path, 'clock: {start: "2018-01-01T04:00:00Z"}')
     start = clock.parse_instant("2018-01-01T04:00:00Z")
