@@ -54,11 +54,17 @@ def churn(
         "calibration": pairs(life, windows.calibration, windows.test).at_most(CALIBRATION_ROWS, seed=2),
         "test": pairs(life, (windows.test,)),
     }
-    return assemble("churn", past, settings, chosen, windows, catalogue, compute)
+    early = None
+    if windows.newest:
+        days = windows.early_days
+        chosen["newest"] = pairs(life, windows.newest, windows.test, days).at_most(CALIBRATION_ROWS, seed=3)
+        # the same rows as in calibration
+        early = pairs(life, windows.calibration, windows.test, days).at_most(CALIBRATION_ROWS, seed=2).label
+    return assemble("churn", past, settings, chosen, windows, catalogue, compute, early=early)
 
 
-def pairs(life: Life, cutoffs: Sequence[int], like: int | None = None) -> Pairs:
-    """Everyone alive at each cutoff, with what came of them.
+def pairs(life: Life, cutoffs: Sequence[int], like: int | None = None, early: int | None = None) -> Pairs:
+    """Everyone alive at each cutoff, with what came of them; in the first `early` days, where those are given.
 
     In a log hardly older than `active_days` nobody has been away too long yet, while at a later instant `like` only the
     livelier are left. Where it is given, a customer must have been alive within the same share of the log's age as
@@ -68,7 +74,7 @@ def pairs(life: Life, cutoffs: Sequence[int], like: int | None = None) -> Pairs:
     rows = []
     for cutoff in cutoffs:
         share = 1.0 if like is None else (cutoff - first) / (like - first)
-        rows.append((cutoff, life.population(cutoff, days * share), life.churned(cutoff)))
+        rows.append((cutoff, life.population(cutoff, days * share), life.churned(cutoff, early)))
     if not rows:
         return Pairs(np.empty(0, object), np.empty(0, np.int64), np.empty(0, bool))
     return Pairs(

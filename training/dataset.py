@@ -43,7 +43,11 @@ class Part:
 @dataclass(frozen=True)
 class Dataset:
     """Three windows in time, an embargo of one horizon between them, whose own rows
-    only the final refit sees; `categories` are the text columns of frames."""
+    only the final refit sees; `categories` are the text columns of frames.
+
+    `newest`, where there is such a window, has labels of the horizon's first `Windows.early_days`, and `early` has them
+    for each row of `calibration`: what is known of the newest weeks when training ends.
+    """
 
     kind: str
     training: Part
@@ -56,10 +60,13 @@ class Dataset:
     categories: tuple[str, ...]
     action_features: tuple[str, ...]
     fingerprint: str
+    newest: Part | None = None
+    early: np.ndarray | None = None
 
     @property
     def parts(self) -> dict[str, Part]:
-        return {name: getattr(self, name) for name in ("training", "embargo", "calibration", "test")}
+        names = ("training", "embargo", "calibration", "newest", "test")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 @dataclass(frozen=True)
@@ -98,10 +105,11 @@ def assemble(
     catalogue: Catalogue,
     compute: Compute,
     extra: dict[str, pd.DataFrame] | None = None,
+    early: np.ndarray | None = None,
 ) -> Dataset:
     """Computes the features of all pairs at once. `extra` holds the action's columns for each part, if any."""
     for name, pairs in chosen.items():
-        if name != "embargo":
+        if name not in ("embargo", "newest"):
             _both_outcomes(kind, name, pairs.label)
     customers = np.concatenate([pairs.customer for pairs in chosen.values()])
     as_of = np.concatenate([pairs.as_of for pairs in chosen.values()])
@@ -122,6 +130,7 @@ def assemble(
         categories=text_columns(parts["training"].frame),
         action_features=tuple(extra["training"].columns) if extra is not None else (),
         fingerprint=fingerprint(past, catalogue, windows),
+        early=None if early is None else early.astype(float),
     )
 
 

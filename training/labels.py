@@ -76,15 +76,16 @@ class Life:
         )
         return np.flatnonzero(alive & ~gone)
 
-    def churned(self, cutoff: int) -> np.ndarray:
+    def churned(self, cutoff: int, early: int | None = None) -> np.ndarray:
         """bool, one a customer: no sign of life in [cutoff, cutoff + horizon), or a departure there.
 
-        Where silence is no leaving, the departure alone counts.
+        Where silence is no leaving, the departure alone counts. `early` asks for so many days instead of the horizon,
+        and for what was known when they were over.
         """
-        count, until = len(self.customers), cutoff + self.rule.horizon_days * DAY
+        count, until = len(self.customers), cutoff + (early or self.rule.horizon_days) * DAY
         became = self.persons.at(until)
         back, left = (
-            self.persons.merged(events.between(cutoff, until, count), until)[became]
+            self.persons.merged(events.between(cutoff, until, count, until if early else None), until)[became]
             for events in (self.signs, self.departures)
         )
         return left | ~back if self.rule.silence else left

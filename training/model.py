@@ -8,7 +8,7 @@ from typing import Any, Self
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq, minimize
+from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -90,36 +90,44 @@ class HabitTrees(ClassifierMixin, BaseEstimator):
         self.link_ = {"intercept": float(weights[0]), "booster": float(weights[1]), "habits": weights[2:].tolist()}
         return self
 
-    def refit(self, X: pd.DataFrame, y: np.ndarray, customers: np.ndarray, newest: np.ndarray) -> Self:
+    def refit(
+        self,
+        X: pd.DataFrame,
+        y: np.ndarray,
+        customers: np.ndarray,
+        later: pd.DataFrame,
+        label: np.ndarray,
+        of: np.ndarray,
+    ) -> np.ndarray:
         """Learns the parts again from newer rows as well, with as many trees, and keeps the proportions of the link.
 
         They were learned one horizon after the parts' last cutoff, which is how far the new parts will be from use. But
-        parts that learned from more rows spread wider, so the link's scale is lowered to what the rows that `newest`
-        marks (bool[n]) bear out, each scored by trees that learned from other customers. It is never raised: those rows
-        are no later than what was learned, and a horizon later scores are worth less, not more.
+        parts that learned from more rows spread wider, so the link's scale is lowered to what the newest of them,
+        `later` with their `label` and the customers they are `of`, bear out, each scored by trees that learned from
+        other customers. It is never raised: those rows are no later than what was learned, and a horizon later scores
+        are worth less, not more.
+
+        Returns these scores of `later`, without the intercept: what `level` may look at.
         """
         check_is_fitted(self)
-        y = np.asarray(y, float)
-        groups = np.unique(customers, return_inverse=True)[1]
+        y, label = np.asarray(y, float), np.asarray(label, float)
+        groups = np.unique(np.concatenate([customers, of]), return_inverse=True)[1]
         self.model_text_ = self._grow(X, y).model_to_string()
         if self.habits_:
             self.habits_ = self._habits(X, y)
-        if self.link_["booster"] > 0 and newest.any():
-            weights = np.array([self.link_["booster"], *self.link_["habits"]])
-            score = self._unseen(X, y, self._fold(groups), newest) @ weights
-            hold = 1 / (2 * SCALE_DEVIATION**2 * len(score))
-            scale = float(_stack(score[:, None], y[newest], np.ones(1), hold)[1])
-            booster, *habits = (min(scale, 1.0) * weights).tolist()
-            self.link_ = {"intercept": self.link_["intercept"], "booster": booster, "habits": habits}
-        return self
+        weights = np.array([self.link_["booster"], *self.link_["habits"]])
+        if self.link_["booster"] == 0:
+            return self._parts(later) @ weights  # four numbers for everybody remember nobody
+        score = self._unseen(X, y, later, self._fold(groups)) @ weights
+        hold = 1 / (2 * SCALE_DEVIATION**2 * len(score))
+        scale = min(float(_stack(score[:, None], label, np.ones(1), hold)[1]), 1.0)
+        booster, *habits = (scale * weights).tolist()
+        self.link_ = {"intercept": self.link_["intercept"], "booster": booster, "habits": habits}
+        return scale * score
 
-    def level(self, X: pd.DataFrame, y: np.ndarray) -> Self:
-        """Moves the intercept until these rows' mean probability is their rate: a refit shifts the parts' level."""
-        score = self.decision_function(X)
-        rate = float(np.mean(y))
-        low, high = -float(score.max()) - 40.0, -float(score.min()) + 40.0
-        shift = brentq(lambda move: float(sigmoid(score + move).mean()) - rate, low, high)
-        self.link_ = self.link_ | {"intercept": self.link_["intercept"] + float(shift)}
+    def level(self, intercept: float) -> Self:
+        """Sets the intercept: a refit shifts the parts' level."""
+        self.link_ = self.link_ | {"intercept": float(intercept)}
         return self
 
     def decision_function(self, X: pd.DataFrame) -> np.ndarray:
@@ -174,23 +182,24 @@ class HabitTrees(ClassifierMixin, BaseEstimator):
         parameters = self._sized(len(y))
         return lgb.train(parameters, self._data(X, parameters, y), self.trees_)
 
-    def _unseen(self, X: pd.DataFrame, y: np.ndarray, fold: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        """The parts of the wanted rows, the trees' from boosters that learned without the row's fold.
+    def _unseen(self, X: pd.DataFrame, y: np.ndarray, later: pd.DataFrame, fold: np.ndarray) -> np.ndarray:
+        """The parts of later rows, the trees' from boosters that learned without the row's fold; `fold` is of the rows
+        of X, then of the later ones.
 
         A habit is four numbers for everybody, too few to remember anyone: it stays as it is.
         """
-        trees = np.zeros(len(y))
+        trees = np.zeros(len(later))
 
         def score(k: int) -> None:
-            rows = np.flatnonzero(wanted & (fold == k))
-            others = np.flatnonzero(fold != k)
+            rows = np.flatnonzero(fold[len(y) :] == k)
+            others = np.flatnonzero(fold[: len(y)] != k)
             if len(rows):
                 booster = self._grow(X.iloc[others], y[others])
-                trees[rows] = booster.predict(X.iloc[rows].to_numpy(np.float64), raw_score=True)
+                trees[rows] = booster.predict(later.iloc[rows].to_numpy(np.float64), raw_score=True)
 
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(score, range(self.folds)))
-        return np.column_stack([trees[wanted], self._parts(X[wanted])[:, 1:]])
+        return np.column_stack([trees, self._parts(later)[:, 1:]])
 
     def _boost(self, X: pd.DataFrame, y: np.ndarray, groups: np.ndarray) -> tuple[str, int]:
         parameters = self._sized(len(y))

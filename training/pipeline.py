@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from features.catalogue import Catalogue
 from features.own_catalogue import LIFE_DAYS, signs_of_life
+from training import level
 from training.artefact import Scorer
 from training.dataset import Dataset, Part
 from training.model import HABIT, HabitTrees
@@ -81,7 +82,8 @@ def fit(pipeline: Pipeline, dataset: Dataset) -> Pipeline:
     """Learns selections and model on the training window, the link on the calibration window, then the model once more.
 
     The last step refits trees and habit on all rows whose labels end before the test cutoff: in a young log the newest
-    customers' habits are what the oldest rows cannot tell. Scale and level of the link follow the new parts.
+    customers' habits are what the oldest rows cannot tell. Scale and level of the link follow the new parts, as they
+    score customers that they did not learn from, and the level what is known since the calibration window.
     """
     training, calibration = dataset.training, dataset.calibration
     # of two equal columns the first one stays: it must be the one that the habit reads
@@ -96,11 +98,21 @@ def fit(pipeline: Pipeline, dataset: Dataset) -> Pipeline:
     everything = [training, dataset.embargo, calibration]
     frame = pd.concat([part.frame[columns] for part in everything])
     label, customer = (np.concatenate([getattr(part, name) for part in everything]) for name in ("label", "customer"))
-    newest = np.arange(len(label)) >= len(label) - len(calibration)
     rows = np.sort(np.random.default_rng(0).permutation(len(label))[:REFIT_ROWS])
     known = pipeline[:-1].transform(frame.iloc[rows])
-    pipeline[-1].refit(known, label[rows], customer[rows], newest[rows]).level(later, calibration.label)
+    score = pipeline[-1].refit(known, label[rows], customer[rows], later, calibration.label, calibration.customer)
+    pipeline[-1].level(level.matched(score, calibration.label) + _since(pipeline, dataset, score))
     return pipeline
+
+
+def _since(pipeline: Pipeline, dataset: Dataset, score: np.ndarray) -> float:
+    """How far the level moved since calibration, whose rows have these scores; 0 where no newer rows tell."""
+    newest, calibration = dataset.newest, dataset.calibration
+    if newest is None or dataset.early is None or not len(newest):
+        return 0.0
+    columns = newest.frame[list(pipeline.feature_names_in_)]
+    now = pipeline.decision_function(columns) - pipeline[-1].link_["intercept"]
+    return level.since(score, dataset.early, calibration.customer, now, newest.label, newest.customer)
 
 
 def dropped(pipeline: Pipeline) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from features.workspace import Churn, Settings
 from training.labels import Life
 
 
-def naive(rows, rule, cutoff):
+def naive(rows, rule, cutoff, early=None):
     """customer -> churned, for everyone who counts at the cutoff; rows are (customer, at, known, type)."""
     found = {}
     for customer in {row[0] for row in rows}:
@@ -18,7 +18,8 @@ def naive(rows, rule, cutoff):
         known = [r for r in mine if cutoff - rule.active_days * DAY <= r[1] < cutoff and r[2] <= cutoff]
         if not any(r[3] in rule.qualifying for r in known) or any(r[3] == rule.event for r in known):
             continue
-        later = [r for r in mine if cutoff <= r[1] < cutoff + rule.horizon_days * DAY]
+        until = cutoff + (early or rule.horizon_days) * DAY
+        later = [r for r in mine if cutoff <= r[1] < until and (early is None or r[2] <= until)]
         silent = rule.silence and not any(r[3] in rule.qualifying for r in later)
         found[customer] = silent or any(r[3] == rule.event for r in later)
     return found
@@ -50,6 +51,8 @@ def test_labels_equal_the_rule_read_aloud(event, silence):
         who, churned = life.population(cutoff), life.churned(cutoff)
         got = dict(zip(life.customers[who], churned[who].tolist(), strict=True))
         assert got == naive(rows, rule, cutoff)
+        so_far = dict(zip(life.customers[who], life.churned(cutoff, early=7)[who].tolist(), strict=True))
+        assert so_far == naive(rows, rule, cutoff, early=7)
         outcomes |= set(got.values())
     assert outcomes == {True, False}
 

@@ -10,7 +10,8 @@ from features.clock import DAY
 from features.vocabulary import Vocabulary
 from features.workspace import Settings
 from serving.scorer import Scorer
-from training import artefact, pipeline
+from training import artefact, level, pipeline
+from training.artefact import sigmoid
 from training.dataset import Dataset, Part, plain
 from training.model import HabitTrees
 from training.train import fit
@@ -172,7 +173,8 @@ def test_a_refit_that_only_remembers_its_customers_loses_its_weight():
     y = np.where(nature, 1.0, random.random(100) < 0.5)[who]
     model = HabitTrees(parameters={"feature_fraction": 1.0, "min_child_samples": 10}).fit(X, y, customers=who)
     model.trees_ = 200
-    model.refit(X, y, who, np.arange(4000) >= 3000)
+    later = slice(3000, None)
+    score = model.refit(X, y, who, X[later], y[later], who[later])
     assert 0 <= model.link_["booster"] < 0.5
-    score = model.level(X, y).predict_proba(X)[:, 1]
-    assert score.mean() == pytest.approx(y.mean(), abs=1e-6)
+    model.level(level.matched(score, y[later]))
+    assert sigmoid(model.link_["intercept"] + score).mean() == pytest.approx(y[later].mean(), abs=1e-6)

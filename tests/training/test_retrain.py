@@ -275,8 +275,9 @@ def dataset():
         return Part(customer, np.arange(count) * DAY, (np.arange(count) % 2).astype(float), plain(frame))
 
     windows = Windows((1, 2), (), (3,), 4, DAY)
+    texts, early = ("label", "never"), np.arange(7) % 2.0
     return Dataset(
-        "churn", part(50), part(1), part(7), part(9), windows, 1, DEFAULT, ("label", "never"), ("label",), "ab"
+        "churn", part(50), part(1), part(7), part(9), windows, 1, DEFAULT, texts, ("label",), "ab", part(3), early
     )
 
 
@@ -285,6 +286,7 @@ def test_a_data_set_comes_back_from_disk_as_it_was(tmp_path):
     parts.write(tmp_path / "churn", made)
     parts.write(tmp_path / "churn", made)  # as after a kill
     back = parts.read(tmp_path / "churn", DEFAULT)
+    assert list(back.parts) == list(made.parts) == ["training", "embargo", "calibration", "newest", "test"]
     for name, part in made.parts.items():
         found = back.parts[name]
         pd.testing.assert_frame_equal(found.frame, part.frame, check_exact=True)
@@ -293,4 +295,5 @@ def test_a_data_set_comes_back_from_disk_as_it_was(tmp_path):
             assert getattr(found, field).dtype == getattr(part, field).dtype
     for name in ("kind", "windows", "horizon_days", "categories", "action_features", "fingerprint", "catalogue"):
         assert getattr(back, name) == getattr(made, name)
+    np.testing.assert_array_equal(back.early, made.early)
     assert [path.name for path in tmp_path.iterdir()] == ["churn"]

@@ -36,6 +36,13 @@ def test_embargo_whatever_the_length(length, horizon, ago):
     assert first + 7 * DAY <= windows.training[0]
     assert windows.training[-1] + windows.horizon <= windows.calibration[0]
     assert windows.calibration[-1] + windows.horizon <= windows.test == test
+    # the newest weeks are whole ones, over when training ends, and about three quarters of the horizon
+    assert len(windows.newest) == (10 <= horizon <= 60)
+    assert all(windows.calibration[-1] < cutoff == test - windows.early_days * DAY for cutoff in windows.newest)
+    if windows.newest:
+        assert windows.early_days % 7 == 0
+        assert 0.75 * horizon - 7 < windows.early_days <= 0.75 * horizon
+    assert set(windows.newest) < set(windows.cutoffs)
 
 
 def test_what_the_error_suggests_works():

@@ -32,6 +32,7 @@ def write(folder: Path, dataset: Dataset) -> None:
         pq.write_table(table, own / f"{name}.parquet", compression="zstd")
     said = {name: getattr(dataset, name) for name in _SAID}
     said["windows"] = asdict(dataset.windows)
+    said["early"] = None if dataset.early is None else dataset.early.tolist()
     (own / "dataset.json").write_text(json.dumps(said), encoding="utf-8")
     own.rename(folder)
 
@@ -44,13 +45,14 @@ def read(folder: Path, catalogue: Catalogue) -> Dataset:
     }
     return Dataset(
         said["kind"],
-        **{name: _part(folder / f"{name}.parquet") for name in ("training", "embargo", "calibration", "test")},
+        **{path.stem: _part(path) for path in folder.glob("*.parquet")},
         windows=Windows(**windows),
         horizon_days=said["horizon_days"],
         catalogue=catalogue,
         categories=tuple(said["categories"]),
         action_features=tuple(said["action_features"]),
         fingerprint=said["fingerprint"],
+        early=None if said["early"] is None else np.array(said["early"], float),
     )
 
 
