@@ -55,20 +55,32 @@ def record_of_effects(
 ) -> dict[str, Any]:
     """The same of a model of effects: `asked` are the options of its training, `learned_from` float64[k] what stands
     for its decisions, `said` what it says of them on each of its arms."""
-    catalogue = catalogues.of(workspace).version
-    policy = _written(workspace.policy_file, ContactPolicy)
-    return _around(workspace, kind, catalogue, tuple(History(workspace).logs)) | {
-        "actions": _written(workspace.actions_file, Actions),
-        "policy": policy,
+    catalogue, now = catalogues.of(workspace).version, stated(workspace)
+    return _around(workspace, kind, catalogue, ()) | {
+        **now,
         "asked": dict(asked),
         "fingerprint": digest(learned_from),
         "predictions": digest(said),
     }
 
 
+def stated(workspace: Workspace) -> dict[str, Any]:
+    """What a workspace says and holds now: settings, files, and `data`, the batches of every log of history."""
+    return {
+        "settings": workspace.settings.model_dump(mode="json", exclude=ELSEWHERE),
+        "actions": _written(workspace.actions_file, Actions),
+        "policy": _written(workspace.policy_file, ContactPolicy),
+        "data": _batches(workspace, tuple(History(workspace).logs)),
+    }
+
+
+def _batches(workspace: Workspace, logs: Sequence[str]) -> dict[str, list[str]]:
+    own = History(workspace).logs
+    return {name: [batch.id for batch in own[name].batches()] for name in logs}
+
+
 def _around(workspace: Workspace, kind: str, catalogue: str, logs: Sequence[str]) -> dict[str, Any]:
     """What any record holds; `data` are the batches of some logs of history."""
-    history = History(workspace)
     return {
         "format": FORMAT,
         "kind": kind,
@@ -79,7 +91,7 @@ def _around(workspace: Workspace, kind: str, catalogue: str, logs: Sequence[str]
         "machine": platform.machine(),
         "catalogue": catalogue,
         "settings": workspace.settings.model_dump(mode="json", exclude=ELSEWHERE),
-        "data": {name: [batch.id for batch in history.logs[name].batches()] for name in logs},
+        "data": _batches(workspace, logs),
     }
 
 

@@ -26,6 +26,7 @@ from training.fatigue.log import Log, features_of, policy_of, read
 from training.fatigue.report import Judged
 from training.fatigue.spending import spending
 from training.fatigue.trials import Clock, Decided, Events, Happened, trials
+from training.former import present
 from training.monitor.effects import Asked, asked, reference
 from training.monitor.reference import FILE as REFERENCE
 from training.monitor.reference import Reference
@@ -55,18 +56,23 @@ class Trained:
 
 def train(workspace: Workspace, since: int | None = None, seed: int = 0, tell: Tell = lambda _: None) -> Trained:
     """Raises WorkspaceError in a line where the log cannot tell, and says what is missing."""
+    with present(workspace) as there:
+        return _train(there, Registry(workspace), since, seed, tell)
+
+
+def _train(workspace: Workspace, registry: Registry, since: int | None, seed: int, tell: Tell) -> Trained:
     tell(STAGES[0])
     log, catalogue = read(workspace, since), catalogues.of(workspace)
     tell(STAGES[1])
     rows = sampled(log.decided, seed)
     features = features_of(workspace, log, rows, catalogue)
     tell(STAGES[2])
-    judged, refusals, fine = _judged(workspace, log, rows, features, catalogue, tell)
+    judged, refusals, fine = _judged(workspace, registry, log, rows, features, catalogue, tell)
     tell(STAGES[4])
     fitted = _fit(workspace, log, rows, features)
     tell(STAGES[5])
     told = report.report(fitted, judged, log.left_out)
-    registry, model = Registry(workspace), model_of(fitted, workspace.settings, catalogue)
+    model = model_of(fitted, workspace.settings, catalogue)
     said = harms_said(model, log, rows, features)
     kept = reference(model, model.bind(list(catalogue.names), features.levels), said, list(catalogue.names),
                      int(np.quantile(log.decided.at, 1 - LATER)))  # fmt: skip
@@ -146,10 +152,15 @@ def _fit(workspace: Workspace, log: Log, rows: np.ndarray, features: FeatureMatr
 
 
 def _judged(
-    workspace: Workspace, log: Log, rows: np.ndarray, features: FeatureMatrix, catalogue: Catalogue, tell: Tell
+    workspace: Workspace,
+    registry: Registry,
+    log: Log,
+    rows: np.ndarray,
+    features: FeatureMatrix,
+    catalogue: Catalogue,
+    tell: Tell,
 ) -> tuple[Judged | None, list[str], str]:
     """The fit on earlier decisions, judged; why it may not be champion, or why it may."""
-    registry = Registry(workspace)
     held = registry.holder(KIND, CHAMPION)
     at = log.decided.at
     cut = int(np.quantile(at, 1 - LATER))

@@ -20,6 +20,7 @@ from serving.decisions.effects.bound import Bound
 from serving.decisions.policy import Playbook, load
 from training import provenance
 from training.alike import alike
+from training.former import present
 from training.monitor.effects import asked, reference
 from training.monitor.reference import FILE as REFERENCE
 from training.monitor.reference import Reference
@@ -74,13 +75,14 @@ def train(
 ) -> Trained:
     """Judges on decisions from `start` (microseconds) on; default: the last quarter. WorkspaceError in a line where the
     log cannot tell anything: nothing is registered then."""
-    found = learn(workspace, start, unit, seed, tell)
-    tell(STAGES[5])
-    registry, names = Registry(workspace), list(catalogues.of(workspace).names)
-    said = asked(found.model, found.bound, found.world.decisions.at, found.values)
-    kept = reference(found.model, found.bound, said, names, found.begins)
-    options = {"start": start, "unit": unit, "seed": seed}
-    told = provenance.record_of_effects(workspace, KIND, options, learned_from(found), said.said)
+    with present(workspace) as there:
+        found = learn(there, start, unit, seed, tell)
+        tell(STAGES[5])
+        registry, names = Registry(workspace), list(catalogues.of(workspace).names)
+        said = asked(found.model, found.bound, found.world.decisions.at, found.values)
+        kept = reference(found.model, found.bound, said, names, found.begins)
+        options = {"start": start, "unit": unit, "seed": seed}
+        told = provenance.record_of_effects(there, KIND, options, learned_from(found), said.said)
     version, run_id = _register(registry, found, kept, told)
     refusals, fine = _compared(registry, found)
     return Trained(found, version, run_id, award(registry, KIND, version, refusals, fine))
