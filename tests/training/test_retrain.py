@@ -140,10 +140,20 @@ def test_reports_are_made_at_the_end_once_each_also_where_nothing_is_new(world):
 def test_a_report_that_cannot_be_made_stops_nobody(tmp_path, monkeypatch):
     (tmp_path / "tactful.yaml").write_text("")
     monkeypatch.setitem(jobs.JOBS, "broken", "training.reports.nowhere:report")
-    empty, broken = (steps.report(Workspace.open(tmp_path), kind)["said"] for kind in ("pressure", "broken"))
-    assert "there are no interactions to report on" in empty
-    assert broken.startswith("not made: ModuleNotFoundError")
+    empty, broken = (steps.report(Workspace.open(tmp_path), kind) for kind in ("pressure", "broken"))
+    assert "there are no interactions to report on" in empty["said"]
+    assert "broke" not in empty
+    assert broken["said"].startswith("not made: ModuleNotFoundError")
+    assert broken["broke"]
     assert not (tmp_path / "mlflow").exists()
+
+
+def test_a_report_that_broke_is_something_to_look_at(world, monkeypatch):
+    assert not world(reports=["uplift"]).alarm
+    monkeypatch.setattr(steps, "report", lambda *_: {"said": "not made: TypeError", "broke": True})
+    summary = world(reports=["uplift"])
+    assert summary.broke == ["uplift"]
+    assert summary.alarm
 
 
 def test_a_kind_that_data_do_not_allow_is_left_out_and_somebody_should_look(world):

@@ -23,8 +23,8 @@ Example: tactful retrain --out retrained.json
 Churn, propensity and, where the log of decisions can tell them, uplift and fatigue. Where nothing came in since the
 last time, nothing is trained, and looked all the same. All reports of the console are made at its end. After a kill
 the same command goes on with what is left; one runs at a time. Exit code 0: done, whether or not a model was promoted;
-1: done, but somebody should look (something rings, or a model that has a champion can no longer be trained); 2: it
-could not go on."""
+1: done, but somebody should look (something rings, a report broke, or a model that has a champion can no longer be
+trained); 2: it could not go on."""
 
 #: What runs before: the front door puts the live store's sync here, for training may not import it.
 before: "list[Sync]" = []

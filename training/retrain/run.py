@@ -127,6 +127,7 @@ def _end(
         monitor=look.get("headline"),
         rings=look.get("rings", []),
         reports={kind: done[f"report: {kind}"]["said"] for kind in reports},
+        broke=[kind for kind in reports if done[f"report: {kind}"].get("broke", False)],
     )
     journal.end(summary.model_dump())
     return summary

@@ -147,14 +147,16 @@ def look(workspace: Workspace) -> Result:
 
 def report(workspace: Workspace, kind: str) -> Result:
     """A report, kept for the console and logged to MLflow. One that cannot be made stops nobody: what was trained
-    stands, and so does the report of before."""
+    stands, and so does the report of before. Where that is no matter of the data, somebody should look."""
     from training.reports import jobs
     from training.reports.tracked import track
 
     try:
         artefact = jobs.make(workspace, kind).artefact
         track(workspace, artefact)
+    except WorkspaceError as error:
+        return {"said": f"not made: {' '.join(str(error).split())[:300]}"}
     except Exception as error:
-        told = str(error) if isinstance(error, WorkspaceError) else f"{type(error).__name__}: {error}"
-        return {"said": f"not made: {' '.join(told.split())[:300]}"}
+        told = f"{type(error).__name__}: {error}"
+        return {"said": f"not made: {' '.join(told.split())[:300]}", "broke": True}
     return {"said": artefact.headline}

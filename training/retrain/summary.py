@@ -36,11 +36,13 @@ class Summary(Section):
     monitor: str | None = None
     rings: list[str] = Field(default_factory=list)
     reports: dict[str, str] = Field(default_factory=dict, description="what each says first, or why there is none")
+    broke: list[str] = Field(default_factory=list, description="reports that failed, not for want of data")
 
     @property
     def alarm(self) -> bool:
-        """Whether somebody should look: the monitor rings, or a kind that has a champion can no longer be trained."""
-        return bool(self.rings) or any(model.refused and model.before is not None for model in self.models.values())
+        """Whether somebody should look: the monitor rings, a report broke, or a champion's kind cannot be trained."""
+        lost = any(model.refused and model.before is not None for model in self.models.values())
+        return bool(self.rings or self.broke) or lost
 
     def lines(self) -> list[str]:
         """For people."""
