@@ -27,7 +27,7 @@ def headline(found: Figures, goal: str) -> str:
     quiet = whole.over - whole.reached
     return (
         f"{said}; on {percent(worst.quiet, quiet)} of {'the others' if whole.reached else 'them'} the last thing that "
-        f"customers do is {worst.step}."
+        f"customers do is “{worst.step}”."
     )
 
 
@@ -43,7 +43,7 @@ def next_week(found: Figures) -> str | None:
     if found.totals.over < FEWEST or worst is None or worst.stuck is None or worst.quiet < FEWEST:
         return None
     return (
-        f"Give customers a next step after {worst.step}: {worst.quiet:,} journeys stopped there, "
+        f"Give customers a next step after “{worst.step}”: {worst.quiet:,} journeys stopped there, "
         f"{percent(worst.quiet, worst.quiet + worst.moved)} of those that could have gone on."
     )
 
@@ -100,7 +100,7 @@ def _loops(found: Figures) -> str | None:
     if not found.loops:
         return f"{said}."
     most = found.loops[0]
-    return f"{said}, most often from {most.step} to {most.over} and back ({most.times:,} times)."
+    return f"{said}, most often from “{most.step}” to “{most.over}” and back ({most.times:,} times)."
 
 
 def _leaving(found: Figures) -> str | None:
@@ -110,7 +110,7 @@ def _leaving(found: Figures) -> str | None:
     last = [link for link in flow.links if link.target_key == "left"]
     most = max(last, key=lambda link: link.journeys)
     return (
-        f"Customers left {flow.sequences:,} times; the last thing they had done was most often {most.source} "
+        f"Customers left {flow.sequences:,} times; the last thing they had done was most often “{most.source}” "
         f"({percent(most.journeys, flow.sequences)})."
     )
 

@@ -20,6 +20,10 @@ ALWAYS = (
 )
 
 
+#: What "weeks until known" goes by.
+PACE = "at the recent pace"
+
+
 def verdict(token: str, better: str = "more") -> Verdict:
     """The chip of a verdict; of opt-outs fewer are better."""
     if token in ("raised", "lowered"):

@@ -159,7 +159,7 @@ def _caps(stated: ContactPolicy) -> list[str]:
 
 def _pressure(rule: Pressure) -> list[str]:
     weights = [(human(name), weight) for name, weight in rule.weights.items()]
-    weighing = listed([f"{name} {plain(weight)}" for name, weight in [*weights, ("any other channel", rule.other)]])
+    weighing = listed([f"{name} {weight:.2g}" for name, weight in [*weights, ("any other channel", rule.other)]])
     most = [f"{int(rule.limit / weight + 1e-9):,} by {name}" for name, weight in weights if 0 < weight <= rule.limit]
     alone = f": alone, {listed(most, 'or')} in quick succession, fewer when mixed" if most else ""
     return [

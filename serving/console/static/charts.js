@@ -75,6 +75,13 @@
     return { ...axis, tickmode: "array", tickvals: names, ticktext: names.map((one) => broken(one, most)) };
   };
 
+  // Names below bars lie flat where every word has room, else Plotly turns them
+  const standing = (axis, xs, pixels) => {
+    const names = [...new Set(xs.flat())], room = Math.floor(pixels / Math.max(1, names.length) / 7.5);
+    const flat = names.every((one) => String(one).split(" ").every((word) => letters(word).length <= room));
+    return axis.type === "category" && flat ? { ...named(axis, xs, room), tickangle: 0 } : named(axis, xs, Math.max(7, room));
+  };
+
   // A lying bar is as high as its name has lines; a legend of many lines leaves the drawing its room
   const roomy = (layout, traces, wide) => {
     const lying = traces.find((trace) => trace.orientation === "h");
@@ -93,11 +100,14 @@
       ticks: "", tickfont: { color: quiet }, nticks: most, ...given,
       title: { standoff: 10, ...given.title, font: { color: quiet, size: 13 } },
     });
+    const titled = (axis, pixels) => ({
+      ...axis, title: { ...axis.title, text: axis.title.text && broken(axis.title.text, Math.floor(pixels / 7)) },
+    });
     const xs = data.map((trace) => trace.x ?? []), ys = data.map((trace) => trace.y ?? []);
     return {
       ...own,
-      xaxis: named(axis(own.xaxis ?? {}, wide ? 8 : 5), xs, Math.max(7, Math.floor((width - 80) / Math.max(1, new Set(xs.flat()).size) / 8))),
-      yaxis: named(axis(own.yaxis ?? {}, 7), ys, wide ? 28 : 15),
+      xaxis: titled(standing(axis(own.xaxis ?? {}, wide ? 8 : 5), xs, width - 80), width - 40),
+      yaxis: titled(named(axis(own.yaxis ?? {}, 7), ys, wide ? 28 : 15), (own.height ?? 320) - 60),
       font: { family: getComputedStyle(document.body).fontFamily, size: wide ? 13 : 12, color: ink },
       paper_bgcolor: "rgba(0, 0, 0, 0)",
       plot_bgcolor: "rgba(0, 0, 0, 0)",

@@ -167,7 +167,7 @@ def _breadth(found: Found) -> Chart:
         [Column("Channels", "count"), Column("Journeys", "count"), Column("Share", "percent")],
         [[k, counted[k], ratio(counted[k], whole)] for k in shown],
     )
-    figure = figures.bars([Bars("journeys", [counted[k] for k in shown])], shown, "count", category_kind="number",
+    figure = figures.bars([Bars("journeys", [counted[k] for k in shown])], [str(k) for k in shown], "count",
                           category_title="Channels")  # fmt: skip
     mean = sum(k * n for k, n in enumerate(counted)) / max(1, whole)
     several = 100 * sum(counted[2:]) / max(1, whole)

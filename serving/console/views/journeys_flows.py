@@ -123,5 +123,5 @@ def _who(kind: str, link: Found, narrowed: Mapping[str, str | None]) -> str:
 def _summary(links: Sequence[Found], unit: str) -> str:
     """The three largest moves, in words."""
     largest = sorted(links, key=lambda link: -link["journeys"])[:3]
-    told = [f"from {link['source']} to {link['target']} ({link['journeys']:,} {unit})" for link in largest]
+    told = [f"from “{link['source']}” to “{link['target']}” ({link['journeys']:,} {unit})" for link in largest]
     return "The largest moves are " + "; ".join(told) + "."

@@ -46,4 +46,4 @@ def clock_of(clock: Found, shown: str, zone: str) -> Section:
     )
     figure = figures.heatmap(hours, DAYS, counted, "count", x_title="Hour")
     said = busiest if total else "Customers did nothing themselves."
-    return Section("clock-section", "When customers do things", [Chart("clock-map", title, figure, table, said)], said)
+    return Section("clock-section", "When customers do things", [Chart("clock-map", title, figure, table, said)], where)

@@ -23,12 +23,14 @@ from serving.console.blocks import (
     Tile,
     Tiles,
     Tone,
+    Verdict,
 )
 from serving.console.effects import Found
 from serving.console.views import Ask
 
 #: So many of each are said in a sentence; the table has them all.
 SAID = 3
+MORE_OPT_OUTS = Verdict("more opt-outs", "bad")
 _PAGES = {"overview": "#worked", "uplift": "/uplift#targeting", "pressure": "/pressure", "touchpoints": "/touchpoints"}
 
 
@@ -96,30 +98,30 @@ def _worked(artefact: Found) -> Block | None:
         return None
     said = [
         *(_finding(one) for one in (*best[:SAID], *worst[:SAID])),
-        *(_finding(one, "less") for one in harmful[:SAID]),
+        *(Finding(one["sentence"], MORE_OPT_OUTS, href=effects.action_page(one)) for one in harmful[:SAID]),
         *(_finding(one) for one in undecided[:SAID]),
     ]
-    unit = next((total["unit"] for total in artefact["totals"] if total.get("unit")), None)
     columns = [
         Column("Contacts of"),
-        Column("Contacts", "count"),
-        Column("Extra sales", "signed_money" if unit else "number", unit=unit),
         Column("Verdict", "verdict"),
-        Column("Weeks until known", "count", "at the pace of late"),
+        Column("Contacts", "count"),
+        Column("Extra sales", "signed_money"),
     ]
     rows: list[list[Cell]] = [
-        [
-            one["name"], one["contacts"], effects.estimate(one["extra"]), effects.verdict(one["verdict"]),
-            effects.weeks(one["weeks"]),
-        ]
-        for one in told
-    ]  # fmt: skip
+        [one["name"], effects.verdict(one["verdict"]), one["contacts"], effects.estimate(one["extra"])] for one in told
+    ]
+    if any(one["weeks"] is not None for one in told):
+        columns.append(Column("Weeks until known", "count", effects.PACE))
+        rows = [[*row, effects.weeks(one["weeks"])] for row, one in zip(rows, told, strict=True)]
     table = Table("standings", "Contacts by what they earned", columns, rows)
-    return Section("worked", "What worked, and what is still open", [Sentences(said), table])
+    title = "What worked, what did harm, and what is still open" if harmful or worst else (
+        "What worked, and what is still open"
+    )  # fmt: skip
+    return Section("worked", title, [Sentences(said), table])
 
 
-def _finding(one: Found, better: str = "more") -> Finding:
-    return Finding(one["sentence"], effects.verdict(one["verdict"], better), href=effects.action_page(one))
+def _finding(one: Found) -> Finding:
+    return Finding(one["sentence"], effects.verdict(one["verdict"]), href=effects.action_page(one))
 
 
 def _month(artefact: Found) -> Block | None:

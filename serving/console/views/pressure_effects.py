@@ -64,7 +64,12 @@ def response(response: Found) -> Section:
     chart = Chart(
         "response-by-pressure-chart",
         "Share of contacts answered, by the pressure before them",
-        figures.bars([bars], [capital(one["name"]) for one in told], "percent", category_title="Pressure"),
+        figures.bars(
+            [bars],
+            [capital(one["name"]) for one in told],
+            "percent",
+            category_title="Pressure, as a share of what is tolerable",
+        ),
         table,
         response["sentence"],
     )
@@ -125,7 +130,7 @@ def _span(level: Found, measure: str) -> Span:
 
 
 def _caps(level: Found) -> str:
-    return f"Caps x {level['factor']:g}"
+    return f"Caps × {level['factor']:g}"
 
 
 def _table(levels: Sequence[Found]) -> Table:
@@ -225,6 +230,6 @@ def standing(causal: Found | None) -> Section | None:
         "Customers by channel and saturation",
         figures.bars(bars, names, "count", stacked=True, horizontal=True, title="Customers"),
         table,
-        f"{full:,} times a customer is contacted more often on a channel than pays there.",
+        f"{full:,} times a customer gets more contacts on a channel than pay there.",
     )
     return Section("saturation", "Who is contacted too often", [chart])

@@ -57,14 +57,15 @@ def _rules(guard: Found, days: int) -> Block:
         ],
     )
     top = rules[:10]
+    whose = (
+        Bars("Our policy", [None if one["asked"] else one["refused"] for one in top], "accent"),
+        Bars("The customer or the law", [one["refused"] if one["asked"] else None for one in top], "muted"),
+    )
     return Chart(
         "guard-rules-chart",
         "Why candidates were refused",
         figures.bars(
-            [
-                Bars("Our policy", [None if one["asked"] else one["refused"] for one in top], "accent"),
-                Bars("The customer or the law", [one["refused"] if one["asked"] else None for one in top], "muted"),
-            ],
+            [bars for bars in whose if any(value is not None for value in bars.values)],
             [capital(one["words"]) for one in top],
             "count",
             stacked=True,

@@ -20,13 +20,14 @@ from serving.console.blocks import (
     Table,
     Verdict,
 )
+from serving.console.policy_words import listed
 from serving.console.views import Ask
 
 Found = Mapping[str, Any]
 
 #: How an outcome is asked for, and what a difference of it is.
 OUTCOMES: Mapping[str, tuple[str, Kind]] = {
-    "satisfaction": ("Satisfaction", "number"),
+    "satisfaction": ("Satisfaction", "points"),
     "churn": ("Leaving", "points"),
     "value": ("Spending", "signed_money"),
 }
@@ -70,7 +71,7 @@ def page(artefact: Found, ask: Ask) -> Page:
         known_until=artefact["known_until"],
         created_at=artefact["created_at"],
         source=artefact["source"],
-        population="customers who had a touchpoint, against customers alike who had not",
+        population="Customers who had a touchpoint, compared with customers alike who had not.",
         filters=[Field("outcome", "What it is to matter for", "select", outcome, options)] if len(options) > 1 else [],
         currency=artefact["currency"],
     )
@@ -105,12 +106,12 @@ def _map(artefact: Found, outcome: str) -> Chart:
         )
         for line in [*matter, *rest]
     ]
-    x_title = "how satisfied customers are there" if by_rating else "without trouble within a week"
+    x_title = "how satisfied customers are there, of the best rating" if by_rating else "without trouble within a week"
     least = min((_surely(line["effects"][outcome]) for line in matter), default=0.0)
     usual = artefact["average_satisfaction"] if by_rating else 1 - artefact["average_trouble"]
     words = ("Improve", "Keep it up", "Watch", "Fine as it is")
     figure = figures.scatter(
-        points, "number" if by_rating else "percent", _plain(outcome), x_title, "matters at least so much",
+        points, "percent", _plain(outcome), x_title, "how much it matters, at least",
         cross=(usual, least / 2) if matter else None, quadrants=words if matter else None,
     )  # fmt: skip
     rows = [
@@ -122,12 +123,12 @@ def _map(artefact: Found, outcome: str) -> Chart:
         Column("Touchpoint"),
         Column("What to do", "verdict"),
         Column("Matters at least", _plain(outcome), "the end of the interval next to nothing, 0 where none is shown"),
-        Column("How well we do", "number" if by_rating else "percent", x_title),
+        Column("How well we do", "percent", x_title),
         Column("Customers", "count"),
     ]
     low = [line["name"] for line in matter if line["quadrants"][outcome] == "improve"]
     summary = f"{len(matter)} of {len(drawn)} touchpoints are shown to matter for {OUTCOMES[outcome][0].lower()}. "
-    summary += f"Of these we do worse than average at {', '.join(low[:4])}." if low else "We do none of these badly."
+    summary += f"Of these we do worse than average at {listed(low[:4])}." if low else "We do none of these badly."
     note = "The size of a point is how many customers had it; grey ones are not shown to matter."
     return Chart(
         "map", "Importance by performance", figure, Table("map-table", "The map", columns, rows, note), summary
@@ -187,7 +188,11 @@ def _effects(artefact: Found, measured: Found, others: Sequence[Found]) -> Secti
     title = f"What goes with {measured['words']}"
     note = f"{measured['rows']:,} rows of {measured['customers']:,} customers."
     table = Table("effects", title, columns, rows, note, empty="No touchpoint could be compared.")
-    also = [Sentences([Finding(one["sentence"]) for one in others])] if others else []
+    also = (
+        [Sentences([Finding(one["sentence"], Verdict(OUTCOMES[one["outcome"]][0])) for one in others])]
+        if others
+        else []
+    )
     return Section("effects-section", "What matters", [*chart, table, *also])
 
 
@@ -201,7 +206,15 @@ def _intervals(shown: Sequence[Found], outcome: str, kind: Kind) -> list[Block]:
         rows.append([line["name"], Estimate(effect["estimate"], effect["low"], effect["high"])])
     table = Table("shown-table", "Shown to matter", [Column("Touchpoint"), Column("Difference", kind)], rows)
     summary = f"The {len(shown)} touchpoints that surely go with the largest differences, with 95% intervals."
-    return [Chart("shown", "Shown to matter", figures.intervals(spans, kind), table, summary)]
+    return [
+        Chart(
+            "shown",
+            "Shown to matter",
+            figures.intervals(spans, kind, "percentage points" if kind == "points" else ""),
+            table,
+            summary,
+        )
+    ]
 
 
 def _doing(artefact: Found) -> Section:
@@ -228,7 +241,7 @@ def _doing(artefact: Found) -> Section:
         Column("Touchpoint"),
         Column("Interactions", "count"),
         Column("Customers", "count"),
-        Column("Satisfaction", "number", "from 0 to 1, with its 95% interval"),
+        Column("Satisfaction", "percent", "of the best rating, with its 95% interval"),
         Column("Rated"),
         Column("Trouble follows", "percent", "a complaint, case, opt-out or refund within a week"),
     ]

@@ -18,6 +18,7 @@ from serving.console.blocks import (
     Table,
 )
 from serving.console.effects import TOO_FEW, Found
+from serving.console.policy_words import listed
 
 _DIMENSIONS = {"action": "by-action", "channel": "by-channel", "treatment": "by-treatment", "segment": "by-segment"}
 
@@ -59,10 +60,11 @@ def _seen(found: Found) -> str:
     """How many cells are shown to have moved the first measure, and how many are open."""
     verdicts = [cell["found"][0]["verdict"] for cell in found["cells"]]
     count = {name: verdicts.count(name) for name in ("raised", "lowered", "undecided", "too_few")}
-    return (
-        f"Of {len(verdicts)}, {count['raised']} raised and {count['lowered']} lowered it, {count['undecided']} are "
-        f"open and {count['too_few']} have too few to tell."
-    )
+    moved = [f"{count[name]} {name} it" for name in ("raised", "lowered") if count[name]]
+    said = [f"Of {len(verdicts)}, {listed(moved)}" if moved else f"None of {len(verdicts)} is shown to have changed it"]
+    said += [f"{count['undecided']} still open"] if count["undecided"] and (moved or count["too_few"]) else []
+    said += [f"{count['too_few']} with too few to tell"] if count["too_few"] else []
+    return "; ".join(said) + "."
 
 
 def _months(found: Found, place: str) -> Chart:
@@ -87,7 +89,7 @@ def _table(found: Found, place: str, title: str) -> Table:
         effects.column("Without", like, change=False),
         effects.column("Difference", like),
         Column("Verdict", "verdict"),
-        Column("Weeks until known", "count", "at the pace of late"),
+        Column("Weeks until known", "count", effects.PACE),
     ]
     rows: list[list[Cell]] = []
     for cell in found["cells"]:
@@ -153,20 +155,20 @@ def _returns(ghosts: Found | None, programme: Found | None) -> Section | None:
     unit = told[0]["returns"]["unit"]
     columns = [
         Column("Contacts of"),
+        Column("Verdict", "verdict"),
         Column("Contacts", "count"),
         Column("Cost", "money", unit=unit),
         Column("Extra sales", "signed_money", unit=unit),
         Column("Kept of them", "signed_money", unit=unit),
         Column("Profit", "signed_money", unit=unit),
         Column("Gained for each 1 spent", "number"),
-        Column("Verdict", "verdict"),
     ]
     rows: list[list[Cell]] = []
     for cell in told:
         one = cell["returns"]
         money = [effects.estimate(one[name]) for name in ("extra", "kept", "profit")]
         roi = None if one["roi"] is None else effects.estimate(one["roi"])
-        rows.append([_named(cell), one["contacts"], one["cost"], *money, roi, effects.paid(one["verdict"])])
+        rows.append([_named(cell), effects.paid(one["verdict"]), one["contacts"], one["cost"], *money, roi])
     margin = told[0]["returns"]["margin"]
     note = f"Of extra sales {margin * 100:.6g}% are kept, as stated under `fatigue: margin` in tactful.yaml."
     table = Table("returns", "What contacts cost and brought", columns, rows, note=note)

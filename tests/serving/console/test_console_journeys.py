@@ -124,7 +124,7 @@ def test_the_lead_says_what_the_figures_say(artefact):
     assert int(said[1]) == round(100 * whole["reached"] / whole["over"])
     assert int(said[2].replace(",", "")) == whole["over"]
     worst = max((s for s in artefact["figures"]["stalls"] if s["own"]), key=lambda s: s["quiet"])
-    assert artefact["headline"].endswith(f"the last thing that customers do is {worst['step']}.")
+    assert artefact["headline"].endswith(f"the last thing that customers do is “{worst['step']}”.")
     assert f"{worst['quiet']:,} journeys stopped there" in artefact["next_week"]
 
 

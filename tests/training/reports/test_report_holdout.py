@@ -219,7 +219,7 @@ def test_a_log_without_anybody_held_out_says_so_and_is_no_alarm(workspace):
     found, seen = job.report(workspace), overview.report(workspace)
     for one in (found, seen):
         assert (one.alarm, one.assignment) == (False, None)
-        assert "none of its 300 customers was held out, though the contact policy holds out 5%" in one.headline
+        assert "none of the 300 customers in this log was held out. The contact policy now holds out 5%" in one.headline
     assert (found.outcomes, found.notes, seen.totals) == ([], [], [])
 
 

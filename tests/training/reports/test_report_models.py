@@ -12,7 +12,7 @@ from training.evaluate import Interval
 from training.monitor import kept
 from training.monitor.report import Look, MonitorReport, answered, unknown
 from training.reports import jobs, keep
-from training.reports.models import job
+from training.reports.models import job, runs
 from training.reports.models.artefact import Kind
 from training.tracking import CHALLENGER, CHAMPION, Registry
 
@@ -144,3 +144,28 @@ def test_what_a_command_did_stands_where_the_report_cannot_be_written(shop, monk
     monkeypatch.setattr(jobs, "make", broken)
     after(shop)
     assert "could not be written: the registry is away" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("harm", "a_week", "said"),
+    [
+        (0.00349, 0.35, "less than 0.01 USD where there was none lately, and 0.24 USD at the most that is tolerable; "
+         "about one in 3 weeks pays."),
+        (0.02, 0.0, "0.02 USD where there was none lately, and 0.24 USD at the most that is tolerable; "
+         "there, no contact pays on average."),
+        (0.02, 1.2, "0.02 USD where there was none lately, and 0.24 USD at the most that is tolerable; "
+         "about 1 contact a week pays."),
+    ],
+)  # fmt: skip
+def test_what_a_contact_costs_is_said_in_money(harm, a_week, said):
+    told = runs._channel("email", {"harm": [harm, 0.1, 0.238], "recommended_a_week": a_week}, "USD").sentence
+    assert told == f"One more contact by e-mail costs {said}"
+
+
+def test_a_model_that_is_not_needed_is_not_called_none():
+    kinds = [
+        Kind(kind=name, champion="1" if name == "fatigue" else None, challenger=None, shadow=None, line=[], versions=[],
+             earlier=0, calibration=[], unit=None, effects=[])
+        for name in job.KINDS
+    ]  # fmt: skip
+    assert job.headline(kinds, None) == "fatigue 1 decides; there is no champion of churn and propensity yet."

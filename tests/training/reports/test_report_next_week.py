@@ -28,17 +28,18 @@ KEPT = {"uplift": UPLIFT, "pressure": PRESSURE, "touchpoints": TOUCHPOINTS}
 def test_the_most_urgent_three_make_the_sentence_and_all_are_listed():
     found = next_week(False, BEST, WORST, [], [], KEPT)
     assert found.sentence == (
-        "Next week: stop banner on the web, leave alone 12% of customers and give 1,312 customers a rest from contacts."
+        "Next week: stop “Banner on the web”, leave alone 12% of customers and give 1,312 customers a rest from "
+        "contacts."
     )
     assert [one.page for one in found.steps] == ["overview", "uplift", "pressure", "touchpoints", "overview"]
-    assert found.steps[-1].do == "give winback by e-mail more room"
+    assert found.steps[-1].do == "give “Winback by e-mail” more room"
     assert [one.why for one in found.steps][2] == "Leave 1,312 customers alone this week."
 
 
 def test_what_drives_customers_away_is_sent_less_often_unless_it_stops_anyway():
     loud = standing("Call by phone", "raised")
-    assert next_week(False, [], [], [], [loud]).sentence == "Next week: send call by phone less often."
-    assert [one.do for one in next_week(False, [], WORST, [], WORST).steps] == ["stop banner on the web"]
+    assert next_week(False, [], [], [], [loud]).sentence == "Next week: use “Call by phone” less often."
+    assert [one.do for one in next_week(False, [], WORST, [], WORST).steps] == ["stop “Banner on the web”"]
 
 
 def test_contacts_that_drive_customers_away_as_a_whole_are_made_less_often():
@@ -47,13 +48,13 @@ def test_contacts_that_drive_customers_away_as_a_whole_are_made_less_often():
     assert found.sentence == "Next week: contact customers less often."
     assert found.steps[0].why == said
     loud = standing("Call by phone", "raised")
-    assert next_week(False, [], [], [], [loud], {}, said).sentence == "Next week: send call by phone less often."
+    assert next_week(False, [], [], [], [loud], {}, said).sentence == "Next week: use “Call by phone” less often."
 
 
 def test_what_nobody_reported_on_is_left_out():
-    assert next_week(False, BEST, [], []).sentence == "Next week: give winback by e-mail more room."
+    assert next_week(False, BEST, [], []).sentence == "Next week: give “Winback by e-mail” more room."
     assert next_week(False, [], [], [], [], KEPT | {"uplift": {"targeting": None}, "pressure": None}).sentence == (
-        "Next week: improve billing on the phone first."
+        "Next week: improve “billing on the phone” first."
     )
     one = {"alone": {"customers": 1, "sentence": "One."}}
     assert "give 1 customer a rest" in next_week(False, [], [], [], [], {"pressure": one}).sentence
@@ -70,7 +71,7 @@ def test_nothing_to_change_is_said_with_when_the_first_answer_is_due():
         standing("App", "undecided", 2.1),
     ]
     said = next_week(False, [], [], waiting).sentence
-    assert said.endswith("the first answer is due in about 3 weeks (app).")
+    assert said.endswith("the first answer is due in about 3 weeks (“App”).")
 
 
 @pytest.mark.parametrize("others", [{}, KEPT])

@@ -267,9 +267,9 @@ USUAL = Level(factor=1, customers=9, contacts=1, opted_out=0, complained=0, mone
 def test_what_caps_do_in_one_sentence():
     worse = level(2, (0.12, 0.01), (0.005, 0.001), (-0.5, 0.2))
     assert causal(USUAL, worse) == (
-        "Looser caps do harm: caps 2 times as loose meant for 1,000 customers and a week 120 more contacts (likely "
-        "between 110 and 130), 5.0 more opt-outs (likely between 4.0 and 6.0), and 500 EUR less spending (likely "
-        "between 300 and 700)."
+        "Looser caps do harm: caps 2 times as loose meant, a week and for every 1,000 customers, 120 more contacts "
+        "(likely between 110 and 130), 5.0 more opt-outs (likely between 4.0 and 6.0), and 500 EUR less spending "
+        "(likely between 300 and 700)."
     )
     nothing = level(2, (0.12, 0.01), (0.0, 0.001), (0.1, 0.2))
     assert causal(USUAL, nothing).startswith("No effect of looser or tighter caps")

@@ -64,10 +64,10 @@ def test_the_headline_says_what_to_improve_with_the_figures_behind_it(found):
     first = line(found, measured.improve)
     effect, rated = first.effects["satisfaction"], first.satisfaction
     assert found.headline == (
-        f"Improve {first.name} first: customers who had it were {-effect.estimate:.3f} less satisfied on a scale from 0"
-        f" to 1 (likely between {-effect.high:.3f} and {-effect.low:.3f}) than customers alike who had not, and rated"
-        f" {rated.value:.3f} soon after it against {found.average_satisfaction:.3f} on average; this is what goes"
-        " together, not proof of cause."
+        f"Improve {first.name} first: customers who had it were {-100 * effect.estimate:.1f} percentage points less"
+        f" satisfied (likely between {-100 * effect.high:.1f} and {-100 * effect.low:.1f}) than customers alike who had"
+        f" not, and gave {100 * rated.value:.1f}% of the best rating soon after it against"
+        f" {100 * found.average_satisfaction:.1f}% on average; this is what goes together, not proof of cause."
     )
 
 
@@ -249,7 +249,7 @@ def test_columns_that_say_nothing_are_left_out_and_what_is_missing_is_said():
             "satisfaction",
             0.02,
             0.06,
-            "were 0.04 more satisfied on a scale from 0 to 1 (likely between 0.02 and 0.06)",
+            "were 4.0 percentage points more satisfied (likely between 2.0 and 6.0)",
         ),
     ],
 )
@@ -284,8 +284,8 @@ def test_what_hurts_is_named_also_where_nothing_is_to_be_improved(quadrant, why,
 
     lines = [one("worse", quadrant, -1), *(one(verdict, "fine", 1) for verdict in others)]
     assert wording.measured("satisfaction", lines, None, 0.7, "USD") == (
-        "No touchpoint is to be improved first: customers who had worse were 0.04 less satisfied on a scale from 0 to "
-        f"1 (likely between 0.02 and 0.06) than customers alike who had not, but {why}; {wording.ASSOCIATED}."
+        "No touchpoint is to be improved first: customers who had worse were 4.0 percentage points less satisfied "
+        f"(likely between 2.0 and 6.0) than customers alike who had not, but {why}; {wording.ASSOCIATED}."
     )
 
 

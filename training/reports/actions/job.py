@@ -27,8 +27,7 @@ from training.reports.actions.artefact import Actions, Month, Stated, Treatment,
 from training.reports.daily import Partial, Rows, up_to_date
 from training.reports.database import connect
 from training.reports.models import runs
-from training.reports.pressure.words import counted
-from training.reports.wording import number, percent
+from training.reports.wording import counted, number, percent
 from training.tracking import CHAMPION, Registry
 
 #: Fewer contacts, or fewer responses, tell no rate.
@@ -147,7 +146,9 @@ def _stated(
     registry = Registry(workspace)
     propensity, uplift = (registry.holder(kind, CHAMPION) for kind in ("propensity", "uplift"))
     taught = None if propensity is None else runs.positives(registry, propensity)
-    unit, effects = (None, []) if uplift is None else runs.effects(registry, "uplift", uplift)
+    unit, effects = (
+        (None, []) if uplift is None else runs.effects(registry, "uplift", uplift, workspace.settings.currency)
+    )
     learned = {each.name: each for each in effects}
     found = []
     for name in dict.fromkeys([*playbook.actions.by_name, *(each.action for each in treatments)]):

@@ -34,7 +34,7 @@ LISTED = 20
 def report(workspace: Workspace) -> keep.Report:
     """Of an empty registry, too: then it says what to train."""
     registry = Registry(workspace)
-    kinds = [_kind(registry, kind) for kind in KINDS]
+    kinds = [_kind(registry, kind, workspace.settings.currency) for kind in KINDS]
     look = _look(workspace)
     return keep.Report(
         Models(
@@ -64,9 +64,9 @@ def _pages(registry: Registry) -> str | None:
 def headline(kinds: Sequence[Kind], look: MonitorReport | None) -> str:
     """Whether the models can be relied on, in one sentence."""
     lacking = [kind.kind for kind in kinds if kind.kind in NEEDED and kind.champion is None]
-    if len(lacking) == len(NEEDED):
-        return "No model was trained yet: run `tactful train all`."
     named = listed([f"{kind.kind} {kind.champion}" for kind in kinds if kind.champion is not None])
+    if not named:
+        return "No model was trained yet: run `tactful train all`."
     if lacking:
         return f"{named} {_decide(kinds)}; there is no champion of {listed(lacking)} yet."
     if look is None:
@@ -102,11 +102,11 @@ def _look(workspace: Workspace) -> MonitorReport | None:
         return None
 
 
-def _kind(registry: Registry, kind: str) -> Kind:
+def _kind(registry: Registry, kind: str, currency: str) -> Kind:
     holders = {alias: registry.holder(kind, alias) for alias in ALIASES}
     versions = list(reversed(registry.versions(kind)))
     champion = holders[CHAMPION]
-    unit, effects = (None, []) if champion is None else runs.effects(registry, kind, champion)
+    unit, effects = (None, []) if champion is None else runs.effects(registry, kind, champion, currency)
     return Kind(
         kind=kind,
         champion=_name(champion),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from training.evaluate import Interval
 from training.reports.models.artefact import Effect, Tenth
+from training.reports.wording import counted, on_channel
 from training.tracking import CALIBRATION, Registry
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def positives(registry: Registry, champion: "ModelVersion") -> Mapping[str, int]
     return found
 
 
-def effects(registry: Registry, kind: str, champion: "ModelVersion") -> tuple[str | None, list[Effect]]:
-    """What the champion's own report says: of each action, or of each channel."""
+def effects(registry: Registry, kind: str, champion: "ModelVersion", currency: str) -> tuple[str | None, list[Effect]]:
+    """What the champion's own report says: of each action, or of each channel in money."""
     if kind not in ("uplift", "fatigue"):
         return None, []
     found = read(registry, champion, "scorer/report.json")
@@ -35,16 +36,29 @@ def effects(registry: Registry, kind: str, champion: "ModelVersion") -> tuple[st
         arms = [Effect(name=each["action"], effect=_interval(each["effect"]), verdict=each["verdict"],
                        sentence=each["sentence"]) for each in found["actions"]]  # fmt: skip
         return str(found["unit"]), arms
-    return "money", [_channel(name, each) for name, each in found["channels"].items()]
+    return "money", [_channel(name, each, currency) for name, each in found["channels"].items()]
 
 
-def _channel(name: str, found: Mapping[str, Any]) -> Effect:
-    rested, tolerable = found["harm"][0], found["harm"][2]
+def _channel(name: str, found: Mapping[str, Any], currency: str) -> Effect:
+    rested, tolerable = (_cents(found["harm"][k], currency) for k in (0, 2))
     sentence = (
-        f"One more contact on {name.replace('_', ' ')} costs {rested:.3g} where none was lately, and {tolerable:.3g} "
-        f"at the tolerable load; about {found['recommended_a_week']:.2g} a week pay."
+        f"One more contact {on_channel(name)} costs {rested} where there was none lately, and {tolerable} at the most "
+        f"that is tolerable; {_pays(found['recommended_a_week'])}."
     )
     return Effect(name=name, effect=None, verdict="costs", sentence=sentence)
+
+
+def _cents(cost: float, currency: str) -> str:
+    return f"less than 0.01 {currency}" if 0 < cost < 0.005 else f"{cost:,.2f} {currency}"
+
+
+def _pays(a_week: float) -> str:
+    """How many contacts a week pay, in words: a twentieth is one in 20 weeks."""
+    if a_week < 0.01:
+        return "there, no contact pays on average"
+    if a_week < 0.75:
+        return f"about one in {counted(round(1 / a_week), 'week')} pays"
+    return f"about {counted(round(a_week), 'contact')} a week {'pays' if round(a_week) == 1 else 'pay'}"
 
 
 def _interval(found: Mapping[str, float | None]) -> Interval | None:

@@ -45,7 +45,7 @@ def _stop(worst: Sequence[Standing], harmful: Sequence[Standing], driven_away: s
     for one in worst[:1]:
         yield Step(do=f"stop {_name(one)}", why=one.sentence, page="overview")
     for one in [one for one in harmful if one.name not in {each.name for each in worst[:1]}][:1]:
-        yield Step(do=f"send {_name(one)} less often", why=one.sentence, page="overview")
+        yield Step(do=f"use {_name(one)} less often", why=one.sentence, page="overview")
 
 
 def _alone(uplift: Kept | None, pressure: Kept | None) -> Iterator[Step]:
@@ -63,7 +63,7 @@ def _improve(touchpoints: Kept | None) -> Iterator[Step]:
     """The first outcome that names a touchpoint to improve."""
     for one in (touchpoints or {}).get("outcomes") or ():
         if one.get("improve"):
-            yield Step(do=f"improve {one['improve']} first", why=one["sentence"], page="touchpoints")
+            yield Step(do=f"improve “{one['improve']}” first", why=one["sentence"], page="touchpoints")
             return
 
 
@@ -84,4 +84,4 @@ def _nothing(undecided: Sequence[Standing]) -> str:
 
 def _name(one: Standing) -> str:
     """As it stands inside a sentence."""
-    return one.name[0].lower() + one.name[1:]
+    return f"“{one.name}”"

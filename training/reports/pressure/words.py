@@ -12,7 +12,7 @@ from training.fatigue.curve import EDGES
 from training.reports.artefact import Assignment
 from training.reports.pressure.artefact import Alone, Band, Causal, Contacts, Guard, Known, Level, Worth
 from training.reports.statistics import CONFIDENCE
-from training.reports.wording import number, percent
+from training.reports.wording import counted, number, percent
 
 #: How the guard's rules begin, and what each means; caps say it themselves.
 RULES = {
@@ -60,10 +60,6 @@ channels')
     return next((words for begins, words in RULES.items() if name.startswith(begins)), name)
 
 
-def counted(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
 def alone(found: Alone, contacted: bool) -> str:
     """Whom to leave alone this week."""
     if not contacted:
@@ -87,7 +83,7 @@ def contacts(found: Contacts, customers: int, days: int) -> str:
     """How often, compared with before, by whom, and how unevenly."""
     if not found.total:
         return f"No customer was contacted in the last {days} days."
-    said = f"{customers:,} active customers got {number(found.a_week, found.a_week / 50)} contacts a week each"
+    said = f"{customers:,} active customers got {number(found.a_week, found.a_week / 20)} contacts a week each"
     if found.before is None:
         said += f" in the last {days} days"
     elif not found.before:
@@ -115,10 +111,12 @@ def guard(found: Guard, days: int) -> str:
     if not found.touched:
         return f"The guard refused nothing in {decisions}."
     top = found.rules[0]
+    reason = "the only reason" if len(found.rules) == 1 else "the most frequent reason"
+    much = "" if len(found.rules) == 1 else f" ({percent(top.refused / found.refused)} of what was refused)"
     return (
         f"In {found.touched:,} of {decisions} the guard refused something "
-        f"({percent(found.touched / found.decisions)}), and in {found.nothing_left:,} nothing was left to send; the "
-        f"most frequent reason: {top.words} ({percent(top.refused / found.refused)} of what was refused)."
+        f"({percent(found.touched / found.decisions)}), and in {found.nothing_left:,} nothing was left to send; "
+        f"{reason}: {top.words}{much}."
     )
 
 
@@ -185,7 +183,7 @@ def level(of: Level, currency: str) -> str:
         (of.more_contacts, "contacts"), (of.more_opted_out, "opt-outs"),
     ))  # fmt: skip
     money = change(of.more_money, "spending", "less", f" {currency}")
-    return f"{caps} meant for 1,000 customers and a week {contacts}, {opted_out}, and {money}. {end}"
+    return f"{caps} meant, a week and for every 1,000 customers, {contacts}, {opted_out}, and {money}. {end}"
 
 
 def change(known: Known, noun: str, fewer: str, unit: str = "") -> str:

@@ -9,29 +9,26 @@ ASSOCIATED = "this is what goes together, not proof of cause"
 
 
 def amount(outcome: Outcome, value: float, precision: float, currency: str) -> str:
-    """A difference without its sign: "0.12", "3.4 percentage points", "5.10 USD"."""
-    if outcome == "churn":
-        return f"{number(100 * abs(value), 100 * precision)} percentage points"
+    """A difference without its sign: "3.4 percentage points" (of customers, or of the best rating), "5.10 USD"."""
     if outcome == "value":
         return f"{number(abs(value), precision / 5, money=True)} {currency}"
-    return number(abs(value), precision)
+    return f"{number(100 * abs(value), 100 * precision)} percentage points"
 
 
 def effect(outcome: Outcome, found: Effect, currency: str) -> str:
-    """What goes with a touchpoint: "customers' satisfaction was 0.12 lower (likely between 0.08 and 0.16)"."""
+    """What goes with a touchpoint: "were 12 percentage points less satisfied (likely between 8 and 16)"."""
     if found.estimate is None or found.low is None or found.high is None:
         return f"too few to tell: {found.reason}"
     half = (found.high - found.low) / 2
     low, high = sorted((abs(found.low), abs(found.high)))
-    less = found.estimate < 0
+    more, much = "less" if found.estimate < 0 else "more", amount(outcome, found.estimate, half, currency)
     subject = {
-        "satisfaction": f"were {amount(outcome, found.estimate, half, currency)} {'less' if less else 'more'} satisfied"
-        " on a scale from 0 to 1",
-        "churn": f"left {'less' if less else 'more'} often by {amount(outcome, found.estimate, half, currency)}",
-        "value": f"spent {amount(outcome, found.estimate, half, currency)} {'less' if less else 'more'}",
+        "satisfaction": f"were {much} {more} satisfied",
+        "churn": f"left {more} often by {much}",
+        "value": f"spent {much} {more}",
     }[outcome]
-    scale = 100 if outcome == "churn" else 1
     money = outcome == "value"
+    scale = 1 if money else 100
     precision = scale * half / (5 if money else 1)
     ends = " and ".join(number(scale * end, precision, nonzero=True, money=money) for end in (low, high))
     return f"{subject} (likely between {ends})"
@@ -45,7 +42,8 @@ def improve(outcome: Outcome, line: Line, average: float | None, currency: str) 
         here = line.satisfaction
         half = (here.high - here.low) / 2
         when = "there" if line.rated == "there" else "soon after it"
-        told += f", and rated {number(here.value, half)} {when} against {number(average, half)} on average"
+        told += f", and gave {percent(here.value, half)} of the best rating {when}"
+        told += f" against {percent(average, half)} on average"
     elif line.trouble is not None:
         half = (line.trouble.high - line.trouble.low) / 2
         told += f", and {percent(line.trouble.value, max(half, 1e-4))} met trouble within a week"

@@ -131,13 +131,13 @@ class _Look:
         cells = [one.model_copy(update={"weekly": pace or None}) for one, (_, pace) in zip(cells, plans, strict=True)]
         cells = [each.model_copy(update=_said(each, whose)) for each in cells]
         return Breakdown(dimension=dimension, title=title, label=label, cells=cells,
-                         sentence=words.breakdown(title, cells))  # fmt: skip
+                         sentence=words.breakdown(cells))  # fmt: skip
 
     def _cell(self, dimension: Dimension, name: str, found: list[Found], design: Design, drawn: Drawn, k: int) -> Cell:
         ours = design.cell == k
         contacts, money = int(drawn.made[ours].sum()), found[1]
         action, _, channel = name.partition(_JOINT)
-        spoken = {"action": words.spoken(name), "channel": words.spoken(name)}.get(dimension, name)
+        spoken = {"action": words.spoken, "channel": words.spoken, "period": words.month}.get(dimension, str)(name)
         if dimension == "treatment":
             spoken = words.treatment(action, channel)
         back = None

@@ -233,14 +233,13 @@ def headline(found: Programme, days: int) -> str:
     """The first outcome's sentence, or why there is none."""
     entered = found.entered
     if not len(entered):
-        return "Nothing to compare yet: history holds no decision in which a contact was possible. Run tactful sync."
+        return "Nothing to compare yet: history holds no decision in which a contact was possible. Run `tactful sync`."
     if not 0 < found.share < 1:
-        return "The total effect cannot be known: the contact policy holds nobody out. Set holdout: {share: 0.05}."
+        return "The total effect cannot be known: the contact policy holds nobody out. Set `holdout: {share: 0.05}`."
     if found.assignment is None:
         return (
-            f"The total effect cannot be known from this log: none of its {len(entered):,} customers was held out, "
-            f"though the contact policy holds out {wording.planned_percent(found.share)}. Decisions made before it "
-            "did, or by another system, cannot tell; customers decided about from now on will."
+            f"The total effect is not known yet: none of the {len(entered):,} customers in this log was held out. The "
+            f"contact policy now holds out {wording.planned_percent(found.share)}, so decisions from now on will tell."
         )
     alarm = found.assignment.alarm
     if not found.outcomes and not alarm:

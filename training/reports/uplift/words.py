@@ -1,18 +1,14 @@
 """What contacts did, in sentences: one for each cell, each breakdown, and for all ghosts together."""
 
+from calendar import month_name
 from collections.abc import Sequence
 
 from training.reports import wording
 from training.reports.effects import Breakdown, Cell, Found, GhostCheck, Return
-from training.reports.wording import Words, bounds, half_width, listed, luck, until_known
+from training.reports.wording import Words, bounds, half_width, listed, luck, on_channel, until_known
 
 #: So many names stand in a sentence, and then how many more there are.
 _MOST_NAMES = 5
-_BY = {
-    "email": "by e-mail", "phone": "by phone", "mail": "by letter", "chat": "by chat", "web": "on the web",
-    "store": "in the store", "social": "on social media", "mobile_app": "in the mobile app",
-    "advertising": "by advertising",
-}  # fmt: skip
 
 
 def some(names: Sequence[str]) -> str:
@@ -30,12 +26,15 @@ def spoken(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def month(name: str) -> str:
+    """ "2025-05" as people say it: May 2025."""
+    year, number = name.split("-")
+    return f"{month_name[int(number)]} {year}"
+
+
 def treatment(action: str, channel: str | None) -> str:
     """ "Winback voucher by e-mail"."""
-    if not channel:
-        return spoken(action)
-    plain = channel.replace("_", " ")
-    return f"{spoken(action)} {_BY.get(channel, f'on {plain}')}"
+    return f"{spoken(action)} {on_channel(channel)}" if channel else spoken(action)
 
 
 def found(cell: str, one: Found) -> str:
@@ -76,10 +75,10 @@ def cell(every: Sequence[Found]) -> str:
     return " ".join([first.sentence, *harm])
 
 
-def breakdown(title: str, cells: Sequence[Cell]) -> str:
-    """All cells on the goal, in one sentence."""
+def breakdown(cells: Sequence[Cell]) -> str:
+    """All cells on the goal, in one sentence, which stands under its heading."""
     if not cells:
-        return f"{title}: nothing to compare yet."
+        return "Nothing to compare yet."
     firsts = [(each.name, each.found[0]) for each in cells]
     words, parts = firsts[0][1].name, []
     for verdict in ("raised", "lowered"):
@@ -90,13 +89,14 @@ def breakdown(title: str, cells: Sequence[Cell]) -> str:
     open_ = [(name, one) for name, one in firsts if one.verdict == "undecided"]
     if open_:
         named = [f"{name} ({wait})" if (wait := until_known(one.weeks)) else name for name, one in open_]
-        parts.append(f"nothing is shown yet for {some(named)}")
+        parts.append(f"still open: {some(named)}")
     if few := [name for name, one in firsts if one.verdict == "too_few"]:
         parts.append(f"too few to tell for {some(few)}")
     worked = any(one.verdict == "raised" for _, one in firsts)
     if len(firsts) == len(open_) + len(few) and not worked and open_:
-        return f"{title}: nothing is shown to have worked, as far as these figures can tell; {'; '.join(parts)}."
-    return f"{title}: {'; '.join(parts)}."
+        return f"Nothing is shown to have worked yet; {'; '.join(parts)}."
+    said = "; ".join(parts)
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def per_contact(total: Found, days: int) -> str:
