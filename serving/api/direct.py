@@ -84,7 +84,10 @@ class _HungUp(Exception):
 
 def _is_json(scope: Scope) -> bool:
     """By the first header that says so."""
-    return next((value for name, value in scope["headers"] if name == b"content-type"), b"") == b"application/json"
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            return bool(value == b"application/json")
+    return False
 
 
 async def _whole(receive: Receive, read: deque[Message]) -> bytes:
