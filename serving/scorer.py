@@ -19,6 +19,7 @@ from features.workspace import WorkspaceError
 from serving import grid, smooth, trees
 
 FORMAT = 1
+_FIRST = np.zeros(1, np.int64)
 Action = Mapping[str, Any]
 
 
@@ -127,6 +128,10 @@ class Scorer:
     def customers(self, values: np.ndarray, action: Action | None = None, threads: int = 1) -> np.ndarray:
         """Probabilities float64[n] for n feature vectors [n, F], all for the same action (None for churn)."""
         return self.grid(np.atleast_2d(values), self.encode(action) if action else self._nobody, threads)[:, 0]
+
+    def customer(self, values: np.ndarray) -> float:
+        """The same of one feature vector [F], whatever the action."""
+        return float(self.picked(values[np.newaxis], self._nobody, _FIRST)[0, 0])
 
     def actions(self, values: np.ndarray, actions: Sequence[Action]) -> np.ndarray:
         """Probabilities float64[m] for one feature vector [F] and m actions (dicts of the action's inputs)."""

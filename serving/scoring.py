@@ -32,10 +32,11 @@ class Vectors:
         self._place = {name: place for place, name in enumerate(catalogue.names)}
         self._compiled = catalogue.compile(vocabulary, settings)
 
-    def of(self, state: bytes, as_of: int) -> np.ndarray:
+    def of(self, state: bytes | State, as_of: int) -> np.ndarray:
         """float64[F] as of an instant (microseconds); NaN is null. No state is the profile of a stranger."""
-        packed = State.from_bytes(state) if state else State()
-        return online.compute(packed, as_of, self._compiled)
+        if not isinstance(state, State):
+            state = State.from_bytes(state) if state else State()
+        return online.compute(state, as_of, self._compiled)
 
     def named(self, values: np.ndarray) -> "Features":
         """Features by name: numbers, labels, None for null."""
@@ -92,7 +93,7 @@ class Delayed:
 
     champion: Champion | None
     vectors: Vectors
-    state: bytes
+    state: bytes | State
     as_of: int
 
     @cached_property
@@ -179,7 +180,7 @@ def inputs_of(candidate: Candidate) -> Inputs:
 def churn(champions: Mapping[str, Champion], values: np.ndarray) -> float | None:
     """The probability that the customer leaves, None without a champion."""
     champion = champions.get("churn")
-    return None if champion is None else float(champion.scorer.customers(values)[0])
+    return None if champion is None else champion.scorer.customer(values)
 
 
 def scores(

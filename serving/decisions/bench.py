@@ -126,7 +126,7 @@ class Live:
         """P and learned U of these, each model asked once; what reveals behaviour is scored by what is old enough."""
         scores = self.scores
         now, old = candidates, list[Candidate]()
-        if scores.delayed is not None and any(each.action.reveals for each in candidates):
+        if scores.delayed is not None and self.playbook.reveals and any(each.action.reveals for each in candidates):
             now = [each for each in candidates if not each.action.reveals]
             old = [each for each in candidates if each.action.reveals]
         of_now, of_old = (scores.propensity, scores.uplift), (scores.delayed, scores.delayed_uplift)

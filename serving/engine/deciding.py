@@ -154,9 +154,9 @@ def _decided(engine: "Engine", request: Request, read: Read, now: int, uniform: 
     playbook, champions, rivals = engine.playbook, engine.champions.current, engine.rivals
     challenged = bool(rivals.challengers) and arms(read.customer.arm_id, playbook.policy).challenger
     models = rivals.playing(champions, challenged)
-    values = engine.vectors.of(read.state, now)
+    values = engine.vectors.of(read.opened, now)
     earlier = now - playbook.policy.signals.age
-    delayed = scoring.Delayed(models.get("propensity"), engine.vectors, read.state, earlier)
+    delayed = scoring.Delayed(models.get("propensity"), engine.vectors, read.opened, earlier)
     scores = scoring.scores(engine.vectors, models, values, delayed)
     if challenged:
         scores = replace(scores, positives=scoring.positives(champions))
@@ -169,7 +169,7 @@ def score(engine: "Engine", asked: ScoreRequest, read: Read) -> Answer:
     """What the champions say as of now of every treatment in actions.yaml."""
     engine.check_ready()
     now = read.customer.now(engine.clock.now())
-    values = engine.vectors.of(read.state, now)
+    values = engine.vectors.of(read.opened, now)
     champions = engine.champions.current
     treatments = candidates(engine.playbook.actions, None)
     chances = scoring.Propensities(champions.get("propensity"), values)(treatments)

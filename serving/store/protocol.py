@@ -12,6 +12,8 @@ from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
+from features.frozen import quickly_made
+from features.state import State
 from features.vocabulary import Vocabulary
 from serving.decisions.candidate import Candidate
 from serving.decisions.customer import Contact, Customer
@@ -30,9 +32,12 @@ class Unknown(Exception):
     """No such contact: the service answers 404."""
 
 
+@quickly_made
 @dataclass(frozen=True)
 class Read:
     """One customer, with all their ids, in one snapshot: what the guard judges, and the packed state (or none).
+
+    `opened` is the same state as arrays: whoever read it has looked into it already.
 
     `customer.touches` are the contacts of other tools, already without our own. `customer.arm_id` is the one of the
     person's ids that was decided about first, and stays it whoever is merged with them.
@@ -40,6 +45,7 @@ class Read:
 
     customer: Customer
     state: bytes
+    opened: State
 
     @property
     def version(self) -> int:

@@ -77,11 +77,12 @@ def _one(reader: Reader, words: Words, customer_id: str, row: Sequence[Any], era
         return _erased(customer_id, 0, 0)
     _keep_up(reader, words, newest_code)
     told, ours = Profile.from_bytes(profile), _contacts(listed)
-    others, sightings = _looked(state, words, told, ours)
+    packed = State.from_bytes(state) if state else State()
+    others, sightings = _looked(packed, words, told, ours)
     customer = Customer(
         customer_id, version or 0, told, ours, others, seen_to or 0, customer_id, bool(restricted), sightings
     )
-    return Read(customer, state or b"")
+    return Read(customer, state or b"", packed)
 
 
 def _person(reader: Reader, words: Words, customer_id: str) -> Read:
@@ -94,20 +95,21 @@ def _person(reader: Reader, words: Words, customer_id: str) -> Read:
     profile = Profile.merged([Profile.from_bytes(row[2]) for row in rows])
     ours = tuple(contact for row in rows for contact in _contacts(row[4]))
     states = [State.from_bytes(row[3]) for row in rows if row[3]]
-    state = merged(states).to_bytes() if states else b""
-    others, sightings = _looked(state, words, profile, ours)
+    packed = merged(states) if states else State()
+    others, sightings = _looked(packed, words, profile, ours)
     version = next((row[0] for row in rows if row[9] == name), 0)
     seen_to = max(row[1] for row in rows)
     first = min(((row[5], row[9]) for row in rows if row[5] is not None), default=(0, name))[1]
     restricted = any(row[6] for row in rows)
-    return Read(Customer(name, version, profile, ours, others, seen_to, first, restricted, sightings), state)
+    customer = Customer(name, version, profile, ours, others, seen_to, first, restricted, sightings)
+    return Read(customer, packed.to_bytes() if states else b"", packed)
 
 
 def _looked(
-    state: bytes | None, words: Words, profile: Profile, ours: Sequence[Contact]
+    packed: State, words: Words, profile: Profile, ours: Sequence[Contact]
 ) -> tuple[tuple[Touch, ...], StateSightings]:
-    """What other tools sent, and what the customer did: one parsing of the state, one pass over it."""
-    packed, codes = State.from_bytes(state) if state else State(), words.codes()
+    """What other tools sent, and what the customer did: one pass over the state."""
+    codes = words.codes()
     if packed.top >= len(codes):
         raise ValueError(f"the state holds code {packed.top}, the vocabulary ends at {len(codes) - 1}")
     (outbound, *_), *rows = notable(packed.words, codes.sorts).tolist()
@@ -128,5 +130,5 @@ def _contacts(listed: Any) -> tuple[Contact, ...]:
 
 def _erased(customer_id: str, version: int, seen_to: int) -> Read:
     """Nothing is known, but that nothing may be sent."""
-    refused = Profile(consent={EVERYWHERE: Said(seen_to, 0, False)})
-    return Read(Customer(customer_id, version, refused, seen_to=seen_to), b"")
+    refused = Profile(consent={EVERYWHERE: ERASED})
+    return Read(Customer(customer_id, version, refused, seen_to=seen_to), b"", State())

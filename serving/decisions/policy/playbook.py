@@ -43,6 +43,11 @@ class Playbook:
         return Needs.all(compiled(text).needs for text in texts)
 
     @cached_property
+    def reveals(self) -> bool:
+        """Whether any action shows what we know."""
+        return any(action.reveals for action in self.actions.actions)
+
+    @cached_property
     def spans(self) -> dict[str, tuple[int | None, int | None]]:
         """[from, to) of every action by name, in microseconds UTC; None is open."""
         return {action.name: action.valid.span(self.policy.zone) for action in self.actions.actions}
