@@ -92,8 +92,8 @@ def compare(
     outcomes = np.column_stack([came.y for came in panel.outcomes])
     theirs = trail.only(np.unique(panel.customer))
     before = np.column_stack([panel.exposed(theirs, one) for one in touchpoints])
-    after = np.column_stack([panel.after(theirs, one) for one in touchpoints])
     known, customer = panel.looked_past(trail), np.unique(panel.customer, return_inverse=True)[1]
+    after = np.column_stack([panel.after(theirs, one) for one in touchpoints]) & known[:, None]
 
     def find() -> list[kept.Slopes]:
         x = adjusted.prepared(values)

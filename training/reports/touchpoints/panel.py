@@ -99,9 +99,10 @@ def later(trail: Trail, settings: Settings) -> Panel | None:
         left |= trail.within(trail.of_types({churn.event}), customer, at, at + horizon)
     goal = trail.of_types(settings.goal)
     first, end = trail.span(goal, customer, at, at + horizon)
-    money = np.concatenate([[0.0], np.cumsum(np.nan_to_num(trail.value[goal]))])
+    money = np.append(np.nan_to_num(trail.value[goal]), 0.0)
     said = f"within {churn.horizon_days} days"
-    spent = money[end] - money[first]
+    # each by itself: as differences of one long sum, the last bits would hang on what others bought since
+    spent = np.where(end > first, np.add.reduceat(money, np.column_stack([first, end]).ravel())[::2], 0.0)
     return Panel(
         customer,
         at,
