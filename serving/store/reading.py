@@ -130,5 +130,5 @@ def _contacts(listed: Any) -> tuple[Contact, ...]:
 
 def _erased(customer_id: str, version: int, seen_to: int) -> Read:
     """Nothing is known, but that nothing may be sent."""
-    refused = Profile(consent={EVERYWHERE: ERASED})
+    refused = Profile(consent={EVERYWHERE: Said(seen_to, 0, False)})
     return Read(Customer(customer_id, version, refused, seen_to=seen_to), b"", State())
