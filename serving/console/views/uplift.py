@@ -17,6 +17,7 @@ from serving.console.blocks import (
     Sentences,
     Table,
     Text,
+    Verdict,
 )
 from serving.console.effects import Found
 from serving.console.views import Ask, uplift_cells, uplift_customers, uplift_others, uplift_planner, uplift_targeting
@@ -178,9 +179,11 @@ def _arms(arms: Found | None) -> Block | None:
     return Section("arms", "Is next best action worth it?", blocks, lead=arms["headline"])
 
 
-def _beats(rival: Found) -> Any:
-    first = rival["found"][0]
-    return effects.verdict(first["verdict"], first["better"])
+def _beats(rival: Found) -> Verdict:
+    """The chip of what its sentence speaks of."""
+    told = next((one for one in rival["found"] if one["sentence"] == rival["sentence"]), rival["found"][0])
+    found = effects.verdict(told["verdict"], told["better"])
+    return Verdict({"good": "better", "bad": "worse"}.get(found.tone, found.words), found.tone)
 
 
 def _measures(rivals: Sequence[Found]) -> Iterator[str]:

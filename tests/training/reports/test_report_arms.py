@@ -7,7 +7,11 @@ from ghost_logs import decision, log_decisions, log_interactions, shop
 from features.workspace import Workspace
 from serving.decisions.arms import arms as arms_of
 from serving.decisions.policy import load
-from training.reports.uplift import arms, job
+from training.reports import keep
+from training.reports.artefact import Rival
+from training.reports.effects import Found
+from training.reports.overview import job as overview
+from training.reports.uplift import arms, holdout, job
 from training.reports.uplift.log import Log
 
 DAYS = 28
@@ -77,6 +81,26 @@ def test_the_uplift_report_holds_the_experiment(workspace, world):
     found = job.report(workspace)
     assert found.arms == arms.report(Log.read(workspace), DAYS, 0.1)
     assert any("impact experiment" in line for line in found.method)
+
+
+def test_where_nobody_is_held_out_the_arm_with_nothing_at_all_tells_the_total(workspace, world, monkeypatch):
+    monkeypatch.setattr(holdout, "assignment", lambda _: None)
+    uplift = job.make(workspace)
+    assert uplift.artefact.assignment is None
+    told = next(rival.sentence for rival in uplift.artefact.arms.rivals if rival.play == "nothing")
+    assert uplift.artefact.headline == told
+    assert overview.report(workspace).headline.startswith("The total effect is not known yet")
+    keep.write(workspace, uplift)
+    assert overview.report(workspace).headline.startswith(told)
+
+
+def test_a_rival_that_only_drives_more_customers_away_is_not_called_alike():
+    def one(measure, verdict, better):
+        return Found.model_construct(measure=measure, verdict=verdict, better=better)
+
+    same, fewer = one("goal", "undecided", "more"), one("opt_out", "lowered", "less")
+    rival = Rival.model_construct(title="propensity only", found=[same, same, fewer])
+    assert arms._headline([rival]) == "Next best action causes fewer opt-outs than propensity only."
 
 
 def test_without_an_experiment_there_is_no_such_section(tmp_path):

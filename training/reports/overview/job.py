@@ -12,7 +12,7 @@ from training.reports.overview.artefact import Month, OverviewReport, Standing
 from training.reports.overview.months import Span
 from training.reports.overview.next_week import OTHERS, next_week
 from training.reports.statistics import Verdict
-from training.reports.uplift import ghosts, holdout, returns
+from training.reports.uplift import arms, ghosts, holdout, returns
 from training.reports.uplift.holdout import Entries
 from training.reports.uplift.log import Log
 from training.reports.uplift.words import standings
@@ -50,7 +50,9 @@ def report(workspace: Workspace) -> OverviewReport:
     kept = {kind: _kept(workspace, kind) for kind in OTHERS}
     if assigned is None or log.known_until < int(entered.at.min()) + months.FEWEST_DAYS * clock.DAY:  # or just begun
         total = holdout.Programme(entered, entered.at < 0, share, assigned, [], None)
-        said = holdout.headline(total, log.settings.propensity.horizon_days)
+        told = (kept["uplift"] or {}) if assigned is None else {}
+        rivals = (told.get("arms") or {}).get("rivals", ()) if not told.get("alarm") else ()
+        said = arms.in_total(rivals) or holdout.headline(total, log.settings.propensity.horizon_days)
         said = f"{said} {standings(cells)}".strip() if not alarms else f"{_UNRELIABLE}{alarms[0]}"
         return OverviewReport(
             **about,

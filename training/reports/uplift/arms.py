@@ -4,8 +4,9 @@ A customer enters at their first decision since the experiment began, whatever c
 may itself depend on the arm. Who is held out, under other caps or decided for by challengers is in no arm here.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -180,6 +181,11 @@ def _rival(arm: Arm, found: list[Found]) -> Rival:
     return Rival(arm=arm.name, play=play, title=title, found=said, sentence=(shown or said)[0].sentence)
 
 
+def in_total(rivals: Sequence[Mapping[str, Any]]) -> str | None:
+    """What all contacts did, told by the arm that gets nothing at all; None where no arm does. Rivals as JSON."""
+    return next((str(each["sentence"]) for each in rivals if each["play"] == "nothing"), None)
+
+
 def _sentence(rival: str, one: Found) -> str:
     words = Words(one.name, one.kind, one.unit)
     if one.effect is None:
@@ -201,11 +207,16 @@ def _sentence(rival: str, one: Found) -> str:
 
 
 def _headline(rivals: list[Rival]) -> str:
-    """On money where that is shown, else on the goal."""
-    groups: dict[str, list[str]] = {"beats": [], "is worse than": [], "open": []}
+    """On money where that is shown, else on the goal, else on opt-outs."""
+    fewer, more = "causes fewer opt-outs than", "causes more opt-outs than"
+    groups: dict[str, list[str]] = {"beats": [], "is worse than": [], fewer: [], more: [], "open": []}
     for rival in rivals:
-        decided = [one for one in rival.found[:2] if one.verdict in ("raised", "lowered")]
-        key = "open" if not decided else "beats" if decided[-1].verdict == "raised" else "is worse than"
+        sales, opt_outs = ([one.verdict for one in some if one.verdict in ("raised", "lowered")]
+                           for some in (rival.found[:2], rival.found[2:]))  # fmt: skip
+        if sales:
+            key = "beats" if sales[-1] == "raised" else "is worse than"
+        else:
+            key = "open" if not opt_outs else fewer if opt_outs[-1] == "lowered" else more
         groups[key].append(rival.title)
     parts = [f"{key} {wording.listed(names)}" for key, names in groups.items() if names and key != "open"]
     if groups["open"]:

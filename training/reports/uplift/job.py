@@ -42,6 +42,8 @@ def _made(workspace: Workspace, days: int | None, smallest_lift: float) -> tuple
     checks = [each for each in (total.assignment, withheld and withheld.check, rivals and rivals.assignment) if each]
     alarm = any(each.alarm for each in checks)
     headline = holdout.headline(total, days)
+    if total.assignment is None and rivals is not None:
+        headline = arms.in_total([each.model_dump() for each in rivals.rivals]) or headline
     if alarm and not (total.assignment is not None and total.assignment.alarm):
         headline = f"Do not rely on this report yet: {next(each.sentence for each in checks if each.alarm)}"
     told, people = targeting(workspace)
