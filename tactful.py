@@ -3,7 +3,7 @@
 import typer
 
 from features import commands as features_commands
-from features import simulate_commands
+from features import faults, simulate_commands
 from features.engine.command import build_features
 from serving import backup_commands, policy_commands, policy_try
 from serving import commands as serving_commands
@@ -11,6 +11,7 @@ from serving.console import standalone
 from serving.demo import commands as demo_commands
 from serving.nudges import commands as nudge_commands
 from serving.privacy import commands as privacy_commands
+from serving.store.protocol import Unavailable
 from training import commands as training_commands
 from training.fatigue import commands as fatigue_commands
 from training.market import commands as market_commands
@@ -36,6 +37,8 @@ features_commands.after_ingest.append(serving_commands.absorb_new)
 features_commands.after_init.append(policy_commands.write_schemas)
 # What happened live is history before anything is learned from it: training may not import the store.
 retrain_commands.before.append(serving_commands.bring_home)
+# A live store that cannot write is told in a line, by every command.
+faults.more.append(Unavailable)
 # Reports as files are drawn as the console draws them.
 report_commands.render = standalone.html
 

@@ -17,6 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from features import faults
 from features.workspace import WorkspaceError
 
 out = Console(highlight=False, soft_wrap=True)
@@ -35,7 +36,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def command(function: Command) -> Command:
-    """Turns a WorkspaceError into one clear line and exit code 2: users never see a traceback for their own input."""
+    """Turns a WorkspaceError into one clear line and exit code 2: users never see a traceback for their own input.
+
+    Nor for what is the machine's fault (faults.py): a full disk, a store that is away.
+    """
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -43,6 +47,12 @@ def command(function: Command) -> Command:
             return function(*args, **kwargs)
         except WorkspaceError as error:
             err.print(f"error: {error}", markup=False)
+            raise typer.Exit(2) from None
+        except Exception as error:
+            said = faults.told(error)
+            if said is None:
+                raise
+            err.print(f"error: {said}", markup=False)
             raise typer.Exit(2) from None
 
     return wrapped  # type: ignore[return-value]
