@@ -2,10 +2,13 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from features.workspace import WorkspaceError
+from training.evaluate import Interval
 from training.reports import campaign as reports
 from training.reports import table
-from training.uplift import propensity
+from training.uplift import propensity, wording
 from training.uplift.prepare import prepare
 from training.uplift.sample import folds
 
@@ -92,3 +95,68 @@ def test_groups_of_planned_unequal_size_are_told_how_to_say_so(tmp_path):
     planned = reports.report(tmp_path / "a.csv", "arm", ["bought"], shares=shares)
     assert not planned.alarm
     assert "--expected-shares" not in " ".join(planned.notes)
+
+
+def european(rows=400, seed=3):
+    frame = campaign(rows, seed).drop(columns="customer_id")
+    day = pd.Timestamp("2023-01-01") + pd.to_timedelta(np.arange(rows) % 300, unit="D")
+    return frame.assign(bought=(1234.5 * frame["bought"]).round(2), joined=day.strftime("%d.%m.%Y"))
+
+
+def test_decimal_commas_are_numbers_where_a_comma_separates_nothing_else(tmp_path):
+    frame = european()
+    frame.to_csv(tmp_path / "a.csv", index=False, sep=";", decimal=",")
+    dotted = frame.assign(bought=[f"{one:,.2f}".translate(str.maketrans(",.", ".,")) for one in frame["bought"]])
+    assert "1.234,50" in dotted["bought"].tolist()
+    dotted.to_csv(tmp_path / "b.csv", index=False, sep=";", decimal=",")
+    for name in ("a.csv", "b.csv"):
+        found = prepare(tmp_path / name, "arm", "bought")
+        assert found.sample.outcome.tolist() == frame["bought"].tolist()
+        kinds = {column.name: column.kind for column in found.encoder.columns}
+        assert kinds == {"spent": "number", "visits": "number", "joined": "date"}
+        spent = found.sample.inputs[:, found.encoder.inputs.index("spent")]
+        assert np.corrcoef(spent, frame["spent"])[0, 1] > 0.999
+
+
+def test_a_comma_that_may_separate_thousands_is_left_alone(tmp_path):
+    frame = campaign(400).assign(bought=np.where(np.arange(400) % 3, "1,234", "2,345"))
+    frame["spent"] = frame["spent"].round().astype(int)
+    frame.to_csv(tmp_path / "a.csv", index=False, sep=";")
+    with pytest.raises(WorkspaceError, match=r"'bought' is not a number in 400 rows .for example '1,234'"):
+        prepare(tmp_path / "a.csv", "arm", "bought")
+
+
+def test_dates_that_may_be_read_in_two_ways_are_left_out_and_it_says_how_to_write_them(tmp_path):
+    frame = european().assign(seen=lambda told: told["joined"].str.replace(".", "/"))
+    frame.to_csv(tmp_path / "a.csv", index=False, sep=";")
+    found = prepare(tmp_path / "a.csv", "arm", "bought")
+    assert found.left_out["seen"] == "holds dates that may be read in two ways; write them as 2024-04-03"
+    days = found.sample.inputs[:, found.encoder.inputs.index("joined")]
+    assert days - days.min() == pytest.approx(np.arange(400) % 300, abs=1)  # the ends are pulled in
+
+
+def test_customers_whom_nothing_tells_apart_are_not_taken_for_rows_that_are_there_twice(tmp_path):
+    """Of some nothing is known: that they are alike in what is left says nothing."""
+    frame = campaign(1_000).assign(visits=1)
+    frame.loc[np.random.default_rng(2).random(1_000) < 0.1, ["customer_id", "spent"]] = None
+    found = prepared(pd.concat([frame, frame.dropna().head(3)]), tmp_path / "a.csv")
+    assert len(found.sample) == 1_000
+    assert any(note.startswith("3 of 1,003 rows are there before") for note in found.notes)
+
+
+def test_what_all_but_tells_the_outcome_was_recorded_after_it(tmp_path):
+    dice = np.random.default_rng(1)
+    frame = campaign(600)
+    frame["basket"] = (50 * frame["bought"] + dice.normal(0, 10, 600)).round(2)
+    frame["likely"] = frame["bought"] + dice.normal(0, 0.5, 600)
+    found = prepared(frame, tmp_path / "a.csv")
+    assert found.left_out["basket"] == "all but tells the outcome"
+    assert "likely" in found.encoder.inputs
+    amount = 20 + 100 * frame["bought"] + frame["visits"]
+    money = frame.assign(bought=amount, paid=1.19 * amount + dice.normal(0, 0.1, 600))
+    assert prepared(money, tmp_path / "a.csv").left_out["paid"] == "all but tells the outcome"
+
+
+def test_a_rule_that_contacts_nobody_is_worth_nothing_and_says_so_in_a_word():
+    assert wording.amount(Interval(0.0, 0.0, 0.0), True) == "+0 percentage points"
+    assert wording.amount(Interval(0.045, 0.039, 0.052), True) == "+4.5 (3.9 to 5.2) percentage points"

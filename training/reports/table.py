@@ -29,6 +29,9 @@ _READERS = {
     **dict.fromkeys((".parquet", ".pq"), "read_parquet(?)"),
     **dict.fromkeys((".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz"), "read_json_auto(?)"),
 }
+#: Numbers as much of Europe writes them, and those of them in which the comma can only be the decimal sign.
+_COMMA_NUMBER = r"[+-]?([0-9]+|[0-9]{1,3}([.][0-9]{3})+)(,[0-9]+)?"
+_PROOF = r"[+-]?([0-9]*,([0-9]{1,2}|[0-9]{4,})|0[0-9]*,[0-9]+|[0-9]{4,},[0-9]+|[0-9.]*[.][0-9]{3},[0-9]+)"
 #: An outcome that is not there may be spelled so, and so may a treatment; but a treatment called "None" is one.
 _NO_TREATMENT = "('', 'na', 'n/a', 'nan', 'null', '<na>')"
 _NO_VALUE = "('', 'na', 'n/a', 'nan', 'null', 'none', '<na>')"
@@ -152,10 +155,35 @@ def _open(database: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
     try:
         # Views take no parameters; a relation by that name does the same and keeps the path out of the SQL text.
         relation = database.sql(f"SELECT * FROM {_dialect(path) if reader is _CSV else reader}", params=[str(path)])
+        if reader is _CSV and (commas := _decimal_commas(relation)):
+            relation = relation.select(f"* REPLACE ({commas})")
         relation.create_view("campaign")
         return list(relation.columns)
     except (duckdb.Error, OSError, EOFError, zlib.error) as error:
         raise WorkspaceError(f"{path}: cannot be read as a table: {_first_line(error)}") from None
+
+
+def _decimal_commas(relation: duckdb.DuckDBPyRelation) -> str | None:
+    """SQL that writes 1.234,50 as 1234.50, in every column of numbers; None where the table does not write them so.
+
+    That a comma is no thousands sign must be proven by some number (12,5 or 0,125): 1,234 alone is left as it is.
+    """
+    cells = [f"nullif(trim({_quoted(name)}), '')" for name in relation.columns]
+    asked = ", ".join(
+        f"coalesce(bool_and(regexp_full_match({cell}, '{_COMMA_NUMBER}')), false), "
+        f"coalesce(bool_or(regexp_full_match({cell}, '{_PROOF}')), false), "
+        f"coalesce(bool_or(regexp_matches({cell}, '[.,]')), false)"
+        for cell in cells
+    )
+    told = relation.aggregate(asked).fetchall()[0]
+    numbers, proofs, signs = told[0::3], told[1::3], told[2::3]
+    if not any(number and proof for number, proof in zip(numbers, proofs, strict=True)):
+        return None
+    return ", ".join(
+        f"replace(replace({_quoted(name)}, '.', ''), ',', '.') AS {_quoted(name)}"
+        for name, number, sign in zip(relation.columns, numbers, signs, strict=True)
+        if number and sign
+    )
 
 
 def _dialect(path: Path) -> str:

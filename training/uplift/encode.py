@@ -22,7 +22,9 @@ LISTS = "holds lists or records"
 #: A yes/no that was fitted as such is text in a CSV to be scored.
 _WORDS = {"true": "1", "false": "0"}
 _ID_NAME = re.compile(r"(.*[ _-])?(id|ids|key|uuid|guid|hash|number|nr|no|row|index|rowid|unnamed.*)", re.IGNORECASE)
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([ T].*)?")
+_DATE = re.compile(r"(\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4})([ T].*)?")
+#: A date with dots is day, month, year everywhere; one with slashes may be either.
+_DOTTED, _SLASHED = r"^(\d{1,2})\.(\d{1,2})\.(\d{4})", re.compile(r"\d{1,2}/\d{1,2}/(\d{2}|\d{4})([ T].*)?")
 #: Microseconds of a day, and numbers that stand for "unknown" or overflow when squared.
 _DAY, _ABSURD = 86_400_000_000, 1e100
 
@@ -130,6 +132,8 @@ def _labels(values: pd.Series) -> Column | str:
         return "is the same for everyone"
     frequent = counts[counts >= max(FEWEST, SHARE * len(texts))].index[: MOST + 1]
     rare = 1 - counts[frequent].sum() / len(texts)
+    if (len(frequent) == 0 or rare > 0.9) and all(_SLASHED.fullmatch(text) for text in counts.index if text):
+        return "holds dates that may be read in two ways; write them as 2024-04-03"
     if len(frequent) == 0 or rare > 0.9:
         return "looks like an identifier or free text"
     # without rare labels, the commonest is what all others are compared with
@@ -151,9 +155,13 @@ def _numbers(values: pd.Series) -> np.ndarray:
     return np.where(np.abs(numbers) < _ABSURD, numbers, np.nan)
 
 
+def _iso(found: re.Match[str]) -> str:
+    return f"{found[3]}-{int(found[2]):02}-{int(found[1]):02}"
+
+
 def _days(values: pd.Series) -> np.ndarray:
     if not pd.api.types.is_datetime64_any_dtype(values):
-        values = pd.Series(_texts(values))
+        values = pd.Series(_texts(values), dtype="string").str.replace(_DOTTED, _iso, regex=True)
     # in microseconds: nanoseconds end in 2262, and "for ever" is often 9999-12-31
     instants = pd.to_datetime(values, utc=True, errors="coerce", format="ISO8601")
     microseconds = instants.astype("datetime64[us, UTC]").to_numpy("datetime64[us]").astype(np.int64)

@@ -9,6 +9,8 @@ import scipy.stats
 
 #: Where a column's p-value of "alike in every group" is below this, it differs.
 DIFFERS = 0.01
+#: Who knows the outcome of so large a share of pairs has been told it: nothing known before is that sure.
+SURE = 0.99
 #: So many exceptions must have been expected before none is called a rule.
 EXPECTED = 15
 
@@ -21,6 +23,13 @@ def reason(values: np.ndarray, arm: np.ndarray, outcome: np.ndarray, label: bool
     """
     if _names_the_arm(values, arm):
         return "says which group the customer was in"
+    if (why := _recorded_later(values, arm, outcome, label)) is not None:
+        return why
+    return "all but tells the outcome" if not label and _knows(values[:, 0], outcome) else None
+
+
+def _recorded_later(values: np.ndarray, arm: np.ndarray, outcome: np.ndarray, label: bool) -> str | None:
+    """By whether anything happened: a column that is there where the outcome is, or in one group."""
     if label and values.shape[1] > 1:
         return None  # several labels have no "nothing happened"
     there, responded = np.any(values != _usual(values), axis=1), outcome != 0
@@ -39,6 +48,17 @@ def reason(values: np.ndarray, arm: np.ndarray, outcome: np.ndarray, label: bool
     if missed >= EXPECTED and not np.any(responded & ~there) and differs(values, arm) < DIFFERS:
         return "is there wherever the outcome is, and differs by group"
     return None
+
+
+def _knows(values: np.ndarray, outcome: np.ndarray) -> bool:
+    """Whether the order of a column is that of the outcome: of a yes/no the share of pairs (AUC), else of ranks."""
+    if len(np.unique(values)) < 3:
+        return False  # exceptions are counted below
+    if np.isin(outcome, (0.0, 1.0)).all():
+        found = float(scipy.stats.mannwhitneyu(values[outcome == 1], values[outcome == 0]).statistic)
+        share = found / max(1.0, float((outcome == 1).sum()) * float((outcome == 0).sum()))
+        return max(share, 1 - share) >= SURE
+    return abs(float(scipy.stats.spearmanr(values, outcome).statistic)) >= SURE
 
 
 def _usual(values: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ from training.evaluate import Interval
 from training.uplift import propensity
 from training.uplift.report import ArmFound, UpliftFound
 
+#: Where more than this share of the customers was left out for lack of overlap, the headline says so.
+SPARED = 0.05
 METHOD = [
     "Effects are judged on customers that the models did not see (five folds), by doubly robust scores.",
     "The learner is the simplest whose cross-validated doubly robust loss is within one standard error of the best.",
@@ -25,6 +27,8 @@ def amount(interval: Interval, rate: bool) -> str:
     scale, unit = (100.0, " percentage points") if rate else (1.0, "")
     parts = [scale * one for one in (interval.value, interval.low, interval.high)]
     width = max(parts[2] - parts[1], 1e-12)
+    if parts[1] == parts[2]:
+        return f"{parts[0]:+.3g}{unit}"
     digits = 0
     while width * 10**digits < 10 and digits < 6:
         digits += 1
@@ -48,6 +52,8 @@ def arm(found: ArmFound, control: str, outcome: str, rate: bool) -> str:
 def headline(report: UpliftFound) -> str:
     """The verdict in a sentence or two, and what it hangs on where chance did not choose."""
     said = _verdict(report)
+    if report.trimmed > SPARED * (report.customers + report.trimmed):
+        said += f" This says nothing of the {report.trimmed:,} customers with whom nobody compares."
     if report.randomised or report.assignment_p >= propensity.ALARM:
         return said
     return f"{said} Beware: the groups are unlike, so this holds only if all columns were known before the assignment."
