@@ -3,11 +3,12 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from features import clock
 
 UNITS = {"m": clock.MINUTE, "h": clock.HOUR, "d": clock.DAY, "w": 7 * clock.DAY}
+WRITTEN = r"\s*([0-9]{1,6})\s*([mhdw])\s*"
 LONGEST = 400 * clock.DAY  # how far back a customer's state reaches
 
 
@@ -17,7 +18,7 @@ def micros(text: str) -> int:
     >>> micros("7d") == 7 * 24 * 60 * 60 * 1_000_000
     True
     """
-    match = re.fullmatch(r"\s*([0-9]{1,6})\s*([mhdw])\s*", text)
+    match = re.fullmatch(WRITTEN, text)
     if match is None:
         raise ValueError(f"{text!r} is not a duration; write minutes, hours, days or weeks as 90m, 12h, 7d, 2w")
     length = int(match[1]) * UNITS[match[2]]
@@ -37,6 +38,8 @@ def _window(text: str) -> str:
     return text
 
 
-Duration = Annotated[str, AfterValidator(_duration)]
+#: What an editor can see of it.
+_SHAPE = Field(json_schema_extra={"pattern": f"^{WRITTEN}$"})
+Duration = Annotated[str, AfterValidator(_duration), _SHAPE]
 #: Longer than nothing.
-Window = Annotated[str, AfterValidator(_window)]
+Window = Annotated[str, AfterValidator(_window), _SHAPE]

@@ -13,13 +13,17 @@ def fix(problem: Mapping[str, Any]) -> str:
     kind, found = problem["type"], problem["input"]
     said = ""
     if kind in ("float_parsing", "int_parsing", "decimal_parsing"):
-        said = _number(str(found).strip())
+        said = _number(str(found).strip(), whole=kind == "int_parsing")
     elif kind == "string_type" and isinstance(found, bool):
         said = 'without quotes yes, no, on and off are true and false: put it in quotes, as "NO"'
     elif kind == "string_type" and isinstance(found, (int, float)):
         said = f'put it in quotes ("{found}"), or say its unit where it is a duration ({found}d)'
     elif kind == "string_pattern_mismatch" and "A-Za-z0-9" in str(problem.get("ctx", {}).get("pattern")):
         said = "write letters a to z, digits and _ . : - only, without blanks, at most 64"
+    elif kind == "string_pattern_mismatch" and "A-Z]{2}" in str(problem.get("ctx", {}).get("pattern")):
+        said = "write the two letters of the country: DE"
+    elif kind == "too_short":
+        said = "name at least one"
     elif kind == "list_type":
         said = f"write a list: [{found}]" if isinstance(found, str) else "write a list: [one, another]"
     elif kind in ("model_type", "dict_type", "model_attributes_type"):
@@ -38,8 +42,10 @@ def plain(message: str) -> str:
     return message.removeprefix("Value error, ").partition(_PARTS)[0].replace("dictionary", "group of keys")
 
 
-def _number(text: str) -> str:
-    """What to write instead of this text, which is no number."""
+def _number(text: str, whole: bool) -> str:
+    """What to write instead of this text, which is no number; 1,000 is a thousand where it is to be `whole`."""
+    if whole and re.fullmatch(r"[+-]?[0-9]{1,3}([,.' ][0-9]{3})+", text):
+        return f"write it in digits alone: {re.sub('[^0-9+-]', '', text)}"
     pointed = text.replace(",", ".", 1)
     if re.fullmatch(r"[+-]?[0-9]+\.[0-9]+", pointed):
         return f"write it with a point: {pointed}"

@@ -91,6 +91,8 @@ def test_the_version_changes_with_meaning_and_not_with_layout(workspace):
         ("contact_policy.yaml", "half_life: 54d", "half_life: 54", "(54d)"),
         ("contact_policy.yaml", "service: [service]", "service: service", "write a list: [service]"),
         ("actions.yaml", "value: 12.0", "value: 12,0", "write it with a point: 12.0"),
+        ("actions.yaml", "value: 12.0", "volume: '12,000'", "write it in digits alone: 12000"),
+        ("actions.yaml", "{discount: 0.10}", "{discount: [1]}", r"`actions.0.attributes.discount`: is no text, number"),
         ("actions.yaml", "value: 12.0", "value: 12 EUR", "write the number alone: 12"),
         ("actions.yaml", "channels: [email, web, mobile_app]", "channels: email", "write a list: [email]"),
         ("contact_policy.yaml", "channels: {phone: 0.5}", "channels: {phone: .nan}", "`harm.channels.phone`"),
@@ -191,6 +193,20 @@ def test_the_schema_accepts_what_reading_accepts_and_is_strict_about_keys(which)
         content = json.loads(json.dumps(yaml.safe_load(text), default=str))  # an editor sees a date as text
         assert [error.message for error in validator.iter_errors(content)] == []
         assert list(validator.iter_errors(content | {"houldout": {}}))
+    refused = {
+        "actions": ({"volume": -5}, {"response_window": "7 days"}, {"attributes": {"a": None}}),
+        "policy": (
+            {"caps": [{"scope": "total", "limit": "3/7d"}]}, {"caps": [{"scope": "total", "max": 3}]},
+            {"caps": [{"scope": "total", "max": -1, "per": "day"}]},
+            {"quiet": {"hours": "9pm-8am"}}, {"reservation": {"expires": "24"}},
+        ),
+    }  # fmt: skip
+    for wrong in refused[which]:
+        if which == "actions":
+            wrong = {"actions": [{"name": "x", "issue": "i", "group": "g", "channels": ["email"]} | wrong]}
+        with pytest.raises(ValidationError):
+            (Actions if which == "actions" else ContactPolicy).model_validate(wrong)
+        assert list(validator.iter_errors(wrong)), wrong
     described = [text for text in json.dumps(schema(which)).split('"description": ')[1:] if not text.startswith('""')]
     assert len(described) > 20
 

@@ -50,6 +50,7 @@ def test_two_sound_files_have_no_findings():
         ({"valid": {"from": "2026-06-01", "to": "2026-05-30"}}, {}, "actions.0.valid: x is offered from 2026-06-01"),
         ({"valid": {"to": "2026-05-04"}}, {}, "actions actions.0.valid: x was offered until 2026-05-04, which is over"),
         ({"volume": 0}, {}, "a volume of 0"),
+        ({}, {"pressure": {"weights": {"emial": 1.0}}}, "policy pressure.weights.emial: 'emial' is no channel here"),
         ({"value": 0.0}, {}, "silence always wins"),
         ({"lever": 0.0}, {}, "silence always wins"),
         ({"channels": {"email": {"cost": 10.0}}}, {}, "silence always wins"),
@@ -110,6 +111,9 @@ def test_notes_say_what_not_to_expect():
     caps = [{"scope": "total", "limit": "1 per 1d"}, {"scope": "total", "limit": "50 per 7d"}]
     lines = found(notes=True, caps=caps, quiet={"hours": "21:00-08:00"}, consent={"unknown": "denied"})
     assert [line.split(":")[0] for line in lines] == ["policy caps.1", "policy consent", "policy unknown_zone"]
+    assert found(notes=True, service=["grow", "helpp"]) == [
+        "policy service.1: no action has the issue or group 'helpp', so it names nothing; there are g, grow"
+    ]
 
 
 # Caps against brute force: a world of few instants, every set of contacts in it.

@@ -40,7 +40,7 @@ class Cap(Section):
         told = given["limit"]
         match = LIMIT.fullmatch(told) if isinstance(told, str) else None
         if match is None:
-            raise ValueError(f'`limit` is not understood; write "3 per 7d" or "1 per local day" (found {told!r})')
+            raise ValueError('`limit` is not understood; write "3 per 7d" or "1 per local day"')
         if beside := sorted({"max", "window", "per"} & set(given)):
             raise ValueError(f"`limit` says it all; remove {', '.join(beside)}")
         rest = {key: value for key, value in given.items() if key != "limit"}

@@ -38,7 +38,7 @@ def check(book: Playbook, settings: Settings, features: Collection[str], now: in
         found.extend(Finding("actions", f"actions.{i}{key}", text) for key, text in _action(action, book, now))
         found.extend(Finding("actions", f"actions.{i}.{key}", text) for key, text in _rules(action, settings, features))
         found.extend(Finding("actions", f"actions.{i}.{key}", text) for key, text in _journey(action, settings))
-    found.extend(Finding("policy", key, text) for key, text in _policy(book))
+    found.extend(Finding("policy", key, text) for key, text in _policy(book, settings))
     found.extend(Finding("policy", key, text, note=True) for key, text in _notes(book))
     return found
 
@@ -118,8 +118,13 @@ def _journey(action: Action, settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"reveals.{n}", f"{action.name} {text}"
 
 
-def _policy(book: Playbook) -> Iterator[tuple[str, str]]:
+def _policy(book: Playbook, settings: Settings) -> Iterator[tuple[str, str]]:
     policy = book.policy
+    pressure = policy.pressure
+    for channel in pressure.weights if pressure is not None and "weights" in pressure.model_fields_set else ():
+        if channel not in settings.channels:
+            known = ", ".join(settings.channels)
+            yield f"pressure.weights.{channel}", f"{channel!r} is no channel here, so it never weighs; known: {known}"
     for i, j in moot(policy.caps):
         yield f"caps.{i}", f"{_label(policy.caps[i])} never matters: {_label(policy.caps[j])} always refuses first"
     for name in policy.exempt:
@@ -165,6 +170,11 @@ def _notes(book: Playbook) -> Iterator[tuple[str, str]]:
                 text = f"{_label(cap)} binds only on contacts of other tools: {_label(other)} is reached first"
                 yield f"caps.{i}", text
                 break
+    named = {name for action in book.actions.actions for name in (action.issue, action.group)}
+    for i, name in enumerate(policy.service if "service" in policy.model_fields_set else ()):
+        if named and name not in named:
+            known = ", ".join(sorted(named))
+            yield f"service.{i}", f"no action has the issue or group {name!r}, so it names nothing; there are {known}"
     used = {channel for action in book.actions.actions for channel in action.channels}
     closed = sorted(used - set(policy.consent.assumed)) if policy.consent.unknown == "denied" else []
     if closed:

@@ -22,12 +22,20 @@ Rule = Annotated[str, AfterValidator(_compiles)]
 
 def _count(found: object) -> object:
     if isinstance(found, float):
-        raise ValueError(f"a whole number is wanted, and {found:g} has a point; write one thousand as 1000")  # noqa: TRY004
+        raise ValueError(f"a whole number is wanted, and {found} has a point; write one thousand as 1000")  # noqa: TRY004
     return found
 
 
 #: A number of things: 1.000 is a thousand to some, and one to YAML.
-Count = Annotated[int, BeforeValidator(_count), Field(ge=0)]
+Count = Annotated[int, Field(ge=0), BeforeValidator(_count)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
-Attributes = dict[str, bool | float | str]
+
+
+def _attribute(found: object) -> object:
+    if not isinstance(found, bool | int | float | str):
+        raise ValueError("is no text, number, true or false; write one of them")  # noqa: TRY004
+    return found
+
+
+Attributes = dict[str, Annotated[bool | float | str, BeforeValidator(_attribute)]]

@@ -51,7 +51,11 @@ class CoolDown(Section):
 class Quiet(Section):
     """When nobody is contacted, on the customer's own clock and calendar."""
 
-    hours: str | None = Field(None, description='from-to of the local day, e.g. "21:00-08:00"; may pass midnight')
+    hours: str | None = Field(
+        None,
+        description='from-to of the local day, e.g. "21:00-08:00"; may pass midnight',
+        json_schema_extra={"pattern": f"^{HOURS.pattern}$"},
+    )
     weekdays: list[Weekday] = Field([], description="whole local days of rest, e.g. [sat, sun]")
     holidays: bool = Field(False, description="public holidays are days of rest")
     country: str | None = Field(

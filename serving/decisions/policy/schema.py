@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from serving.decisions.policy.actions import Actions
+from serving.decisions.policy.caps import LIMIT
 from serving.decisions.policy.contact_policy import ContactPolicy
 
 Which = Literal["actions", "policy"]
@@ -23,7 +24,8 @@ def schema(which: Which) -> dict[str, Any]:
         definitions["Action"]["properties"]["channels"] = {**kept, "anyOf": [channels, short]}
     else:
         cap = definitions["Cap"]
-        cap["properties"]["limit"] = {"type": "string", "description": 'short for both: "3 per 7d", "1 per local day"'}
+        told = 'short for both: "3 per 7d", "1 per local day"'
+        cap["properties"]["limit"] = {"type": "string", "pattern": f"^{LIMIT.pattern}$", "description": told}
         cap["required"] = ["scope"]
-        cap["anyOf"] = [{"required": ["limit"]}, {"required": ["max"]}]
+        cap["anyOf"] = [{"required": ["limit"]}, {"required": ["max", "window"]}, {"required": ["max", "per"]}]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": FILES[which], **found}
