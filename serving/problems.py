@@ -109,6 +109,7 @@ _WHATS = {
     "list_type": "should be a JSON list",
     "float_type": "should be a number",
     "string_pattern_mismatch": "should hold no control characters",
+    "string_too_short": "is empty",
 }
 _FIXES = {
     "missing": "add it",
@@ -123,6 +124,7 @@ _FIXES = {
     "list_type": "send a list in [ ]",
     "too_long": "send less, in several requests",
     "too_short": "send at least one",
+    "string_too_short": "send at least one character, or leave the field out where it may be",
     "string_pattern_mismatch": "leave out control characters such as line breaks and null bytes",
 }
 
@@ -140,10 +142,19 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
     kind = str(error.get("type", ""))
     message = str(error.get("msg", "is not valid")).removeprefix("Value error, ").removeprefix("Input ")
     what = _WHATS.get(kind, message)
-    fix = _FIXES.get(kind, f"correct it: {what}")
-    if "input" in error and kind not in ("missing", "extra_forbidden"):
+    fix = _FIXES.get(kind) or what.partition("; ")[2] or _sent(what)
+    whole = not loc and isinstance(error.get("input"), dict)  # nobody needs to be told that it is an object
+    if "input" in error and not whole and kind not in ("missing", "extra_forbidden", "string_too_short"):
         what = f"{what} (found {shown(error['input'])})"
     return FieldError(name, what, fix)
+
+
+def _sent(what: str) -> str:
+    """What to send, of pydantic's `should be a valid integer` and of `should be at least ...`."""
+    before, told, wanted = what.partition("should be ")
+    if before or not told:
+        return f"correct it: {what}"
+    return f"send {'' if wanted.startswith(('a ', 'an ', chr(39))) else 'a value '}{wanted}"
 
 
 def shown(value: Any) -> str:

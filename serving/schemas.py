@@ -106,7 +106,7 @@ class DecideRequest(Request):
     @model_validator(mode="after")
     def _either(self) -> "DecideRequest":
         if self.placements and self.limit != 1:
-            raise ValueError("takes either `limit` or `placements`, not both")
+            raise ValueError("takes either `limit` or `placements`, not both; send one of them")
         return self
 
 

@@ -130,6 +130,25 @@ def test_a_bad_body_names_the_field_and_the_fix(client, body, status, field):
     assert field in json.dumps(found["errors"])
 
 
+@pytest.mark.parametrize(
+    ("asked", "what", "fix"),
+    [
+        ({"limit": 21}, "should be less than or equal to 20 (found 21)", "send a value less than or equal to 20"),
+        ({"limit": 1.5}, "should be a valid integer (found 1.5)", "send a valid integer"),
+        ({"direction": "up"}, "should be 'outbound' or 'inbound' (found 'up')", "send 'outbound' or 'inbound'"),
+        ({"request_id": ""}, "is empty", "send at least one character, or leave the field out where it may be"),
+        (
+            {"limit": 2, "placements": [{"name": "hero"}]},
+            "takes either `limit` or `placements`, not both; send one of them",
+            "send one of them",
+        ),
+    ],
+)
+def test_what_is_wrong_and_what_to_send_are_told_in_plain_words(client, asked, what, fix):
+    [error] = problem(client.post("/v1/decide", json={"customer_id": "a"} | asked), 422)["errors"]
+    assert (error["what"], error["fix"]) == (what, fix)
+
+
 def test_other_refusals_have_the_same_shape(client):
     problem(client.get("/v1/nowhere"), 404)
     problem(client.get("/v1/decide"), 405)
