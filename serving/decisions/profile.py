@@ -48,6 +48,10 @@ class Said(NamedTuple):
         return self.at, not self.granted, self.order
 
 
+#: A no for good, in place of all that was ever known of who was erased.
+ERASED = Said(0, 0, False)
+
+
 class Known(NamedTuple):
     """What we know of an outbound interaction beyond its row in the state: its action, and whose contact it reports.
 

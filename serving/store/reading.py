@@ -10,7 +10,7 @@ from features.identity.merging import merged
 from features.kernel.notable import notable
 from features.state import State
 from serving.decisions.customer import Contact, Customer, Touch
-from serving.decisions.profile import EVERYWHERE, KEPT, Profile, Said
+from serving.decisions.profile import ERASED, EVERYWHERE, KEPT, Profile
 from serving.store import contacts, identity
 from serving.store.protocol import Read
 from serving.store.sightings import StateSightings
@@ -130,5 +130,5 @@ def _contacts(listed: Any) -> tuple[Contact, ...]:
 
 def _erased(customer_id: str, version: int, seen_to: int) -> Read:
     """Nothing is known, but that nothing may be sent."""
-    refused = Profile(consent={EVERYWHERE: Said(seen_to, 0, False)})
+    refused = Profile(consent={EVERYWHERE: ERASED})
     return Read(Customer(customer_id, version, refused, seen_to=seen_to), b"", State())

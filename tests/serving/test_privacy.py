@@ -222,6 +222,8 @@ def test_erased_over_http(engine, client):
     answer = client.post("/v1/privacy/erase", json={"customer_id": COOKIE}).json()
     assert (answer["ids"], answer["finished"], answer["left"]) == (3, True, [])
     assert answer["rows"]["history decisions"] >= 2
+    told = client.post("/v1/decide", json={"customer_id": COOKIE, "channel": "email"}).json()
+    assert told["reasons"][1] == "was erased, and is left alone"
     engine.store.scrub()
     assert mentions(engine.workspace.folder) == set()
 

@@ -4,7 +4,7 @@ from serving.decisions.customer import Customer
 from serving.decisions.fate import Trip
 from serving.decisions.guard.gates import day
 from serving.decisions.policy import Consent
-from serving.decisions.profile import EVERYWHERE, Said
+from serving.decisions.profile import ERASED, EVERYWHERE, Said
 from serving.decisions.request import Direction
 
 
@@ -21,7 +21,10 @@ def refusal(
     elif said is None:
         said = stated
     if said is not None:
-        return None if said.granted else Trip("opt-out", f"opted out of {channel} on {day(said.at)}", None)
+        if said.granted:
+            return None
+        why = "was erased, and is left alone" if said == ERASED else f"opted out of {channel} on {day(said.at)}"
+        return Trip("opt-out", why, None)
     granted = rule.unknown == "granted" or channel in rule.assumed
     if granted or (direction == "inbound" and rule.inbound_unknown == "granted"):
         return None
