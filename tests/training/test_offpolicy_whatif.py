@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import offpolicy_world as world
+import pyarrow as pa
 import pytest
 from offpolicy_world import ACTIONS, DAY, POLICY, START
 from scipy.stats import binomtest
@@ -166,6 +167,15 @@ def test_decisions_under_another_policy_are_not_taken_for_this_one(market):
     other = world.playbook(*OTHERS["a lever"])
     with pytest.raises(WorkspaceError, match=f"none was made under the policy at hand .{other.version}.*--logged"):
         simulate(workspace, other, BEFORE)
+
+
+def test_decisions_without_their_document_are_not_judged_again(tmp_path):
+    workspace = world.open_workspace(tmp_path / "shop")
+    log = world.play(BEFORE, customers=2, days=2)
+    rows = [logbook.decision_log.row(document) for document in log.decisions]
+    logbook.History(workspace).append_log("decisions", pa.Table.from_pylist(rows, logbook.decision_log.DECISIONS))
+    with pytest.raises(WorkspaceError, match=r"none of \d decisions has its `document`"):
+        logbook.read(workspace, BEFORE.version)
 
 
 def test_contacts_that_history_does_not_explain_are_noticed(tmp_path):

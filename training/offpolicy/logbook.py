@@ -76,22 +76,22 @@ def read(workspace: Workspace, version: str, since: int | None = None, until: in
             f"{workspace.history}: holds no decisions{' in that time' if since or until else ''};"
             " run `tactful sync` to bring those of the live store there"
         )
-    versions = pc.value_counts(table["policy_version"]).to_pylist()
-    mine = table.filter(pc.equal(table["policy_version"], version))
-    if not mine.num_rows:
+    whole = table.filter(pc.is_valid(table["document"]))
+    if not whole.num_rows:
+        raise WorkspaceError(
+            f"{workspace.history}: none of {table.num_rows:,} decisions has its `document`, which tells what was known"
+            " when it was made: those of other systems, and of `tactful simulate`, cannot be judged again"
+        )
+    versions = pc.value_counts(whole["policy_version"]).to_pylist()
+    told = whole.filter(pc.equal(whole["policy_version"], version))
+    if not told.num_rows:
         latest = max(versions, key=lambda each: each["counts"])
         raise WorkspaceError(
-            f"{workspace.history}: of {table.num_rows:,} decisions none was made under the policy at hand ({version}),"
+            f"{workspace.history}: of {whole.num_rows:,} decisions none was made under the policy at hand ({version}),"
             f" most under {latest['values']}; give the files that they were made under with `--logged DIR`"
         )
-    told = mine.filter(pc.is_valid(mine["document"]))
-    if not told.num_rows:
-        raise WorkspaceError(
-            f"{workspace.history}: none of {mine.num_rows:,} decisions under the policy at hand has its `document`,"
-            " which tells what was known when it was made"
-        )
-    skipped = {"made under other versions of the policy": table.num_rows - mine.num_rows,
-               "without their document": mine.num_rows - told.num_rows}  # fmt: skip
+    skipped = {"made under other versions of the policy": whole.num_rows - told.num_rows,
+               "without their document": table.num_rows - whole.num_rows}  # fmt: skip
     interactions = history.interactions(COLUMNS)
     numbers, person = people(history, interactions, told, workspace.settings)
     who = np.array([numbers[each] for each in told["customer_id"].to_pylist()], np.int64)
