@@ -250,6 +250,10 @@ def test_no_harm_shown_says_what_is_expected_and_how_unsure_it_is():
     # several were looked at, and one interval alone leaves out zero: said, and why it is not shown
     hint = ranking(group("sleeping_dog", 0.2, HARM, "undecided"), group("persuadable", 0.8, GAIN, "raised"))
     assert "no surprise where 2 groups are looked at" in words.leave_alone(RATE, [hint])[0]
+    gain = ranking(group("persuadable", 0.8, GAIN, "undecided"), group("sleeping_dog", 0.2, OPEN, "undecided"))
+    assert words.persuadable(RATE, [gain]).endswith("which is no surprise where 2 groups are looked at.")
+    alone = ranking(group("persuadable", 1.0, OPEN, "undecided"))
+    assert words.persuadable(RATE, [alone]).endswith("which may be chance.")
 
 
 def test_nobody_expected_to_be_harmed_and_too_few_to_tell():

@@ -171,9 +171,13 @@ def persuadable(said: Words, rankings: Sequence[Ranking]) -> str:
             f"Do not trust the model: it expects {whom} to gain by {first.name}, but {said.name} falls among them by "
             f"{_fall(said, group.effect)}."
         )
+    many = sum(len(each.groups) for each in rankings)
+    chance = "may be chance"
+    if group.effect.low > 0 and many > 1:
+        chance = f"is no surprise where {many} groups are looked at"
     return (
         f"Nobody is shown to be persuadable: the model expects {whom} to gain by {first.name}, but its effect on "
-        f"{said.name} is {_between(said, group.effect)}, which may be chance."
+        f"{said.name} is {_between(said, group.effect)}, which {chance}."
     )
 
 
