@@ -12,7 +12,7 @@ def made(contacts: pa.Table) -> np.ndarray:
     """bool[n]: of changes (`contact_id`, `status`) one for each contact that was made: sent, or claimed and never
     reported, which keeps counting as it does against caps: a channel that asks just before it sends mostly does."""
     sent = pc.equal(contacts["status"], "sent")
-    closed = contacts["contact_id"].filter(pc.or_(sent, pc.equal(contacts["status"], "failed")))
-    open_ = pc.invert(pc.is_in(contacts["contact_id"], pa.array(closed)))
+    closed = contacts["contact_id"].filter(pc.or_(sent, pc.equal(contacts["status"], "failed"))).combine_chunks()
+    open_ = pc.invert(pc.is_in(contacts["contact_id"], closed))
     found = pc.or_(sent, pc.and_(pc.equal(contacts["status"], "claimed"), open_))
     return np.asarray(pc.fill_null(found, False).to_numpy(zero_copy_only=False), bool)
