@@ -151,3 +151,50 @@ def warm_shop(folder: Path) -> Workspace:
     workspace = init_workspace(folder, templates("features", "serving"))
     History(workspace).append(next(busy_log.tables(1_000)), "warm")
     return workspace
+
+
+def test_a_day_more_costs_little_of_everything(tmp_path):
+    """Conformance, touchpoints and actions read all of history the first time, and later what came in since.
+
+    The day is one on which no new cut-off begins, as on 27 of 28; three million rows, for they are reported on thrice.
+    """
+    until = LAST_DAY - 2 * DAY
+    files = templates("features", "serving") | {"tactful.yaml": f'clock: {{start: "{END}"}}\n'}
+    workspace = init_workspace(tmp_path / "shop", files)
+    held, days, rows, draw = [], [], 0, np.random.default_rng(0)
+    for table in busy_log.tables(ROWS // 3):
+        ours = pc.is_valid(table["decision_id"]).combine_chunks()
+        named = pa.array(["offer", "news", "winback"]).take(pa.array(draw.integers(0, 3, len(table))))
+        table = table.set_column(
+            table.column_names.index("action"), "action", pc.if_else(ours, named, pa.scalar(None, pa.string()))
+        )
+        day = table["occurred_at"].cast(pa.int64()).to_numpy() // DAY
+        held.append(with_physical(table.filter(pa.array(day == until // DAY))))
+        table = with_physical(table.filter(pa.array(day < until // DAY)))
+        days += write_days(workspace, table, "year")
+        rows += table.num_rows
+    commit(workspace, "year", rows, days)
+    kinds = ("conformance", "touchpoints", "actions")
+
+    def each() -> tuple[dict[str, float], dict[str, dict[str, object]]]:
+        took, found = {}, {}
+        for kind in kinds:
+            begin = time.process_time()
+            found[kind] = jobs.make(workspace, kind).artefact.model_dump(exclude={"created_at"})
+            took[kind] = time.process_time() - begin
+        return took, found
+
+    each()  # compiles
+    shutil.rmtree(workspace.reports)
+    first, _ = each()
+    day = pa.concat_tables(held)
+    commit(workspace, "day", day.num_rows, write_days(workspace, day, "day"))
+    more, found = each()
+    shutil.rmtree(workspace.reports)
+    again, anew = each()
+    least = {kind: min(first[kind], again[kind]) for kind in kinds}
+    told = ", ".join(f"{kind} {least[kind]:.2f} -> {more[kind]:.2f}" for kind in kinds)
+    whole = sum(more.values()) / sum(least.values())
+    print(f"\n{rows:,} rows, CPU seconds from scratch and with a day more: {told}; together {whole:.2f} of it")
+    assert found == anew, "a day more equals from scratch"
+    assert whole <= 0.65

@@ -1,6 +1,6 @@
 """What the report reads: contacts, ours and other tools', and customers' answers to them, by person and instant."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,22 +15,11 @@ from serving.decisions.policy.contact_policy import ContactPolicy
 from training import contacted
 from training.fatigue.log import COMPLAINED
 from training.persons import Numbered
-from training.reports import daily
-from training.reports.daily import Partial, Rows
+from training.reports import daily, outreach
+from training.reports.daily import Partial
 from training.reports.database import connect
 
 _COLUMNS = ("day", "customer_id", "at", "channel", "decision_id", "action")
-_EMPTY = pa.schema(
-    [
-        ("day", pa.int32()),
-        ("customer_id", pa.string()),
-        ("at", pa.int64()),
-        ("channel", pa.string()),
-        ("decision_id", pa.string()),
-        ("action", pa.string()),
-        ("type", pa.string()),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -73,14 +62,14 @@ def read(workspace: Workspace, answer_days: int) -> Log:
         raise WorkspaceError(
             f"{workspace.history}: there are no interactions to report on; `tactful ingest FILE` first"
         )
-    outbound = daily.up_to_date(workspace, _contacts(stated.not_contacts))
+    outbound = daily.up_to_date(workspace, outreach.contacts(stated.not_contacts))
     own = daily.up_to_date(workspace, _OWN)
     if own.num_rows:
         own = own.filter(pa.array(contacted.made(own)))
-    answers = daily.up_to_date(workspace, _answers(settings.propensity.responses))
+    answers = daily.up_to_date(workspace, outreach.answers(settings.propensity.responses))
     begins, until, alive = _active(history, workspace)
-    table = _once(_whole(outbound), _whole(own))
-    answers = _whole(answers)
+    table = _once(outreach.whole(outbound), outreach.whole(own))
+    answers = outreach.whole(answers)
     known = [one["customer_id"] for one in (table, answers, alive)]
     persons = Numbered.of(known, history.links(), settings)
     channels = tuple(dict.fromkeys([*settings.channels, *pc.unique(table["channel"]).to_pylist()]))
@@ -105,19 +94,6 @@ def read(workspace: Workspace, answer_days: int) -> Log:
     )
 
 
-def _contacts(no_contact: Sequence[str]) -> Partial:
-    """Outbound interactions that are contacts."""
-
-    def compute(rows: Rows) -> pa.Table:
-        return rows.sql(
-            """SELECT day, customer_id, epoch_us(occurred_at) AS at, channel, decision_id, action FROM log
-                WHERE direction = 'outbound' AND NOT list_contains($no, type)""",
-            no=list(no_contact),
-        )
-
-    return Partial("contacts", "1 " + " ".join(sorted(no_contact)), "interactions", compute)
-
-
 #: What our own log of contacts says was made, or may have been: that a claim was never reported, no day knows.
 _OWN = Partial(
     "sent",
@@ -129,24 +105,6 @@ _OWN = Partial(
         told=list(contacted.TOLD),
     ),
 )
-
-
-def _answers(responses: Sequence[str]) -> Partial:
-    wanted = sorted({*responses, OPTED_OUT, COMPLAINED})
-
-    def compute(rows: Rows) -> pa.Table:
-        return rows.sql(
-            """SELECT day, customer_id, epoch_us(occurred_at) AS at, channel, decision_id, action, type FROM log
-               WHERE list_contains($wanted, type)""",
-            wanted=wanted,
-        )
-
-    return Partial("answers", "1 " + " ".join(wanted), "interactions", compute)
-
-
-def _whole(table: pa.Table) -> pa.Table:
-    """With all columns, also where the log is empty."""
-    return table if table.num_columns else _EMPTY.empty_table()
 
 
 def _once(made: pa.Table, sent: pa.Table) -> pa.Table:
