@@ -11,11 +11,13 @@ from rich.markup import escape
 from features import clock
 from features.console import WorkspaceOption, command, new_file, out, progress
 from features.workspace import Workspace, WorkspaceError, locate
+from serving import shown
 
 HELP = """Ask the running service for one decision and print why, or decide about an audience in batch.
 
-They are real decisions: an outbound action reserves a contact. A batch needs no running service, and may run beside
-one; run the same --job again after a fault, and every customer gets their first answer.
+They are real decisions: an outbound action reserves a contact; with --dry-run nothing is reserved or logged. A batch
+needs no running service, and may run beside one; run the same --job again after a fault, and every customer gets their
+first answer.
 
 Example: tactful decide C1042 --channel email
 Example: tactful decide --customers audience.csv --channel email --out contacts.parquet"""
@@ -35,7 +37,7 @@ def decide(
     job: Annotated[
         str | None, typer.Option(help="With --customers: what to call this run; default: a new name.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --customers: reserve and log nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only ask: reserve and log nothing.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     if customers is not None:
@@ -46,13 +48,15 @@ def decide(
         return
     if customer is None:
         raise WorkspaceError("name a CUSTOMER, or a file of them with --customers FILE --out FILE")
-    if to is not None or job is not None or dry_run:
-        raise WorkspaceError("--out, --job and --dry-run go with --customers FILE")
+    if to is not None or job is not None:
+        raise WorkspaceError("--out and --job go with --customers FILE")
     from serving.client import ask
 
     body: dict[str, Any] = {"customer_id": customer, "direction": "inbound" if inbound else "outbound"}
     if channel is not None:
         body["channel"] = channel
+    if dry_run:
+        body["dry_run"] = True
     answer = ask(locate(workspace), "/v1/decide", body, url)
     if as_json:
         out.print_json(data=answer)
@@ -116,7 +120,7 @@ def show(answer: dict[str, Any]) -> None:
         until = answer["expires_at"].partition(".")[0].removesuffix("Z")
         out.print(f"  contact {answer['contact_id']}, to be claimed before {until}Z", markup=False)
     if answer["churn"] is not None:
-        out.print(f"  churn {answer['churn']:.3f}; {answer['arm']}", markup=False)
+        out.print(f"  {shown.churn(answer)}; {answer['arm']}", markup=False)
     for fate in answer["candidates"]:
         _show_fate(fate)
     out.print(f"  decision {answer['decision_id']}, policy {answer['versions']['policy']}", markup=False)
@@ -128,8 +132,8 @@ def _show_fate(fate: dict[str, Any]) -> None:
     style = "green" if fate["stage"] == "chosen" else "default"
     out.print(f"\n  [{style}]{escape(fate['action'])} on {escape(fate['channel'])}[/{style}]: {escape(verdict)}")
     if factors := fate.get("factors"):
-        shown = _LEARNED if factors["learned"] else _PRIOR
-        worth = " x ".join(f"{label} {factors[key]:.3g}" for label, key in (*shown, *_FACTORS))
+        terms = _LEARNED if factors["learned"] else _PRIOR
+        worth = " x ".join(f"{label} {factors[key]:.3g}" for label, key in (*terms, *_FACTORS))
         cost = f"cost {factors['cost']:.3g} - harm {factors['harm']:.3g}"
         out.print(f"    {worth} - {cost} = {factors['expected_value']:+.3f}", markup=False)
         out.print(f"    drawn with probability {fate['probability']:.3f}", markup=False)

@@ -114,7 +114,7 @@ def _around(answer: Mapping[str, Any]) -> Iterable[str]:
     if told:
         yield "arms: " + ", ".join(name if arm is True else f"{name} {arm}" for name, arm in told.items())
     if answer["churn"] is not None:
-        yield f"churn {answer['churn']:.3f}"
+        yield shown.churn(answer)
     if answer["deferred_to"] is not None:
         yield f"deferred to {answer['deferred_to']}"
     if (about := answer["agent"]) is not None and about["probably_about"] is not None:

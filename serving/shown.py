@@ -74,6 +74,12 @@ def _slots(logged: Mapping[str, Any], first: Mapping[str, Any]) -> list[dict[str
     return found
 
 
+def churn(answer: Mapping[str, Any]) -> str:
+    """The probability that the customer leaves, for people, where the answer has one."""
+    stated = "" if "churn" in answer["versions"]["models"] else " (stated in contact_policy.yaml: there is no model)"
+    return f"churn {answer['churn']:.3f}{stated}"
+
+
 def contact(found: Contact) -> dict[str, Any]:
     """Where a contact stands."""
     return {

@@ -240,12 +240,12 @@ class TreatmentScore(BaseModel):
 
 
 class Scored(Answer):
-    """What the champions say of one customer; `known` is false for a customer nobody has seen."""
+    """What the champions say of one customer, null without one; `known` is false for a customer nobody has seen."""
 
     customer_id: str
     as_of: str
     known: bool
-    churn: float
+    churn: float | None
     treatments: list[TreatmentScore]
     versions: Versions
     features: dict[str, float | str | None] | None = None

@@ -26,6 +26,13 @@ class Said(NamedTuple):
     learned: np.ndarray | None
     harms: np.ndarray | None
 
+    def or_stated(self, churn: float | None, n: int) -> "Said":
+        """With the policy's fallback for those of whom no model says whether they leave."""
+        if churn is None:
+            return self
+        known = np.full(n, np.nan) if self.churn is None else self.churn
+        return self._replace(churn=np.where(np.isnan(known), churn, known))
+
 
 def said(panel: Panel, values: np.ndarray, earlier: Callable[[], np.ndarray], crowd: Crowd, threads: int = 1) -> Said:
     """`crowd` was packed with the panel's `counted`."""

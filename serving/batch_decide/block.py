@@ -76,6 +76,7 @@ class Frame:
         crowd = Crowd.packed(customers, self.board, now, spent, counted=self.panel.counted)
         told = said(self.panel, values, earlier, crowd, threads)
         told = self.rivals.challenged(self, customers, values, earlier, crowd, told, threads)
+        told = told.or_stated(self.playbook.policy.fallback.churn, len(reads))
         codes = self.rules.codes(customers, now, values, told.churn)
         return Known(self, requests, customers, now, values, earlier, *told, crowd, codes, spent)
 

@@ -306,6 +306,8 @@ def _priors(stated: ContactPolicy, currency: str) -> list[str]:
         if stated.fallback.propensity is None
         else f"Where no model can judge an action, {share(stated.fallback.propensity)} are taken to respond."
     )
+    if stated.fallback.churn is not None:
+        said.append(f"Without a churn model, {share(stated.fallback.churn)} of customers are taken to leave.")
     return said
 
 

@@ -31,6 +31,8 @@ def decide(
     in arrays). Commit `decision.contacts` with the decision,
     by compare-and-swap on `decision.judged_version`; a dry run has none.
     """
+    if scores.churn is None and playbook.policy.fallback.churn is not None:
+        scores = replace(scores, churn=playbook.policy.fallback.churn)
     arms = arms_of(customer.arm_id, playbook.policy)
     about = agents.view(customer, playbook.policy, now) if request.direction == "inbound" else None
     bench = Live(request, customer, scores, playbook, now, arms, spent)

@@ -93,13 +93,18 @@ class Engine:
 
     def readiness(self) -> Answer:
         """What is there and what is missing; `ready` where a decision would be answered now."""
-        missing = [self.champions.problems.get(kind, f"{kind}: no champion yet") for kind in self._lacking()]
+        missing = self._missing()
         if not self._warm:
             missing.append("the kernel is being compiled")
         if (broken := self.store.ready()) is not None:
             missing.append(f"the store: {broken}")
         used = self.champions.current
         notes = [text for kind, text in self.champions.problems.items() if kind in used or kind in EFFECTS]
+        notes += [
+            f"{self._problem(kind)}; until then every decision takes {stated:g}, the `fallback` of contact_policy.yaml"
+            for kind, stated in self._fallback().items()
+            if stated is not None and kind not in used
+        ]
         if "uplift" in used and (gone := used["uplift"].effects.unlisted(self.playbook.actions.by_name)):
             notes.append(
                 f"uplift: learned for {', '.join(gone[:5])}, which actions.yaml does not list; an action under a new "
@@ -182,17 +187,29 @@ class Engine:
         with available():
             return self.store.keys()
 
+    def _fallback(self) -> dict[str, float | None]:
+        """What the policy states in place of each kind of model that a decision needs."""
+        stated = self.playbook.policy.fallback
+        return {"churn": stated.churn, "propensity": stated.propensity}
+
     def _lacking(self) -> list[str]:
-        """Kinds of model that a decision needs and has not: a stated fallback stands in for propensity."""
-        needed = [kind for kind in KINDS if kind not in self.champions.current]
-        if self.playbook.policy.fallback.propensity is not None:
-            needed = [kind for kind in needed if kind != "propensity"]
-        return needed
+        """Kinds of model that a decision needs and has not, and for which the policy states no fallback."""
+        stated = self._fallback()
+        return [kind for kind in KINDS if kind not in self.champions.current and stated[kind] is None]
+
+    def _problem(self, kind: str) -> str:
+        return self.champions.problems.get(kind, f"{kind}: no champion yet")
+
+    def _missing(self) -> list[str]:
+        """Why no decision can be made for want of models, a line each."""
+        return [
+            f"{self._problem(kind)}, or state a `fallback: {{{kind}: ...}}` in contact_policy.yaml"
+            for kind in self._lacking()
+        ]
 
     def check_ready(self) -> None:
-        if self._lacking() or not self._warm:
-            missing = [self.champions.problems.get(kind, f"{kind}: no champion yet") for kind in self._lacking()]
-            detail = "; ".join(missing) or "the kernel is being compiled"
+        if not self._warm or self._lacking():
+            detail = "; ".join(self._missing()) or "the kernel is being compiled"
             raise Problem("not-ready", detail, headers=RETRY)
 
     def check_channel(self, channel: str) -> None:

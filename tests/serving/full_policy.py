@@ -95,5 +95,5 @@ challenger: {share: 0.2, salt: rivals}
 increment: {default: 0.3, groups: {gifts: 0.4}}
 harm: {contact: 0.03, channels: {phone: 0.6}, rising: 0.4, recent: 14d}
 reservation: {expires: 12h}
-fallback: {propensity: 0.01}
+fallback: {propensity: 0.01, churn: 0.1}
 """

@@ -104,6 +104,7 @@ class Harm(Section):
 
 
 class Fallback(Section):
-    """What to use where no propensity model can be asked."""
+    """What to use where a model cannot be asked: each one stated lets a service start without that model."""
 
     propensity: Share | None = Field(None, description="none: an action that cannot be scored is refused")
+    churn: Share | None = Field(None, description="none: nothing is decided before a churn model is there")
