@@ -126,6 +126,19 @@ def test_a_comma_that_may_separate_thousands_is_left_alone(tmp_path):
         prepare(tmp_path / "a.csv", "arm", "bought")
 
 
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_list_of_numbers_in_a_cell_does_not_make_thousands_of_other_columns(tmp_path, separator):
+    """1.234 is a thousandth of 1,234, whatever "3,12" in another column means: here it once took every point away."""
+    dice = np.random.default_rng(1)
+    amount = [f"{one:.3f}" for one in dice.gamma(2, 2, 400)]
+    frame = campaign(400).assign(bought=amount, liked=[f"{one},{one + 9}" for one in dice.integers(1, 9, 400)])
+    frame.to_csv(tmp_path / "a.csv", index=False, sep=separator)
+    found = prepare(tmp_path / "a.csv", "arm", "bought")
+    assert found.sample.outcome.tolist() == [float(one) for one in amount]
+    named = {column.name: column.kind for column in found.encoder.columns}
+    assert named["liked"] == ("label" if separator == "," else "number")
+
+
 def test_dates_that_may_be_read_in_two_ways_are_left_out_and_it_says_how_to_write_them(tmp_path):
     frame = european().assign(seen=lambda told: told["joined"].str.replace(".", "/"))
     frame.to_csv(tmp_path / "a.csv", index=False, sep=";")

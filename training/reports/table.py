@@ -30,8 +30,11 @@ _READERS = {
     **dict.fromkeys((".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz"), "read_json_auto(?)"),
 }
 #: Numbers as much of Europe writes them, and those of them in which the comma can only be the decimal sign.
-_COMMA_NUMBER = r"[+-]?([0-9]+|[0-9]{1,3}([.][0-9]{3})+)(,[0-9]+)?"
+_COMMA_NUMBER = r"[+-]?([0-9]+|[1-9][0-9]{0,2}([.][0-9]{3})+)(,[0-9]+)?"
 _PROOF = r"[+-]?([0-9]*,([0-9]{1,2}|[0-9]{4,})|0[0-9]*,[0-9]+|[0-9]{4,},[0-9]+|[0-9.]*[.][0-9]{3},[0-9]+)"
+#: The same of a point.
+_POINT_NUMBER = r"[+-]?[0-9]*[.]?[0-9]*"
+_POINT_PROOF = r"[+-]?([0-9]*[.]([0-9]{1,2}|[0-9]{4,})|0[0-9]*[.][0-9]+|[0-9]{4,}[.][0-9]+)"
 #: An outcome that is not there may be spelled so, and so may a treatment; but a treatment called "None" is one.
 _NO_TREATMENT = "('', 'na', 'n/a', 'nan', 'null', '<na>')"
 _NO_VALUE = "('', 'na', 'n/a', 'nan', 'null', 'none', '<na>')"
@@ -154,8 +157,10 @@ def _open(database: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
         raise WorkspaceError(f"{path}: not a kind of table that is read here; save it as .csv, .csv.gz or .parquet")
     try:
         # Views take no parameters; a relation by that name does the same and keeps the path out of the SQL text.
-        relation = database.sql(f"SELECT * FROM {_dialect(path) if reader is _CSV else reader}", params=[str(path)])
-        if reader is _CSV and (commas := _decimal_commas(relation)):
+        reader, delimiter = _dialect(path) if reader is _CSV else (reader, None)
+        relation = database.sql(f"SELECT * FROM {reader}", params=[str(path)])
+        # where commas separate columns, those within a cell separate what is listed there
+        if delimiter not in (None, ",") and (commas := _decimal_commas(relation)):
             relation = relation.select(f"* REPLACE ({commas})")
         relation.create_view("campaign")
         return list(relation.columns)
@@ -166,19 +171,24 @@ def _open(database: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
 def _decimal_commas(relation: duckdb.DuckDBPyRelation) -> str | None:
     """SQL that writes 1.234,50 as 1234.50, in every column of numbers; None where the table does not write them so.
 
-    That a comma is no thousands sign must be proven by some number (12,5 or 0,125): 1,234 alone is left as it is.
+    That a comma is no thousands sign must be proven by some number (12,5 or 0,125): 1,234 alone is left as it is. So is
+    1.234 where another column proves that a point is the decimal sign.
     """
     cells = [f"nullif(trim({_quoted(name)}), '')" for name in relation.columns]
     asked = ", ".join(
         f"coalesce(bool_and(regexp_full_match({cell}, '{_COMMA_NUMBER}')), false), "
         f"coalesce(bool_or(regexp_full_match({cell}, '{_PROOF}')), false), "
-        f"coalesce(bool_or(regexp_matches({cell}, '[.,]')), false)"
+        f"coalesce(bool_or(regexp_matches({cell}, '[.,]')), false), "
+        f"coalesce(bool_and(regexp_full_match({cell}, '{_POINT_NUMBER}')), false) "
+        f"AND coalesce(bool_or(regexp_full_match({cell}, '{_POINT_PROOF}')), false)"
         for cell in cells
     )
     told = relation.aggregate(asked).fetchall()[0]
-    numbers, proofs, signs = told[0::3], told[1::3], told[2::3]
+    numbers, proofs, signs = told[0::4], told[1::4], told[2::4]
     if not any(number and proof for number, proof in zip(numbers, proofs, strict=True)):
         return None
+    if any(told[3::4]):
+        signs = proofs
     return ", ".join(
         f"replace(replace({_quoted(name)}, '.', ''), ',', '.') AS {_quoted(name)}"
         for name, number, sign in zip(relation.columns, numbers, signs, strict=True)
@@ -186,8 +196,9 @@ def _decimal_commas(relation: duckdb.DuckDBPyRelation) -> str | None:
     )
 
 
-def _dialect(path: Path) -> str:
-    """The CSV reader's call: the header line says which sign separates columns, the first megabyte which encoding."""
+def _dialect(path: Path) -> tuple[str, str]:
+    """The CSV reader's call, and the sign that separates columns: the header line tells it, the first megabyte which
+    encoding."""
     with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
         start = file.read(1 << 20)
     try:
@@ -204,12 +215,13 @@ def _dialect(path: Path) -> str:
     distinct = [name if name and lower[i] not in lower[:i] else f"column {i + 1}" for i, name in enumerate(names)]
     columns = "{" + ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in distinct) + "}"
     compression = "gzip" if path.name.lower().endswith(".gz") else "none"
-    return _CSV.format(
+    call = _CSV.format(
         columns=columns,
         delimiter=_literal(delimiter),
         encoding=_literal(encoding),
         compression=_literal(compression),
     )
+    return call, delimiter
 
 
 def _literal(text: str) -> str:
