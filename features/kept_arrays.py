@@ -10,6 +10,7 @@ Readers find the old ones or the new ones, never a part: all is complete before 
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,8 @@ import pyarrow.parquet as pq
 
 def write(folder: Path, stamp: str, arrays: Mapping[str, np.ndarray], names: pa.Array, about: dict[str, Any]) -> None:
     """Keeps arrays, the customers' ids (`names[i]` is customer i, null for none) and what is said `about` them."""
-    stamp = f"{stamp}-{os.getpid()}"
+    stamp = f"{stamp}-{uuid.uuid4().hex[:12]}"  # never that of one which is kept or was left half written
     place = folder / stamp
-    shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     for name, array in arrays.items():
         np.save(place / f"{name}.npy", array)
@@ -47,8 +47,14 @@ def about(folder: Path, version: int) -> dict[str, Any] | None:
 
 
 def array(folder: Path, noted: Mapping[str, Any], name: str) -> np.ndarray:
-    """One array, mapped and not read: a plain view that cannot be written, which is what compiled code is for."""
-    return np.asarray(np.load(folder / noted["folder"] / f"{name}.npy", mmap_mode="r"))
+    """One array, mapped and not read: a plain view that cannot be written, which is what compiled code is for.
+
+    Raises OSError or ValueError where it is not there, or not whole.
+    """
+    try:
+        return np.asarray(np.load(folder / noted["folder"] / f"{name}.npy", mmap_mode="r"))
+    except EOFError as error:  # an empty file: the disk was full, or the machine lost its power
+        raise ValueError(str(error)) from None
 
 
 def names(folder: Path, noted: Mapping[str, Any] | None) -> np.ndarray | None:

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingesting import shop
@@ -51,6 +52,10 @@ def link(workspace, number, identifier, customer):
         }
     )
     History(workspace).append_links(table, "test")
+
+
+def killed(*asked):
+    raise KeyboardInterrupt
 
 
 def told(workspace):
@@ -134,8 +139,22 @@ def test_what_is_damaged_is_read_anew(tmp_path):
     add(workspace, ROWS)
     told(workspace)
     for name in ("*/at.npy", "current.json", "*/customers.parquet"):
-        next(kept.folder(workspace).glob(name)).write_bytes(b"{")
-        assert told(workspace) == plain(workspace)
+        for content in (b"{", b""):
+            next(kept.folder(workspace).glob(name)).write_bytes(content)
+            assert told(workspace) == plain(workspace)
+
+
+def test_a_process_of_the_same_number_that_was_killed_leaves_nothing_that_counts(tmp_path, monkeypatch):
+    """As in a container, where numbers come again: its rows stood under the name of what was kept, and counted twice."""
+    workspace = shop(tmp_path)
+    add(workspace, ROWS)
+    told(workspace)
+    add(workspace, [(4, "ada", 99, "visit", None, None, None)])  # late, so that the newest instant stays
+    with monkeypatch.context() as patched:
+        patched.setattr(kept.kept_arrays.Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            told(workspace)
+    assert told(workspace) == plain(workspace)
 
 
 more = st.lists(
