@@ -145,7 +145,7 @@ def test_what_is_damaged_is_read_anew(tmp_path):
 
 
 def test_a_process_of_the_same_number_that_was_killed_leaves_nothing_that_counts(tmp_path, monkeypatch):
-    """As in a container, where numbers come again: its rows stood under the name of what was kept, and counted twice."""
+    """As in a container, where numbers come again: rows under the name of what was kept counted twice."""
     workspace = shop(tmp_path)
     add(workspace, ROWS)
     told(workspace)
