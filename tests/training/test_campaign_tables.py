@@ -170,6 +170,18 @@ def test_what_all_but_tells_the_outcome_was_recorded_after_it(tmp_path):
     assert prepared(money, tmp_path / "a.csv").left_out["paid"] == "all but tells the outcome"
 
 
+@pytest.mark.parametrize(("gain", "kept"), [(0.05, True), (0.0, False)])
+def test_last_years_amount_is_an_input_where_the_groups_moved_away_from_it(tmp_path, gain, kept):
+    """It ranks customers as the outcome does, yet knows nothing of it. Without an effect it may be a copy."""
+    dice = np.random.default_rng(4)
+    frame = campaign(2_000).assign(before=np.exp(dice.normal(4, 1, 2_000)).round(2))
+    drift = dice.normal(0, 0.05, 2_000) + gain * (frame["arm"] != frame["arm"].iloc[0])
+    frame["bought"] = (frame["before"] * np.exp(drift)).round(2)
+    found = prepared(frame, tmp_path / "a.csv")
+    assert ("before" in found.encoder.inputs) == kept
+    assert kept or found.left_out["before"] == "all but tells the outcome"
+
+
 def test_a_rule_that_contacts_nobody_is_worth_nothing_and_says_so_in_a_word():
     assert wording.amount(Interval(0.0, 0.0, 0.0), True) == "+0 percentage points"
     assert wording.amount(Interval(0.045, 0.039, 0.052), True) == "+4.5 (3.9 to 5.2) percentage points"
