@@ -12,7 +12,7 @@ from features.past import Past
 from features.workspace import Settings, WorkspaceError
 from training.dataset import Compute, Dataset, Pairs, assemble
 from training.labels import Life
-from training.windows import latest, plan, require
+from training.windows import Windows, latest, plan, require
 
 #: More rows made no model better on the logs it was tried on, and training slower.
 TRAINING_ROWS = 60_000
@@ -55,12 +55,22 @@ def churn(
         "test": pairs(life, (windows.test,)),
     }
     early = None
-    if windows.newest:
+    if windows.newest and arrived(life, windows):
         days = windows.early_days
         chosen["newest"] = pairs(life, windows.newest, windows.test, days).at_most(CALIBRATION_ROWS, seed=3)
         # the same rows as in calibration
         early = pairs(life, windows.calibration, windows.test, days).at_most(CALIBRATION_ROWS, seed=2).label
     return assemble("churn", past, settings, chosen, windows, catalogue, compute, early=early)
+
+
+def arrived(life: Life, windows: Windows) -> bool:
+    """Whether signs of life came in on as many of the newest days as of calibration's, but for one.
+
+    Where they did not, the feed stood still or is late, which nobody's silence tells apart from leaving.
+    """
+    span = windows.early_days * DAY
+    days = [life.signs.days(cutoff, cutoff + span) for cutoff in (*windows.calibration, *windows.newest)]
+    return max(days) - min(days) <= 1
 
 
 def pairs(life: Life, cutoffs: Sequence[int], like: int | None = None, early: int | None = None) -> Pairs:

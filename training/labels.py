@@ -32,6 +32,11 @@ class Events:
             customer = customer[self.known[start:stop] <= known_by]
         return np.bincount(customer, minlength=count) > 0
 
+    def days(self, low: int, high: int) -> int:
+        """On how many days of [low, high) there was an event that was known at its end."""
+        start, stop = np.searchsorted(self.at, [low, high])
+        return len(np.unique(self.at[start:stop][self.known[start:stop] <= high] // DAY))
+
 
 @dataclass(frozen=True)
 class Life:

@@ -12,6 +12,9 @@ from training.artefact import sigmoid
 
 #: Logits that a level is expected to move between calibration and the end of training, before its rows are seen.
 DEVIATION = 0.2
+#: What seems to have moved further was not moved by a season, as on no log that it was tried on, but may have been by a
+#: feed that lost a part: it is not believed.
+FURTHEST = 3 * DEVIATION
 
 
 def matched(score: np.ndarray, label: np.ndarray) -> float:
@@ -35,7 +38,7 @@ def since(
     where moves have standard deviation DEVIATION. A customer's rows count as one in the variance (sandwich estimator;
     Liang and Zeger, 1986). Over three quarters of the horizon the early label's logit rises with the score about as the
     full one's does (slopes of .90 to 1.11), so a move of the one is a move of the other. 0 where the early labels of
-    either are all alike.
+    either are all alike, and where it would be further than FURTHEST.
     """
     if not (0 < early.sum() < len(early) and 0 < newest_early.sum() < len(newest_early)):
         return 0.0
@@ -43,7 +46,8 @@ def since(
     before, now = intercept + slope * score, slope * newest_score
     gap = matched(now, newest_early) - intercept
     variance = _variance(before, early, of, intercept + gap + now, newest_early, newest_of)
-    return gap * DEVIATION**2 / (DEVIATION**2 + variance)
+    moved = gap * DEVIATION**2 / (DEVIATION**2 + variance)
+    return moved if abs(moved) <= FURTHEST else 0.0
 
 
 def _line(score: np.ndarray, label: np.ndarray) -> tuple[float, float]:

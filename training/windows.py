@@ -42,8 +42,8 @@ class Windows:
 
     @property
     def early_days(self) -> int:
-        """Whole weeks, so that every weekday counts alike, about three quarters of a horizon; 0 where it is too short
-        for one, or too long."""
+        """Whole weeks, so that every weekday counts alike, of three quarters of a horizon; 0 where it is too short for
+        one, or too long."""
         return int(EARLY * self.horizon) // STEP * STEP // DAY if self.horizon <= LONGEST else 0
 
     @property

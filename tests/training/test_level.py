@@ -1,6 +1,7 @@
 """The level when training ends: against intercepts that are known, and against what no newer weeks would have told."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import simulated
 from first_catalogue import FIRST
@@ -11,7 +12,7 @@ from features.clock import DAY
 from features.workspace import Settings
 from training import level, pipeline, train
 from training.artefact import sigmoid
-from training.churn import pairs
+from training.churn import arrived, pairs
 from training.labels import Life
 
 
@@ -69,6 +70,11 @@ def test_labels_that_are_all_alike_tell_nothing():
     assert level.since(np.arange(5.0), np.arange(5) % 2.0, np.arange(5), np.arange(5.0), one, np.arange(5)) == 0.0
 
 
+@pytest.mark.parametrize("move", [-1.5, 1.0])
+def test_a_move_that_no_season_makes_is_not_believed(move):
+    assert level.since(*drawn(1, 20_000, move)) == 0.0
+
+
 @pytest.fixture(scope="module")
 def market():
     """A season: from two weeks before the test cutoff on, everybody makes every second purchase less."""
@@ -108,6 +114,22 @@ def test_nothing_after_the_test_cutoff_moves_the_level(market):
     known = pairs(life, data.windows.newest, data.windows.test, data.windows.early_days)
     assert known.customer.tolist() == data.newest.customer.tolist()
     assert known.label.astype(float).tolist() == data.newest.label.tolist()
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["lost", "late"])
+def test_a_feed_that_stood_still_is_not_taken_for_customers_who_left(market, lost):
+    """Of the newest three weeks the last one did not come in, or came in after the test cutoff."""
+    past, settings, data = market
+    at = past["occurred_at"].cast("int64").to_numpy()
+    missing = (at >= data.windows.test - 7 * DAY) & (at < data.windows.test)
+    if lost:
+        known = past.filter(~missing)
+    else:
+        received = pa.array(np.where(missing, data.windows.test + DAY, at)).cast(past.schema.field("received_at").type)
+        known = past.set_column(past.column_names.index("received_at"), "received_at", received)
+    assert arrived(Life.of(past, settings), data.windows)
+    assert not arrived(Life.of(known, settings), data.windows)
+    assert data.newest is not None
 
 
 def test_the_level_follows_the_newest_weeks(market, monkeypatch):
