@@ -70,8 +70,22 @@ def forget_files(workspace: Workspace, ids: Collection[str], besides: Collection
 
 
 def expire_history(workspace: Workspace, before: Mapping[str, int]) -> dict[str, int]:
-    """Whole days of logs that end before an instant, deleted; files by log."""
-    return {kind: _without_days(_logs(workspace)[kind], instant) for kind, instant in before.items()}
+    """Whole days of logs that end before an instant, deleted; files by log. Caller holds `alone`."""
+    gone = {kind: _without_days(_logs(workspace)[kind], instant) for kind, instant in before.items()}
+    if gone.get("interactions"):
+        _expire_copies(workspace)
+    return gone
+
+
+def _expire_copies(workspace: Workspace) -> None:
+    """Copies of interactions that reports keep, by customer: of fewer days they are made anew in any case, and until
+    then somebody might stand there who is nowhere else."""
+    trail = workspace.reports / ".trail"
+    (trail / "current.json").unlink(missing_ok=True)
+    for folder in trail.glob("*/"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for path in (workspace.reports / ".partials").glob("touchpoints_*.parquet"):
+        path.unlink(missing_ok=True)
 
 
 def expire_quarantine(workspace: Workspace, before: int) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ingesting import shop
 
 from features.clock import DAY
-from features.forgetting import forget_files, forget_history
+from features.forgetting import expire_history, forget_files, forget_history
 from features.hashing import hash_string
 from features.history import History, conform
 from features.identity.links import erased
@@ -132,6 +132,18 @@ def test_who_was_erased_is_in_no_file_and_another_list_of_topics_reads_anew(tmp_
     again = Workspace.open(workspace.folder)
     assert told(again) == plain(again)
     assert told(again)[2] == []
+
+
+def test_days_that_are_too_old_are_in_no_copy_either(tmp_path):
+    workspace = shop(tmp_path)
+    add(workspace, ROWS)
+    told(workspace)
+    expire_history(workspace, {"interactions": 101 * DAY})
+    assert not [path for path in workspace.reports.rglob("*.parquet") if b"bob" in path.read_bytes()]
+    assert told(workspace) == plain(workspace)
+    assert told(workspace)[0] == ["ada"]
+    expire_history(workspace, {"interactions": 101 * DAY})
+    assert list(kept.folder(workspace).glob("*/customers.parquet"))  # nothing went
 
 
 def test_what_is_damaged_is_read_anew(tmp_path):
