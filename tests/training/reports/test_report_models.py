@@ -153,7 +153,7 @@ def test_what_a_command_did_stands_where_the_report_cannot_be_written(shop, monk
          "about one in 3 weeks pays."),
         (0.02, 0.0, "0.02 USD where there was none lately, and 0.24 USD at the most that is tolerable; "
          "there, no contact pays on average."),
-        (0.02, 1.2, "0.02 USD where there was none lately, and 0.24 USD at the most that is tolerable; "
+        (0.02, 0.7, "0.02 USD where there was none lately, and 0.24 USD at the most that is tolerable; "
          "about 1 contact a week pays."),
     ],
 )  # fmt: skip

@@ -56,7 +56,7 @@ def _pays(a_week: float) -> str:
     """How many contacts a week pay, in words: a twentieth is one in 20 weeks."""
     if a_week < 0.01:
         return "there, no contact pays on average"
-    if a_week < 0.75:
+    if a_week < 2 / 3:  # more is about one a week
         return f"about one in {counted(round(1 / a_week), 'week')} pays"
     return f"about {counted(round(a_week), 'contact')} a week {'pays' if round(a_week) == 1 else 'pay'}"
 
