@@ -143,8 +143,9 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
     message = str(error.get("msg", "is not valid")).removeprefix("Value error, ").removeprefix("Input ")
     what = _WHATS.get(kind, message)
     fix = _FIXES.get(kind) or what.partition("; ")[2] or _sent(what)
-    whole = not loc and isinstance(error.get("input"), dict)  # nobody needs to be told that it is an object
-    if "input" in error and not whole and kind not in ("missing", "extra_forbidden", "string_too_short"):
+    # a validator of ours says what is wrong inside: nobody needs to be told that it is a list or an object
+    inner = (not loc or kind == "value_error") and isinstance(error.get("input"), dict | list)
+    if "input" in error and not inner and kind not in ("missing", "extra_forbidden", "string_too_short"):
         what = f"{what} (found {shown(error['input'])})"
     return FieldError(name, what, fix)
 

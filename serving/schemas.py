@@ -100,7 +100,7 @@ class DecideRequest(Request):
     def _distinct(cls, placements: list[Placement]) -> list[Placement]:
         names = [placement.name for placement in placements]
         if len(set(names)) != len(names):
-            raise ValueError("should have a name each that no other has")
+            raise ValueError("two have the same name; give each a name of its own")
         return placements
 
     @model_validator(mode="after")

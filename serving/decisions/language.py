@@ -46,7 +46,10 @@ class Language(Section):
         description="by interaction type",
     )
     because_untold: dict[str, Text] = Field(
-        {"purchase": "You see this because you bought from us in {month}. {stop}"},
+        {
+            "purchase": "You see this because you bought from us in {month}. {stop}",
+            "add_to_cart": "You see this because you put something into your basket in {month}. {stop}",
+        },
         description="by interaction type, where there is no topic to name",
     )
     because_other: Text | None = Field(

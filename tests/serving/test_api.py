@@ -142,6 +142,11 @@ def test_a_bad_body_names_the_field_and_the_fix(client, body, status, field):
             "takes either `limit` or `placements`, not both; send one of them",
             "send one of them",
         ),
+        (
+            {"placements": [{"name": "hero"}, {"name": "hero"}]},
+            "two have the same name; give each a name of its own",
+            "give each a name of its own",
+        ),
     ],
 )
 def test_what_is_wrong_and_what_to_send_are_told_in_plain_words(client, asked, what, fix):

@@ -70,6 +70,11 @@ BOUGHT = {"type": "purchase", "topic": "books"}
         (BOUGHT, saw(), f"You see this because you bought books with us in May. {STOP}"),
         ({"type": "purchase"}, saw(40), f"You see this because you bought books with us in April. {STOP}"),
         ({"type": "purchase"}, saw(topic=None), f"You see this because you bought from us in May. {STOP}"),
+        (
+            {"type": "add_to_cart"},
+            saw(type="add_to_cart", topic=None),
+            f"You see this because you put something into your basket in May. {STOP}",
+        ),
         ({"channel": "web"}, saw(), f"You see this because you bought from us in May. {STOP}"),
         (
             {"type": "page_view"},
