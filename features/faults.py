@@ -12,6 +12,9 @@ _SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, e
 #: The same, as SQLite says it; the low byte is the kind (https://www.sqlite.org/rescode.html).
 _SQLITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 
+#: Errors of a program. One that happened while another was handled hides that one, and is what must be seen.
+_OURS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError)
+
 #: More kinds of errors that are the machine's: the front door puts the live store's here.
 more: list[type[Exception]] = []
 
@@ -33,10 +36,11 @@ def told(error: BaseException) -> str | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what it came from; each once."""
+    """The error, and what it came from, unless it was raised `from None`; each once."""
     seen: set[int] = set()
     at: BaseException | None = error
     while at is not None and id(at) not in seen:
         seen.add(id(at))
         yield at
-        at = at.__cause__ or at.__context__
+        handled = None if at.__suppress_context__ or isinstance(at, _OURS) else at.__context__
+        at = at.__cause__ or handled

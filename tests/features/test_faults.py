@@ -68,6 +68,25 @@ def test_what_is_ours_stays_an_error(error):
         broken()
 
 
+def test_our_own_mistake_while_a_refusal_is_handled_is_not_told_as_the_refusal():
+    def mistaken() -> None:
+        try:
+            raise full_disk()
+        except OSError as error:
+            {}[error.errno]
+
+    def another() -> None:
+        try:
+            raise full_disk()
+        except OSError:
+            raise ValueError("ours") from None
+
+    for work, kind in ((mistaken, KeyError), (another, ValueError)):
+        with pytest.raises(kind) as raised:
+            work()
+        assert faults.told(raised.value) is None
+
+
 def test_what_the_front_door_adds_is_told_too(monkeypatch):
     class Away(Exception):
         pass
