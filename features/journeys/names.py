@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.journeys.layout import Step
+from features.step_words import step_names
 
-#: A name from the data is shown up to this length.
-LONGEST = 40
 OTHER = "other"
 
 
@@ -18,15 +17,8 @@ def key(step: Step) -> str:
 
 
 def called(steps: Sequence[Step]) -> list[str]:
-    """ "page view, web"; our own contacts say so where customers do the same thing on the same channel."""
-    both = {(step.type, step.channel) for step in steps if step.direction == "inbound"}
-    both &= {(step.type, step.channel) for step in steps if step.direction != "inbound"}
-    names = []
-    for step in steps:
-        name = f"{_words(step.type)}, {_words(step.channel)}"
-        ours = step.direction != "inbound" and (step.type, step.channel) in both
-        names.append(f"{name} (ours)" if ours else name)
-    return names
+    """ "page view on the web"."""
+    return step_names([(step.type, step.channel, step.direction) for step in steps])
 
 
 @dataclass(frozen=True)
@@ -52,8 +44,3 @@ def shown(steps: Sequence[Step], counts: np.ndarray, most: int) -> Shown:
     return Shown(
         place, tuple(order), (*(names[code] for code in order), OTHER), (*(keys[code] for code in order), OTHER)
     )
-
-
-def _words(name: str) -> str:
-    plain = name.replace("_", " ").strip() or "unnamed"
-    return plain if len(plain) <= LONGEST else plain[: LONGEST - 1].rstrip() + "…"

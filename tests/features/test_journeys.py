@@ -314,7 +314,7 @@ def test_sentences_say_what_the_figures_say(shop):
     figures = summary.figures(kept(shop, table(events)))
     assert sentences.headline(figures, "purchase") == (
         "75% of 60 journeys that ended reached a purchase, half of them within 2 days; "
-        "on 100% of the others the last thing that customers do is “page view, web”."
+        "on 100% of the others the last thing that customers do is “page view on the web”."
     )
     assert sentences.headline(figures, "upgrade or order").startswith(
         "75% of 60 journeys that ended reached an upgrade"
@@ -335,10 +335,10 @@ def test_sentences_when_nothing_worked_or_little_is_known(shop, tmp_path):
     figures = summary.figures(kept(shop, table(events)))
     assert sentences.headline(figures, "purchase") == (
         "None of 60 journeys that ended reached a purchase; "
-        "on 100% of them the last thing that customers do is “page view, web”."
+        "on 100% of them the last thing that customers do is “page view on the web”."
     )
     assert sentences.next_week(figures) == (
-        "Give customers a next step after “page view, web”: 60 journeys stopped there, "
+        "Give customers a next step after “page view on the web”: 60 journeys stopped there, "
         "100% of those that could have gone on."
     )
     small = init_workspace(tmp_path / "small", {"tactful.yaml": SETTINGS})

@@ -170,23 +170,6 @@ def listed(parts: Sequence[str]) -> str:
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-#: How something comes about on a channel; others are spoken of as "on kiosk".
-_ON = {
-    "email": "by e-mail", "phone": "by phone", "mail": "by letter", "chat": "by chat", "web": "on the web",
-    "store": "in the store", "social": "on social media", "mobile_app": "in the mobile app",
-    "advertising": "by advertising",
-}  # fmt: skip
-
-
-def on_channel(channel: str) -> str:
-    """A channel inside a sentence.
-
-    >>> on_channel("email"), on_channel("self_service")
-    ('by e-mail', 'on self service')
-    """
-    return _ON.get(channel) or f"on {channel.replace('_', ' ')}"
-
-
 def counted(n: int, noun: str) -> str:
     """ "1 week", "1,200 weeks"."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from features.journeys import asking, flows, layout
+from features.step_words import step_name
 from serving.console.blocks import Block, Cell, Column, Empty, Link, Page, Table, Text, href
 from serving.console.policy_words import counted
 from serving.console.views import Ask
@@ -79,4 +80,4 @@ def _called(key: str) -> str:
     """A step's key as words."""
     kind, _, rest = key.partition("|")
     channel = rest.partition("|")[0]
-    return f"{kind}, {channel}".replace("_", " ") if channel else _ENDINGS.get(key, key)
+    return step_name(kind, channel) if channel else _ENDINGS.get(key, key)

@@ -108,7 +108,7 @@ def _funnel(found: Found, number: int) -> Chart:
             Column("Under way", "count", "not ended yet, and this far"),
             Column("Typical time to go on", "duration", "half were quicker"),
             Column("Slow", "duration", "nine of ten were quicker"),
-            Column("Satisfaction", "number", "mean of what was rated in the stage, from 0 to 1"),
+            Column("Satisfaction", "percent", "of the best rating, where customers gave one in the stage"),
         ],
         rows,
     )

@@ -31,21 +31,21 @@ def line(name, effects, quadrants, satisfaction=0.6):
 
 EVIL = "topic <img src=x onerror=alert(1)>"
 FOUND = {
-    "schema_version": 1, "kind": "touchpoints", "title": "Touchpoints", "headline": "Improve call on phone first: ...",
+    "schema_version": 1, "kind": "touchpoints", "title": "Touchpoints", "headline": "Improve call by phone first: ...",
     "created_at": "2026-01-01T00:00:00Z", "known_until": "2025-12-31T00:00:00Z", "source": "history",
     "currency": "EUR", "exposure_days": 28, "average_satisfaction": 0.66, "average_trouble": 0.03,
     "performance": "satisfaction", "notes": ["A note."],
     "outcomes": [
         {"outcome": "satisfaction", "rows": 5000, "customers": 900, "average": 0.7, "words": "satisfaction, 0 to 1",
-         "sentence": "Improve call on phone first: ...", "improve": "call on phone"},
+         "sentence": "Improve call by phone first: ...", "improve": "call on phone"},
         {"outcome": "value", "rows": 9000, "customers": 950, "average": 17.0, "words": "EUR spent within 28 days",
          "sentence": "None of 3 touchpoints is shown to matter for what customers spend.", "improve": None},
     ],
     "touchpoints": [
-        line("page view on web",
+        line("page view on the web",
              {"satisfaction": effect("undecided", 0.001), "value": effect("differed_before", 4.0, 1)},
              {"satisfaction": "fine", "value": "unclear"}, 0.7),
-        line("call on phone", {"satisfaction": effect("worse", -0.2), "value": effect("undecided", -1.0, 2.0)},
+        line("call by phone", {"satisfaction": effect("worse", -0.2), "value": effect("undecided", -1.0, 2.0)},
              {"satisfaction": "improve", "value": "watch"}, 0.4),
         line(EVIL, {"satisfaction": effect("better", 0.1), "value": effect("too_few")},
              {"satisfaction": "keep", "value": "unclear"}, 0.8),
@@ -66,11 +66,11 @@ def test_the_lead_is_the_headline_and_the_map_ranks_what_surely_matters():
     page = shown()
     assert page.lead == FOUND["headline"]
     mapped = {row[0]: row[1:] for row in rows(page, "map-table")}
-    assert set(mapped) == {"page view on web", "call on phone", EVIL}  # what nobody rated has no place there
-    assert mapped["call on phone"][1] == pytest.approx(0.18)
-    assert mapped["page view on web"][1] == 0.0
-    assert [row[0] for row in rows(page, "effects")][:2] == ["call on phone", EVIL]
-    assert [row[0] for row in rows(page, "shown-table")] == ["call on phone", EVIL]
+    assert set(mapped) == {"page view on the web", "call by phone", EVIL}  # what nobody rated has no place there
+    assert mapped["call by phone"][1] == pytest.approx(0.18)
+    assert mapped["page view on the web"][1] == 0.0
+    assert [row[0] for row in rows(page, "effects")][:2] == ["call by phone", EVIL]
+    assert [row[0] for row in rows(page, "shown-table")] == ["call by phone", EVIL]
 
 
 def test_too_few_is_said_in_words_and_has_no_figure():
@@ -83,7 +83,7 @@ def test_too_few_is_said_in_words_and_has_no_figure():
 def test_another_outcome_is_asked_for_and_brings_its_own_sentence():
     page = shown({"outcome": "value"})
     assert page.lead == FOUND["outcomes"][1]["sentence"]
-    assert {row[0] for row in rows(page, "effects")} == {"page view on web", "call on phone", EVIL}
+    assert {row[0] for row in rows(page, "effects")} == {"page view on the web", "call by phone", EVIL}
     assert blocks.table(page, "shown-table") is None  # nothing is shown to matter
     assert page.filters[0].value == "value"
     assert shown({"outcome": "nonsense"}).lead == FOUND["headline"]

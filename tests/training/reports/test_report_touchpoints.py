@@ -37,7 +37,7 @@ def line(artefact, name):
     return next(one for one in artefact.touchpoints if one.name == name)
 
 
-@pytest.mark.parametrize("name", ["call on phone", "topic billing"])
+@pytest.mark.parametrize("name", ["call by phone", "topic billing"])
 def test_a_known_effect_lies_in_its_interval(found, name):
     effect = line(found, name).effects["satisfaction"]
     assert effect.verdict == "worse"
@@ -49,17 +49,17 @@ def test_a_known_effect_lies_in_its_interval(found, name):
 
 
 def test_what_only_goes_with_being_keen_is_no_effect(found):
-    effect = line(found, "page view on web").effects["satisfaction"]
+    effect = line(found, "page view on the web").effects["satisfaction"]
     assert effect.verdict in ("undecided", "differed_before")
 
 
 def test_the_goal_is_no_touchpoint_for_what_it_is_made_of(found):
-    assert set(line(found, "purchase on store").effects) == {"satisfaction"}
+    assert set(line(found, "purchase in the store").effects) == {"satisfaction"}
 
 
 def test_the_headline_says_what_to_improve_with_the_figures_behind_it(found):
     measured = found.outcomes[0]
-    assert measured.improve in ("call on phone", "topic billing")
+    assert measured.improve in ("call by phone", "topic billing")
     assert found.headline == measured.sentence
     first = line(found, measured.improve)
     effect, rated = first.effects["satisfaction"], first.satisfaction
@@ -126,7 +126,7 @@ def test_sensitive_topics_are_not_even_named(tmp_path):
     settings = workspace.folder / "tactful.yaml"
     settings.write_text(settings.read_text() + "\nsensitive_topics: [' Billing']\n")
     names = {each.name for each in Trail.read(Workspace.open(workspace.folder)).touchpoints(["purchase"])}
-    assert names == {"page view on web", "purchase on store"}
+    assert names == {"page view on the web", "purchase in the store"}
 
 
 def trail(rows):
@@ -261,7 +261,7 @@ def test_an_effect_in_words(outcome, low, high, told):
 def test_too_few_everywhere_is_said():
     few = Effect(verdict="too_few", reason="3 customers had it, at least 30 are needed", exposed=3, rows=9)
     only = Line(
-        name="call on phone", interactions=3, customers=3, effects={"churn": few}, quadrants={"churn": "unclear"}
+        name="call by phone", interactions=3, customers=3, effects={"churn": few}, quadrants={"churn": "unclear"}
     )
     assert wording.measured("churn", [only], None, None, "USD") == (
         "Too few to tell which touchpoint matters for whether customers leave."
@@ -301,7 +301,7 @@ def test_in_the_simulated_market_incidents_and_contacts_hurt_and_looking_around_
     assert run(tactful.app, ["ingest", *files, "--workspace", str(workspace.folder)]).exit_code == 0
     artefact = report(workspace).artefact
     verdicts = {one.name: one.effects["satisfaction"].verdict for one in artefact.touchpoints}
-    for name in ("topic delivery", "case closed on phone", "contact by phone"):
+    for name in ("topic delivery", "case closed by phone", "contact by phone"):
         assert verdicts[name] == "worse", name
     looks = [name for name in verdicts if name.startswith(("page view", "visit", "ad click", "add to cart"))]
     assert len(looks) >= 5

@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from features.step_words import on_channel
 from training.evaluate import Interval
 from training.reports.models.artefact import Effect, Tenth
-from training.reports.wording import counted, on_channel
+from training.reports.wording import counted
 from training.tracking import CALIBRATION, Registry
 
 if TYPE_CHECKING:

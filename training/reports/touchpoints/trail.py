@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from features.interactions import REACTIONS, SURVEY
+from features.step_words import step_names
 from features.trail.kept import up_to_date
 from features.vocabulary import Entry
 from features.workspace import Workspace, WorkspaceError
@@ -121,15 +122,12 @@ class Trail:
                 steps.setdefault((channel, direction, type_), []).append(code)
                 if topic is not None and type_ not in goal:
                     topics.setdefault(topic, []).append(code)
+        listed = sorted(steps.items())
+        names = step_names([(type_, channel, direction) for (channel, direction, type_), _ in listed])
         found = [
-            Touchpoint(step_name(*step), np.array(codes), *step)
-            for step, codes in sorted(steps.items())
+            Touchpoint(name, np.array(codes), *step)
+            for name, (step, codes) in zip(names, listed, strict=True)
         ]  # fmt: skip
         return found + [
             Touchpoint(f"topic {topic}", np.array(codes), topic=topic) for topic, codes in sorted(topics.items())
         ]
-
-
-def step_name(channel: str, direction: str, type_: str) -> str:
-    """As a reader says it: "page view on web", "contact by email"."""
-    return f"{type_.replace('_', ' ')} {'by' if direction == 'outbound' else 'on'} {channel.replace('_', ' ')}"

@@ -3,9 +3,10 @@
 from calendar import month_name
 from collections.abc import Sequence
 
+from features.step_words import on_channel
 from training.reports import wording
 from training.reports.effects import Breakdown, Cell, Found, GhostCheck, Return
-from training.reports.wording import Words, bounds, half_width, listed, luck, on_channel, until_known
+from training.reports.wording import Words, bounds, half_width, listed, luck, until_known
 
 #: So many names stand in a sentence, and then how many more there are.
 _MOST_NAMES = 5
