@@ -88,7 +88,8 @@ def erase(tx: Tx, ids: Collection[str], salt: bytes, now: int, kinds: Kinds) -> 
     identity.bury(tx, ids, salt, now)
     theirs, named = "customer_id IN (SELECT value FROM texts(?))", (list(ids),)
     # before an erasure leaves rows of its own: who was never seen has none, but for the one that was made to be locked
-    known = tx.execute(f"SELECT count(*) FROM customers WHERE version > 0 AND {theirs}", named).fetchone()[0]
+    counted = f"SELECT count(*) FROM customers WHERE (version > 0 OR assigned_at IS NOT NULL) AND {theirs}"
+    known = tx.execute(counted, named).fetchone()[0]
     touched: set[str] = set()
     for text in sorted(set(ids) - before):
         touched |= identity.erase(tx, text, now)

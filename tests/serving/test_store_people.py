@@ -41,6 +41,8 @@ def test_an_erased_person_is_nowhere_and_does_not_come_back(place):
     assert (gone["interactions"], gone["decisions"], gone["contacts"]) == (2, 1, 1)
     assert (gone["identifiers"], gone["contact_log"], gone["customers"] >= 2) == (2, 1, True)
     assert set(store.erase(["nobody"], SALT, NOW).result().values()) == {0}
+    store.load_arms("b1", [("in an arm alone", NOW)])
+    assert store.erase(["in an arm alone"], SALT, NOW).result()["customers"] == 1
     left = {table: place.query(f"SELECT count(*) FROM {table}")[0][0] for table in kept}
     assert left == {"interactions": kept["interactions"] - 2, "decisions": kept["decisions"] - 1}
     assert store.tombstoned(["C1", "C2", "a@b", "stranger"]) == {"C1", "C2", "a@b"}
