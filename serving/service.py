@@ -22,6 +22,7 @@ from serving.around import layers
 from serving.auth import CONSOLE, Keyring
 from serving.bento import BELOW, QuietService
 from serving.console.app import Console
+from serving.leaving import hold_back
 from serving.orphans import orphaned, stop_with_parent
 from serving.problems import Problem
 from serving.schemas import ScoreRequest
@@ -60,15 +61,19 @@ class _Tactful:
         global _running
         self.engine: Engine | None = None
         self.failure: str | None = None
+        self.leaving = False
         self._stop = threading.Event()
         self._parent = os.getppid()
         stop_with_parent()
+        hold_back(self._leave, alone=int(os.environ.get(WORKERS, "1")) == 1)
         self._keeper = threading.Thread(target=self._keep, name="tactful-keeper", daemon=True)
         self._keeper.start()
         _running = self
 
     def readiness(self) -> Mapping[str, Any]:
         """What is there and what is missing; `ready` only where a decision would be answered."""
+        if self.leaving:
+            return {"ready": False, "missing": ["the service was told to stop, and is stopping"]}
         if self.engine is None:
             return {"ready": False, "missing": [self.failure or "the store is being opened, and history taken in"]}
         return self.engine.readiness()
@@ -131,6 +136,9 @@ class _Tactful:
             self._stop.wait(POLL)
             if orphaned(self._parent):
                 os.kill(os.getpid(), signal.SIGTERM)
+
+    def _leave(self) -> None:
+        self.leaving = True
 
     def _note(self, failure: str) -> None:
         if failure != self.failure:

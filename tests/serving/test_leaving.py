@@ -1,0 +1,53 @@
+"""SIGTERM under load: whoever was let in is answered, whoever comes later is refused; nothing hangs or is cut off."""
+
+import threading
+
+import httpx
+import market
+import pytest
+from running import Running
+
+CLIENTS = 8
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+def ask(service, number, started, answered, cut_off):
+    with service.client() as client:
+        for turn in range(100_000):
+            rows = [market.interaction(f"{number}-{turn}", f"c-{number}-{turn % 50}")]
+            try:
+                answered.append((rows, client.post("/v1/interactions", json={"interactions": rows}).status_code))
+            except httpx.ConnectError:
+                return  # refused: the service is gone
+            except httpx.TransportError as error:
+                cut_off.append(repr(error))
+                return
+            if turn == 20:
+                started.release()
+
+
+def test_a_service_told_to_stop_answers_everyone_it_let_in(shop):
+    service = Running(shop).wait()
+    started, answered, cut_off = threading.Semaphore(0), [], []
+    clients = [
+        threading.Thread(target=ask, args=(service, n, started, answered, cut_off), daemon=True) for n in range(CLIENTS)
+    ]
+    try:
+        for client in clients:
+            client.start()
+        for _ in clients:
+            assert started.acquire(timeout=60)
+        assert service.stop() == 0
+        for client in clients:
+            client.join(timeout=60)
+        assert not cut_off
+        assert {status for _, status in answered} == {200}
+        again = Running(shop, service.key).wait()
+        try:
+            with again.client() as client:
+                for rows, _ in answered[-200:]:
+                    assert client.post("/v1/interactions", json={"interactions": rows}).json()["duplicates"] == 1
+        finally:
+            again.kill()
+    finally:
+        service.kill()
