@@ -31,8 +31,8 @@ def champions_of(workspace: Workspace) -> Mapping[str, Champion]:
     """
     champions = Champions(workspace, of(workspace))
     champions.poll(log_problems=False)  # what is missing is raised, or told behind the scores
-    missing = {kind: text for kind, text in champions.problems.items() if kind not in champions.current}
-    if missing.keys() - (champions.untrained & {"propensity"}):
+    able = champions.current.keys() | (champions.untrained & {"propensity"})
+    if missing := {kind: text for kind, text in champions.problems.items() if kind not in able}:
         raise WorkspaceError("; ".join(missing.values()))
     return champions.current
 

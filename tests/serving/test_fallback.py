@@ -8,10 +8,12 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from serving import client
+from features.workspace import WorkspaceError
+from serving import batch_score, client
 from serving.batch_decide import Runner
 from serving.batch_decide.beside import Said
 from serving.commands import app
+from serving.decisions.policy import ContactPolicy
 from serving.decisions.request import Request
 from serving.engine import Engine
 from serving.policy_try import explained
@@ -107,3 +109,17 @@ def test_only_those_of_whom_no_model_says_it_get_what_is_stated():
     assert np.array_equal(unknown.or_stated(0.1, 2).churn, [0.1, 0.1])
     some = Said(np.array([np.nan, 0.7]), None, None, None)  # a challenger decides for the second alone
     assert np.array_equal(some.or_stated(0.1, 2).churn, [0.1, 0.7])
+
+
+def test_a_policy_without_a_stated_churn_keeps_the_version_that_its_decisions_carry():
+    assert ContactPolicy().version == "0e180a5ef2e0"  # as it was before there was the field
+    stated = {"propensity": 0.02}
+    assert ContactPolicy.model_validate({"fallback": stated}).version == "2fca8a455465"
+    assert ContactPolicy.model_validate({"fallback": stated | {"churn": 0.1}}).version != "2fca8a455465"
+
+
+def test_scores_of_everyone_want_a_churn_model_and_no_other(opened):
+    workspace = opened().workspace
+    with pytest.raises(WorkspaceError) as refused:
+        batch_score.champions_of(workspace)
+    assert str(refused.value) == "churn: no champion model `churn`: run `tactful train churn`"

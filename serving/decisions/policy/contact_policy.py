@@ -25,8 +25,8 @@ from serving.decisions.policy.measuring import (
 )
 from serving.decisions.policy.rests import Consent, CoolDown, ExemptClass, OpenCase, Quiet, Reservation, Signals
 
-#: Sections that came later: a file without them keeps the version that its logged decisions carry.
-LATER = ("challenger",)
+#: What came later: a file without them keeps the version that its logged decisions carry.
+LATER = ("challenger", "fallback.churn")
 
 
 class ContactPolicy(Section):
