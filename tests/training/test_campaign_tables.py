@@ -71,8 +71,19 @@ def test_rows_that_are_there_twice_count_once(tmp_path):
         assert len(found.sample) == 500
         assert "1,000 of 1,500 rows are there before, alike in every column; each counts once." in found.notes
         assert np.array_equal(told["bought"].to_numpy()[found.place], found.sample.outcome)
+        assert plain(told, tmp_path / "a.csv") == (500, ["1,000 of 1,500 rows are there before, alike in every column; "
+                                                         "each counts once."])  # fmt: skip
     alike = frame[["visits", "arm", "bought"]]
     assert len(prepared(alike, tmp_path / "a.csv").sample) == 500, "customers may be alike"
+    assert plain(alike, tmp_path / "a.csv") == (500, [])
+
+
+def plain(frame, path):
+    """Customers of the report on all, and what it says of rows that are there before."""
+    frame.to_csv(path, index=False)
+    found = reports.report(path, "arm", ["bought"])
+    counted = found.outcomes[0].control.n + found.outcomes[0].comparisons[0].sample.n
+    return counted, [note for note in found.notes if "there before" in note]
 
 
 def test_a_customers_rows_are_in_one_fold(tmp_path):
@@ -155,6 +166,7 @@ def test_customers_whom_nothing_tells_apart_are_not_taken_for_rows_that_are_ther
     found = prepared(pd.concat([frame, frame.dropna().head(3)]), tmp_path / "a.csv")
     assert len(found.sample) == 1_000
     assert any(note.startswith("3 of 1,003 rows are there before") for note in found.notes)
+    assert plain(pd.concat([frame, frame.dropna().head(3)]), tmp_path / "a.csv")[0] == 1_000
 
 
 def test_what_all_but_tells_the_outcome_was_recorded_after_it(tmp_path):

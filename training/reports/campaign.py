@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from features.workspace import WorkspaceError
-from training.reports import experiment, statistics, table, wording
+from training.reports import experiment, repeats, statistics, table, wording
 from training.reports.artefact import UpliftReport
 from training.reports.wording import Words
 
@@ -51,7 +51,10 @@ def report(
         assignment=assigned,
         outcomes=found,
         notes=[*_equal(data, assigned.alarm and shares is None), *_notes(data, chosen, control is None)],
-        method=["Every row of the table counts as one customer.", *experiment.METHOD],
+        method=[
+            f"Every {'different ' if data.repeated else ''}row of the table counts as one customer.",
+            *experiment.METHOD,
+        ],
     )
 
 
@@ -113,7 +116,7 @@ def _equal(data: table.Table, alarmed: bool) -> list[str]:
 
 def _notes(data: table.Table, control: str, guessed: bool) -> list[str]:
     """What a careful reader must know about the rows: who was left out, what was guessed."""
-    notes = []
+    notes = [repeats.said(data.repeated, data.rows)] if data.repeated else []
     if guessed:
         notes.append(f"{control} was taken for the control because of its name; --control says otherwise.")
     if data.unassigned:

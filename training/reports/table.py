@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from features.workspace import WorkspaceError
+from training.reports import repeats
 from training.reports.database import connect
 from training.reports.statistics import Sample
 
@@ -52,9 +53,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Table:
-    """What was read: rows in all, rows without a treatment, customers by arm, outcomes."""
+    """What was read: rows in all, `repeated` ones among them that count no more (repeats.py), rows without a treatment,
+    customers by arm, outcomes."""
 
     rows: int
+    repeated: int
     unassigned: int
     treatment: str
     counts: dict[str, int]
@@ -66,7 +69,8 @@ class Customers:
     """The rows of a table that have a treatment and an outcome; `place` are their 0-based lines among `rows` in all.
 
     `counts` and `missing`: rows of each arm, and how many of them lack the outcome. `arm` are labels, `columns`
-    everything else as the file has it (text in a CSV).
+    everything else as the file has it (text in a CSV); those `telling` tell customers apart, where rows are there more
+    than once (repeats.py).
     """
 
     rows: int
@@ -80,6 +84,7 @@ class Customers:
     arm: np.ndarray
     value: np.ndarray
     columns: pd.DataFrame
+    telling: tuple[str, ...]
 
 
 def customers(path: Path, treatment: str, outcome: str) -> Customers:
@@ -92,6 +97,7 @@ def customers(path: Path, treatment: str, outcome: str) -> Customers:
         try:
             rows, counts = _arms(database, path, arm_column)
             measured = _measure(database, path, arm_column, outcome_column)
+            telling = repeats.telling(database, (arm_column, outcome_column))
             told = f"SELECT {_arm(arm_column)} AS arm, {_number(outcome_column)} AS value, * FROM campaign"
             found = _in_order(database, told)
         except duckdb.Error as error:
@@ -110,6 +116,7 @@ def customers(path: Path, treatment: str, outcome: str) -> Customers:
         arm=arm.to_numpy(object)[kept],
         value=value.to_numpy(np.float64)[kept],
         columns=frame.drop(columns=[arm_column, outcome_column]).iloc[kept].reset_index(drop=True),
+        telling=telling,
     )
 
 
@@ -138,11 +145,12 @@ def read(path: Path, treatment: str, outcomes: Sequence[str]) -> Table:
         if arm_column in outcome_columns:
             raise WorkspaceError(f"{path}: column {arm_column!r} is both --treatment and --outcome; name two columns")
         try:
+            repeated = repeats.once(database, (arm_column, outcome_columns[0]))
             rows, counts = _arms(database, path, arm_column)
             measured = tuple(_measure(database, path, arm_column, name) for name in outcome_columns)
         except duckdb.Error as error:
             raise WorkspaceError(f"{path}: cannot be read: {_first_line(error)}") from None
-    return Table(rows, rows - sum(counts.values()), arm_column, counts, measured)
+    return Table(rows + repeated, repeated, rows - sum(counts.values()), arm_column, counts, measured)
 
 
 def _open(database: duckdb.DuckDBPyConnection, path: Path) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from features.workspace import WorkspaceError
-from training.reports import campaign, statistics, table
+from training.reports import campaign, repeats, statistics, table
 from training.uplift import hindsight, propensity
 from training.uplift.encode import LISTS, Column, Encoder, column
 from training.uplift.sample import Sample, folds
@@ -133,26 +133,17 @@ def _unlike(numbers: Mapping[str, np.ndarray], arm: np.ndarray, said: bool) -> s
 
 
 def _once(rows: table.Customers) -> tuple[table.Customers, list[str]]:
-    """Without rows that are there more than once, and a note of them.
-
-    Customers may well be alike in every column, so rows count as repeated only where a column tells all others apart,
-    and only rows that have a value there.
-    """
-    everything = rows.columns.assign(**{" arm": rows.arm, " value": rows.value})
-    try:
-        again = everything.duplicated().to_numpy()
-        others = rows.columns[~again]
-        different = {name: each.nunique() / max(1, each.count()) for name, each in others.items()}
-    except TypeError:  # lists and records are not compared
+    """Without rows that are there more than once (repeats.py), and a note of them."""
+    if not rows.telling:
         return rows, []
-    telling = [name for name, share in different.items() if share > 0.9 and others[name].count() > 0.5 * len(others)]
-    again = again & rows.columns[telling].notna().any(axis=1).to_numpy()
+    again = rows.columns.assign(**{" arm": rows.arm, " value": rows.value}).duplicated().to_numpy()
+    again = again & rows.columns[list(rows.telling)].notna().any(axis=1).to_numpy()
     if not again.any():
         return rows, []
-    others = rows.columns[~again]
     place, arm, value = rows.place[~again], rows.arm[~again], rows.value[~again]
-    note = f"{again.sum():,} of {rows.rows:,} rows are there before, alike in every column; each counts once."
-    return replace(rows, place=place, arm=arm, value=value, columns=others.reset_index(drop=True)), [note]
+    left = rows.columns[~again].reset_index(drop=True)
+    note = repeats.said(int(again.sum()), rows.rows)
+    return replace(rows, place=place, arm=arm, value=value, columns=left), [note]
 
 
 def _shared(frame: pd.DataFrame, left_out: Mapping[str, str]) -> Iterator[str]:
