@@ -6,6 +6,7 @@ from typing import Any
 from serving.console.blocks import Block, Cell, Column, Fact, Facts, Link, Section, Table, Text, Verdict, href
 from serving.console.past import Row
 from serving.console.policy_words import human
+from serving.console.refusals import refusal
 from serving.console.timeline import STAGES, answer
 
 FATES = (
@@ -73,11 +74,6 @@ def _reason(fate: Mapping[str, Any]) -> str | None:
 def _rules(fate: Mapping[str, Any]) -> list[str]:
     """Every rule that refused it, in words."""
     return [refusal(each["rule"], each["text"]) for each in fate.get("suppressed_by") or ()]
-
-
-def refusal(rule: str, text: str) -> str:
-    """Why, and the rule's name; history kept from elsewhere has the name alone."""
-    return f"{text} ({rule})" if text else rule
 
 
 def _order(fate: Mapping[str, Any]) -> tuple[object, ...]:

@@ -92,14 +92,14 @@ def until_known(weeks: float | None) -> str:
 def comparison(words: Words, control: str, base: Sample, found: Comparison) -> str:
     """One arm against control, in one sentence."""
     if found.effect is None:
-        return f"Too few to tell whether {found.arm} changed {words.name}: {found.reason}."
+        return f"Too few to tell whether {_inside(found.arm)} changed {words.name}: {found.reason}."
     effect, width = found.effect, half_width(found.effect)
     levels = f"{words.level(found.sample.mean, width)} against {words.level(base.mean, width)} with {control}"
     if found.verdict == "undecided":
         caveat = _caveat(found)
         return (
-            f"No effect of {found.arm} on {words.name} is shown: {levels}, a difference that chance alone could make "
-            f"(likely between {words.span(*bounds(effect), 'and', signed=True)}){caveat}"
+            f"No effect of {_inside(found.arm)} on {words.name} is shown: {levels}, a difference that chance "
+            f"alone could make (likely between {words.span(*bounds(effect), 'and', signed=True)}){caveat}"
             + (f"; {wait}." if (wait := until_known(found.weeks)) else ".")
         )
     more = "more" if found.verdict == "raised" else "less"
@@ -108,6 +108,11 @@ def comparison(words: Words, control: str, base: Sample, found: Comparison) -> s
         f"{found.arm} {found.verdict} {words.name}: {levels}, {words.change(abs(effect.difference), width)} {more} "
         f"(likely between {words.span(low, high, 'and')})."
     )
+
+
+def _inside(arm: str) -> str:
+    """An arm inside a sentence: names stay as they are; that of all contacts is a word."""
+    return "contacts" if arm == "Contacts" else arm
 
 
 def _caveat(found: Comparison) -> str:
@@ -193,7 +198,7 @@ def plan(words: Words, base: Sample, found: Plan, have: int) -> str:
     """How large a sample would settle an undecided arm."""
     shown = words.change(found.detectable, found.detectable / 10)
     chance = planned_percent(found.power)
-    said = f"With {have:,} customers, {found.arm} would reliably ({chance}) show an effect of {shown} or more."
+    said = f"With {have:,} customers, {_inside(found.arm)} would reliably ({chance}) show an effect of {shown} or more."
     if found.needed_customers is None:
         return said
     target = abs(base.mean) * found.smallest_lift

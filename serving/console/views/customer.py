@@ -34,6 +34,7 @@ from serving.console.look import ONE, Look
 from serving.console.person import KINDS, Person, Wanted, decision, person
 from serving.console.policy_words import counted, human, listed
 from serving.console.reasons import Reasons, side
+from serving.console.refusals import refusal
 from serving.console.views import VIEWS, Ask
 from serving.console.views.customers import LONGEST, search
 from serving.decisions.profile import EVERYWHERE
@@ -172,7 +173,7 @@ def _tiles(found: Person) -> Tiles:
 def _left(found: Person) -> Section:
     rows: list[Sequence[Cell]] = []
     for each in found.left:
-        why = "; ".join(decided.refusal(trip.rule, trip.text) for trip in each.why) or None
+        why = "; ".join(refusal(trip.rule, trip.text) for trip in each.why) or None
         if found.arms.silent:
             why = "in an arm that nothing is sold to, to measure"
         number: Cell = _number(each.number) if each.number >= MOST else each.number
@@ -288,7 +289,7 @@ def _value(value: float | str | None, unit: str, currency: str) -> str:
     """A feature's value as a sentence says it."""
     if not isinstance(value, float):
         return "not known" if value is None else human(value)
-    if unit == "share":
+    if unit in ("share", "probability"):
         return f"{100 * value:.3g}%"
     return f"{value:,.2f} {currency}" if unit == "money" else f"{value:,.4g} {unit}"
 

@@ -18,6 +18,7 @@ from serving.console.blocks import Details, Empty, Pager, Section, Timeline, tab
 from serving.console.look import Look
 from serving.console.person import PAGE, Wanted, person
 from serving.console.reasons import OTHERS, SIDES, reasons, side
+from serving.console.refusals import refusal
 from serving.console.views import Ask, customer, customers
 from serving.engine import Engine
 from serving.store import open_store
@@ -192,7 +193,7 @@ def test_a_decision_shows_the_fate_of_every_candidate_with_rules_in_words(look):
     told = " ".join(str(row[3]) for row in fates.rows)
     for fate in refused:
         for trip in fate["suppressed_by"]:
-            assert f"{trip['text']} ({trip['rule']})" in told
+            assert refusal(trip["rule"], trip["text"]) in told
     assert table(shown(look, BUSY, decision=live["decision_id"], at=str(live["at"])), "candidates") is None, "another's"
     assert "no longer kept" in standalone.file(shown(look, BUSY, decision="d-none", at="1"))
 

@@ -123,7 +123,7 @@ def test_nothing_worked_is_said(workspace):
     simulate(workspace, 2_000, lift=0.0)
     found = job.report(workspace)
     assert found.outcomes[0].comparisons[0].verdict == "undecided"
-    assert "No effect of Contacts on purchase within 28 days is shown" in found.headline
+    assert "No effect of contacts on purchase within 28 days is shown" in found.headline
     assert found.outcomes[0].plans[0].needed_customers > 2_000
 
 
