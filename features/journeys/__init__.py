@@ -1,10 +1,10 @@
 """Sequences as journeys: what customers do one after the other, where it leads, and where it stops.
 
 A **step** is one type on one channel in one direction ("page view on the web"). Repeats in a row are one step: ten
-pages, or the lines of a basket, are one thing that a customer did. Topics are left out: they would split what people see as
-one step into dozens. A survey (how a customer feels about the company) is no step, unless it is the goal or a sign of
-life: its rating is of the last step of the journey that it falls into, and of nothing where the last one's pause is
-over.
+pages, or the lines of a basket, are one thing that a customer did. Topics are left out: they would split what people
+see as one step into dozens. A survey (how a customer feels about the company) is no step, unless it is the goal or a
+sign of life: its rating is of the last step of the journey that it falls into, and of nothing where the last one's
+pause is over.
 
 A **journey** is one customer's steps towards the goal (`goal` in tactful.yaml). It begins with their first interaction,
 with whatever comes after a goal, or with whatever comes after a *pause*: the customer themselves did nothing for
