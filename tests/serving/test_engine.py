@@ -152,7 +152,7 @@ def test_without_models_it_is_not_ready_and_batch_scoring_says_what_to_run(tmp_p
         assert caught.value.status == 503
     finally:
         engine.close()
-    with pytest.raises(WorkspaceError, match=r"tactful train churn.*tactful train propensity"):
+    with pytest.raises(WorkspaceError, match="run `tactful train churn`"):
         batch_score.score(bare, 0)
 
 

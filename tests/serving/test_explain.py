@@ -97,7 +97,7 @@ def test_another_moment_may_not_lie_before_what_is_known(engine):
 def test_what_is_asked_for_twice_is_refused(engine):
     with pytest.raises(ValueError, match="either `limit` or `placements`"):
         DecideRequest(customer_id="C1", limit=2, placements=[{"name": "a"}])
-    with pytest.raises(ValueError, match="a name each"):
+    with pytest.raises(ValueError, match="two have the same name"):
         DecideRequest(customer_id="C1", placements=[{"name": "a"}, {"name": "a"}])
     with pytest.raises(Problem, match="hologram"):
         decide(engine, placements=[{"name": "a", "channel": "hologram"}])
@@ -144,7 +144,7 @@ def test_over_http_what_is_wrong_with_slots_is_said_field_by_field(engine):
         assert wrong(limit=0)["field"] == "limit"
         assert wrong(limit=21)["field"] == "limit"
         assert wrong(placements=[{"name": "a", "channel": "hologram"}])["field"] == "channel"
-        assert "a name each" in wrong(placements=[{"name": "a"}, {"name": "a"}])["what"]
+        assert "two have the same name" in wrong(placements=[{"name": "a"}, {"name": "a"}])["what"]
         assert "not both" in wrong(placements=[{"name": "a"}], limit=2)["what"]
         told = client.post("/v1/explain", json={"customer_id": "C1", "limit": 2, "direction": "inbound"}).json()
         assert [slot["contact_id"] for slot in told["slots"]] == [None, None]
