@@ -3,6 +3,7 @@
 The words of the console are English; how a number or a date is written is the reader's. Data: Unicode CLDR, by Babel.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from copy import copy, deepcopy
@@ -17,13 +18,15 @@ from babel import Locale, UnknownLocaleError, localedata
 from babel.dates import format_date, format_time
 from babel.numbers import NumberPattern, get_currency_precision, get_decimal_symbol, get_group_symbol
 
-from features.digits import decimals
+from features.digits import decimals, span_decimals
 from serving.console.blocks import VERDICTS, Cell, Estimate, Interval, Kind, Link, Verdict
 
 DEFAULT = "en"
 DASH = "–"
 #: The precision of a figure without decimals.
 _WHOLE = 2.0
+#: What floating point leaves of nothing.
+_NOTHING = 1e-9
 #: Kinds whose cells stand right, figure under figure.
 FIGURES = frozenset({"count", "number", "percent", "points", "money", "signed_money", "duration", "interval"})
 _SIGNED = frozenset({"points", "signed_money"})
@@ -128,7 +131,7 @@ class Reader:
     def span(self, low: float, high: float, kind: Kind, unit: str | None = None) -> str:
         """Two ends of an interval, with the digits that its width leaves meaning to: "280 to 540"."""
         width = _half_width(low, high, kind)
-        return " to ".join(self._figure(end, kind, unit, width) for end in (low, high))
+        return " to ".join(self._figure(end, kind, unit, width, (low, high)) for end in (low, high))
 
     def middle(self, value: Estimate, kind: Kind, unit: str | None = None) -> str:
         """An estimate without its interval, with the digits that the interval leaves meaning to."""
@@ -233,15 +236,19 @@ class Reader:
             return self.day(at.date()) if kind == "day" or len(value) == 10 else self.instant(at)
         return value
 
-    def _figure(self, value: float, kind: Kind, unit: str | None, precision: float | None) -> str:
+    def _figure(
+        self, value: float, kind: Kind, unit: str | None, precision: float | None,
+        ends: tuple[float, float] | None = None,
+    ) -> str:  # fmt: skip
+        """`ends` are those of the interval that the value is one of: they share their digits."""
         if value != value or value in (float("inf"), float("-inf")):
             return DASH
         if kind == "duration":
             return self._duration(value)
         shown = _shown(value, kind)
-        if shown < 1e-9:  # what floating point leaves of nothing
+        if shown < _NOTHING:
             shown = 0.0
-        whole = float(value).is_integer()
+        whole = all(float(one).is_integer() for one in ends or (value,))
         if kind == "count" and whole:
             precision = _WHOLE
         elif precision is None:
@@ -249,7 +256,11 @@ class Reader:
         currency = (unit or self.currency) if kind in _MONEY else None
         if currency:
             precision = max(precision, _WHOLE * 10.0 ** -get_currency_precision(currency))
-        digits = decimals(shown, precision, nonzero=True, money=currency is not None)
+        if ends is None:
+            digits = decimals(shown, precision, nonzero=True, money=currency is not None)
+        else:
+            low, high = (math.copysign(_shown(end, kind), end) if abs(end) >= _NOTHING else 0.0 for end in ends)
+            digits = span_decimals(low, high, precision, currency is not None)
         rounded = Decimal(f"{shown:.{digits}f}")  # as sentences round; Babel would round halves to even
         sign = ""
         if rounded:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from features.digits import decimals
+from features.digits import decimals, span_decimals
 from training.reports.artefact import Comparison, Outcome, Plan
 from training.reports.statistics import Effect, Sample
 
@@ -30,9 +30,8 @@ class Words:
 
     def span(self, low: float, high: float, joint: str = "to", signed: bool = False) -> str:
         """An interval's two ends, without unit: "3.9 to 5.2". A bound near zero keeps the side that it lies on."""
-        factor, scale = self._scaled((high - low) / 2)
-        ends = (number(end * factor, scale, signed, True, bool(self.unit)) for end in (low, high))
-        return f" {joint} ".join(ends)
+        factor, scale = self._scaled(abs(high - low) / 2)
+        return f" {joint} ".join(ends(low * factor, high * factor, scale, signed, bool(self.unit)))
 
     def _number(self, value: float, precision: float | None, signed: bool = False) -> str:
         factor, scale = self._scaled(abs(value) / 10 if precision is None else precision)
@@ -57,7 +56,21 @@ def number(value: float, precision: float, signed: bool = False, nonzero: bool =
     >>> number(0.0452331 * 100, 0.634), number(-1234.5, 20), number(0.3, 0.7, signed=True), number(-0.01, 0.7)
     ('4.5', '−1,234', '+0.3', '0.0')
     """
-    shown = f"{abs(value):,.{decimals(value, precision, nonzero, money)}f}"
+    return _written(value, decimals(value, precision, nonzero, money), signed)
+
+
+def ends(low: float, high: float, precision: float, signed: bool = False, money: bool = False) -> tuple[str, str]:
+    """The two ends of an interval, with the same digits.
+
+    >>> ends(-2.3, 0.001, 1.15), ends(0.001, 2.3, 1.15)
+    (('−2.3', '0.0'), ('0.001', '2.300'))
+    """
+    digits = span_decimals(low, high, precision, money)
+    return _written(low, digits, signed), _written(high, digits, signed)
+
+
+def _written(value: float, digits: int, signed: bool) -> str:
+    shown = f"{abs(value):,.{digits}f}"
     zero = not shown.strip("0.,")
     return ("" if zero else "−" if value < 0 else "+" if signed else "") + shown
 
@@ -186,8 +199,7 @@ def per_thousand(words: Words, found: Comparison) -> str | None:
         return None
     low, high = sorted(abs(end) * 1000 for end in bounds(found.effect))
     precision = (high - low) / 2
-    size, span = number(abs(found.effect.difference) * 1000, precision), f"{number(low, precision)} to "
-    span += number(high, precision)
+    size, span = number(abs(found.effect.difference) * 1000, precision), " to ".join(ends(low, high, precision))
     more = "more" if found.verdict == "raised" else "fewer" if words.kind == "rate" else "less"
     if words.kind == "rate":
         return f"That is about {size} {more} in every 1,000 customers ({span})."

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from features.digits import span_decimals
 from serving.console import action_words
 from serving.console.action_blocks import TOO_FEW, answers, estimate, learned, maturity, months
 from serving.console.artefacts import Artefacts, Unusable
@@ -71,7 +72,9 @@ def _lead(title: str, stated: Action | None, row: Report | None, treatments: Seq
         return f"{where}; too few answers to tell how well it does."
     best = max(known, key=lambda each: float(each["rate"]["value"]))
     rate = best["rate"]
-    span = f"{100 * rate['low']:.1f}% to {100 * rate['high']:.1f}%"
+    low, high = 100 * rate["low"], 100 * rate["high"]
+    digits = span_decimals(low, high, (high - low) / 2)
+    span = f"{low:.{digits}f}% to {high:.{digits}f}%"
     return f"{where}, answered most on {human(best['channel'])} (likely {span}); what it causes is not learned yet."
 
 

@@ -90,6 +90,24 @@ def test_digits_follow_what_is_known(value, precision, signed, nonzero, shown):
 
 
 @pytest.mark.parametrize(
+    ("low", "high", "signed", "shown"),
+    [
+        (-0.023, 0.00001, True, "−2.3 to 0.0"),  # zero lies inside: its digits tell nothing
+        (0.00001, 0.023, True, "+0.001 to +2.300"),  # it does not: a shown effect never reads as nothing
+        (-0.052, -0.0004, False, "−5.20 to −0.04"),
+        (0.0388, 0.0515, False, "3.9 to 5.1"),
+    ],
+)
+def test_both_ends_of_an_interval_have_the_same_digits(low, high, signed, shown):
+    assert VISIT.span(low, high, signed=signed) == shown
+
+
+@pytest.mark.parametrize(("low", "high", "shown"), [(0.04, 2.34, "0.04 to 2.34"), (-2.3, 0.001, "−2.3 to 0.0")])
+def test_cents_are_shown_at_both_ends_or_at_none(low, high, shown):
+    assert " to ".join(wording.ends(low, high, (high - low) / 10, money=low > 0)) == shown
+
+
+@pytest.mark.parametrize(
     ("parts", "said"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (list("abc"), "a, b and c")]
 )
 def test_lists_read_like_lists(parts, said):

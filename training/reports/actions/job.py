@@ -27,7 +27,7 @@ from training.reports.actions.artefact import Actions, Month, Stated, Treatment,
 from training.reports.daily import Partial, Rows, up_to_date
 from training.reports.database import connect
 from training.reports.models import runs
-from training.reports.wording import counted, number, percent
+from training.reports.wording import counted, ends
 from training.tracking import CHAMPION, Registry
 
 #: Fewer contacts, or fewer responses, tell no rate.
@@ -249,7 +249,7 @@ def headline(treatments: Sequence[Treatment], titles: Mapping[str, str]) -> str:
         return f"{said}; too few answers to tell which are answered most."
     best, found = max(known, key=lambda one: one[1].value)
     half = (found.high - found.low) / 2
-    span = f"{number(found.low * 100, 100 * half)}% to {percent(found.high, half)}"
+    span = "% to ".join(ends(found.low * 100, found.high * 100, 100 * half)) + "%"
     said += f"; “{titles[best.action]}” on {best.channel.replace('_', ' ')} is answered most ({span})"
     minded = sorted((each for each in treatments if _minded(each)), key=lambda each: -_minded(each))
     if not minded:

@@ -32,8 +32,8 @@ def figures(one: Estimate, unit: str | None) -> tuple[str, str, str]:
     """(value, lower end, upper end) without signs, with the digits that mean something."""
     low, high = ends(one)
     precision = max((high - low) / 20, 0.01 if unit else 1)
-    value, *both = (wording.number(abs(x), precision, money=bool(unit)) for x in (one.value, low, high))
-    return value, both[0], both[1]
+    least, most = (end.lstrip("−") for end in wording.ends(low, high, precision, money=bool(unit)))
+    return wording.number(abs(one.value), precision, money=bool(unit)), least, most
 
 
 _SHOWN: dict[What, tuple[str, str]] = {
@@ -100,7 +100,7 @@ def _open(one: Total) -> str:
     assert one.total is not None
     low, high = ends(one.total)
     precision = max((high - low) / 20, 1)
-    return f"between {wording.number(low, precision, signed=True)} and {wording.number(high, precision, signed=True)}"
+    return "between " + " and ".join(wording.ends(low, high, precision, signed=True))
 
 
 def standing(cell: Cell, found: Found, extra: Estimate | None) -> str:
