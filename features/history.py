@@ -1,6 +1,6 @@
 """What customers did and are, on disk: interactions, attributes, decisions and contacts, in day logs (daylog.py)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,8 @@ LOGS = {
     "contacts": (("contact_id", "status"), "changed_at"),
     "restrictions": (("restriction_id",), "changed_at"),
 }
+#: The logs that a past is read from.
+PAST = ("interactions", "attributes", "identifiers")
 
 
 class History:
@@ -110,6 +112,7 @@ class History:
         """What features before `until` are computed from; `columns` more of the contract than features read.
 
         `batches`: of interactions, attributes and identifiers, those that are read; the others are as if not there.
+        Default: all that are there when it begins, so that what a sync brings meanwhile is in none of the three.
         `customers`: whose interactions are read.
         """
         wanted = list(dict.fromkeys((*COLUMNS, *(columns or ()))))
@@ -117,12 +120,17 @@ class History:
             asked = set(columns or ())
             spared = {name for name in physical.STANDS_FOR.values() if name not in asked}
             wanted = [name for name in wanted if name not in spared] + list(physical.STANDS_FOR)
-        ids = batches or {}
+        ids = self.held(PAST) if batches is None else batches
         return Past(
             self.interactions(wanted, None, until, customers, ids.get("interactions")),
             self.attributes(until, ids.get("attributes")),
             self.links(ids.get("identifiers")),
+            ids,
         )
+
+    def held(self, kinds: Iterable[str]) -> dict[str, list[str]]:
+        """The batches of some logs that are there now, oldest first."""
+        return {kind: [batch.id for batch in self.logs[kind].batches()] for kind in kinds}
 
     def files(self, until: int | None = None, batches: Sequence[str] | None = None) -> list[Path]:
         """The Parquet files of committed interactions before `until` (to the day), or of some batches, by day."""

@@ -218,7 +218,7 @@ def _kinds(model: str) -> tuple[str, ...]:
     if model == "all":
         return MODELS
     if model not in MODELS:
-        raise WorkspaceError(f"there is no model `{model}`; choose one of {', '.join(MODELS)}, all")
+        raise WorkspaceError(f"there is no model `{model}`; choose one of {', '.join(SERVED)}, all")
     return (model,)
 
 

@@ -1,8 +1,8 @@
 """Training sets: (customer, cutoff) pairs, features as of the cutoff, labels from the horizon after it."""
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,9 @@ class Dataset:
     """Three windows in time, an embargo of one horizon between them, whose own rows
     only the final refit sees; `categories` are the text columns of frames.
 
+    `made_from` is what of the workspace it was made from, as a run puts it down: `data`, the batches of history by log,
+    and `actions`; empty where it was made from something else.
+
     `newest`, where there is such a window, has labels of the horizon's first `Windows.early_days`, and `early` has them
     for each row of `calibration`: what is known of the newest weeks when training ends.
     """
@@ -62,6 +65,7 @@ class Dataset:
     fingerprint: str
     newest: Part | None = None
     early: np.ndarray | None = None
+    made_from: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def parts(self) -> dict[str, Part]:

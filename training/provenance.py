@@ -9,7 +9,7 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -24,15 +24,12 @@ from features.history import History
 from features.manifest import meaning
 from features.workspace import Settings, Workspace, read_yaml
 from serving.decisions.policy import Actions, ContactPolicy
-from training.propensity import listed
 
 if TYPE_CHECKING:
     from training.tracking import Fitted
 
 FORMAT = 1
 FILE, INSTALLED = "repeat.json", "installed.txt"
-#: The logs of history that training reads.
-LOGS = ("interactions", "attributes", "identifiers")
 #: Of tactful.yaml, what says where things are kept or who is told: it changes no model, and may hold secrets.
 ELSEWHERE = {"store", "mlflow", "webhooks", "log_level"}
 
@@ -40,8 +37,8 @@ ELSEWHERE = {"store", "mlflow", "webhooks", "log_level"}
 def record(workspace: Workspace, fitted: "Fitted") -> dict[str, Any]:
     """Everything that a repetition reads, as JSON."""
     dataset, model = fitted.dataset, fitted.pipeline[-1]
-    return _around(workspace, dataset.kind, dataset.catalogue.version, LOGS) | {
-        "actions": [each.model_dump(mode="json", by_alias=True) for each in listed(workspace).values()],
+    return _around(workspace, dataset.kind, dataset.catalogue.version) | {
+        **dataset.made_from,
         "parameters": None if model.parameters is None else dict(model.parameters),
         "seed": model.settings()["seed"],
         "test_cutoff": isoformat(dataset.windows.test),
@@ -56,7 +53,7 @@ def record_of_effects(
     """The same of a model of effects: `asked` are the options of its training, `learned_from` float64[k] what stands
     for its decisions, `said` what it says of them on each of its arms."""
     catalogue, now = catalogues.of(workspace).version, stated(workspace)
-    return _around(workspace, kind, catalogue, ()) | {
+    return _around(workspace, kind, catalogue) | {
         **now,
         "asked": dict(asked),
         "fingerprint": digest(learned_from),
@@ -66,21 +63,17 @@ def record_of_effects(
 
 def stated(workspace: Workspace) -> dict[str, Any]:
     """What a workspace says and holds now: settings, files, and `data`, the batches of every log of history."""
+    history = History(workspace)
     return {
         "settings": workspace.settings.model_dump(mode="json", exclude=ELSEWHERE),
         "actions": _written(workspace.actions_file, Actions),
         "policy": _written(workspace.policy_file, ContactPolicy),
-        "data": _batches(workspace, tuple(History(workspace).logs)),
+        "data": history.held(history.logs),
     }
 
 
-def _batches(workspace: Workspace, logs: Sequence[str]) -> dict[str, list[str]]:
-    own = History(workspace).logs
-    return {name: [batch.id for batch in own[name].batches()] for name in logs}
-
-
-def _around(workspace: Workspace, kind: str, catalogue: str, logs: Sequence[str]) -> dict[str, Any]:
-    """What any record holds; `data` are the batches of some logs of history."""
+def _around(workspace: Workspace, kind: str, catalogue: str) -> dict[str, Any]:
+    """What any record holds."""
     return {
         "format": FORMAT,
         "kind": kind,
@@ -91,7 +84,6 @@ def _around(workspace: Workspace, kind: str, catalogue: str, logs: Sequence[str]
         "machine": platform.machine(),
         "catalogue": catalogue,
         "settings": workspace.settings.model_dump(mode="json", exclude=ELSEWHERE),
-        "data": _batches(workspace, logs),
     }
 
 

@@ -42,6 +42,8 @@ class Repeated:
 def repeat(workspace: Workspace, run_id: str, tell: Tell = silent) -> Repeated:
     """Trains again and registers nothing. WorkspaceError where the log or the data it names are not there."""
     told = _record(workspace, run_id)
+    if "data" not in told:
+        raise WorkspaceError(f"run {run_id} cannot be repeated: it learned from a table that no history holds")
     if told["kind"] in EFFECTS:
         return _effects(workspace, run_id, told, tell)
     settings = Settings.model_validate(workspace.settings.model_dump(mode="json") | told["settings"])

@@ -1,7 +1,7 @@
 """One training from history to registry, as a plain function that command line and notebooks share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,8 +112,8 @@ def fit(
     `parameters` of the trees are used instead of the defaults.
     """
     tell("features and labels")
-    past = Past.of(past)
-    dataset = build(kind, past, settings, actions or {}, test, catalogue, compute, built)
+    past, actions = Past.of(past), actions or {}
+    dataset = _noted(build(kind, past, settings, actions, test, catalogue, compute, built), past, actions)
     tell("looking for leaks")
     leakage.check(dataset, past, settings, compute)
     return learn(dataset, settings, parameters, tell)
@@ -134,9 +134,18 @@ def prepared(workspace: Workspace, kind: str) -> tuple[Dataset, Mapping[str, Any
     """The data set that a training would use now, checked for leaks, and the habit of its model."""
     catalogue, past = catalogues.of(workspace), read(workspace)
     actions = listed(workspace) if kind == "propensity" else {}
-    dataset = build(kind, past, workspace.settings, actions, None, catalogue)
+    dataset = _noted(build(kind, past, workspace.settings, actions, None, catalogue), past, actions)
     leakage.check(dataset, past, workspace.settings, batch.compute_at)
     return dataset, habit_of(dataset, workspace.settings)
+
+
+def _noted(dataset: Dataset, past: Past, actions: Mapping[str, Action]) -> Dataset:
+    """With what it was made from, for the run's record: by the time of logging, more may have come in."""
+    if past.batches is None:
+        return dataset
+    stated = [each.model_dump(mode="json", by_alias=True) for each in actions.values()]
+    data = {name: list(batches) for name, batches in past.batches.items()}
+    return replace(dataset, made_from={"data": data, "actions": stated})
 
 
 def habit_of(dataset: Dataset, settings: Settings) -> dict[str, Any] | None:

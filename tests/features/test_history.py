@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingesting import shop
 
-from features import clock
+from features import attributes, clock
 from features.fingerprints import fingerprints, hexadecimal
 from features.history import History, conform
 from features.idset import IdSet, first_in_chunk
@@ -87,6 +87,24 @@ def test_reading_narrows_by_time_customer_batch_and_column(tmp_path):
     assert history.interactions(batches=[second.id]).num_rows == 1
     assert history.interactions(["value"], batches=[]).schema == pa.schema([SCHEMA.field("value")])
     assert history.interactions(since=NOON + 90 * clock.DAY).num_rows == 0
+
+
+def test_a_past_is_of_one_moment_whatever_comes_in_while_it_is_read(tmp_path):
+    class Slow(History):
+        def interactions(self, *words, **options):
+            found = super().interactions(*words, **options)
+            self.append(some("b"), "a sync")
+            self.append_attributes(
+                attributes.records([{"customer_id": "c1", "valid_from": NOON, "attributes": {"age": 30}}]), "a sync"
+            )
+            return found
+
+    history = Slow(shop(tmp_path))
+    history.append(some("a"), "one")
+    past = history.past()
+    assert (past.interactions.num_rows, past.attributes.num_rows) == (1, 0)
+    assert past.batches == {"interactions": [history.batches()[0].id], "attributes": [], "identifiers": []}
+    assert history.past(batches={"interactions": past.batches["interactions"]}).attributes.num_rows == 1
 
 
 def test_an_empty_history_has_the_contracts_columns(tmp_path):

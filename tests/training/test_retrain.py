@@ -197,6 +197,42 @@ def test_a_run_under_other_settings_or_of_long_ago_begins_anew(world, monkeypatc
     assert world.done == [*WHOLE[:2], *WHOLE]
 
 
+@pytest.mark.parametrize("damage", ["as an earlier version wrote it", "cut short", "gone"])
+def test_kept_data_sets_that_cannot_be_read_any_more_are_dropped_with_a_sentence(world, monkeypatch, damage):
+    def features(_workspace, journal, kind):
+        world.note(f"{kind}: features")
+        parts.write(journal.work / kind, dataset())
+        return {"rows": {}, "fingerprint": "ab"}
+
+    monkeypatch.setattr(steps, "features", features)
+    world.fails, told = "propensity: train", []
+    with pytest.raises(WorkspaceError):
+        world()
+    (folder,) = (world.workspace.folder / "state" / "retrain").glob("*/propensity")
+    said = json.loads((folder / "dataset.json").read_text())
+    if damage == "gone":
+        (folder / "test.parquet").unlink()
+    elif damage == "cut short":
+        (folder / "test.parquet").write_bytes((folder / "test.parquet").read_bytes()[:-9])
+    else:
+        (folder / "dataset.json").write_text(
+            json.dumps({k: v for k, v in said.items() if k not in ("format", "early")})
+        )
+    world.done = []
+    assert world(tell=lambda step, _at, _of: told.append(step)).taken_up == 0
+    assert world.done == WHOLE
+    assert told[0].endswith("was cut off, and the data sets that it kept are gone, or of another version of tactful")
+    assert world.left == ["last.json"]
+
+
+def test_data_sets_that_no_step_waits_for_are_not_asked_for(world, monkeypatch):
+    monkeypatch.setattr(steps, "features", lambda *_: {"rows": {}, "fingerprint": "ab"})
+    world.fails = "look"
+    with pytest.raises(WorkspaceError):
+        world()
+    assert world().taken_up == 1
+
+
 def test_what_was_cut_off_of_other_kinds_is_not_taken_for_this(world):
     world.fails = "propensity: train"
     with pytest.raises(WorkspaceError):
@@ -286,9 +322,11 @@ def dataset():
 
     windows = Windows((1, 2), (), (3,), 4, DAY)
     texts, early = ("label", "never"), np.arange(7) % 2.0
+    made_from = {"data": {"interactions": ["b1", "b2"]}, "actions": []}
     return Dataset(
-        "churn", part(50), part(1), part(7), part(9), windows, 1, DEFAULT, texts, ("label",), "ab", part(3), early
-    )
+        "churn", part(50), part(1), part(7), part(9), windows, 1, DEFAULT, texts, ("label",), "ab", part(3), early,
+        made_from,
+    )  # fmt: skip
 
 
 def test_a_data_set_comes_back_from_disk_as_it_was(tmp_path):
@@ -303,7 +341,8 @@ def test_a_data_set_comes_back_from_disk_as_it_was(tmp_path):
         for field in ("customer", "as_of", "label"):
             np.testing.assert_array_equal(getattr(found, field), getattr(part, field))
             assert getattr(found, field).dtype == getattr(part, field).dtype
-    for name in ("kind", "windows", "horizon_days", "categories", "action_features", "fingerprint", "catalogue"):
+    told = ("kind", "windows", "horizon_days", "categories", "action_features", "fingerprint", "made_from", "catalogue")
+    for name in told:
         assert getattr(back, name) == getattr(made, name)
     np.testing.assert_array_equal(back.early, made.early)
     assert [path.name for path in tmp_path.iterdir()] == ["churn"]

@@ -161,7 +161,7 @@ def test_errors_are_one_line_and_exit_code_2(untrained, tmp_path):
     bare.mkdir()
     (bare / "tactful.yaml").write_text("")
     for arguments, words in [
-        (("train", "weather", "-w", folder), "there is no model `weather`; choose one of churn, propensity, all"),
+        (("train", "weather", "-w", folder), "choose one of churn, propensity, uplift, fatigue, all"),
         (("train", "churn", "--test-cutoff", "soon", "-w", folder), "--test-cutoff: 'soon' is not a date"),
         (("train", "churn", "--test-cutoff", "2031-01-01", "-w", folder), "is too late: the log ends on"),
         (("train", "churn", "-w", str(bare)), "holds no interactions yet; run `tactful ingest FILE` first"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from features import faults
 from features.console import WorkspaceOption, command, err, out
 from features.workspace import Workspace, WorkspaceError, locate
 
@@ -135,7 +136,8 @@ def everything(
     track: TrackOption = True,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """All reports. One that the data do not allow says why, and the others go on."""
+    """All reports. One that the data do not allow says why, and the others go on; exit code 2 where the machine did not
+    allow one, as on a full disk."""
     from training.reports.jobs import JOBS
 
     if out_folder is not None:
@@ -146,15 +148,21 @@ def everything(
             raise WorkspaceError(
                 f"--out {out_folder}: is no folder, and cannot be made one: {error.strerror}"
             ) from None
-    opened, refused = locate(workspace), []
+    opened, refused, stopped = locate(workspace), list[str](), list[str]()
     for kind in JOBS:
         try:
             _made(opened, kind, None if out_folder is None else out_folder / f"{kind}.html", locale, track)
         except WorkspaceError as error:
             err.print(f"{kind}: {error}", markup=False)
             refused.append(kind)
+            if faults.told(error) is not None:
+                stopped.append(kind)
     if len(refused) == len(JOBS):
         raise WorkspaceError("no report could be made; see above")
+    if stopped:
+        raise WorkspaceError(
+            f"not for want of data, but because of the machine: no report {', '.join(stopped)}; see above"
+        )
 
 
 def _made(
@@ -184,7 +192,7 @@ def _hand_on(artefact: "Artefact", page_file: Path, page: str) -> None:
         keep.text(page_file.with_suffix(".json"), artefact.model_dump_json(indent=2) + "\n")
         keep.text(page_file, page)
     except OSError as error:
-        raise WorkspaceError(f"--out {page_file}: cannot be written: {error.strerror}") from None
+        raise WorkspaceError(f"--out {page_file}: cannot be written: {error.strerror}") from error
 
 
 def _say(artefact: "Artefact", where: str) -> None:

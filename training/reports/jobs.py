@@ -31,7 +31,7 @@ def make(workspace: Workspace, kind: str, otherwise: Make | None = None) -> keep
         report = (otherwise or job(kind))(workspace)
     except OSError as error:  # a folder that cannot be written to, a full disk
         where, why = error.filename or workspace.reports, error.strerror or error
-        raise WorkspaceError(f"{where}: {why}; see to it, and run the same command again") from None
+        raise WorkspaceError(f"{where}: {why}; see to it, and run the same command again") from error
     keep.write(workspace, report)
     return report
 

@@ -74,7 +74,7 @@ def write(workspace: Workspace, report: Report) -> Path:
                 beside.rmdir()
             text(path, report.artefact.model_dump_json(indent=2) + "\n")
         except OSError as error:
-            raise WorkspaceError(f"{path}: cannot be written: {error.strerror or error}") from None
+            raise WorkspaceError(f"{path}: cannot be written: {error.strerror or error}") from error
     return path
 
 

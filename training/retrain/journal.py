@@ -8,7 +8,7 @@ state/retrain/ID/             what its steps hand on to each other
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,21 +33,31 @@ class Journal:
     steps: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, workspace: Workspace, setup: str) -> "tuple[Journal, Journal | None]":
-        """The run to go on with or a new one, and the one that was given up for it, if any.
+    def begin(
+        cls, workspace: Workspace, setup: str, at_hand: "Callable[[Journal], bool]"
+    ) -> "tuple[Journal, Journal | None, str]":
+        """The run to go on with or a new one, the one that was given up for it, if any, and why.
 
-        Call it only while the lock is held.
+        `at_hand` says whether what a run's finished steps keep can be read. Call it only while the lock is held.
         """
         folder = workspace.folder / "state" / "retrain"
         folder.mkdir(parents=True, exist_ok=True)
         now = clock.Clock().now()
         found = cls._read(folder)
-        if found is not None and found.setup == setup and now - clock.parse_instant(found.started_at) < TAKEN_UP:
-            found.taken_up += 1
-            return found, None
+        why = ""
+        if found is not None:
+            if now - clock.parse_instant(found.started_at) >= TAKEN_UP:
+                why = "its data are no longer the newest"
+            elif found.setup != setup:
+                why = "kinds of models, settings, actions or code are others now"
+            elif not at_hand(found):
+                why = "the data sets that it kept are gone, or of another version of tactful"
+            else:
+                found.taken_up += 1
+                return found, None, ""
         began = clock.isoformat(now)
         name = f"{began[:19].replace(':', '')}-{os.urandom(3).hex()}"
-        return cls(folder, name, began, setup), found
+        return cls(folder, name, began, setup), found, why
 
     @classmethod
     def _read(cls, folder: Path) -> "Journal | None":

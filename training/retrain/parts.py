@@ -14,9 +14,11 @@ from features.catalogue import Catalogue
 from training.dataset import Dataset, Part, plain
 from training.windows import Windows
 
+#: Of what lies on disk. Another one after an upgrade is not read.
+FORMAT = 2
 #: Columns beside the features.
 KEYS = ("__customer", "__as_of", "__label")
-_SAID = ("kind", "horizon_days", "categories", "action_features", "fingerprint")
+_SAID = ("kind", "horizon_days", "categories", "action_features", "fingerprint", "made_from")
 
 
 def write(folder: Path, dataset: Dataset) -> None:
@@ -30,11 +32,25 @@ def write(folder: Path, dataset: Dataset) -> None:
         for key, values in zip(KEYS, (part.customer, part.as_of, part.label), strict=True):
             table = table.append_column(key, pa.array(values))
         pq.write_table(table, own / f"{name}.parquet", compression="zstd")
-    said = {name: getattr(dataset, name) for name in _SAID}
+    said: dict[str, Any] = {"format": FORMAT, "parts": list(dataset.parts)}
+    said |= {name: getattr(dataset, name) for name in _SAID}
     said["windows"] = asdict(dataset.windows)
     said["early"] = None if dataset.early is None else dataset.early.tolist()
     (own / "dataset.json").write_text(json.dumps(said), encoding="utf-8")
     own.rename(folder)
+
+
+def usable(folder: Path) -> bool:
+    """Whether `read` can: it is there as a whole, as this code writes it."""
+    try:
+        said = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        if said["format"] != FORMAT:
+            return False
+        for name in said["parts"]:
+            pq.read_metadata(folder / f"{name}.parquet")
+    except (OSError, ValueError, TypeError, KeyError):  # Arrow's own are ValueErrors or OSErrors
+        return False
+    return True
 
 
 def read(folder: Path, catalogue: Catalogue) -> Dataset:
@@ -45,13 +61,14 @@ def read(folder: Path, catalogue: Catalogue) -> Dataset:
     }
     return Dataset(
         said["kind"],
-        **{path.stem: _part(path) for path in folder.glob("*.parquet")},
+        **{name: _part(folder / f"{name}.parquet") for name in said["parts"]},
         windows=Windows(**windows),
         horizon_days=said["horizon_days"],
         catalogue=catalogue,
         categories=tuple(said["categories"]),
         action_features=tuple(said["action_features"]),
         fingerprint=said["fingerprint"],
+        made_from=said["made_from"],
         early=None if said["early"] is None else np.array(said["early"], float),
     )
 

@@ -40,8 +40,10 @@ def retrain(
     state.mkdir(exist_ok=True)
     busy = f"another `tactful retrain` is under way in {workspace.folder}; wait for it to end"
     with held(state / "retrain.lock", busy):
-        journal, given_up = Journal.begin(workspace, f"{steps.setup(workspace)} {' '.join(kinds)}")
+        setup = f"{steps.setup(workspace)} {' '.join(kinds)}"
+        journal, given_up, why = Journal.begin(workspace, setup, steps.at_hand)
         if given_up is not None:
+            tell(f"begins anew: a run of {given_up.started_at[:19]}Z was cut off, and {why}", 0, _count(kinds, reports))
             _give_up(workspace, given_up)
         journal.save()
         return _run(workspace, journal, kinds, syncs, force, tell, reports)
@@ -51,7 +53,7 @@ def _run(
     workspace: Workspace, journal: Journal, kinds: Sequence[str], syncs: Sequence[Sync], force: bool, tell: Tell,
     reports: Sequence[str],
 ) -> Summary:  # fmt: skip
-    count = 3 + len(reports) + sum(3 if kind in SCORES else 1 for kind in kinds)
+    count = _count(kinds, reports)
 
     def step(name: str, work: Callable[[], Result]) -> Result:
         if name not in journal.steps:
@@ -83,6 +85,11 @@ def _run(
         step(f"{kind}: train", partial(steps.train, workspace, journal, kind))
         step(f"{kind}: promote", partial(steps.promote, workspace, journal, kind))
     return end("trained", kinds)
+
+
+def _count(kinds: Sequence[str], reports: Sequence[str]) -> int:
+    """How many steps there are."""
+    return 3 + len(reports) + sum(3 if kind in SCORES else 1 for kind in kinds)
 
 
 def _named(name: str, work: Callable[[], Result]) -> Result:

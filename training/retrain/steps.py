@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from features import catalogue as catalogues
+from features import faults
 from features.history import History
 from features.workspace import Workspace, WorkspaceError
 from training import pipeline
@@ -39,9 +40,17 @@ def setup(workspace: Workspace) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
+def at_hand(journal: Journal) -> bool:
+    """Whether what finished steps keep for later ones can still be read: not after an upgrade, or where it is gone."""
+    steps = journal.steps
+    made = [name.removesuffix(": features") for name, found in steps.items() if "fingerprint" in found]
+    return all(f"{kind}: promote" in steps or parts.usable(journal.work / kind) for kind in made)
+
+
 def data(workspace: Workspace) -> str:
     """A fingerprint of history: which batches each log holds."""
-    held = {name: sorted(batch.id for batch in log.batches()) for name, log in History(workspace).logs.items()}
+    history = History(workspace)
+    held = {name: sorted(batches) for name, batches in history.held(history.logs).items()}
     return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -155,7 +164,8 @@ def report(workspace: Workspace, kind: str) -> Result:
         artefact = jobs.make(workspace, kind).artefact
         track(workspace, artefact)
     except WorkspaceError as error:
-        return {"said": f"not made: {' '.join(str(error).split())[:300]}"}
+        said = {"said": f"not made: {' '.join(str(error).split())[:300]}"}
+        return said if faults.told(error) is None else said | {"broke": True}
     except Exception as error:
         told = f"{type(error).__name__}: {error}"
         return {"said": f"not made: {' '.join(told.split())[:300]}", "broke": True}

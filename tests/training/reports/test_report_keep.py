@@ -1,6 +1,8 @@
 """Artefacts and tables on disk: whole or not at all, without who was erased; commands that make, keep and hand on."""
 
+import errno
 import json
+import os
 import threading
 
 import pyarrow as pa
@@ -12,6 +14,7 @@ from features.tombstones import Graveyard, alone
 from features.workspace import Workspace, WorkspaceError
 from training.reports import commands, jobs, keep, tracked
 from training.reports.keep import Artefact, Report
+from training.retrain import steps
 
 
 @pytest.fixture
@@ -123,6 +126,26 @@ def test_all_go_on_where_one_cannot_be_made(run, tmp_path):
     assert "All is well." in said
     assert told.strip().endswith("overview: there is nothing to report on")
     assert sorted(path.name for path in (tmp_path / "new").glob("*.html")) == ["pressure.html"]
+
+
+def full(_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/there/file")
+
+
+def test_a_report_for_which_the_disk_was_full_is_no_report_that_the_data_do_not_allow(run, monkeypatch):
+    made = {"pressure": lambda _: Report(artefact()), "overview": full}
+    monkeypatch.setattr(jobs, "job", made.__getitem__)
+    code, said, told = run("all")
+    assert (code, "All is well." in said) == (2, True)
+    assert told.splitlines()[-2:] == [
+        "overview: /there/file: No space left on device; see to it, and run the same command again",
+        "error: not for want of data, but because of the machine: no report overview; see above",
+    ]
+
+
+def test_a_retraining_whose_report_found_the_disk_full_is_to_be_looked_at(shop, monkeypatch):
+    monkeypatch.setattr(jobs, "job", lambda _: full)
+    assert steps.report(shop, "pressure")["broke"]
 
 
 def test_reports_that_cannot_be_written_are_a_line_each(run, shop, monkeypatch):
