@@ -154,6 +154,13 @@ def test_a_rate_that_fell_by_two_fifths_is_found():
     assert Fall.of(np.zeros(100), np.arange(100), np.arange(100) < 50, np.arange(100) >= 50) is None
 
 
+def test_a_fall_is_told_as_people_read_it():
+    fall = Fall(0.024, 0.04, 4_000, 4_000, 4.1)
+    told = flow.response_check("mobile_app", fall, LEVEL, Monitor()).sentence
+    assert told.startswith("response rate in the mobile app: 2.40% of 4,000 contacts")
+    assert told.endswith("4.00% of 4,000: −40% (−4.1 standard errors)")
+
+
 def log(days_ago, channels):
     at = NOW - (np.asarray(days_ago) * DAY).astype(np.int64)
     return pa.table({"occurred_at": pa.array(at).cast(INSTANT), "channel": pa.array(channels)})
@@ -182,6 +189,13 @@ def test_silence_is_found_overall_and_on_a_channel():
     [every] = [c for c in flow.silence(log([1.99], ["web"]), NOW, Monitor()) if c.subject == "all"]
     assert every.status == "well"
     assert flow.silence(log([], pa.array([], pa.string())), NOW, Monitor())[0].status == "alarm"
+
+
+def test_a_channel_is_called_as_people_call_it():
+    days = np.arange(0.5, 40)
+    (_, found) = flow.silence(log(days, ["mobile_app"] * 40), NOW, Monitor())
+    assert found.subject == "mobile_app"
+    assert found.sentence.startswith("0.5 days since an interaction in the mobile app (")
 
 
 def test_a_channel_may_be_called_all():

@@ -301,3 +301,8 @@ def test_the_same_data_give_the_same_report(tmp_path, quick):
     made = table(400, "weak", 10)
     first, second = (run(made, tmp_path / "a.csv").report for _ in range(2))
     assert first.model_copy(update={"created_at": ""}) == second.model_copy(update={"created_at": ""})
+
+
+def test_a_loss_is_written_with_a_true_minus_sign():
+    assert wording.amount(Interval(-0.004, -0.012, 0.004), rate=True) == "−0.4 (−1.2 to 0.4) percentage points"
+    assert wording.amount(Interval(-0.5, -0.5, -0.5), rate=False) == "−0.5"

@@ -8,6 +8,7 @@ from scipy.stats import norm
 
 from features.clock import DAY, isoformat
 from features.past import Past
+from features.step_words import on_channel
 from features.vocabulary import factorise
 from features.workspace import Monitor, Settings, WorkspaceError
 from training.labels import micros
@@ -54,7 +55,7 @@ def _subject(channel: str | None) -> str:
 
 def _silent(channel: str | None, newest: int, now: int, limit: float) -> Check:
     days = (now - newest) / DAY
-    what = "any interaction" if channel is None else f"an interaction on {channel}"
+    what = "any interaction" if channel is None else f"an interaction {on_channel(channel)}"
     sentence = f"{days:.1f} days since {what} ({isoformat(newest)[:19]}Z)"
     return answered(days > limit, "no_data", _subject(channel), days, limit, sentence)
 
@@ -113,7 +114,7 @@ def responses(past: Past, settings: Settings, now: int) -> list[Check]:
     for name in (None, *(channels if len(channels) > 1 else ())):
         mine = np.ones(len(offers.at), bool) if name is None else offers.channel == name
         fall = Fall.of(offers.responded, person, week & mine, before & mine)
-        found.append(_response(name, fall, LEVEL / (1 + len(channels)), thresholds))
+        found.append(response_check(name, fall, LEVEL / (1 + len(channels)), thresholds))
     return found
 
 
@@ -125,16 +126,16 @@ def _people(past: Past, offers: Offers, settings: Settings, now: int) -> np.ndar
     return persons.at(now)[np.array([place[name] for name in offers.customer.tolist()], int)]
 
 
-def _response(channel: str | None, fall: Fall | None, level: float, thresholds: Monitor) -> Check:
-    where, subject = "" if channel is None else f" on {channel}", _subject(channel)
+def response_check(channel: str | None, fall: Fall | None, level: float, thresholds: Monitor) -> Check:
+    where, subject = "" if channel is None else f" {on_channel(channel)}", _subject(channel)
     if fall is None:
         text = f"response rate{where}: fewer than {LEAST_ANSWERS} answers in the week before, or no contacts since"
         return unknown("response_rate", subject, text)
     limit = -thresholds.response_drop
     ringing = fall.change <= limit and fall.fallen > float(norm.isf(level))
+    moved = f"{fall.change:+.0%} ({-fall.fallen:+.1f} standard errors)".replace("-", "−")
     sentence = (
         f"response rate{where}: {fall.rate:.2%} of {fall.contacts:,} contacts in {thresholds.response_days} days, the"
-        f" week before {fall.before:.2%} of {fall.contacts_before:,}: {fall.change:+.0%}"
-        f" ({-fall.fallen:+.1f} standard errors)"
+        f" week before {fall.before:.2%} of {fall.contacts_before:,}: {moved}"
     )
     return answered(ringing, "response_rate", subject, fall.change, limit, sentence)

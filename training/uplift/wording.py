@@ -23,16 +23,17 @@ METHOD = [
 
 
 def amount(interval: Interval, rate: bool) -> str:
-    """`+4.5 (3.9 to 5.2) percentage points`, or `+0.42 (0.15 to 0.70)`."""
+    """`+4.5 (3.9 to 5.2) percentage points`, or `−0.42 (−0.70 to −0.15)`."""
     scale, unit = (100.0, " percentage points") if rate else (1.0, "")
     parts = [scale * one for one in (interval.value, interval.low, interval.high)]
     width = max(parts[2] - parts[1], 1e-12)
     if parts[1] == parts[2]:
-        return f"{parts[0]:+.3g}{unit}"
+        return f"{parts[0]:+.3g}".replace("-", "−") + unit
     digits = 0
     while width * 10**digits < 10 and digits < 6:
         digits += 1
-    return f"{parts[0]:+.{digits}f} ({parts[1]:.{digits}f} to {parts[2]:.{digits}f}){unit}"
+    told = f"{parts[0]:+.{digits}f} ({parts[1]:.{digits}f} to {parts[2]:.{digits}f})"
+    return told.replace("-", "−") + unit
 
 
 def _p(value: float) -> str:
@@ -56,7 +57,15 @@ def headline(report: UpliftFound) -> str:
         said += f" This says nothing of the {report.trimmed:,} customers with whom nobody compares."
     if report.randomised or report.assignment_p >= propensity.ALARM:
         return said
-    return f"{said} Beware: the groups are unlike, so this holds only if all columns were known before the assignment."
+    if not report.otherwise:
+        return f"{said} Beware: the groups are unlike, so this holds only if all columns were known before the assignment."
+    rate, names = report.outcome_kind == "rate", ", ".join(report.unlike[:5])
+    effects = "; ".join(f"{arm} {amount(effect, rate)}" for arm, effect in report.otherwise.items())
+    ignored = " ".join(f"--ignore {name}" for name in report.unlike[:5])
+    return (
+        f"{said} Beware: the groups are unlike in {names} alone, so this holds only if that was known before the"
+        f" assignment. If it was recorded afterwards, leave it out ({ignored}); effects are then {effects}."
+    )
 
 
 def _verdict(report: UpliftFound) -> str:
@@ -77,7 +86,10 @@ def _verdict(report: UpliftFound) -> str:
         if shown:
             return f"{said}. Effects differ by customer: where contacts are limited, contact by predicted effect."
         return f"{said}; heterogeneity is not shown, so choosing among customers gains nothing that can be told."
-    why = "treating them costs more than it brings" if best.value.high < 0 else f"no gain{paid} is shown"
+    why = f"no gain{paid} is shown"
+    if best.value.high < 0:
+        lowers = f"it lowers {report.outcome}, of which more was taken for better"
+        why = "treating them costs more than it brings" if report.cost else lowers
     if best.value.low > 0:
         why += f" beyond the luck of the best of {len(report.arms)} groups"
     also = "" if shown else "; heterogeneity is not shown either"

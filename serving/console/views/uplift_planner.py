@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from features.digits import decimals
 from serving.console.blocks import (
     Block,
     Cell,
@@ -179,10 +180,15 @@ def _defaults(outcome: Found, artefact: Mapping[str, Any]) -> dict[str, str]:
         found["baseline"] = f"{100 * control['mean']:.4g}"
         found["known"] = f"{100 * _explained(outcome):.3g}" if _explained(outcome) > 0 else ""
     else:
-        found |= {"baseline": f"{control['mean']:.6g}", "deviation": f"{control['variance'] ** 0.5:.6g}"}
+        found |= {"baseline": _typed(control["mean"]), "deviation": _typed(control["variance"] ** 0.5)}
     if weekly := artefact.get("weekly"):
-        found["weekly"] = f"{weekly:.4g}"
+        found["weekly"] = str(max(1, round(weekly)))
     return found
+
+
+def _typed(amount: float) -> str:
+    """An amount with cents; a small one keeps four digits."""
+    return f"{amount:.2f}" if abs(amount) >= 1 else f"{amount:.4g}"
 
 
 def _explained(outcome: Found) -> float:
@@ -210,15 +216,17 @@ def said(asked: Asked) -> str:
     weeks = asked.weeks(customers)
     if weeks is None:
         return f"{what}."
+    pace = f"at {asked.weekly:,.0f} a week"
     if weeks > _MOST_WEEKS:
-        return f"{what}: more than ten years at {asked.weekly:,.6g} a week."
-    return f"{what}: {weeks:,} {'week' if weeks == 1 else 'weeks'} at {asked.weekly:,.6g} a week."
+        return f"{what}: more than ten years {pace}."
+    return f"{what}: {weeks:,} {'week' if weeks == 1 else 'weeks'} {pace}."
 
 
 def _level(asked: Asked) -> str:
     if asked.kind == "rate":
         return f"{asked.baseline:.6g}%"
-    return f"{asked.baseline:,.6g}{f' {asked.unit}' if asked.unit else ''}"
+    digits = decimals(asked.baseline, asked.baseline / 50, money=bool(asked.unit))
+    return f"{asked.baseline:,.{digits}f}{f' {asked.unit}' if asked.unit else ''}"
 
 
 def _tiles(asked: Asked) -> list[Tile]:

@@ -28,7 +28,7 @@ def blocks(artefact: Mapping[str, Any], lift: float, power: float) -> list[Block
     if not rows:
         return []
     columns = [
-        Column("Action"), Column("Drawn so far", "count"), Column("Drawn a week", "number"),
+        Column("Action"), Column("Drawn so far", "count"), Column("Drawn a week", "count"),
         Column("Share withheld", "percent"), Column("More weeks", "count"),
         Column("More weeks with twice the ghosts", "count"),
     ]  # fmt: skip
@@ -51,7 +51,7 @@ def _row(cell: Mapping[str, Any], lift: float, power: float) -> list[Cell] | Non
     twice = share * (1 - share) / (2 * share * (1 - 2 * share)) if share < 0.25 else None
     weekly = cell.get("weekly")
     return [
-        cell["name"], have, weekly, share, _weeks(wanted - have, weekly),
+        cell["name"], have, None if weekly is None else round(weekly), share, _weeks(wanted - have, weekly),
         None if twice is None else _weeks(wanted * twice - have, weekly),
     ]  # fmt: skip
 

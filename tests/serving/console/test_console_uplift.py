@@ -348,6 +348,25 @@ def test_weeks_are_told_where_the_pace_is_known():
     assert asked.weekly == 250
 
 
+@pytest.mark.parametrize(("weekly", "shown"), [(31.75, "32"), (12_345.6, "12,346"), (0.2, "1")])
+def test_customers_a_week_are_whole(weekly, shown):
+    report = full() | {"weekly": weekly}
+    asked, fields = uplift_planner.read({}, report["outcomes"], report)
+    assert next(field.value for field in fields if field.name == "weekly") == shown.replace(",", "")
+    assert uplift_planner.said(asked).endswith(f" at {shown} a week.")
+
+
+def test_an_amount_to_plan_for_has_cents():
+    report = full()
+    place = next(k for k, one in enumerate(report["outcomes"]) if one["unit"])
+    control = report["outcomes"][place]["control"] | {"mean": 1234.56789, "variance": 98.7654321}
+    report["outcomes"][place] = report["outcomes"][place] | {"control": control}
+    asked, fields = uplift_planner.read({"measure": str(place)}, report["outcomes"], report)
+    assert {field.name: field.value for field in fields}["baseline"] == "1234.57"
+    assert {field.name: field.value for field in fields}["deviation"] == "9.94"
+    assert " over 1,235 " in uplift_planner.said(asked)
+
+
 def test_another_measure_begins_with_its_own_figures():
     """What was typed about orders says nothing of money."""
     asked, fields = planned(measure=1, about=0, baseline=20, lift=15)

@@ -1,8 +1,10 @@
 """The report in sentences: what each action causes, whether it differs by customer, and what cannot be told yet."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from typing import cast
 
+from features.step_words import on_channel
 from training.uplift.logged.judge import LEVEL, Chance, Judged, differs
 from training.uplift.logged.learn import Found
 from training.uplift.logged.report import ArmFound, LoggedUplift, Verdict
@@ -34,7 +36,7 @@ def verdict(judged: Judged, chance: Chance) -> Verdict:
 
 def sentence(found: Found, judged: Judged, chance: Chance, rate: bool) -> str:
     """One arm."""
-    name = found.action if found.channel is None else f"{found.action} on {found.channel}"
+    name = found.action if found.channel is None else f"{found.action} {on_channel(found.channel)}"
     told, said = f"{name}: {amount(judged.effect.interval, rate)}", verdict(judged, chance)
     if said == "differs by customer" and judged.fifths:
         low, high = (amount(judged.fifths[k].effect, rate) for k in (0, -1))
@@ -60,6 +62,21 @@ def _needed(found: Found, judged: Judged) -> int:
     return max(0, math.ceil((needed - have) / 100) * 100) if needed < 1e9 else 0
 
 
+def headline(actions: Sequence[ArmFound], unknown: Collection[str] = ()) -> str:
+    """Whether effects differ by customer at all, and which actions work, harm, or cannot be told."""
+    of: dict[Verdict, list[str]] = {}
+    for one in actions:
+        of.setdefault(one.verdict, []).append(one.action)
+    differ = ", ".join(of.get("differs by customer", []))
+    told = [f"Effects differ by customer: {differ}." if differ else "That effects differ by customer is not shown."]
+    for said, text in (("works", "Alike for all as far as can be told, and above zero"), ("harms", "Harmful")):
+        if names := of.get(cast("Verdict", said)):
+            told.append(f"{text}: {', '.join(names)}.")
+    if names := [*of.get("cannot be told", []), *unknown]:
+        told.append(f"Cannot be told yet: {', '.join(names)}.")
+    return " ".join(told)
+
+
 def lines(report: LoggedUplift) -> Iterator[str]:
     """For a terminal."""
     rate = report.unit == "responses"
@@ -67,6 +84,7 @@ def lines(report: LoggedUplift) -> Iterator[str]:
         f"{report.decisions:,} decisions about {report.customers:,} customers; learned until {report.learned_until},"
         f" judged from {report.judged_from} to {report.judged_until}"
     )
+    yield report.headline
     for why, count in report.left_out.items():
         yield f"left out: {count:,} {why}"
     for action in report.actions:
@@ -81,7 +99,7 @@ def lines(report: LoggedUplift) -> Iterator[str]:
 
 
 def _how(found: ArmFound, rate: bool) -> str:
-    told = f"{found.treated:,} with it, {found.nothing:,} without; {_learner(found)}"
+    told = f"{found.treated:,} with it, {found.nothing:,} without; {_learner(found)}{_chosen(found)}"
     if found.slope is not None:
         told += f"; slope on later decisions {found.slope.value:.2f} (p = {found.slope_p:.3f})"
     if found.verdict == "differs by customer":
@@ -94,6 +112,23 @@ def _learner(found: ArmFound) -> str:
     return "one effect for all" if found.learner == "constant" else f"learner {found.learner}"
 
 
+def _chosen(found: ArmFound) -> str:
+    """What the learner was chosen by."""
+    known = {one.learner: one for one in found.losses if one.standard_error is not None}
+    best = max(known.values(), key=lambda one: one.gain, default=None)
+    if best is None:
+        return ""
+    own = known.get(found.learner)
+    if own is not None:
+        return f" (cross-validated loss below one effect for all by {own.gain:.3g}, error {own.standard_error:.2g})"
+    if best.gain <= 0:
+        return " (no other learner's cross-validated loss is smaller)"
+    return (
+        f" ({best.learner}: cross-validated loss smaller by {best.gain:.3g}, error {best.standard_error:.2g}, no more"
+        " than chance may do)"
+    )
+
+
 def _level(found: ArmFound, rate: bool) -> str:
     level = f"{100 * found.level:+.1f} points" if rate else f"{found.level:+.3g}"
-    return f"{level} ({found.own:.0%} its own)"
+    return f"{level} ({found.own:.0%} its own)".replace("-", "−")
