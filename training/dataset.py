@@ -118,7 +118,8 @@ def assemble(
     customers = np.concatenate([pairs.customer for pairs in chosen.values()])
     as_of = np.concatenate([pairs.as_of for pairs in chosen.values()])
     frame = plain(compute(past, customers, as_of, catalogue, settings).to_pandas())
-    parts, start = {}, 0
+    parts: dict[str, Any] = {}
+    start = 0
     for name, pairs in chosen.items():
         mine = frame.iloc[start : start + len(pairs.label)].reset_index(drop=True)
         start += len(pairs.label)

@@ -74,6 +74,8 @@ class Registry:
 
         for chatty in ("mlflow", "alembic"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
+        # it prints the stack of what it raises all the same: a full disk is told once, in a line
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         if self.uri.startswith("sqlite:///"):
             Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         # logging a model goes through these two whatever client is at hand

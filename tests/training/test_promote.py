@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sqlite3
 import subprocess
 from types import SimpleNamespace
 
@@ -260,6 +261,15 @@ def test_a_rollback_or_promotion_that_is_cut_off_at_any_point_loses_no_champion(
     assert promote.roll_back(registry, KIND) == (two, three)
     promote.promote(registry, KIND, one)
     assert promote.roll_back(registry, KIND) == (two, one)  # by hand to an old one is a step on, not back
+
+
+def test_a_registry_that_cannot_be_written_is_an_error_and_no_stack_of_its_own(registry, capfd):
+    number = version(registry)
+    with sqlite3.connect(registry.uri.removeprefix("sqlite:///")) as base:
+        base.execute("drop table model_version_tags")
+    with pytest.raises(MlflowException, match="no such table"):
+        promote.promote(registry, KIND, number)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("what", ["catalogue_version", "settings_version"])
