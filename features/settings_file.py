@@ -35,7 +35,10 @@ def read_yaml(path: Path, model: type[Model], written: bytes | None = None, cont
         text = yaml_text.content(path) if written is None else written
         content: Any = yaml_text.load(text)
     except FileNotFoundError:
-        raise WorkspaceError(f"{path}: no such file; `tactful init {path.parent}` writes one") from None
+        # into a folder that is a workspace already, init writes nothing
+        inside = path.name != "tactful.yaml" and (path.parent / "tactful.yaml").is_file()
+        how = "`tactful init NEW_FOLDER` writes one to copy" if inside else f"`tactful init {path.parent}` writes one"
+        raise WorkspaceError(f"{path}: no such file; {how}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise WorkspaceError(f"{path}: cannot be read: {error}") from None
     except yaml.YAMLError as error:

@@ -7,7 +7,8 @@ import pytest
 from ingesting import shop
 
 from features import clock
-from features.workspace import Workspace, WorkspaceError, locate
+from features.scaffold import init_workspace
+from features.workspace import Settings, Workspace, WorkspaceError, locate, read_yaml
 
 
 def reopen(folder, text):
@@ -50,6 +51,16 @@ def test_no_workspace_says_how_to_make_one(tmp_path, monkeypatch):
     monkeypatch.setenv("TACTFUL_WORKSPACE", str(tmp_path / "elsewhere"))
     with pytest.raises(WorkspaceError, match="is not a workspace"):
         locate(None)
+
+
+def test_a_file_that_is_lacking_says_what_really_writes_one(tmp_path):
+    with pytest.raises(WorkspaceError, match=f"no such file; `tactful init {tmp_path}` writes one$"):
+        read_yaml(tmp_path / "journeys.yaml", Settings)
+    (tmp_path / "tactful.yaml").write_text("")
+    with pytest.raises(WorkspaceError, match="is a workspace already"):
+        init_workspace(tmp_path, {})
+    with pytest.raises(WorkspaceError, match="no such file; `tactful init NEW_FOLDER` writes one to copy$"):
+        read_yaml(tmp_path / "journeys.yaml", Settings)
 
 
 @pytest.mark.parametrize("quote", ['"', ""], ids=["quoted", "plain"])
