@@ -59,7 +59,7 @@ def test_a_file_that_is_lacking_says_what_really_writes_one(tmp_path):
     (tmp_path / "tactful.yaml").write_text("")
     with pytest.raises(WorkspaceError, match="is a workspace already"):
         init_workspace(tmp_path, {})
-    with pytest.raises(WorkspaceError, match="no such file; `tactful init NEW_FOLDER` writes one to copy$"):
+    with pytest.raises(WorkspaceError, match=r"no such file; `tactful init NEW_FOLDER` writes one to copy$"):
         read_yaml(tmp_path / "journeys.yaml", Settings)
 
 
