@@ -40,6 +40,8 @@ except ImportError:  # Windows: one writer at a time is up to the user there
 BUFFER_ROWS, BUFFER_BYTES = 1_000_000, 256 << 20
 #: Threads that write days: most of that time is waiting for the disk to confirm.
 WRITERS = 8
+#: Rows of a piece, where a log is read in pieces.
+PIECE = 2_048
 
 
 @dataclass(frozen=True)
@@ -91,24 +93,50 @@ class DayLog:
         batches: Sequence[str] | None = None,
     ) -> pa.Table:
         """Rows with since <= at < until (microseconds), day by day; `where` narrows further."""
+        with self._undamaged():
+            return self._scanner(columns, since, until, where, batches).to_table()
+
+    def pieces(
+        self, columns: Sequence[str], since: int | None = None, until: int | None = None, rows: int = PIECE
+    ) -> Iterator[pa.Table]:
+        """What `read` gives, in its order, at most `rows` at a time: for columns that do not fit into memory."""
+        with self._undamaged():
+            for batch in self._scanner(columns, since, until, rows=rows).to_batches():
+                if batch.num_rows:
+                    yield pa.Table.from_batches([batch])
+
+    def _scanner(
+        self,
+        columns: Sequence[str] | None,
+        since: int | None,
+        until: int | None,
+        where: pc.Expression | None = None,
+        batches: Sequence[str] | None = None,
+        rows: int | None = None,
+    ) -> ds.Scanner:
         files = list(self._files(since, until, batches))
         for limit, keep in ((since, pc.field(self.at).__ge__), (until, pc.field(self.at).__lt__)):
             if limit is not None:
                 bound = keep(pa.scalar(limit, pa.timestamp("us", tz="UTC")))
                 where = bound if where is None else where & bound
         if not files and self.schema is None:
-            return pa.table({})
+            return ds.dataset(pa.table({})).scanner()
+        schema = self.schema or pa.unify_schemas([pq.read_schema(f) for f in files], promote_options="permissive")
+        names = list(columns) if columns is not None else schema.names
+        if self.schema is None:  # columns are free there: what nobody wrote is not in the table
+            names = [name for name in dict.fromkeys(names) if name in schema.names]
+        if self.schema is not None and self.derive is not None:
+            schema = self.derive(schema.empty_table()).schema
+        if not files:
+            return ds.dataset(schema.empty_table().select(names)).scanner()
+        dataset = ds.dataset([str(f) for f in files], schema=schema, format="parquet")
+        ahead = {} if rows is None else {"batch_size": rows, "batch_readahead": 1, "fragment_readahead": 1}
+        return dataset.scanner(columns=names, filter=where, **ahead)
+
+    @contextmanager
+    def _undamaged(self) -> Iterator[None]:
         try:
-            schema = self.schema or pa.unify_schemas([pq.read_schema(f) for f in files], promote_options="permissive")
-            names = list(columns) if columns is not None else schema.names
-            if self.schema is None:  # columns are free there: what nobody wrote is not in the table
-                names = [name for name in dict.fromkeys(names) if name in schema.names]
-            if self.schema is not None and self.derive is not None:
-                schema = self.derive(schema.empty_table()).schema
-            if not files:
-                return schema.empty_table().select(names)
-            dataset = ds.dataset([str(f) for f in files], schema=schema, format="parquet")
-            return dataset.to_table(columns=names, filter=where)
+            yield
         except (pa.ArrowInvalid, OSError) as error:
             why = str(error).splitlines()[0]
             raise WorkspaceError(

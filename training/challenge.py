@@ -55,7 +55,7 @@ class _Log:
     rival: np.ndarray
     made: np.ndarray
     models: Sequence[Sequence[dict[str, Any]] | None]
-    book: logbook.Logbook
+    known: logbook.Known
 
 
 def compare(workspace: Workspace) -> Challenge:
@@ -73,10 +73,10 @@ def compare(workspace: Workspace) -> Challenge:
     rows = np.flatnonzero((log.at >= mine.min()) & (log.at <= mine.max()))
     who, first, person = np.unique(log.who[rows], return_index=True, return_inverse=True)
     entry, arm, days = log.at[rows][first], log.rival[rows][first], settings.propensity.horizon_days
-    end = np.minimum(entry + days * DAY, log.book.known_until)
+    end = np.minimum(entry + days * DAY, log.known.until)
     made = np.bincount(person, log.made[rows] & (log.at[rows] < end[person]), len(who))
     outcomes = [_outcome(Words("actions decided on", "amount"), made, arm)]
-    for name, event in logbook.events(log.book, settings).items():
+    for name, event in logbook.events(log.known, settings).items():
         amount = logbook.total(event, who, entry, end)
         if name == settings.currency:
             outcomes.append(_outcome(Words(f"money from {' or '.join(settings.goal)}", "amount", name), amount, arm))
@@ -117,7 +117,7 @@ def _read(workspace: Workspace) -> _Log:
         table["challenger"].to_numpy(zero_copy_only=False).astype(bool)[order],
         table["action"].is_valid().to_numpy(zero_copy_only=False)[order],
         [models[k] for k in order],
-        logbook.Logbook((), who[order], at[order], np.zeros(len(order), int), numbers, interactions, person, known, {}),
+        logbook.Known(numbers, interactions, person, known),
     )
 
 

@@ -1,7 +1,5 @@
 """Off-policy evaluation in the simulated market: half as many contacts, foretold from a randomised month and lived."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -10,6 +8,7 @@ from features.simulate.actions import TREATMENTS
 from features.simulate.market import Market
 from features.simulate.policy import Uniform
 from training.offpolicy import intervals
+from training.offpolicy.logbook import Logbook
 from training.offpolicy.weighing import Weighed
 
 CUSTOMERS, DAYS, RATE = 12_000, 30, 0.1
@@ -45,7 +44,10 @@ def weighed(days, ratio):
     target[:, 0] = 1 - target[:, 1:].sum(1)
     action = np.concatenate([day.made[day.considered] for day in days])[order].astype(np.int64) + 1
     taken = [np.take_along_axis(table, action[:, None], 1)[:, 0] for table in (target, logging)]
-    log = SimpleNamespace(who=who[order], at=at[order], documents=[{}] * len(who))
+    nothing = np.zeros(len(who), int)
+    log = Logbook(
+        who[order], at[order], nothing, nothing == 0, np.zeros((len(who), 0)), nothing, nothing, (None,), None
+    )
     rewards = {name: np.concatenate([happened(day, kinds) for day in days])[order] for name, kinds in OUTCOMES.items()}
     return Weighed(log, np.arange(len(who)), TREATMENTS, logging, target, action, taken[0] / taken[1]), rewards
 

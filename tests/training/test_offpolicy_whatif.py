@@ -1,6 +1,7 @@
 """`tactful policy simulate` against a market whose truth is known, and where the log cannot say."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import offpolicy_world as world
@@ -12,10 +13,10 @@ from typer.testing import CliRunner
 
 from features.workspace import WorkspaceError
 from tactful import app
-from training.offpolicy import intervals, logbook, whatif
+from training.offpolicy import intervals, logbook, outcomes, whatif
 from training.offpolicy.changes import changes
+from training.offpolicy.hearing import cases, hear
 from training.offpolicy.rejudging import cells
-from training.offpolicy.weighing import weighed
 from training.offpolicy.whatif import Unsupported, simulate
 
 BEFORE = world.playbook()
@@ -65,24 +66,25 @@ def test_a_decision_judged_again_has_the_distribution_that_it_would_have_had(nam
     log = world.play(BEFORE, customers=12 // slots, days=10, seed=2, other=other, slots=slots)
     log.into(workspace)
     would = dict(zip((each["decision_id"] for each in log.decisions), log.drawn, strict=True))
-    book = logbook.read(workspace, BEFORE.version)
-    judged = whatif.rejudge(workspace, book, BEFORE, other)
-    assert len(book) == slots * len(log.decisions) == slots * book.decisions > 80 / slots
+    heard = list(cases(logbook.read(workspace, BEFORE.version), workspace, BEFORE, other))
+    assert len(heard) == len(log.decisions) > 80 / slots
     moved = 0
-    for document, slot, again in zip(book.documents, book.slot, judged, strict=True):
-        assert again.unknown is None
-        if (drawn := would[document["decision_id"]][slot]) is not None:
-            assert again.cells == pytest.approx(cells(drawn))
-            moved += cells(drawn) != cells(document["distribution"])
+    for case in heard:
+        assert case.unknown is None
+        assert len(case.judged) == slots
+        for document, again, drawn in zip(case.documents, case.judged, would[case.decision_id], strict=True):
+            if drawn is not None:
+                assert again.cells == pytest.approx(cells(drawn))
+                moved += cells(drawn) != cells(document["distribution"])
     assert moved > 0
 
 
 def test_what_history_tells_of_a_policy_that_did_not_change_is_what_was_logged(market):
     workspace, _ = market
-    book = logbook.read(workspace, BEFORE.version)
-    same = world.playbook()
-    for document, again in zip(book.documents, whatif.rejudge(workspace, book, BEFORE, same), strict=True):
-        assert again.cells == pytest.approx(cells(document["distribution"]))
+    source = logbook.read(workspace, BEFORE.version)
+    for case in cases(source, workspace, BEFORE, world.playbook()):
+        for document, again in zip(case.documents, case.judged, strict=True):
+            assert again.cells == pytest.approx(cells(document["distribution"]))
 
 
 def test_the_answer_holds_the_truth_where_the_log_stood(tmp_path):
@@ -175,7 +177,7 @@ def test_decisions_without_their_document_are_not_judged_again(tmp_path):
     rows = [logbook.decision_log.row(document) for document in log.decisions]
     logbook.History(workspace).append_log("decisions", pa.Table.from_pylist(rows, logbook.decision_log.DECISIONS))
     with pytest.raises(WorkspaceError, match=r"none of \d decisions has its `document`"):
-        logbook.read(workspace, BEFORE.version)
+        simulate(workspace, BEFORE, world.playbook(*OTHERS["a lever"]))
 
 
 def test_contacts_that_history_does_not_explain_are_noticed(tmp_path):
@@ -294,11 +296,10 @@ def test_intervals_of_what_if_hold_the_truth(tmp_path, slots):
         workspace = world.open_workspace(tmp_path / str(seed))
         log = world.play(BEFORE, customers=100, days=12 // slots, seed=100 + seed, other=other, slots=slots)
         log.into(workspace)
-        book = logbook.read(workspace, BEFORE.version)
-        whole, path = weighed(book, whatif.rejudge(workspace, book, BEFORE, other)).ends(whatif.AT_ONCE)
-        reward = logbook.total(
-            logbook.events(book, workspace.settings)["purchase"], whole.who, whole.at, whole.at + DAY
-        )
+        source = logbook.read(workspace, BEFORE.version)
+        whole, path = hear(source, workspace, BEFORE, other).whole.ends(whatif.AT_ONCE)
+        bought = logbook.events(source.known, workspace.settings)["purchase"]
+        reward = logbook.total(bought, whole.who, whole.at, whole.at + DAY)
         change = whole.change(reward, path)
         played, would = np.mean(log.truth, axis=0)
         hits += [would in intervals.interval(change.after), would - played in intervals.interval(change.difference)]
@@ -331,3 +332,30 @@ def test_customers_living_under_another_policy_earn_what_was_foretold(tmp_path):
     assert truth[0] in purchase.played
     assert truth[1] in purchase.asked
     assert truth[1] - truth[0] in purchase.change
+
+
+def test_documents_are_not_held(market):
+    """What grows with the log are some numbers a decision, not its document (tens of kilobytes as Python objects)."""
+    workspace, _ = market
+    other, peaks, decisions = world.playbook(*OTHERS["a lever"]), [], []
+    for until in (START + 2 * DAY, START + 9 * DAY):
+        tracemalloc.start()
+        heard = hear(logbook.read(workspace, BEFORE.version, until=until), workspace, BEFORE, other)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        decisions.append(heard.whole.log.decisions)
+    assert decisions[1] > 4 * decisions[0]
+    assert (peaks[1] - peaks[0]) / (decisions[1] - decisions[0]) < 5_000
+
+
+def test_the_outcome_model_is_the_same_in_blocks():
+    random = np.random.default_rng(0)
+    inputs, action = random.normal(size=(300, 4)), random.integers(0, 3, 300)
+    inputs[random.random(inputs.shape) < 0.1] = np.nan
+    reward = inputs[:, 0] * action + random.normal(size=300)
+    reward[np.isnan(reward)] = 0.0
+    whole, blocks = outcomes.Ridge(), outcomes.Ridge(block=64)
+    for model in (whole, blocks):
+        model.fit(inputs, action, reward, 3)
+    assert blocks.predict(inputs) == pytest.approx(whole.predict(inputs), rel=1e-9)
+    assert np.abs(whole.own).max() > 0.1

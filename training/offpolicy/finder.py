@@ -13,8 +13,7 @@ import numpy as np
 from features import catalogue as catalogues
 from features.workspace import Workspace
 from serving.decisions.fate import Fate
-from training.offpolicy.logbook import Logbook
-from training.offpolicy.rejudging import Rejudged
+from training.offpolicy.weighing import Weighed
 
 DEPTH, SMALLEST, GROUPS = 2, 50, 5
 _SURVIVED = ("chosen", "withheld", "arbitration", "holdout", "experiment", "taken")
@@ -45,24 +44,42 @@ def good(fate: Fate) -> bool:
     return fate.stage in _SURVIVED and fate.factors is not None and fate.factors.expected_value > 0.0
 
 
-def find(log: Logbook, judged: Sequence[Rejudged], workspace: Workspace) -> Found:
+@dataclass(frozen=True)
+class Fates:
+    """What became of candidates, of rows [n]: `good` bool[n], whether any was. What stood in the way, one entry a
+    candidate: `row` int[k] and `reason` int[k], a position in `words`."""
+
+    good: np.ndarray
+    row: np.ndarray
+    reason: np.ndarray
+    words: Sequence[str]
+
+
+def reasons(fates: Sequence[Fate]) -> list[str]:
+    """What stood in the way of each candidate, in a word or two."""
+    return [_reason(fate) for fate in fates if fate.stage != "taken"]
+
+
+def find(whole: Weighed, fates: Fates, workspace: Workspace) -> Found:
     """Over the decisions that were judged again."""
-    served: dict[int, bool] = {}
-    blocked: dict[int, Counter[str]] = {}
-    newest: dict[int, int] = {}
-    for row, each in enumerate(judged):
-        if each.unknown is not None:
-            continue
-        who = int(log.who[row])
-        newest[who] = row
-        served[who] = served.get(who, False) or any(map(good, each.fates))
-        blocked.setdefault(who, Counter()).update(_reason(fate) for fate in each.fates if fate.stage != "taken")
-    people = list(newest)
-    missed = np.array([not served[who] for who in people], bool)
-    why = [_most(blocked[who]) for who in people]
+    people, first, who = np.unique(whole.who, return_index=True, return_inverse=True)
+    missed = np.bincount(who, fates.good, len(people)) == 0
+    why = _mostly(who[fates.row], fates, missed)
     counts = Counter(reason for reason, miss in zip(why, missed, strict=True) if miss)
-    rows = [newest[who] for who in people]
-    return Found(len(people), int(missed.sum()), dict(counts.most_common()), _groups(log, rows, missed, why, workspace))
+    newest = np.append(first[1:], len(who)) - 1
+    return Found(
+        len(people), int(missed.sum()), dict(counts.most_common()), _groups(whole, newest, missed, why, workspace)
+    )
+
+
+def _mostly(who: np.ndarray, fates: Fates, missed: np.ndarray) -> list[str]:
+    """Of each person who is missed what stood in the way most often, the first of those alike; of others, nothing."""
+    blocked: dict[int, Counter[int]] = {person: Counter() for person in np.flatnonzero(missed).tolist()}
+    mine = np.flatnonzero(missed[who])
+    mine = mine[np.argsort(fates.row[mine], kind="stable")]
+    for person, reason in zip(who[mine].tolist(), fates.reason[mine].tolist(), strict=True):
+        blocked[person][reason] += 1
+    return [_most(blocked[person], fates.words) if miss else "" for person, miss in enumerate(missed.tolist())]
 
 
 def _reason(fate: Fate) -> str:
@@ -74,25 +91,23 @@ def _reason(fate: Fate) -> str:
     return {"score": "no score"}.get(fate.stage, f"not {fate.stage}")
 
 
-def _most(counts: Counter[str]) -> str:
-    return counts.most_common(1)[0][0] if counts else "no action on the channel asked for"
+def _most(counts: Counter[int], words: Sequence[str]) -> str:
+    return words[counts.most_common(1)[0][0]] if counts else "no action on the channel asked for"
 
 
 def _groups(
-    log: Logbook, rows: Sequence[int], missed: np.ndarray, why: Sequence[str], workspace: Workspace
+    whole: Weighed, newest: np.ndarray, missed: np.ndarray, why: Sequence[str], workspace: Workspace
 ) -> list[Group]:
-    """Leaves in which more than the average is missed, worst first; none where nothing tells people apart."""
-    named = catalogues.of(workspace)
-    told = [log.documents[row] for row in rows]
+    """Leaves in which more than the average is missed, worst first; none where nothing tells people apart. `newest`:
+    each person's newest row."""
+    named, log, rows = catalogues.of(workspace), whole.log, whole.rows[newest]
     if len(rows) < 2 * SMALLEST or missed.all() or not missed.any():
         return []
-    if any(each.get("catalogue_version") != named.version for each in told):
+    if any(log.catalogues[code] != named.version for code in np.unique(log.catalogue[rows]).tolist()):
         return []
     from sklearn.tree import DecisionTreeClassifier
 
-    features = np.array(
-        [[np.nan if value is None else value for value in each["features"]] for each in told], np.float32
-    )
+    features = log.features[rows, : len(named.names)].astype(np.float32)
     tree = DecisionTreeClassifier(max_depth=DEPTH, min_samples_leaf=SMALLEST, random_state=0).fit(features, missed)
     leaf = tree.apply(features)
     found = []
@@ -101,7 +116,7 @@ def _groups(
         if missed[here].mean() > missed.mean():
             reasons = Counter(reason for reason, inside in zip(why, here & missed, strict=True) if inside)
             text = _path(tree.tree_, int(number), named.names)
-            found.append(Group(text, int(here.sum()), int(missed[here].sum()), _most(reasons)))
+            found.append(Group(text, int(here.sum()), int(missed[here].sum()), reasons.most_common(1)[0][0]))
     return sorted(found, key=lambda group: -group.without)[:GROUPS]
 
 

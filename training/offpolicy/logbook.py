@@ -1,19 +1,18 @@
-"""Logged decisions as arrays: which policy made them, who they were about, what came of them.
+"""Logged decisions: which policy made them, who they were about, what came of them.
 
-A decision that filled several slots is so many rows, each drawn given what those before it had drawn.
+Documents are read a piece at a time and never held; what is kept of them are arrays (hearing.py). A decision that
+filled several slots is so many rows, each drawn given what those before it had drawn.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from features import clock, decision_log
-from features.clock import DAY
 from features.history import History
 from features.interactions import AS_USUAL, LESS_OFTEN, OPTED_OUT
 from features.sensitive import on_sensitive, sensitive_topics
@@ -25,28 +24,97 @@ from training.persons import Persons, among
 COMPLAINTS = ("complained", "complaint")
 COLUMNS = ["customer_id", "occurred_at", "received_at", "channel", "direction", "type", "value", "topic",
             "decision_id", "action"]  # fmt: skip
+_TOLD = ["customer_id", "decided_at", "policy_version"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What happened: `interactions` and the `person` of each, a number; `numbers` by id; `until`: up to when."""
+
+    numbers: dict[str, int]
+    interactions: pa.Table
+    person: np.ndarray
+    until: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some decisions of the policy asked for, in the order of history: whose, when, and their documents as text.
+
+    `others` counts the documents of other versions, `bare` decisions without one.
+    """
+
+    who: np.ndarray
+    at: np.ndarray
+    documents: list[str]
+    others: Counter[str]
+    bare: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """The decisions made under one `version` of the policy with since <= at < until, and what is known around them."""
+
+    history: History
+    version: str
+    since: int | None
+    until: int | None
+    known: Known
+
+    def pieces(self) -> Iterator[Piece]:
+        """All of them, once. Raises WorkspaceError at the end where there was none."""
+        found, bare, versions = 0, 0, Counter[str]()
+        log = self.history.logs["decisions"]
+        for table in log.pieces([*_TOLD, "document"], self.since, self.until):
+            whole = _whole(table)
+            made_by = pc.fill_null(whole["policy_version"], "an unknown one")
+            told = whole.filter(pc.equal(made_by, self.version))
+            others = Counter(made_by.filter(pc.not_equal(made_by, self.version)).to_pylist())
+            piece = Piece(
+                np.array([self.known.numbers[each] for each in told["customer_id"].to_pylist()], np.int64),
+                micros(told["decided_at"]),
+                told["document"].to_pylist(),
+                others,
+                table.num_rows - whole.num_rows,
+            )
+            found, bare, versions = found + len(piece.who), bare + piece.bare, versions + others
+            yield piece
+        if not found:
+            raise WorkspaceError(f"{self.history.folder}: {self._none(bare, versions)}")
+
+    def _none(self, bare: int, versions: Counter[str]) -> str:
+        if not versions:
+            return (
+                f"none of {bare:,} decisions has its `document`, which tells what was known when it was made: those of"
+                " other systems, and of `tactful simulate`, cannot be judged again"
+            )
+        return (
+            f"of {versions.total():,} decisions none was made under the policy at hand ({self.version}), most under"
+            f" {versions.most_common(1)[0][0]}; give the files that they were made under with `--logged DIR`"
+        )
 
 
 @dataclass(frozen=True)
 class Logbook:
     """Slots of decisions in order of customer, time and slot, [n] each. `who` numbers the person, `at` is in
-    microseconds, `slot` counts from 0 in every decision; a document tells of its own slot.
+    microseconds, `slot` counts from 0 in every decision; `outbound` whether we reached out.
 
-    `interactions` and `person` (the same number) of everything that happened; `known_until`: up to when.
+    `features` float64[n, d]: of each row the first `widths` int[n] are as logged, NaN where missing. `catalogue`
+    int[n]: which of `catalogues` (versions; None: not logged) they are of.
     """
 
-    documents: Sequence[Mapping[str, Any]]
     who: np.ndarray
     at: np.ndarray
     slot: np.ndarray
-    numbers: Mapping[str, int]
-    interactions: pa.Table
-    person: np.ndarray
-    known_until: int
-    skipped: Mapping[str, int]
+    outbound: np.ndarray
+    features: np.ndarray
+    widths: np.ndarray
+    catalogue: np.ndarray
+    catalogues: tuple[str | None, ...]
+    known: Known
 
     def __len__(self) -> int:
-        return len(self.documents)
+        return len(self.who)
 
     @property
     def decisions(self) -> int:
@@ -64,45 +132,25 @@ class Logbook:
         return np.append(self.slot[1:] == 0, True)[: len(self.slot)]
 
 
-def read(workspace: Workspace, version: str, since: int | None = None, until: int | None = None) -> Logbook:
-    """Decisions that were made under one version of the policy; the others are counted in `skipped`.
+def read(workspace: Workspace, version: str, since: int | None = None, until: int | None = None) -> Source:
+    """Decisions that were made under one version of the policy, and what is known around them.
 
-    Raises WorkspaceError where there are none.
+    Raises WorkspaceError where there are no decisions at all.
     """
     history = History(workspace)
-    table = decision_log.read(history, ["customer_id", "decided_at", "policy_version", "document"], since, until)
+    table = decision_log.read(history, _TOLD, since, until)
     if not table.num_rows:
         raise WorkspaceError(
             f"{workspace.history}: holds no decisions{' in that time' if since or until else ''};"
             " run `tactful sync` to bring those of the live store there"
         )
-    whole = table.filter(pc.is_valid(table["document"]))
-    if not whole.num_rows:
-        raise WorkspaceError(
-            f"{workspace.history}: none of {table.num_rows:,} decisions has its `document`, which tells what was known"
-            " when it was made: those of other systems, and of `tactful simulate`, cannot be judged again"
-        )
-    versions = pc.value_counts(whole["policy_version"]).to_pylist()
-    told = whole.filter(pc.equal(whole["policy_version"], version))
-    if not told.num_rows:
-        latest = max(versions, key=lambda each: each["counts"])
-        raise WorkspaceError(
-            f"{workspace.history}: of {whole.num_rows:,} decisions none was made under the policy at hand ({version}),"
-            f" most under {latest['values']}; give the files that they were made under with `--logged DIR`"
-        )
-    skipped = {"made under other versions of the policy": whole.num_rows - told.num_rows,
-               "without their document": table.num_rows - whole.num_rows}  # fmt: skip
+    told = table.filter(pc.equal(table["policy_version"], version))
     interactions = history.interactions(COLUMNS)
     numbers, person = people(history, interactions, told, workspace.settings)
-    who = np.array([numbers[each] for each in told["customer_id"].to_pylist()], np.int64)
-    at = micros(told["decided_at"])
-    order = np.lexsort((at, who))
-    slots = [decision_log.each_slot(orjson.loads(text)) for text in told["document"].take(pa.array(order)).to_pylist()]
-    documents, counts = [document for each in slots for document in each], [len(each) for each in slots]
-    rows, slot = np.repeat(order, counts), np.concatenate([np.arange(count) for count in counts])
-    known = [int(at.max()), *([int(micros(interactions["received_at"]).max())] if interactions.num_rows else [])]
-    skipped = {why: count for why, count in skipped.items() if count}
-    return Logbook(documents, who[rows], at[rows], slot, numbers, interactions, person, max(known) + 1, skipped)
+    instants = [table["decided_at"] if not told.num_rows else told["decided_at"]]
+    instants += [interactions["received_at"]] if interactions.num_rows else []
+    known = Known(numbers, interactions, person, max(int(micros(each).max()) for each in instants) + 1)
+    return Source(history, version, since, until, known)
 
 
 def people(
@@ -119,9 +167,9 @@ def people(
     return numbers, np.array([numbers[each] for each in interactions["customer_id"].to_pylist()], np.int64)
 
 
-def events(log: Logbook, settings: Settings) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def events(known: Known, settings: Settings) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """(person, instant, amount) of each outcome, in order of both: the goal, its money, opt-outs, complaints."""
-    table, at = log.interactions, micros(log.interactions["occurred_at"])
+    table, at = known.interactions, micros(known.interactions["occurred_at"])
     goal = among(table["type"], settings.goal) & ~on_sensitive(table["topic"], sensitive_topics(settings))
     value = np.nan_to_num(table["value"].to_numpy())
     ones = np.ones(table.num_rows)
@@ -134,8 +182,8 @@ def events(log: Logbook, settings: Settings) -> dict[str, tuple[np.ndarray, np.n
     found = {}
     for name, (rows, amount) in chosen.items():
         picked = np.flatnonzero(rows)
-        picked = picked[np.lexsort((at[picked], log.person[picked]))]
-        found[name] = log.person[picked], at[picked], amount[picked]
+        picked = picked[np.lexsort((at[picked], known.person[picked]))]
+        found[name] = known.person[picked], at[picked], amount[picked]
     return found
 
 
@@ -155,26 +203,28 @@ def total(
     return sums[high] - sums[low]
 
 
-def bound_rows(log: Logbook) -> pa.Table:
+def bound_rows(known: Known) -> pa.Table:
     """The interactions that caps and pressure may need: outbound ones, and the wishes for less."""
-    table = log.interactions
+    table = known.interactions
     wish = pc.is_in(table["type"], pa.array([LESS_OFTEN, AS_USUAL]))
     return table.filter(pc.or_(pc.equal(table["direction"], "outbound"), wish))
-
-
-def days(log: Logbook) -> np.ndarray:
-    """float[n]: how long each decision was its customer's last one, in days; all together are the customer-days."""
-    return (after(log) - log.at) / DAY
 
 
 def after(log: Logbook) -> np.ndarray:
     """int64[n]: when the customer's next decision was made, or the log ends; of a slot that others follow, at once."""
     last = np.ones(len(log), bool)
     last[:-1] = log.who[1:] != log.who[:-1]
-    following = np.append(log.at[1:], log.known_until)
-    return np.where(last, log.known_until, following)
+    following = np.append(log.at[1:], log.known.until)
+    return np.where(last, log.known.until, following)
 
 
 def span(log: Logbook) -> str:
     """2026-03-01 to 2026-04-30."""
     return f"{clock.isoformat(int(log.at.min()))[:10]} to {clock.isoformat(int(log.at.max()))[:10]}"
+
+
+def _whole(table: pa.Table) -> pa.Table:
+    """Those with their document: decisions of other systems have none."""
+    if "document" not in table.column_names:
+        return table.slice(0, 0).append_column("document", pa.array([], pa.string()))
+    return table.filter(pc.is_valid(table["document"]))

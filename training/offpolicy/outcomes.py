@@ -18,34 +18,66 @@ class OutcomeModel(Protocol):
 
 class Ridge:
     """One line for all choices, and of each choice what it adds: both held towards nothing, so that a rare choice is
-    expected to bring what the average one does. Inputs may be missing (their mean)."""
+    expected to bring what the average one does. Inputs may be missing (their mean). Rows are read in blocks: a long log
+    takes no more memory than it has itself."""
 
-    def __init__(self, penalty: float = 10.0) -> None:
-        self.penalty = penalty
+    def __init__(self, penalty: float = 10.0, block: int = 32_768) -> None:
+        self.penalty, self.block = penalty, block
 
     def fit(self, inputs: np.ndarray, action: np.ndarray, reward: np.ndarray, choices: int, /) -> None:
-        present = np.isfinite(inputs)
-        count = np.maximum(present.sum(0), 1)
-        known = np.where(present, inputs, 0.0)
-        self.mean = known.sum(0) / count
-        spread = np.sqrt((np.where(present, inputs - self.mean, 0.0) ** 2).sum(0) / count)
+        n, width = inputs.shape
+        count, total, squares = (np.zeros(width) for _ in range(3))
+        for rows in self._blocks(n):
+            present = np.isfinite(inputs[rows])
+            count += present.sum(0)
+            total += np.where(present, inputs[rows], 0.0).sum(0)
+        count = np.maximum(count, 1)
+        self.mean = total / count
+        for rows in self._blocks(n):
+            squares += (np.where(np.isfinite(inputs[rows]), inputs[rows] - self.mean, 0.0) ** 2).sum(0)
+        spread = np.sqrt(squares / count)
         self.spread = np.where(spread > 0, spread, 1.0)
-        self.base, table = float(reward.mean()), self._table(inputs)
-        self.common = _solved(table, reward - self.base, self.penalty)
-        rest = reward - self.base - table @ self.common
-        self.own = np.zeros((choices, table.shape[1]))
-        for choice in range(choices):
-            rows = action == choice
-            if rows.any():
-                self.own[choice] = _solved(table[rows], rest[rows], self.penalty)
+        self.base = float(reward.mean())
+        whole, own = _Normal(width + 1), [_Normal(width + 1) for _ in range(choices)]
+        for rows in self._blocks(n):
+            whole.add(self._table(inputs[rows]), reward[rows] - self.base)
+        self.common = whole.solved(self.penalty)
+        for rows in self._blocks(n):
+            table, taken = self._table(inputs[rows]), action[rows]
+            rest = reward[rows] - self.base - table @ self.common
+            for choice in np.unique(taken).tolist():
+                own[choice].add(table[taken == choice], rest[taken == choice])
+        self.own = np.array([each.solved(self.penalty) for each in own])
 
     def predict(self, inputs: np.ndarray, /) -> np.ndarray:
-        table = self._table(inputs)
-        return self.base + (table @ self.common)[:, None] + table @ self.own.T
+        found = np.empty((len(inputs), len(self.own)))
+        for rows in self._blocks(len(inputs)):
+            table = self._table(inputs[rows])
+            found[rows] = self.base + (table @ self.common)[:, None] + table @ self.own.T
+        return found
+
+    def _blocks(self, n: int) -> list[slice]:
+        return [slice(start, start + self.block) for start in range(0, n, self.block)]
 
     def _table(self, inputs: np.ndarray) -> np.ndarray:
         scaled = (np.where(np.isfinite(inputs), inputs, self.mean) - self.mean) / self.spread
         return np.column_stack([np.ones(len(inputs)), np.clip(scaled, -5.0, 5.0)])
+
+
+class _Normal:
+    """The normal equations of a ridge, the constant held as lightly as the rest."""
+
+    def __init__(self, width: int) -> None:
+        self.gram, self.moment = np.zeros((width, width)), np.zeros(width)
+
+    def add(self, table: np.ndarray, reward: np.ndarray) -> None:
+        """Some more rows."""
+        self.gram += table.T @ table
+        self.moment += table.T @ reward
+
+    def solved(self, penalty: float) -> np.ndarray:
+        """The coefficients; 0 without rows."""
+        return np.linalg.solve(self.gram + penalty * np.eye(len(self.moment)), self.moment)
 
 
 class Means:
@@ -84,10 +116,3 @@ def predicted(
             fitted.fit(inputs[rest], action[rest], reward[rest], choices)
             found[here] = fitted.predict(inputs[here])
     return found
-
-
-def _solved(table: np.ndarray, reward: np.ndarray, penalty: float) -> np.ndarray:
-    """The ridge's coefficients, the constant held as lightly as the rest."""
-    gram = table.T @ table
-    gram[np.diag_indices_from(gram)] += penalty
-    return np.linalg.solve(gram, table.T @ reward)

@@ -1,9 +1,8 @@
 """Logged decisions and what another policy would have drawn, as arrays for the estimators."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from training.offpolicy import outcomes
 from training.offpolicy.estimators import Estimate, by_cluster, estimate, played
 from training.offpolicy.feedback import Feedback
 from training.offpolicy.logbook import Logbook
-from training.offpolicy.rejudging import Cell, Rejudged, Treatment, cells, made
+from training.offpolicy.rejudging import Treatment
 
 #: Features that say next to nothing are left out: below this many different rows.
 _LEAST_VARIED = 20
@@ -58,13 +57,10 @@ class Weighed:
     @cached_property
     def inputs(self) -> np.ndarray:
         """float[n, d]: what outcomes are predicted from: the features, as logged, that vary at all."""
-        told = [self.log.documents[row].get("features") or [] for row in self.rows.tolist()]
-        widths = {len(each) for each in told}
-        if len(widths) != 1:
-            return np.zeros((len(told), 1))
-        table = np.array([[np.nan if value is None else value for value in each] for each in told], float)
-        varied = [n for n in range(table.shape[1]) if _counts(table[:, n])]
-        return table[:, varied] if varied else np.zeros((len(told), 1))
+        widths = np.unique(self.log.widths[self.rows])
+        table = self.log.features[:, : int(widths[0])] if len(widths) == 1 else self.log.features[:, :0]
+        varied = [n for n in range(table.shape[1]) if _counts(table[self.rows, n])]
+        return table[np.ix_(self.rows, np.array(varied))] if varied else np.zeros((len(self.rows), 1))
 
     def feedback(self, reward: np.ndarray, path: np.ndarray | None = None) -> Feedback:
         return Feedback(self.logging, self.target, self.action, reward, path=path, cluster=self.who)
@@ -116,36 +112,6 @@ class Weighed:
             found = outcomes.predicted(self.inputs, self.action, reward, len(self.treatments) + 1, cluster=self.who)
         whole = Feedback(self.logging, self.target, self.action, reward, found)
         return whole, replace(whole, target=self.logging)
-
-
-def weighed(log: Logbook, judged: Sequence[Rejudged]) -> Weighed:
-    """Decisions that could be judged again."""
-    rows = np.array([row for row, each in enumerate(judged) if each.unknown is None], np.int64)
-    then = {row: cells(log.documents[row]["distribution"]) for row in rows.tolist()}
-    both = [(made(then[row]), made(judged[row].cells)) for row in rows.tolist()]
-    treatments = sorted({key for pair in both for each in pair for key in each})
-    place = {key: n for n, key in enumerate(treatments, start=1)}
-    logging, target = (np.zeros((len(rows), len(treatments) + 1)) for _ in range(2))
-    action, follows = np.zeros(len(rows), np.int64), np.zeros(len(rows))
-    for n, row in enumerate(rows.tolist()):
-        for table, chances in zip((logging, target), both[n], strict=True):
-            for key, chance in chances.items():
-                table[n, place[key]] = chance
-        drawn = _drawn(log.documents[row])
-        if drawn[0] is not None and not drawn[2]:
-            action[n] = place[drawn[0], str(drawn[1])]
-        follows[n] = judged[row].cells.get(drawn, 0.0) / then[row][drawn]
-    for table in (logging, target):
-        rest = 1.0 - table[:, 1:].sum(1)
-        table[:, 0] = np.where(rest < 1e-9, 0.0, rest)  # what rounding leaves is no chance of silence
-        table /= table.sum(1, keepdims=True)
-    return Weighed(log, rows, treatments, logging, target, action, follows)
-
-
-def _drawn(document: Mapping[str, Any]) -> Cell:
-    if document["ghost"] is not None:
-        return document["ghost"], document["ghost_channel"], True
-    return document["action"], document["treatment_channel"], False
 
 
 def _counts(column: np.ndarray) -> bool:

@@ -8,18 +8,15 @@ from typing import Any
 import numpy as np
 
 from features.clock import DAY
-from features.history import History
 from features.workspace import Workspace, WorkspaceError
 from serving.decisions.policy import Playbook
 from training.offpolicy import changes as differences
 from training.offpolicy import finder, intervals, logbook
 from training.offpolicy.diagnostics import Overlap, overlap
 from training.offpolicy.estimators import Estimate
+from training.offpolicy.hearing import Heard, hear
 from training.offpolicy.intervals import Interval
-from training.offpolicy.logbook import Logbook
-from training.offpolicy.rejudging import Court, Rejudged
-from training.offpolicy.standing import Standing, standing
-from training.offpolicy.weighing import Change, Weighed, weighed
+from training.offpolicy.weighing import Change, Weighed
 
 #: Decisions that tell as much as if the new policy itself had drawn them: fewer, and no figure is given.
 FEWEST = 200
@@ -31,6 +28,7 @@ UNTRIED, UNKNOWN = 0.01, 0.02
 UNBALANCED = 4.5
 #: How far back (microseconds) what led to a slot is followed where the log stood: to the other slots of its decision.
 AT_ONCE = 1
+_LEFT_OUT = {"unscored": "allow what was never scored", "differs": "with contacts that history does not explain"}
 
 
 class Unsupported(WorkspaceError):
@@ -104,10 +102,9 @@ def simulate(
     """
     found = differences.changes(before, after)
     _check(found)
-    log = logbook.read(workspace, before.version, since, until)
-    judged = rejudge(workspace, log, before, after, progress)
-    left_out = _left_out(log, judged)
-    whole = weighed(log, judged)
+    heard = hear(logbook.read(workspace, before.version, since, until), workspace, before, after, progress)
+    whole, log = heard.whole, heard.whole.log
+    left_out = _left_out(heard)
     _tried(whole)
     days = days or workspace.settings.propensity.horizon_days
     memory = memory or max(days, *(_reach(book) for book in (before, after)))
@@ -125,36 +122,8 @@ def simulate(
         left_out=left_out,
         days=days,
         views=views,
-        found=finder.find(log, judged, workspace),
+        found=finder.find(whole, heard.fates, workspace),
     )
-
-
-def rejudge(
-    workspace: Workspace,
-    log: Logbook,
-    before: Playbook,
-    after: Playbook,
-    progress: Callable[[int], None] | None = None,
-) -> list[Rejudged]:
-    """Every slot of every decision under `after`. Where one slot is unknown, its decision is."""
-    court = Court(before, after)
-    stood = _standing(workspace, log, before) if court.bounds else None
-    found = []
-    for n, document in enumerate(log.documents):
-        customer = None
-        if stood is not None:
-            customer = stood.customer(int(log.who[n]), document["decision_id"], int(log.at[n]), int(log.slot[n]))
-        found.append(court(document, customer))
-        if progress is not None and n % 500 == 499:
-            progress(500)
-    number = log.decision.tolist()
-    lost = {number[n]: each for n, each in reversed(list(enumerate(found))) if each.unknown is not None}
-    return [lost.get(number[n], each) for n, each in enumerate(found)]
-
-
-def _standing(workspace: Workspace, log: Logbook, before: Playbook) -> Standing:
-    history = History(workspace)
-    return standing(history.contacts(), logbook.bound_rows(log), history.attributes(), log.numbers, before)
 
 
 def _check(found: Sequence[differences.Change]) -> None:
@@ -165,9 +134,9 @@ def _check(found: Sequence[differences.Change]) -> None:
         raise Unsupported(f"the log cannot say what this would do: {'; '.join(lacking)}; leave it as it was")
 
 
-def _left_out(log: Logbook, judged: Sequence[Rejudged]) -> dict[str, int]:
+def _left_out(heard: Heard) -> dict[str, int]:
     """Decisions that cannot be judged again; raises where they are more than a few."""
-    firsts = [each for each, slot in zip(judged, log.slot.tolist(), strict=True) if slot == 0]
+    decisions = heard.whole.log.decisions
     for kind, means in (
         ("unscored", "the new policy would allow what was refused then, so the log has no score for it, nor ever tried"
          " it: caps and rules can only be tightened in a what-if; to learn about looser ones, let a few customers live"
@@ -175,20 +144,20 @@ def _left_out(log: Logbook, judged: Sequence[Rejudged]) -> dict[str, int]:
         ("differs", "what history holds of contacts does not give the refusals that were logged; run `tactful sync`,"
          " and compare from a time on of which all contacts are known (`--since`)"),
     ):  # fmt: skip
-        which = Counter(each.which for each in firsts if each.unknown == kind)
-        number = sum(which.values())
-        if number > UNKNOWN * len(firsts):
+        which = Counter({what: count for (each, what), count in heard.unknown.items() if each == kind})
+        if which.total() > UNKNOWN * decisions:
             most = ", ".join(f"{what} ({count:,})" for what, count in which.most_common(3))
-            raise Unsupported(f"{means}. It concerns {number:,} of {len(firsts):,} decisions: {most}")
-    unknown = Counter(each.unknown for each in firsts if each.unknown is not None)
-    words = {"unscored": "allow what was never scored", "differs": "with contacts that history does not explain"}
-    return dict(log.skipped) | {words[str(kind)]: count for kind, count in unknown.items()}
+            raise Unsupported(f"{means}. It concerns {which.total():,} of {decisions:,} decisions: {most}")
+    unknown = Counter[str]()
+    for (kind, _), count in heard.unknown.items():
+        unknown[_LEFT_OUT[kind]] += count
+    return dict(heard.skipped) | dict(unknown)
 
 
 def _by_decision(whole: Weighed, workspace: Workspace, days: int) -> View:
     """Each decision where the log stood: other contacts as they were."""
     log = whole.log
-    complete = whole.at + days * DAY <= log.known_until
+    complete = whole.at + days * DAY <= log.known.until
     some = whole.at_rows(complete)
     ends, path = some.ends(AT_ONCE)
     told = overlap(ends.feedback(np.zeros(len(ends.rows)), path))
@@ -197,7 +166,7 @@ def _by_decision(whole: Weighed, workspace: Workspace, days: int) -> View:
     if why is not None:
         return View(per, told, refused=why)
     answers = []
-    for name, event in logbook.events(log, workspace.settings).items():
+    for name, event in logbook.events(log.known, workspace.settings).items():
         reward = logbook.total(event, ends.who, ends.at, ends.at + days * DAY)
         answers.append(_answer(name, ends.change(reward, path), 1000.0))
     return View(per, told, answers, _contacts(some, some.paths(AT_ONCE), len(ends.rows)))
@@ -219,7 +188,7 @@ def _by_day(whole: Weighed, workspace: Workspace, memory: int) -> View:
     end = logbook.after(log)[ends.rows]
     length = float((end - ends.at).sum() / DAY)
     answers = []
-    for name, event in logbook.events(log, workspace.settings).items():
+    for name, event in logbook.events(log.known, workspace.settings).items():
         reward = logbook.total(event, ends.who, ends.at, end)
         answers.append(_answer(name, ends.change(reward, path), 1000.0 * len(ends.rows) / length))
     every = whole.paths(memory * DAY)
@@ -261,7 +230,7 @@ def _scaled(estimate: Estimate, scale: float) -> Interval:
 
 
 def _contacts(whole: Weighed, path: np.ndarray, number: float) -> list[Share]:
-    outbound = np.array([whole.log.documents[row]["direction"] == "outbound" for row in whole.rows.tolist()])
+    outbound = whole.log.outbound[whole.rows]
     found = []
     for channel in sorted({channel for _, channel in whole.treatments}):
         on = [n for n, key in enumerate(whole.treatments, start=1) if key[1] == channel]
