@@ -125,7 +125,8 @@ def _stated(value: bool | float | str) -> str:
 
 
 def _trigger(trigger: Trigger) -> str:
-    again = f"; at most once in {duration(trigger.again)} for one customer"
+    never = ", and never otherwise" if trigger.only else ""
+    again = f"{never}; at most once in {duration(trigger.again)} for one customer"
     if trigger.stage is not None:
         return f"It comes up by itself when a customer reaches the stage {human(trigger.stage)}{again}."
     if trigger.stalled is not None:

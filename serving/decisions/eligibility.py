@@ -34,16 +34,24 @@ def candidates(actions: Actions, channel: str | None) -> list[Candidate]:
     ]
 
 
+def offered(actions: Actions, channel: str | None) -> list[Candidate]:
+    """Those of `candidates` that a decision considers by itself: without the actions that only their trigger brings
+    up."""
+    found = candidates(actions, channel)
+    return [each for each in found if each.action.trigger is None or not each.action.trigger.only]
+
+
 def considered(playbook: Playbook, request: Request, placement: Placement | None) -> list[Candidate]:
     """The treatments that a request asks about for one of its slots."""
     channel = request.channel
     if placement is not None and placement.channel is not None:
         channel = placement.channel
-    found: list[Candidate] | None = playbook.memo.get(("on", channel))
-    if found is None:
-        found = playbook.memo["on", channel] = candidates(playbook.actions, channel)
     if request.only is not None:
-        found = [candidate for candidate in found if candidate.action.name == request.only]
+        found = [each for each in candidates(playbook.actions, channel) if each.action.name == request.only]
+    else:
+        found = playbook.memo.get(("on", channel))
+    if found is None:
+        found = playbook.memo["on", channel] = offered(playbook.actions, channel)
     if placement is not None and placement.tags:
         wanted = set(placement.tags)
         found = [candidate for candidate in found if wanted.intersection(candidate.action.tags)]

@@ -12,8 +12,10 @@ from test_webhooks import SECRET, Site
 
 from features.clock import DAY, HOUR, isoformat
 from features.workspace import WorkspaceError
+from serving.decisions.many import Board
 from serving.nudges import commands, delivery, fetching, signing
 from serving.problems import Problem
+from serving.schemas import DecideRequest
 from serving.store.protocol import Conflict
 
 DEFER = nudge_world.POLICY + "on_cap: defer\n"
@@ -56,6 +58,28 @@ def test_what_arrives_sets_off_a_nudge_behind_the_answer(engine):
     assert decision["only"] == "welcome"
     assert {fate["action"] for fate in decision["candidates"]} == {"welcome"}
     assert engine.store.contact(entry["contact_id"]).state == "reserved"
+
+
+def test_an_action_left_to_its_trigger_is_offered_by_nothing_else(tmp_path):
+    """Inbound, outbound, by one channel or any, one customer or an audience: only the trigger brings it up."""
+    shop = nudge_world.workspace(tmp_path / "shop")
+    file = shop.folder / "actions.yaml"
+    file.write_text(file.read_text().replace("after: 4h}, again", "after: 4h}, only: true, again"))
+    engine = nudge_world.engine(shop)
+    try:
+        told(engine, row(1, "add_to_cart", hours=5))
+        (entry,) = outbox(engine)
+        assert (entry["action"], entry["channel"]) == ("basket", "email")
+        for direction, channel in [("inbound", "email"), ("outbound", "email"), ("outbound", None)]:
+            asked = DecideRequest(customer_id="C2", channel=channel, direction=direction)
+            answer = asyncio.run(engine.decide(asked))
+            found = {fate["action"] for fate in answer["candidates"]}
+            assert "voucher" in found
+            assert "basket" not in found
+        assert {each.action.name for each in Board.of(engine.playbook, "email").candidates} == {"voucher"}
+        assert {each.action.name for each in Board.of(engine.playbook).candidates} == {"welcome", "voucher"}
+    finally:
+        engine.close()
 
 
 def test_the_timer_finds_what_time_brings_and_each_occasion_counts_once(engine):

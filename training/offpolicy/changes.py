@@ -73,8 +73,13 @@ def _of_action(before: Action, after: Action) -> Iterator[Change]:
         if field == "channels":
             yield from _of_treatments(before, after)
         elif old != new:
-            known = field in ACTION_JUDGED or field in ACTION_IDLE
+            idle = field in ACTION_IDLE and _left_to_trigger(before) == _left_to_trigger(after)
+            known = idle or field in ACTION_JUDGED
             yield Change(key, _text(old), _text(new), None if known else "the log does not hold what this would change")
+
+
+def _left_to_trigger(action: Action) -> bool:
+    return action.trigger is not None and action.trigger.only
 
 
 def _of_treatments(before: Action, after: Action) -> Iterator[Change]:

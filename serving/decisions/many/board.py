@@ -9,7 +9,7 @@ import numpy as np
 
 from serving.decisions import arbitration
 from serving.decisions.candidate import Candidate
-from serving.decisions.eligibility import candidates as listed
+from serving.decisions.eligibility import offered
 from serving.decisions.guard.plan import DRIFT, values
 from serving.decisions.policy import Action, Cap, Playbook
 
@@ -75,8 +75,8 @@ class Board:
 
     @classmethod
     def of(cls, playbook: Playbook, channel: str | None = None, positives: Mapping[str, int] | None = None) -> "Board":
-        """Every treatment on `channel`, or on any channel where none is named."""
-        policy, found = playbook.policy, listed(playbook.actions, channel)
+        """Every treatment offered on `channel`, or on any channel where none is named."""
+        policy, found = playbook.policy, offered(playbook.actions, channel)
         actions = list({each.action.name: each.action for each in found}.values())
         channels = list(dict.fromkeys(each.channel for each in found))
         needs = [(each.channel, each.action.purpose) for each in found]

@@ -46,6 +46,7 @@ class Trigger(Section):
     abandoned: Abandoned | None = Field(None, description="begun and not finished, e.g. a basket")
     date: ComingUp | None = Field(None, description="a date comes up")
     again: Window = Field("30d", description="the least time between two of the same")
+    only: bool = Field(False, description="nothing else brings the action up: no other decision considers it")
 
     @model_validator(mode="after")
     def _one(self) -> "Trigger":

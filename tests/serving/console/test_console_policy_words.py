@@ -88,6 +88,14 @@ def test_sentences_are_sentences(action):
         assert "None" not in sentence
 
 
+def test_an_action_left_to_its_trigger_says_so():
+    action = FULL_ACTIONS.by_name["basket"]
+    left = action.model_copy(update={"trigger": action.trigger.model_copy(update={"only": True})})
+    told, alone = (" ".join(action_words.action(each, FULL_POLICY, "EUR")) for each in (action, left))
+    assert "never otherwise" not in told
+    assert alone == told.replace("; at most once", ", and never otherwise; at most once")
+
+
 def test_caps_are_told_as_they_bind():
     told = [policy_words.cap(cap) for cap in FULL_POLICY.caps]
     assert told == [
