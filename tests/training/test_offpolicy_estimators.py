@@ -15,6 +15,8 @@ from training.offpolicy import estimators, intervals, outcomes
 from training.offpolicy.diagnostics import overlap
 from training.offpolicy.estimators import METHODS, estimate, played
 from training.offpolicy.feedback import Feedback
+from training.offpolicy.logbook import Logbook
+from training.offpolicy.weighing import Weighed
 
 distributions = st.lists(st.integers(1, 9), min_size=3, max_size=3).map(lambda parts: np.array(parts) / sum(parts))
 
@@ -270,3 +272,31 @@ def test_where_weights_are_heavy_the_likelihood_interval_still_covers(digits):
     for method in ("ips", "doubly_robust"):
         assert binomtest(hits[method, "likelihood"], 500, 0.95, alternative="less").pvalue > 0.01
     assert binomtest(hits["ips", "normal"], 500, 0.95).pvalue < 0.01
+
+
+def small_change(random):
+    """2,000 rows of 200 customers, of which one in twelve would be answered otherwise, by what was rarely drawn."""
+    rows, who = 2_000, np.repeat(np.arange(200), 10)
+    moved = random.random(rows) < 1 / 12
+    logging = np.where(moved[:, None], [0.05, 0.05, 0.9], [0.1, 0.2, 0.7])
+    target = np.where(moved[:, None], [0.05, 0.9, 0.05], logging)
+    action = (random.random((rows, 1)) > logging.cumsum(1)).sum(1)
+    chance = np.array([0.1, 0.15, 0.2])
+    reward = (random.random(rows) < chance[action]).astype(float)
+    nothing = np.zeros(rows, int)
+    log = Logbook(who, np.arange(rows), nothing, nothing == 0, np.zeros((rows, 0)), nothing, nothing, (None,), None)
+    taken = [np.take_along_axis(table, action[:, None], 1)[:, 0] for table in (target, logging)]
+    whole = Weighed(
+        log, np.arange(rows), [("a", "email"), ("b", "email")], logging, target, action, taken[0] / taken[1]
+    )
+    return whole.change(reward), float(((target - logging) @ chance).mean())
+
+
+def test_the_interval_of_a_small_change_allows_for_heavy_answers_that_were_not_drawn():
+    random = np.random.default_rng(0)
+    runs = [small_change(random) for _ in range(80)]
+    hits = sum(truth in intervals.interval(change.difference) for change, truth in runs)
+    assert binomtest(hits, 80, 0.95, alternative="less").pvalue > 0.01
+    for change, _ in runs:
+        low, high = change.difference.support
+        assert low <= change.difference.terms.min() <= change.difference.terms.max() <= high

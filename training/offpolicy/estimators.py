@@ -120,3 +120,15 @@ def by_cluster(terms: np.ndarray, cluster: np.ndarray) -> np.ndarray:
     size, value = np.bincount(place), terms.mean()
     per = len(terms) / len(size)
     return value + (np.bincount(place, terms) - value * size) / per
+
+
+def support_by_cluster(
+    terms: np.ndarray, low: np.ndarray, high: np.ndarray, cluster: np.ndarray
+) -> tuple[float, float]:
+    """Between which a customer's term may lie, where one of their rows had the least or the most that it could."""
+    _, place = np.unique(cluster, return_inverse=True)
+    clustered, per = by_cluster(terms, cluster), len(terms) / (int(place.max()) + 1)
+    return (
+        float(min((clustered[place] + (low - terms) / per).min(), clustered.min())),
+        float(max((clustered[place] + (high - terms) / per).max(), clustered.max())),
+    )

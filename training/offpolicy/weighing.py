@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from training.offpolicy import outcomes
-from training.offpolicy.estimators import Estimate, by_cluster, estimate, played
+from training.offpolicy.estimators import Estimate, by_cluster, estimate, played, support_by_cluster
 from training.offpolicy.feedback import Feedback
 from training.offpolicy.logbook import Logbook
 from training.offpolicy.rejudging import Treatment
@@ -98,12 +98,36 @@ class Weighed:
         """
         whole, same = self._both(reward)
         after, plain = (estimate(each, "doubly_robust").terms for each in (whole, same))
+        share, value = np.ones(len(reward)), 0.0
         if path is not None:
             share = path / path.mean()
             value = float((share * after).mean())
-            after = value + share * (after - value)
-        before, gap = played(replace(same, cluster=self.who)), by_cluster(after - plain, self.who)
-        return Change(before, Estimate("doubly_robust", before.terms + gap), Estimate("doubly_robust", gap))
+        gap = value + share * (after - value) - plain
+        before, clustered = played(replace(same, cluster=self.who)), by_cluster(gap, self.who)
+        ends = [self._ends(whole, share, value, end) for end in (float(reward.min()), float(reward.max()))]
+        apart, level = (
+            (np.minimum(*(each[n][0] for each in ends)), np.maximum(*(each[n][1] for each in ends))) for n in range(2)
+        )
+        difference = Estimate("doubly_robust", clustered, support_by_cluster(gap, *apart, self.who))
+        reach = support_by_cluster(gap + reward, *level, self.who)
+        return Change(before, Estimate("doubly_robust", before.terms + clustered, reach), difference)
+
+    def _ends(
+        self, whole: Feedback, share: np.ndarray, value: float, reward: float
+    ) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+        """(least, most) float[n] of each row's term had any answer brought this reward: of the difference, and of the
+        level under the other policy."""
+        assert whole.predicted is not None
+        tried = whole.logging > 0
+        weight = np.where(tried, whole.target, 0.0) / np.where(tried, whole.logging, 1.0)
+        surprise = reward - whole.predicted
+        drawn = [(each * whole.predicted).sum(1)[:, None] for each in (whole.target, whole.logging)]
+        after = value + share[:, None] * (drawn[0] + weight * surprise - value)
+        gap = after - drawn[1] - surprise
+        return tuple(
+            (np.where(tried, terms, np.inf).min(1), np.where(tried, terms, -np.inf).max(1))
+            for terms in (gap, gap + reward)
+        )
 
     def _both(self, reward: np.ndarray) -> tuple[Feedback, Feedback]:
         """For the other policy, and for the one that was played, with the same predictions."""
