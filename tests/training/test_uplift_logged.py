@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.decisions.effects import Constant, Label, Missing, Model, Value
+from training.evaluate import Interval
 from training.uplift.logged import clusters, inputs, judge, learn, learners, shrink, words
 from training.uplift.logged.decisions import NOTHING
 from training.uplift.logged.learners import Learned
 from training.uplift.logged.pairs import Pairs, pairs
+from training.uplift.logged.report import ArmFound, LearnerLoss
 
 # --- scores
 
@@ -288,3 +290,31 @@ def test_of_many_actions_one_is_not_said_to_work_by_chance():
     sure = [replace(blank, effect=level._replace(value=value)) for value in (9.0, -9.0, 0.5)]
     told = [words.verdict(one, chance) for one, chance in zip(sure, judge.chances(sure), strict=True)]
     assert told == ["works", "harms", "cannot be told"]
+
+
+def found(name, verdict, learner="constant", losses=()):
+    """An action's part of a report."""
+    none = Interval(0.0, 0.0, 0.0)
+    told = [LearnerLoss(learner=one, gain=gain, standard_error=error) for one, gain, error in losses]
+    return ArmFound(
+        action=name, channel=None, treated=9, nothing=9, later=9, effect=none, level=0.0, own=0.0, prior=0.0,
+        learner=learner, losses=told, slope=None, slope_p=1.0, fifths=[], share=0.0, worth_all=none,
+        worth_targeted=none, p_adjusted=1.0, verdict=verdict, sentence="",
+    )  # fmt: skip
+
+
+def test_a_headline_names_each_action_once_and_says_whether_effects_differ():
+    arms = [found("a", "works"), found("b", "differs by customer"), found("c", "cannot be told"), found("d", "harms")]
+    assert words.headline(arms, {"e": "too few"}) == (
+        "Effects differ by customer: b. Alike for all as far as can be told, and above zero: a. Harmful: d. Cannot be"
+        " told yet: c, e."
+    )
+    assert words.headline(arms[:1]).startswith("That effects differ by customer is not shown.")
+
+
+def test_what_a_learner_was_chosen_by_is_told():
+    tried = [("constant", 0.0, None), ("linear", 0.002, 0.0005), ("blend", 0.003, 0.002)]
+    assert "below one effect for all by 0.002, error 0.0005" in words._how(found("a", "works", "linear", tried), True)
+    assert "blend: cross-validated loss smaller by 0.003" in words._how(found("a", "works", losses=tried), True)
+    worse = [("constant", 0.0, None), ("linear", -0.002, 0.0005)]
+    assert "no other learner's" in words._how(found("a", "works", losses=worse), True)

@@ -23,7 +23,7 @@ from features.workspace import Workspace, WorkspaceError
 from serving.champions import Champions
 from serving.decisions.effects import Constant
 from training.propensity import listed
-from training.uplift.logged import decisions
+from training.uplift.logged import decisions, words
 from training.uplift.logged import train as trains
 from training.uplift.logged.decisions import NOTHING
 from training.uplift.logged.outcomes import Events, Goal, goal
@@ -218,6 +218,15 @@ def test_what_was_caused_is_found_by_channel(busy):
     assert found.over_prior.interval.low > 0
     assert email.worth_all.value == pytest.approx(0.5 - 0.01, abs=0.1)
     assert not found.report.unknown
+    coupon = found.report.actions[0]
+    assert coupon.learner == "constant"
+    assert {"constant", "linear", "linear, few inputs", "blend"} <= {each.learner for each in coupon.losses}
+    assert found.report.headline == (
+        "That effects differ by customer is not shown. Alike for all as far as can be told, and above zero: coupon."
+    )
+    told = list(words.lines(found.report))
+    assert found.report.headline in told
+    assert any("one effect for all (" in line and "cross-validated loss" in line for line in told)
     paid = learn(busy, unit="money")
     # 10 are spent by half of them, and of what is spent the stated margin of .3 is kept
     assert next(each for each in paid.report.treatments if each.channel == "email").level == pytest.approx(1.5, abs=0.2)

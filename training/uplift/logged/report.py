@@ -19,6 +19,15 @@ class GroupFound(Section):
     effect: Interval
 
 
+class LearnerLoss(Section):
+    """How much lower a learner's doubly robust loss is, of customers it did not learn from, than that of one effect for
+    all; a decision. The error is null where nothing varies."""
+
+    learner: str
+    gain: float
+    standard_error: float | None
+
+
 class ArmFound(Section):
     """An action (`channel` null: on all its channels) against nothing."""
 
@@ -32,6 +41,7 @@ class ArmFound(Section):
     own: float = Field(description="share of the level that is the arm's own estimate")
     prior: float
     learner: str
+    losses: list[LearnerLoss] = Field([], description="of every learner that was tried, from the simplest on")
     slope: Interval | None = Field(description="of later scores on predictions; null where they do not vary")
     slope_p: float
     fifths: list[GroupFound]
@@ -52,6 +62,7 @@ class LoggedUplift(Section):
     kind: Literal["uplift of logged decisions"] = "uplift of logged decisions"
     created_at: str
     unit: Literal["responses", "money"]
+    headline: str = Field("", description="which actions' effects differ by customer, work, harm, or cannot be told")
     decisions: int
     customers: int
     learned_until: str

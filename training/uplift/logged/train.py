@@ -32,7 +32,7 @@ from training.uplift.logged.decisions import Decisions
 from training.uplift.logged.judge import Chance, Judged, Rival, better, chances, judge
 from training.uplift.logged.learn import Found, World, arms, folds, residual
 from training.uplift.logged.outcomes import Events, Goal, goal, outcomes
-from training.uplift.logged.report import ArmFound, GroupFound, LoggedUplift
+from training.uplift.logged.report import ArmFound, GroupFound, LearnerLoss, LoggedUplift
 
 KIND = "uplift"
 Unit = Literal["responses", "money"]
@@ -239,9 +239,11 @@ def _report(
     notes = []
     if log.kept < 1:
         notes.append(f"Of decisions in which nothing was made, {log.kept:.1%} were looked at, drawn at random.")
+    told = _arms(actions, judged, unit)
     return LoggedUplift(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         unit=unit,
+        headline=words.headline(told, unknown),
         decisions=len(log),
         customers=len(np.unique(log.person)),
         learned_until=isoformat(int(log.at[earlier].max()))[:10],
@@ -249,7 +251,7 @@ def _report(
         judged_until=isoformat(int(log.at[later].max()))[:10] if later.any() else "-",
         left_out=dict(log.left_out or {}),
         unknown=dict(unknown),
-        actions=_arms(actions, judged, unit),
+        actions=told,
         treatments=_arms(treatments, judged, unit),
         notes=notes,
         method=words.METHOD,
@@ -273,6 +275,10 @@ def _arm(found: Found, judged: Judged, chance: Chance, unit: Unit) -> ArmFound:
         own=found.own,
         prior=found.prior,
         learner=found.arm.learner,
+        losses=[
+            LearnerLoss(learner=name, gain=gain.value, standard_error=gain.error if np.isfinite(gain.error) else None)
+            for name, gain in found.arm.gains.items()
+        ],
         slope=judged.slope.interval if np.isfinite(judged.slope.error) else None,
         slope_p=judged.slope_p,
         fifths=[GroupFound(decisions=g.decisions, predicted=g.predicted, effect=g.effect) for g in judged.fifths],
