@@ -3,8 +3,10 @@
 market = Market(100_000, "usual", seed=1)
 market.run(180)                                   # everybody lives for half a year, nobody is contacted
 log = market.play(Uniform(0.02), 60)              # 60 days of randomised contacts
-for policy in (Silent(), Oracle(market), mine):
+for policy in (Silent(), mine):                   # your own: see `Policy` in policy.py
     print(market.copy().play(policy, 90))         # from the same morning on, with the same luck
+knowing = market.copy()
+print(knowing.play(Oracle(knowing), 90))          # who knows everything must know the very market that it plays on
 """
 
 from collections.abc import Callable
@@ -18,7 +20,7 @@ from features.simulate.contacting import TREATED
 from features.simulate.day import live_through
 from features.simulate.outcome import Day, Log, Outcome
 from features.simulate.parameters import Parameters, setting
-from features.simulate.policy import SILENCE, Choice, Policy, Silent, View
+from features.simulate.policy import SILENCE, Choice, Policy, Silent, View, checked
 from features.simulate.spontaneous import season
 from features.simulate.state import State, opening, tally
 from features.simulate.traits import Traits, draw_traits
@@ -73,11 +75,7 @@ class Market:
     def step(self, choice: Choice) -> np.ndarray:
         """Everybody lives through the day; the treatments that were really made, int16[n]."""
         view = self.view()
-        chosen = np.asarray(choice.treatment, np.int16)
-        if chosen.shape != view.known.shape or chosen.min() < SILENCE or chosen.max() >= len(TREATED.channel):
-            raise ValueError(
-                f"a choice has one treatment for each of {len(self):,} customers, -1 to {len(TREATED.channel) - 1}"
-            )
+        chosen = checked(choice, len(self))
         reached = view.known & (view.closed >> TREATED.channel[chosen] & 1 == 0)
         chosen = np.where(reached, chosen, SILENCE).astype(np.int16)
         parts, first = [], 0

@@ -39,7 +39,7 @@ class Log:
         """One day's."""
         rows, choice = day.considered, day.choice
         days = np.full(len(rows), day.view.day, np.int32)
-        part: tuple[np.ndarray, ...] = (days, rows, day.made[rows], choice.probability[rows].astype(np.float32))
+        part: tuple[np.ndarray, ...] = (days, rows, day.made[rows], np.asarray(choice.probability, np.float32)[rows])
         if self.keeps:
             if choice.distribution is None:
                 raise ValueError("the policy does not say its distributions; play it with distributions=False")

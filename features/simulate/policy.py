@@ -76,7 +76,27 @@ class Choice:
 
 
 class Policy(Protocol):
-    """Anything with a name that decides. A treatment that cannot reach the customer is refused, and is silence."""
+    """Anything with a name that decides. A treatment that cannot reach the customer is refused, and is silence.
+
+    One of your own needs no more than this; what it answers is checked (`checked` below):
+
+    >>> from features.simulate.market import Market
+    >>> class Vouchers:
+    ...     "Every third Monday a voucher on the app, to whom offers interest (1 to 7)."
+    ...     name = "vouchers"
+    ...     what = TREATMENTS.index(("voucher", "mobile_app"))
+    ...
+    ...     def decide(self, view: View) -> Choice:
+    ...         told = (view.profile[:, 0] >= 6) & view.reachable[:, self.what] & (view.day % 21 == 5)
+    ...         return Choice(np.where(told, self.what, SILENCE), np.ones(view.customers))
+    >>> outcome = Market(1_000, seed=1).play(Vouchers(), 30)
+    >>> outcome.value.shape, bool(outcome.contacts.sum() > 400)
+    ((1000,), True)
+
+    `outcome.above(another)` compares it with another policy's play from the same morning (market.py). One that draws
+    its answers says their `distribution`, too: `drawn` below does both. Then `Withholding` and `Holding` can be put
+    around it, and training can learn from its log (`features.simulate.output.write`).
+    """
 
     name: str
 
@@ -149,6 +169,25 @@ class Scored:
         distribution[:, -1] = even
         distribution[np.arange(n), np.where(scores.max(axis=1) > self.above, best, -1)] += 1.0 - self.explore
         return drawn(distribution, np.random.default_rng((self.seed, view.day)).random(n))
+
+
+def checked(choice: Choice, customers: int) -> np.ndarray:
+    """A choice's treatments, int16[n]. Raises TypeError on what is no choice, ValueError on treatments that do not
+    fit."""
+    if not isinstance(choice, Choice):
+        raise TypeError(f"a policy's `decide` answers with a Choice, not with a {type(choice).__name__}")
+    chosen = np.asarray(choice.treatment)
+    whole = np.issubdtype(chosen.dtype, np.integer)
+    if not whole or chosen.shape != (customers,) or chosen.min() < SILENCE or chosen.max() >= len(TREATMENTS):
+        raise ValueError(
+            f"a choice has one treatment for each of {customers:,} customers, a whole number from -1 (silence) to"
+            f" {len(TREATMENTS) - 1}; this one is of {chosen.dtype.name} in the shape {chosen.shape}"
+        )
+    if np.shape(choice.probability) != (customers,):
+        raise ValueError(
+            f"a choice has one probability for each of {customers:,} customers, not {np.shape(choice.probability)}"
+        )
+    return chosen.astype(np.int16)
 
 
 def drawn(distribution: np.ndarray, uniform: np.ndarray) -> Choice:

@@ -1,11 +1,14 @@
 """The simulated market: the same for a seed, true to its equations, and known to the last effect."""
 
+import doctest
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.simulate import events as ev
+from features.simulate import policy as policies
 from features.simulate.actions import CHANNEL_OF, FIT_OF, RECOVERY, TREATMENTS
 from features.simulate.market import Market
 from features.simulate.oracle import Oracle
@@ -115,6 +118,37 @@ def test_a_choice_that_does_not_fit_is_refused(lived):
     for treatment in (np.zeros(3, np.int16), np.full(CUSTOMERS, len(TREATMENTS), np.int16)):
         with pytest.raises(ValueError, match="one treatment for each of 8,000"):
             lived.copy().step(Choice(treatment, np.ones(len(treatment), np.float32)))
+
+
+def test_treatments_that_are_no_whole_numbers_are_refused_instead_of_rounded(lived):
+    """1.7 was taken for treatment 1, and 65,536 for 0."""
+    n = CUSTOMERS
+    for treatment in (np.full(n, 1.7), np.full(n, np.nan), np.full(n, 1 << 16), np.full((n, 1), 0), ["x"] * n):
+        with pytest.raises(ValueError, match="a whole number from -1"):
+            lived.copy().step(Choice(treatment, np.ones(n)))
+    with pytest.raises(ValueError, match="one probability for each"):
+        lived.copy().step(Choice(np.full(n, -1), np.ones(3)))
+    for answer in (None, np.full(n, -1)):
+        with pytest.raises(TypeError, match="answers with a Choice"):
+            lived.copy().step(answer)
+
+
+def test_a_policy_may_answer_with_lists_and_any_whole_numbers(lived):
+    class Listed:
+        name = "listed"
+
+        def decide(self, view):
+            return Choice([0] * view.customers, [1.0] * view.customers)
+
+    listed, once = (lived.copy().play(policy, 1) for policy in (Listed(), Once(0, lived.day)))
+    assert np.array_equal(listed.value, once.value)
+    assert np.array_equal(listed.log.probability, once.log.probability)
+
+
+def test_the_policy_of_the_docstring_plays_as_it_says():
+    found = doctest.DocTestFinder(recurse=False).find(policies.Policy, "Policy", globs=vars(policies).copy())
+    assert len(found) == 1
+    assert doctest.DocTestRunner().run(found[0]).failed == 0
 
 
 def test_a_view_tells_nothing_latent(lived):
