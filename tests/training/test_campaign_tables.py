@@ -9,6 +9,7 @@ from training.evaluate import Interval
 from training.reports import campaign as reports
 from training.reports import table
 from training.uplift import propensity, wording
+from training.uplift.encode import Encoder
 from training.uplift.prepare import prepare
 from training.uplift.sample import folds
 
@@ -151,7 +152,7 @@ def test_a_list_of_numbers_in_a_cell_does_not_make_thousands_of_other_columns(tm
 
 
 def test_dates_that_may_be_read_in_two_ways_are_left_out_and_it_says_how_to_write_them(tmp_path):
-    frame = european().assign(seen=lambda told: told["joined"].str.replace(".", "/"))
+    frame = european().assign(seen=[f"{1 + k % 12:02}/{1 + k % 11:02}/{2015 + k % 9}" for k in range(400)])
     frame.to_csv(tmp_path / "a.csv", index=False, sep=";")
     found = prepare(tmp_path / "a.csv", "arm", "bought")
     assert found.left_out["seen"] == "holds dates that may be read in two ways; write them as 2024-04-03"
@@ -197,3 +198,72 @@ def test_last_years_amount_is_an_input_where_the_groups_moved_away_from_it(tmp_p
 def test_a_rule_that_contacts_nobody_is_worth_nothing_and_says_so_in_a_word():
     assert wording.amount(Interval(0.0, 0.0, 0.0), True) == "+0 percentage points"
     assert wording.amount(Interval(0.045, 0.039, 0.052), True) == "+4.5 (3.9 to 5.2) percentage points"
+
+
+@pytest.mark.parametrize("written", ["%m.%d.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y 09:30"])
+def test_dates_of_either_order_are_read_where_some_day_beyond_the_twelfth_tells_which(tmp_path, written):
+    day = pd.Timestamp("2023-01-01") + pd.to_timedelta(np.arange(400) % 300, unit="D")
+    frame = campaign(400).assign(joined=day.strftime(written))
+    found = prepared(frame, tmp_path / "a.csv")
+    days = found.sample.inputs[:, found.encoder.inputs.index("joined")]
+    assert days - days.min() == pytest.approx(np.arange(400) % 300, abs=1)  # the ends are pulled in
+    later = frame.head(3).assign(joined=pd.Series(["2023-02-01", "02/03/2023", "2023-03-02"]))
+    again = Encoder.read(found.encoder.as_dict()).transform(later)[:, found.encoder.inputs.index("joined")]
+    assert again[1] - again[0] == (29 if written.startswith("%d") else 2)
+    assert again[2] - again[0] == 29
+
+
+@pytest.mark.parametrize("words", [("Y", "N"), ("t", "f"), ("Ja", "Nein"), ("oui", "non"), ("Yes", "No")])
+def test_an_outcome_of_yes_and_no_may_be_written_as_people_do(tmp_path, words):
+    frame = campaign(400)
+    path = tmp_path / "a.csv"
+    frame.assign(bought=np.where(frame["bought"] == 1, *words)).to_csv(path, index=False)
+    found = table.customers(path, "arm", "bought")
+    assert found.binary
+    assert found.value.tolist() == frame["bought"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("arms", "control"),
+    [
+        (("Kontrolle", "Mailing"), "Kontrolle"),
+        (("Kontrollgruppe", "Testgruppe"), "Kontrollgruppe"),
+        (("groupe témoin", "groupe test"), "groupe témoin"),
+        (("Variant A (control)", "Variant B"), "Variant A (control)"),
+        (("none", "pest control offer"), "none"),
+    ],
+)
+def test_the_control_goes_by_many_names(tmp_path, arms, control):
+    assert reports.control_of(tmp_path, "arm", arms, None) == control
+
+
+def test_a_folder_of_parts_is_one_table(tmp_path):
+    frame = campaign(400).assign(town=np.where(np.arange(400) < 200, "Bern", "Zürich"))
+    frame.to_csv(tmp_path / "whole.csv", index=False)
+    whole = table.customers(tmp_path / "whole.csv", "arm", "bought")
+    for name, write in {
+        "parquet": lambda part, path: part.to_parquet(path.with_suffix(".parquet"), index=False),
+        "csv": lambda part, path: part.to_csv(path.with_suffix(".csv.gz"), index=False, encoding="latin-1"),
+    }.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "_SUCCESS").touch()
+        (folder / ".part-0.crc").write_bytes(b"1")
+        for k in range(4):
+            write(frame[100 * k : 100 * k + 100], folder / f"part-{k}")
+        found = table.customers(folder, "arm", "bought")
+        assert found.value.tolist() == whole.value.tolist()
+        assert found.columns.astype(str).equals(whole.columns.astype(str))
+        assert table.read(folder, "arm", ["bought"]).counts == whole.counts
+
+
+def test_a_folder_that_is_no_table_is_said_to_be_a_folder(tmp_path):
+    with pytest.raises(WorkspaceError, match="is a folder without parts of a table"):
+        table.frame(tmp_path)
+    campaign(10).to_csv(tmp_path / "a.csv", index=False)
+    campaign(10).drop(columns="visits").to_csv(tmp_path / "b.csv", index=False)
+    with pytest.raises(WorkspaceError, match=r"b\.csv differs from a\.csv in its first line"):
+        table.frame(tmp_path)
+    campaign(10).to_parquet(tmp_path / "c.parquet")
+    with pytest.raises(WorkspaceError, match=r"is a folder of unlike files .a.csv, c.parquet.; name the file"):
+        table.frame(tmp_path)

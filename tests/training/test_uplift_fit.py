@@ -105,7 +105,7 @@ def test_chosen_customers_are_noticed_and_corrected_for(tmp_path, quick):
     assert report.arms[0].effect.low < 0.08 < report.arms[0].effect.high
     assert report.arms[0].qini is None
     assert "visits" in report.inputs
-    assert report.headline.endswith("this holds only if all columns were known before the assignment.")
+    assert "unlike in visits alone, so this holds only if that was known before the assignment." in report.headline
 
 
 def test_customers_who_could_only_be_in_one_group_are_left_out(tmp_path):

@@ -14,10 +14,15 @@ from training.reports.wording import Words
 _CONTROLS = (
     re.compile(r"(universal[ _-]?)?(control|ctrl|hold[ _-]?out|placebo|ghost|withheld|untreated)([ _-]?(group|arm))?"),
     re.compile(
+        r"kontrolle|(kontroll?|null)[ _-]?gruppe|(groupe )?(t[ée]moin|(de )?contr[ôo]le)|"
+        r"(grup(o|po) )?(di |de )?controll?o?"
+    ),
+    re.compile(
         r"(no|not|non|without)[ _-]+\w[\w -]*|no(e-?mail|mail|contact|offer|treatment|ads?|promo\w*)|"
         r"un(mailed|contacted|touched|exposed)|none|nothing|no|baseline|business as usual|status quo"
     ),
     re.compile(r"0|false|f|n"),
+    re.compile(r"(.*[^a-z])?(control|hold[ _-]?out)([^a-z].*)?"),
 )
 
 
@@ -109,7 +114,7 @@ def _values(arms: Sequence[str]) -> str:
 
 def _equal(data: table.Table, alarmed: bool) -> list[str]:
     """What was taken for the plan where none was told, and how to tell one."""
-    shares = ",".join(f"{arm}={count / sum(data.counts.values()):.1g}" for arm, count in data.counts.items())
+    shares = ",".join(f"{arm}={count / sum(data.counts.values()):.2g}" for arm, count in data.counts.items())
     said = f"Groups of equal size were expected; if others were planned, say which: --expected-shares '{shares}'."
     return [said] if alarmed else []
 

@@ -14,22 +14,17 @@ import numpy as np
 import pandas as pd
 
 from features.workspace import WorkspaceError
-from training.reports import repeats
+from training.reports import parts, repeats
 from training.reports.database import connect
 from training.reports.statistics import Sample
 
 MOST_ARMS = 20
-_TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 # Nothing is left to the sniffer, or it may take odd first lines for a preamble and drop them silently.
 _CSV = (
     "read_csv(?, header=true, all_varchar=true, auto_detect=false, columns={columns}, delim={delimiter}, "
     "quote='\"', escape='\"', skip=0, encoding={encoding})"
 )
-_READERS = {
-    **dict.fromkeys(_TEXT, _CSV),
-    **dict.fromkeys((".parquet", ".pq"), "read_parquet(?)"),
-    **dict.fromkeys((".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz"), "read_json_auto(?)"),
-}
+_READERS = {parts.TEXT: _CSV, parts.PARQUET: "read_parquet(?)", parts.JSON: "read_json_auto(?)"}
 #: Numbers as much of Europe writes them, and those of them in which the comma can only be the decimal sign.
 _COMMA_NUMBER = r"[+-]?([0-9]+|[1-9][0-9]{0,2}([.][0-9]{3})+)(,[0-9]+)?"
 _PROOF = r"[+-]?([0-9]*,([0-9]{1,2}|[0-9]{4,})|0[0-9]*,[0-9]+|[0-9]{4,},[0-9]+|[0-9.]*[.][0-9]{3},[0-9]+)"
@@ -39,6 +34,7 @@ _POINT_PROOF = r"[+-]?([0-9]*[.]([0-9]{1,2}|[0-9]{4,})|0[0-9]*[.][0-9]+|[0-9]{4,
 #: An outcome that is not there may be spelled so, and so may a treatment; but a treatment called "None" is one.
 _NO_TREATMENT = "('', 'na', 'n/a', 'nan', 'null', '<na>')"
 _NO_VALUE = "('', 'na', 'n/a', 'nan', 'null', 'none', '<na>')"
+_YES, _NO = "('true', 't', 'yes', 'y', 'ja', 'j', 'oui', 'si', 'sí')", "('false', 'f', 'no', 'n', 'nein', 'non')"
 
 
 @dataclass(frozen=True)
@@ -154,19 +150,13 @@ def read(path: Path, treatment: str, outcomes: Sequence[str]) -> Table:
 
 
 def _open(database: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
-    """Points the view `campaign` at the file; its column names."""
-    if not path.is_file():
-        raise WorkspaceError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise WorkspaceError(f"{path}: the file is empty")
-    name = path.name.lower()
-    reader = next((reader for suffix, reader in _READERS.items() if name.endswith(suffix)), None)
-    if reader is None:
-        raise WorkspaceError(f"{path}: not a kind of table that is read here; save it as .csv, .csv.gz or .parquet")
+    """Points the view `campaign` at the file, or at the parts in a folder; its column names."""
+    files = parts.parts(path)
+    reader = _READERS[parts.kind(files[0]) or parts.TEXT]
     try:
         # Views take no parameters; a relation by that name does the same and keeps the path out of the SQL text.
-        reader, delimiter = _dialect(path) if reader is _CSV else (reader, None)
-        relation = database.sql(f"SELECT * FROM {reader}", params=[str(path)])
+        reader, delimiter = _dialect(path, files) if reader is _CSV else (reader, None)
+        relation = database.sql(f"SELECT * FROM {reader}", params=[[str(one) for one in files]])
         # where commas separate columns, those within a cell separate what is listed there
         if delimiter not in (None, ",") and (commas := _decimal_commas(relation)):
             relation = relation.select(f"* REPLACE ({commas})")
@@ -204,32 +194,48 @@ def _decimal_commas(relation: duckdb.DuckDBPyRelation) -> str | None:
     )
 
 
-def _dialect(path: Path) -> tuple[str, str]:
-    """The CSV reader's call, and the sign that separates columns: the header line tells it, the first megabyte which
-    encoding."""
-    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
-        start = file.read(1 << 20)
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(start)
-        encoding = "utf-8"
-    except UnicodeDecodeError:
-        encoding = "latin-1"
-    header = next(iter(start.decode(encoding, errors="ignore").lstrip("\ufeff").splitlines()), "")
+def _dialect(path: Path, files: Sequence[Path]) -> tuple[str, str]:
+    """The CSV reader's call, and the sign that separates columns: the header line tells it.
+
+    Parts must be alike: one with other columns would be read as if it had the first one's.
+    """
+    encodings = [_encoding(one) for one in files]
+    encoding = next((one for one in encodings if one != "utf-8"), "utf-8")
+    header = _header(files[0], encoding)
+    packed = files[0].name.lower().endswith(".gz")
+    for one in files[1:]:
+        if _header(one, encoding) != header or one.name.lower().endswith(".gz") != packed:
+            raise WorkspaceError(
+                f"{path}: {one.name} differs from {files[0].name} in its first line or compression; "
+                "parts of one table have the same columns"
+            )
     if not header.strip():
-        raise WorkspaceError(f"{path}: the first line is blank; it must name the columns")
+        raise WorkspaceError(f"{files[0]}: the first line is blank; it must name the columns")
     delimiter = max(",;\t|", key=header.count)
     names = next(csv.reader([header], delimiter=delimiter))
     lower = [name.lower() for name in names]  # DuckDB's names differ in more than case
     distinct = [name if name and lower[i] not in lower[:i] else f"column {i + 1}" for i, name in enumerate(names)]
     columns = "{" + ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in distinct) + "}"
-    compression = "gzip" if path.name.lower().endswith(".gz") else "none"
-    call = _CSV.format(
-        columns=columns,
-        delimiter=_literal(delimiter),
-        encoding=_literal(encoding),
-        compression=_literal(compression),
-    )
+    call = _CSV.format(columns=columns, delimiter=_literal(delimiter), encoding=_literal(encoding))
     return call, delimiter
+
+
+def _start(path: Path, size: int = 1 << 20) -> bytes:
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+        return file.read(size)
+
+
+def _encoding(path: Path) -> str:
+    """The first megabyte tells it."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(_start(path))
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8"
+
+
+def _header(path: Path, encoding: str) -> str:
+    return next(iter(_start(path).decode(encoding, errors="ignore").lstrip("\ufeff").splitlines()), "")
 
 
 def _literal(text: str) -> str:
@@ -267,8 +273,7 @@ def _cell(name: str) -> str:
 def _number(name: str) -> str:
     """SQL of an outcome: a number, NULL where there is none or the text is no number."""
     text = _cell(name)
-    words = "WHEN 'true' THEN 1.0 WHEN 'false' THEN 0.0 WHEN 'yes' THEN 1.0 WHEN 'no' THEN 0.0"
-    value = f"CASE {text} {words} ELSE TRY_CAST({text} AS DOUBLE) END"
+    value = f"CASE WHEN {text} IN {_YES} THEN 1.0 WHEN {text} IN {_NO} THEN 0.0 ELSE TRY_CAST({text} AS DOUBLE) END"
     return f"CASE WHEN {text} IN {_NO_VALUE} THEN NULL ELSE {value} END"
 
 

@@ -22,9 +22,10 @@ LISTS = "holds lists or records"
 #: A yes/no that was fitted as such is text in a CSV to be scored.
 _WORDS = {"true": "1", "false": "0"}
 _ID_NAME = re.compile(r"(.*[ _-])?(id|ids|key|uuid|guid|hash|number|nr|no|row|index|rowid|unnamed.*)", re.IGNORECASE)
-_DATE = re.compile(r"(\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4})([ T].*)?")
-#: A date with dots is day, month, year everywhere; one with slashes may be either.
-_DOTTED, _SLASHED = r"^(\d{1,2})\.(\d{1,2})\.(\d{4})", re.compile(r"\d{1,2}/\d{1,2}/(\d{2}|\d{4})([ T].*)?")
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}([ T].*)?")
+#: Day and month, in whichever order, and the year; `_PARTS` takes what it can of it.
+_PARTED = re.compile(r"\d{1,2}([./-])\d{1,2}\1(\d{4}|\d{2})([ T].*)?")
+_PARTS = r"^(?P<first>\d{1,2})[./-](?P<second>\d{1,2})[./-](?P<year>\d{4})(?P<time>[ T]\d{1,2}:\d{2}(?::\d{2})?)?"
 #: Microseconds of a day, and numbers that stand for "unknown" or overflow when squared.
 _DAY, _ABSURD = 86_400_000_000, 1e100
 
@@ -34,7 +35,7 @@ class Column:
     """How one column of the table becomes numbers.
 
     `number` and `date` (days since 1970): `middle` stands for a gap, `gaps` adds a column that marks them, and values
-    stay within [`low`, `high`]. `label`: one column for each of `labels`.
+    stay within [`low`, `high`]. `label`: one column for each of `labels`. `month_first`: how 03.04.2024 is read.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Column:
     high: float = 0.0
     gaps: bool = False
     labels: tuple[str, ...] = ()
+    month_first: bool = False
 
     @property
     def inputs(self) -> list[str]:
@@ -57,7 +59,7 @@ class Column:
         if self.kind == "label":
             texts = _texts(values)
             return [(texts == label).astype(np.float64) for label in self.labels]
-        numbers = _numbers(values) if self.kind == "number" else _days(values)
+        numbers = _numbers(values) if self.kind == "number" else _days(values, self.month_first)
         gap = ~np.isfinite(numbers)
         filled = np.clip(np.where(gap, self.middle, numbers), self.low, self.high)
         return [filled, gap.astype(np.float64)] if self.gaps else [filled]
@@ -95,7 +97,8 @@ def column(values: pd.Series) -> Column | str:
     kind = _kind(values)
     if kind == "label":
         return _labels(values)
-    numbers = _numbers(values) if kind == "number" else _days(values)
+    month_first = kind == "date" and _month_first(values) is True
+    numbers = _numbers(values) if kind == "number" else _days(values, month_first)
     known = numbers[np.isfinite(numbers)]
     distinct = len(np.unique(known))
     if distinct < 2:
@@ -108,7 +111,7 @@ def column(values: pd.Series) -> Column | str:
     if low == high:
         low, high = known.min(), known.max()
     gaps = rows - len(known) >= max(FEWEST, SHARE * rows)
-    return Column(name, kind, float(np.median(known)), float(low), float(high), gaps)
+    return Column(name, kind, float(np.median(known)), float(low), float(high), gaps, month_first=month_first)
 
 
 def _kind(values: pd.Series) -> Literal["number", "date", "label"]:
@@ -122,7 +125,10 @@ def _kind(values: pd.Series) -> Literal["number", "date", "label"]:
         return "label"
     if np.isfinite(pd.to_numeric(pd.Series(said), errors="coerce")).all():
         return "number"
-    return "date" if all(_DATE.fullmatch(text) for text in said) and np.isfinite(_days(values)).any() else "label"
+    if not all(_ISO.fullmatch(text) or _PARTED.fullmatch(text) for text in said):
+        return "label"
+    month_first = _month_first(values)
+    return "date" if month_first is not None and np.isfinite(_days(values, month_first)).any() else "label"
 
 
 def _labels(values: pd.Series) -> Column | str:
@@ -132,7 +138,7 @@ def _labels(values: pd.Series) -> Column | str:
         return "is the same for everyone"
     frequent = counts[counts >= max(FEWEST, SHARE * len(texts))].index[: MOST + 1]
     rare = 1 - counts[frequent].sum() / len(texts)
-    if (len(frequent) == 0 or rare > 0.9) and all(_SLASHED.fullmatch(text) for text in counts.index if text):
+    if (len(frequent) == 0 or rare > 0.9) and all(_PARTED.fullmatch(text) for text in counts.index if text):
         return "holds dates that may be read in two ways; write them as 2024-04-03"
     if len(frequent) == 0 or rare > 0.9:
         return "looks like an identifier or free text"
@@ -155,13 +161,29 @@ def _numbers(values: pd.Series) -> np.ndarray:
     return np.where(np.abs(numbers) < _ABSURD, numbers, np.nan)
 
 
-def _iso(found: re.Match[str]) -> str:
-    return f"{found[3]}-{int(found[2]):02}-{int(found[1]):02}"
+def _month_first(values: pd.Series) -> bool | None:
+    """The order in which more of a column's dates are possible. Where both do alike, dates with dots have the day
+    first, and of others nobody can tell: None."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return False
+    texts = pd.Series(_texts(values), dtype="string")
+    parts = texts.str.extract(_PARTS)
+    first, second = (pd.to_numeric(parts[name]).dropna().to_numpy(np.int64) for name in ("first", "second"))
+    days, months = (np.sum((month <= 12) & (day <= 31)) for day, month in ((first, second), (second, first)))
+    if days != months:
+        return bool(months > days)
+    told = texts[texts != ""]
+    return False if (told.str.fullmatch(_ISO) | told.str.contains(r"^\d{1,2}\.")).all() else None
 
 
-def _days(values: pd.Series) -> np.ndarray:
+def _days(values: pd.Series, month_first: bool) -> np.ndarray:
     if not pd.api.types.is_datetime64_any_dtype(values):
-        values = pd.Series(_texts(values), dtype="string").str.replace(_DOTTED, _iso, regex=True)
+        texts = pd.Series(_texts(values), dtype="string")
+        parts = texts.str.extract(_PARTS)
+        month, day = (
+            parts[name].str.zfill(2) for name in (("first", "second") if month_first else ("second", "first"))
+        )
+        values = (parts["year"] + "-" + month + "-" + day + parts["time"].fillna("")).fillna(texts)
     # in microseconds: nanoseconds end in 2262, and "for ever" is often 9999-12-31
     instants = pd.to_datetime(values, utc=True, errors="coerce", format="ISO8601")
     microseconds = instants.astype("datetime64[us, UTC]").to_numpy("datetime64[us]").astype(np.int64)

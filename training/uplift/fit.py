@@ -121,6 +121,8 @@ def _report(
         randomised=prepared.randomised,
         assignment_p=prepared.assignment_p,
         trimmed=prepared.trimmed,
+        unlike=prepared.unlike,
+        otherwise=prepared.otherwise,
         arms=list(found),
         rules=[
             *everyone,

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from features.workspace import WorkspaceError
+from training.evaluate import Interval
 from training.reports import campaign, repeats, statistics, table
-from training.uplift import hindsight, propensity
+from training.uplift import collider, hindsight, propensity
 from training.uplift.encode import LISTS, Column, Encoder, column
+from training.uplift.heterogeneity import mean
 from training.uplift.sample import Sample, folds
 
 #: Below these no effect by customer can be told.
@@ -29,7 +31,11 @@ Propensity = Literal["auto", "shares", "estimate"]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A sample and where it came from. `place` are 0-based data lines; `left_out` says why by column."""
+    """A sample and where it came from. `place` are 0-based data lines; `left_out` says why by column.
+
+    `unlike` names the columns that tell the groups apart, where they are unlike; `otherwise` is each arm's effect
+    should these have been recorded after the assignment, empty where the groups are unlike without them, too.
+    """
 
     source: str
     treatment: str
@@ -44,6 +50,8 @@ class Prepared:
     assignment_p: float
     trimmed: int
     notes: list[str]
+    unlike: list[str]
+    otherwise: dict[str, Interval]
 
 
 def prepare(
@@ -91,11 +99,25 @@ def prepare(
     shared = list(_shared(frame, left_out))
     notes += [_repeated(name, frame[name].dropna()) for name in shared]
     fold = _apart(frame[shared[0]], seed) if shared else folds(arm, FOLDS, seed)
-    encoder, numbers = Encoder(columns), {one.name: numbers[one.name] for one in columns}
-    encoded = np.column_stack(list(numbers.values()))
-    assigned = _assigned(encoded, arm, fold, chances)
+    numbers = {one.name: numbers[one.name] for one in columns}
+    assigned, unlike, otherwise = _assigned(numbers, arm, fold, chances), [], {}
     if assigned.p < propensity.ALARM and chances != "estimate":
-        notes.append(_unlike(numbers, arm, assigned.randomised))
+        unlike = collider.unlike(numbers, arm)
+        others = {name: values for name, values in numbers.items() if name not in unlike}
+        if unlike and collider.alike(others, arm, fold):
+            later = {} if inputs else collider.recorded_later(numbers, arm, unlike)
+            left_out |= later
+            unlike = [name for name in unlike if name not in later]
+            columns = [one for one in columns if one.name not in later]
+            numbers = {one.name: numbers[one.name] for one in columns}
+            if later:
+                assigned = _assigned(numbers, arm, fold, chances)
+            otherwise = {arms[k]: _difference(value[arm == k], value[arm == 0]) for k in range(1, len(arms))}
+    if assigned.p < propensity.ALARM and chances != "estimate":
+        notes.append(_unlike(unlike, assigned.randomised))
+    else:
+        unlike, otherwise = [], {}
+    encoder, encoded = Encoder(columns), np.column_stack(list(numbers.values()))
     overlap = assigned.overlapping
     if not overlap.all():
         notes.append(
@@ -110,24 +132,32 @@ def prepare(
     sample = Sample(encoded[overlap], arm[overlap], value[overlap], chance, np.zeros_like(chance), rows.binary)
     return Prepared(
         path.name, rows.treatment, rows.outcome, arms, sample, fold[overlap], rows.place[kept][overlap], encoder,
-        left_out, assigned.randomised, assigned.p, int(np.sum(~overlap)), notes,
+        left_out, assigned.randomised, assigned.p, int(np.sum(~overlap)), notes, unlike, otherwise,
     )  # fmt: skip
 
 
-def _assigned(encoded: np.ndarray, arm: np.ndarray, fold: np.ndarray, chances: Propensity) -> propensity.Assignment:
+def _assigned(
+    numbers: Mapping[str, np.ndarray], arm: np.ndarray, fold: np.ndarray, chances: Propensity
+) -> propensity.Assignment:
+    encoded = np.column_stack(list(numbers.values()))
     tested = propensity.assignment(encoded, arm, fold, always=chances == "estimate")
     if chances == "shares":
         return propensity.Assignment(propensity.shares(arm), True, tested.p)
     return tested
 
 
-def _unlike(numbers: Mapping[str, np.ndarray], arm: np.ndarray, said: bool) -> str:
-    """Which columns (float64[n, inputs] each) tell the groups apart, the plainest first; `said` that chance chose."""
-    chance = {name: hindsight.differs(values, arm) for name, values in numbers.items()}
-    found = sorted((name for name, p in chance.items() if p < hindsight.DIFFERS), key=chance.__getitem__)
+def _difference(treated: np.ndarray, control: np.ndarray) -> Interval:
+    """Of two means, with its usual interval."""
+    one, other = mean(treated), mean(control)
+    value, half = one.value - other.value, float(np.hypot(one.high - one.value, other.high - other.value))
+    return Interval(value, value - half, value + half)
+
+
+def _unlike(unlike: Sequence[str], said: bool) -> str:
+    """Which columns tell the groups apart; `said` that chance chose."""
     return (
         f"Beware: {'chance was said to have chosen, but ' if said else ''}the groups differ in "
-        f"{', '.join(found[:5]) or 'how columns go together'}. What was recorded after the assignment is no ground to "
+        f"{', '.join(unlike[:5]) or 'how columns go together'}. What was recorded after the assignment is no ground to "
         "compare on: leave it out with `tactful uplift fit --ignore`."
     )
 

@@ -82,6 +82,10 @@ class UpliftFound(Section):
     randomised: bool
     assignment_p: float
     trimmed: int
+    unlike: list[str] = Field(default_factory=list, description="columns that tell the groups apart")
+    otherwise: dict[str, Interval] = Field(
+        default_factory=dict, description="effect by arm, should these have been recorded after the assignment"
+    )
     arms: list[ArmFound]
     rules: list[RuleValue]
     budgets: list[Budget]

@@ -58,7 +58,9 @@ def headline(report: UpliftFound) -> str:
     if report.randomised or report.assignment_p >= propensity.ALARM:
         return said
     if not report.otherwise:
-        return f"{said} Beware: the groups are unlike, so this holds only if all columns were known before the assignment."
+        return (
+            f"{said} Beware: the groups are unlike, so this holds only if all columns were known before the assignment."
+        )
     rate, names = report.outcome_kind == "rate", ", ".join(report.unlike[:5])
     effects = "; ".join(f"{arm} {amount(effect, rate)}" for arm, effect in report.otherwise.items())
     ignored = " ".join(f"--ignore {name}" for name in report.unlike[:5])
