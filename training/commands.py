@@ -236,8 +236,9 @@ def _show(trained: "Trained") -> None:
         markup=False,
     )
     out.print(f"  rows: {rows}; {trained.rate:.1%} of the test rows are positive", markup=False)
-    for name in ("auc", "brier_skill", "calibration_slope", "ece", "lift_top_decile"):
+    for name in ("auc", "brier_skill", "calibration_slope", "ece", "ece_by_chance", "lift_top_decile"):
         out.print(f"  {name.replace('_', ' ')}: {trained.metrics[name]}", markup=False)
+    out.print(f"  probabilities are {trained.calibration}", markup=False)
     out.print(f"  MLflow run {trained.run_id}", markup=False)
 
 
@@ -256,6 +257,7 @@ def _lines(
         auc = Interval(known["auc"], known["auc_low"], known["auc_high"])
         told += (
             f"  AUC {auc}  Brier skill {known['brier_skill']:.3f}  calibration slope {known['calibration_slope']:.2f}"
+            f"  ECE {known['ece']:.3f}"
         )
     refused = "refused: " if REFUSED in version.tags else ""
     return [told, f"    {refused}{version.tags.get('reason', '')}"]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: An AUC lower by more than this is worse, however wide the interval.
 MARGIN = 0.005
-_CALIBRATION = {name: METRICS[name] for name in ("calibration_slope", "ece")}
+_CALIBRATION = {name: METRICS[name] for name in ("calibration_slope", "brier_skill", "ece")}
 
 
 @dataclass(frozen=True)

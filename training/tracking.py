@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from features import clock
 from features.manifest import meaning
 from features.workspace import Workspace, WorkspaceError
-from training import artefact, pipeline, provenance
+from training import artefact, calibration, pipeline, provenance
 from training.dataset import Dataset
 from training.evaluate import Interval
 from training.monitor.reference import FILE as REFERENCE
@@ -36,8 +36,8 @@ CHAMPION, CHALLENGER, SHADOW = ALIASES = "champion", "challenger", "shadow"
 REFUSED = "refused"
 #: Tag of a registered model: versions in the order in which they became champion, and how many are remembered.
 LINE, REMEMBERED = "champions", 100
-#: What the calibration picture shows, as figures.
-CALIBRATION = "calibration.json"
+#: What the calibration picture shows, as figures; the tag of a run that says whether its probabilities are on target.
+CALIBRATION, CALIBRATED = "calibration.json", "calibration"
 _MISSING = "RESOURCE_DOES_NOT_EXIST"  # as MLflow says it
 #: What a process needs to load the logged model; stated, because finding out takes MLflow eight seconds.
 REQUIREMENTS = ("scikit-learn", "lightgbm", "feature-engine", "pandas", "numpy", "scipy", "skops")
@@ -51,6 +51,12 @@ class Fitted:
     pipeline: Pipeline
     metrics: Mapping[str, Interval]
     probability: np.ndarray
+
+    @property
+    def calibration(self) -> str:
+        """Whether probabilities on the test window are on target, in a sentence."""
+        test = self.dataset.test
+        return calibration.told(test.label, self.probability, test.customer, self.metrics)
 
 
 class Unreadable(WorkspaceError):
@@ -164,6 +170,10 @@ class Registry:
     def metrics(self, version: "ModelVersion") -> dict[str, float]:
         """The figures logged by the run behind a version."""
         return dict(self.client.get_run(str(version.run_id)).data.metrics)
+
+    def calibration(self, version: "ModelVersion") -> str | None:
+        """What the run behind a version said of its probabilities; None where it said nothing."""
+        return self.client.get_run(str(version.run_id)).data.tags.get(CALIBRATED)
 
     def appoint(self, kind: str, version: str, alias: str, reason: str, refused: bool = False) -> None:
         """Gives a version an alias and says why, and since when, in its tags; it has no other alias then.
@@ -304,6 +314,7 @@ def _tags(fitted: Fitted) -> dict[str, str]:
         "kind": fitted.dataset.kind,
         "data_fingerprint": fitted.dataset.fingerprint,
         "catalogue_version": fitted.dataset.catalogue.version,
+        CALIBRATED: fitted.calibration,
     }
 
 

@@ -13,10 +13,10 @@ from features.catalogue import DEFAULT, Catalogue
 from features.past import Past
 from features.workspace import Settings, Workspace, WorkspaceError
 from serving.decisions.policy import Action
-from training import leakage, pipeline
+from training import calibration, leakage, pipeline
 from training.churn import churn
 from training.dataset import Compute, Dataset, read
-from training.evaluate import Interval, evaluate
+from training.evaluate import Interval
 from training.prebuilt import Prebuilt
 from training.promote import Verdict, settle
 from training.propensity import listed, propensity
@@ -39,7 +39,7 @@ def silent(_stage: str) -> None:
 
 @dataclass(frozen=True)
 class Trained:
-    """What one training came to."""
+    """What one training came to; `calibration` says whether its probabilities are on target."""
 
     kind: str
     version: str
@@ -48,6 +48,7 @@ class Trained:
     metrics: Mapping[str, Interval]
     rows: Mapping[str, int]
     rate: float
+    calibration: str
 
 
 def train(
@@ -92,6 +93,7 @@ def settled(registry: Registry, fitted: Fitted, version: "ModelVersion", past: P
         fitted.metrics,
         {name: len(part) for name, part in fitted.dataset.parts.items()},
         float(fitted.dataset.test.label.mean()),
+        fitted.calibration,
     )
 
 
@@ -127,7 +129,8 @@ def learn(
     fitted = pipeline.fit(pipeline.make(dataset, habit_of(dataset, settings), parameters=parameters), dataset)
     tell("evaluating")
     probability = pipeline.probability(fitted, dataset.test.frame)
-    return Fitted(dataset, fitted, evaluate(dataset.test.label, probability, dataset.test.customer), probability)
+    figures = calibration.figures(dataset.test.label, probability, dataset.test.customer)
+    return Fitted(dataset, fitted, figures, probability)
 
 
 def prepared(workspace: Workspace, kind: str) -> tuple[Dataset, Mapping[str, Any] | None]:

@@ -23,7 +23,7 @@ from training.promote import Reigning
 from training.tracking import CHALLENGER, CHAMPION, REFUSED, SHADOW, Registry
 
 KIND = "churn"
-JUDGED = {name: METRICS[name] for name in ("calibration_slope", "ece")}
+JUDGED = {name: METRICS[name] for name in ("calibration_slope", "brier_skill", "ece")}
 
 
 def rows(n, seed, moved=0.0, slope=1.0, each=1):

@@ -146,6 +146,10 @@ def test_train_prints_what_it_logged(untrained):
     version = registry.holder("propensity", CHAMPION)
     figures = registry.metrics(version)
     assert f"auc: {figures['auc']:.3f} ({figures['auc_low']:.3f} to {figures['auc_high']:.3f})" in shown.output
+    assert f"ece by chance: {figures['ece_by_chance']:.3f} (" in shown.output
+    said = registry.calibration(version)
+    assert f"probabilities are {said}" in " ".join(shown.output.split())
+    assert said.startswith(("on target: ", "not surely off target: ", "off target: "))
     assert str(version.run_id) in shown.output
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.workspace import Monitor
+from training.calibration import by_chance, one_each
 from training.evaluate import Interval, auc, calibration_slope, ece, evaluate
 from training.monitor.report import Check, Status, answered, unknown
 
@@ -19,7 +20,6 @@ Z = 3.09
 WIDTH = 1.96
 #: Fewer of either label are not judged; so many rows that none was expected to be seen are.
 LEAST, EXPECTED = 20, 7.0
-DRAWS = 200
 JUDGED = ("auc", "calibration_slope", "ece")
 
 
@@ -59,12 +59,9 @@ class Quality:
 def _judge(label: np.ndarray, probability: np.ndarray, customer: np.ndarray) -> Judged:
     found = evaluate(label, probability, customer, metrics={"auc": auc, "slope": calibration_slope})
     # rows of one customer go together: all of them are off by chance as far as one of each at the most
-    shuffled = np.random.default_rng(1).permutation(len(label))
-    one = np.sort(shuffled[np.unique(np.asarray(customer)[shuffled], return_index=True)[1]])
-    said, weights, random = probability[one], np.ones(len(one)), np.random.default_rng(0)
-    drawn = [ece((random.random(len(one)) < said).astype(float), said, weights) for _ in range(DRAWS)]
-    by_chance = float(np.mean(drawn) + Z * np.std(drawn))
-    return Judged(found["auc"], found["slope"], ece(label, probability, np.ones(len(label))), by_chance)
+    drawn = by_chance(probability[one_each(customer, seed=1)])
+    highest = float(drawn.mean() + Z * drawn.std())
+    return Judged(found["auc"], found["slope"], ece(label, probability, np.ones(len(label))), highest)
 
 
 def checks(model: str, found: Quality | None, run: Mapping[str, float], when: str, thresholds: Monitor) -> list[Check]:

@@ -13,8 +13,7 @@ from features import catalogue as catalogues
 from features import faults
 from features.history import History
 from features.workspace import Workspace, WorkspaceError
-from training import pipeline
-from training.evaluate import evaluate
+from training import calibration, pipeline
 from training.monitor.kept import keep
 from training.monitor.look import monitor
 from training.provenance import code_version
@@ -86,7 +85,7 @@ def promote(workspace: Workspace, journal: Journal, kind: str) -> Result:
     dataset = parts.read(journal.work / kind, catalogues.of(workspace))
     model = registry.load(kind, number)
     probability = pipeline.probability(model, dataset.test.frame)
-    metrics = evaluate(dataset.test.label, probability, dataset.test.customer)
+    metrics = calibration.figures(dataset.test.label, probability, dataset.test.customer)
     trained = settled(registry, Fitted(dataset, model, metrics, probability), version)
     return _told(trained.verdict.alias, trained.verdict.reason, number, registry.metrics(version))
 

@@ -148,6 +148,8 @@ def _told(kind: Row) -> str:
         champion = _champion(kind)
         why = "" if champion is None or not champion["reason"] else f": {champion['reason']}"
         said = [f"Version {kind['champion']} decides{why}."]
+        if champion is not None and champion.get("calibrated"):
+            said.append(f"On later rows its probabilities are {champion['calibrated']}.")
     if kind["challenger"] is not None:
         challenger = next(each for each in kind["versions"] if "challenger" in each["aliases"])
         refused = (
@@ -167,11 +169,13 @@ def _figures(found: Mapping[str, Row]) -> list[Tile | None]:
     def tile(name: str, label: str, kind: Any, detail: str) -> Tile | None:
         return Tile(label, estimate(found[name]), kind, detail) if name in found else None
 
+    chance = found.get("ece_by_chance")
+    least = "" if chance is None else f"; right ones read {chance['low']:.1%} to {chance['high']:.1%} here by chance"
     return [
         tile("auc", "Ranks rightly", "percent", "of two customers, one of whom will, the likelier is told (AUC)"),
         tile("brier_skill", "Better than one rate for all", "percent", "Brier skill: 0% is no better, 100% is perfect"),
         tile("calibration_slope", "Calibration slope", "number", "1 is right; below, it exaggerates"),
-        tile("ece", "Off by, on average", "percent", "between foretold and observed rates (ECE)"),
+        tile("ece", "Off by, on average", "percent", f"between foretold and observed rates (ECE){least}"),
         tile("lift_top_decile", "Lift of the top tenth", "number", "times the mean rate"),
         tile("slope", "Later costs on foretold ones", "number", "1: they cost as much as foretold"),
     ]

@@ -14,7 +14,7 @@ from training.monitor.report import Look, MonitorReport, answered, unknown
 from training.reports import jobs, keep
 from training.reports.models import job, runs
 from training.reports.models.artefact import Kind
-from training.tracking import CHALLENGER, CHAMPION, Registry
+from training.tracking import CALIBRATED, CHALLENGER, CHAMPION, Registry
 
 TENTHS = [
     {"predicted": 0.1 * k, "observed": {"value": 0.1 * k, "low": 0.1 * k - 0.02, "high": 0.1 * k + 0.02}, "rows": 50}
@@ -111,6 +111,7 @@ def test_champions_challengers_and_what_their_runs_kept(shop):
     assert table(found, "calibration-churn").rows[0][2] == 50
     html = standalone.html(artefact)
     assert "was refused, and decides nothing: ranks worse." in html
+    assert churn.versions[1].calibrated is None, "a run from before it was said"
     assert "no effect shown" in html
     assert str(shop.folder) not in html, "a page that is handed on tells nothing of the machine"
 
@@ -127,6 +128,20 @@ def test_champions_challengers_and_what_their_runs_kept(shop):
     assert rings.alarm.title == "Look before relying on the models: drift of churn rang on 2026-05-04."
     assert rings.alarm.sentences == ["churn: the customers moved"]
     assert table(rings, "looks-churn").rows[0][1] == 9
+
+
+@pytest.mark.slow
+def test_a_champions_probabilities_are_told_to_be_on_target_or_not(shop):
+    registry = Registry(shop)
+    error = {"ece": 0.024, "ece_low": 0.02, "ece_high": 0.04}
+    chance = {"ece_by_chance": 0.018, "ece_by_chance_low": 0.012, "ece_by_chance_high": 0.026}
+    version = registered(registry, "churn", error | chance)
+    registry.appoint("churn", version, CHAMPION, "the first model of its kind")
+    run = registry.client.get_model_version("churn", version).run_id
+    registry.client.set_tag(run, CALIBRATED, "not surely off target: a reason")
+    html = standalone.html(page(shop)[1])
+    assert "On later rows its probabilities are not surely off target: a reason." in html
+    assert "right ones read 1.2% to 2.6% here by chance" in html
 
 
 def test_a_damaged_look_is_none(shop):

@@ -22,6 +22,7 @@ class Version(Section):
     run_id: str
     href: str | None = Field(description="the run in MLflow, where that has pages")
     figures: dict[str, Interval]
+    calibrated: str | None = Field(None, description="whether its probabilities are on target on later rows, in words")
 
 
 class Tenth(Section):

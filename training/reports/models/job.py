@@ -26,7 +26,7 @@ KINDS = ("churn", "propensity", "uplift", "fatigue")
 #: Those that a decision cannot do without: for the others there are stated priors.
 NEEDED = ("churn", "propensity")
 #: Figures of a run that are shown, each with its interval where it has one.
-SHOWN = ("auc", "brier_skill", "calibration_slope", "ece", "lift_top_decile", "log_loss", "slope")
+SHOWN = ("auc", "brier_skill", "calibration_slope", "ece", "ece_by_chance", "lift_top_decile", "log_loss", "slope")
 #: Versions that are listed of each kind, the newest.
 LISTED = 20
 
@@ -138,6 +138,7 @@ def _version(registry: Registry, version: "ModelVersion", holders: Mapping[str, 
         trained_at=clock.isoformat(int(version.creation_timestamp) * 1_000),
         run_id=run_id,
         href=f"{pages}/#/experiments/{registry.experiment()}/runs/{run_id}" if pages else None,
+        calibrated=registry.calibration(version),
         figures={name: found for name in SHOWN if (found := _figure(known, name)) is not None},
     )
 
