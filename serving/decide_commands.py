@@ -1,5 +1,6 @@
 """`tactful decide`: one decision from the running service, or those of a whole audience into a file."""
 
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -9,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from features import clock
-from features.console import WorkspaceOption, command, new_file, out, progress
+from features.console import WorkspaceOption, command, err, new_file, out, progress
 from features.workspace import Workspace, WorkspaceError, locate
 from serving import shown
 
@@ -82,19 +83,23 @@ def _batch(
     from serving.engine import Engine
 
     name = job or f"job-{secrets.token_hex(4)}"
+    logging.getLogger("tactful.champions").addHandler(logging.NullHandler())  # readiness tells it, once
     engine = Engine.open(opened)
     try:
         engine.warm()
         if not (ready := engine.readiness())["ready"]:
             raise WorkspaceError("; ".join(ready["missing"]))
+        for note in ready["notes"]:
+            err.print(note, markup=False)
         runner = Runner(engine, name, channel, dry_run=dry_run, threads=os.cpu_count() or 1)
-        with progress() as bar:
-            task = bar.add_task("deciding", total=None)
-            pieces = audience(customers, BLOCK)
-            report.write(runner.run(pieces, lambda tally: bar.update(task, completed=tally.customers)), to)
-    except WorkspaceError as error:  # what was decided stays decided
-        again = "" if dry_run else f"; what was decided is kept, go on with --job {name}"
-        raise WorkspaceError(f"{error}{again}") from None
+        try:
+            with progress() as bar:
+                task = bar.add_task("deciding", total=None)
+                pieces = audience(customers, BLOCK)
+                report.write(runner.run(pieces, lambda tally: bar.update(task, completed=tally.customers)), to)
+        except WorkspaceError as error:  # what was decided stays decided
+            again = "" if dry_run else f"; what was decided is kept, go on with --job {name}"
+            raise WorkspaceError(f"{error}{again}") from None
     finally:
         engine.close()
     tally = runner.tally

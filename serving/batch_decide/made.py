@@ -144,7 +144,7 @@ class Made:
     @property
     def _reason(self) -> str:
         if self.chosen is not None:
-            return f"{self.chosen.action.title or self.chosen.action.name} on {self.chosen.channel}"
+            return phrases.made(self.chosen.action.title or self.chosen.action.name, self.chosen.channel)
         return _REASONS[self._why]
 
     def _says(self, action: Action) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from serving.console import figures
 from serving.console.blocks import Cell, Chart, Column, Estimate, Link, Table, Verdict, href
 from serving.console.policy_words import counted, human
+from serving.decisions import phrases
 
 Row = Mapping[str, Any]
 TOO_FEW = Verdict("too few to tell")
@@ -42,9 +43,9 @@ def learned(action: Row, unit: str | None) -> tuple[Cell, Cell]:
     return LEARNED.get(found["verdict"], Verdict(found["verdict"])), estimate(found["effect"]) if unit else None
 
 
-def answers(rows: Sequence[Row], titles: Mapping[str, str], least: str) -> Table:
-    """Each treatment: what went out and what came back."""
-    columns = (
+def answers(rows: Sequence[Row], titles: Mapping[str, str] | None = None, least: str = "") -> Table:
+    """Each treatment: what went out and what came back; without titles those of one action, which is not named."""
+    columns: tuple[Column, ...] = (
         Column("Action"),
         Column("Channel"),
         Column("Contacts", "count"),
@@ -55,9 +56,9 @@ def answers(rows: Sequence[Row], titles: Mapping[str, str], least: str) -> Table
         Column("Withheld", "count", "drawn and not made, to measure"),
         Column("Last", "day"),
     )
-    shown = [
+    shown: list[tuple[Cell, ...]] = [
         (
-            Link(titles.get(row["action"], human(row["action"])), href("actions", row["action"])),
+            Link((titles or {}).get(row["action"], human(row["action"])), href("actions", row["action"])),
             human(row["channel"]),
             row["contacts"],
             row["customers"],
@@ -70,6 +71,8 @@ def answers(rows: Sequence[Row], titles: Mapping[str, str], least: str) -> Table
         for row in rows
     ]
     note = f"{least} Answers are not effects: who answers might have come anyway. What was caused stands under Uplift."
+    if titles is None:
+        columns, shown = columns[1:], [row[1:] for row in shown]
     return Table("treatments", "What went out, and what came back", columns, shown, note, "Nothing went out yet.")
 
 
@@ -78,7 +81,9 @@ def rates(rows: Sequence[Row], titles: Mapping[str, str]) -> Chart | None:
     known = sorted((row for row in rows if row["rate"] is not None), key=lambda row: -row["rate"]["value"])[:20]
     if not known:
         return None
-    names = [f"{titles.get(row['action'], human(row['action']))}, {human(row['channel'])}" for row in known]
+    called = [titles.get(row["action"], human(row["action"])) for row in known]
+    names = [f"{title} · {human(row['channel'])}" for title, row in zip(called, known, strict=True)]
+    said = [phrases.made(title, row["channel"]) for title, row in zip(called, known, strict=True)]
     of = [row["rate"] for row in known]
     series = figures.Bars(
         "Answered", [r["value"] for r in of], low=[r["low"] for r in of], high=[r["high"] for r in of]
@@ -89,22 +94,23 @@ def rates(rows: Sequence[Row], titles: Mapping[str, str]) -> Chart | None:
         (Column("Action and channel"), Column("Answered", "percent")),
         [(name, estimate(r)) for name, r in zip(names, of, strict=True)],
     )
-    best = f"{names[0]} is answered most"
-    summary = f"{best}, {names[-1]} least of those that can be told." if len(names) > 1 else f"{best}."
+    best = f"{said[0]} is answered most"
+    summary = f"{best}, {said[-1]} least of those that can be told." if len(names) > 1 else f"{best}."
     figure = figures.bars([series], names, "percent", horizontal=True, title="Share of contacts that were answered")
     return Chart("rates", "Share of contacts that were answered", figure, table, summary)
 
 
-def months(rows: Sequence[Row], titles: Mapping[str, str]) -> Chart | None:
-    """Contacts by month, a colour a channel; None where nothing went out."""
+def months(rows: Sequence[Row]) -> Chart | None:
+    """Contacts of one action by month, a colour a channel; None where nothing went out."""
     listed = sorted({month["month"] for row in rows for month in row["months"]})
     if not listed:
         return None
     series, shown = [], []
     for row in rows:
         by_month = {month["month"]: month for month in row["months"]}
-        name = f"{titles.get(row['action'], human(row['action']))}, {human(row['channel'])}"
-        series.append(figures.Bars(name, [by_month.get(month, {}).get("contacts", 0) for month in listed]))
+        series.append(
+            figures.Bars(human(row["channel"]), [by_month.get(month, {}).get("contacts", 0) for month in listed])
+        )
         shown += [(month, human(row["channel"]), by_month[month]["contacts"], by_month[month]["responses"])
                   for month in listed if month in by_month]  # fmt: skip
     columns = (Column("Month"), Column("Channel"), Column("Contacts", "count"), Column("Answered", "count"))

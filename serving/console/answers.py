@@ -1,6 +1,6 @@
 """Pages that no view makes: signing in, and whatever went wrong, each saying what to do."""
 
-from serving.auth import SCOPES
+from serving.auth import CONSOLE, SCOPES
 from serving.console.artefacts import Unusable
 from serving.console.blocks import Empty, Field, Form, Link, Page, Text
 from serving.problems import Problem
@@ -19,6 +19,7 @@ _WORDS = {
     504: ("This page took too long", "It was given up, so that decisions do not wait for it."),
 }
 _KEY = "A key begins with `tactful_` and was shown once, when it was made."
+_GO_ON = "to go on where you were; a session lasts 12 hours"
 _NO_KEY = "No key yet? Whoever runs the service makes one: `tactful keys create NAME --scope marketer`."
 
 
@@ -29,9 +30,10 @@ def sign_in(token: str, back: str, error: str | None = None) -> Page:
         Field("next", "", "hidden", back),
         Field("key", "Your key", "password", error=error),
     ]
+    what = "to see what the nudges changed" if back.rstrip("/") in ("", CONSOLE) else _GO_ON
     return Page(
         "Sign in",
-        "Sign in with your key to see what the nudges changed.",
+        f"Sign in with your key {what}.",
         [
             Form(fields, "Sign in", "/sign-in", "post", "Sign in"),
             Text(f"{_KEY} {_NO_KEY}", quiet=True),

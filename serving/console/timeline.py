@@ -6,6 +6,7 @@ from features import clock
 from serving.console.blocks import Cell, Event, Fact, Tone, Verdict, href
 from serving.console.past import Row
 from serving.console.policy_words import human
+from serving.decisions import phrases
 
 #: Types that have words of their own; any other type is said as it is named.
 TYPES: Mapping[str, str] = {
@@ -71,9 +72,9 @@ def answer(row: Row, titles: Mapping[str, str]) -> str:
     """What a decision came to."""
     action, ghost = row["action"], row["ghost"]
     if action is not None:
-        return f"{titles.get(action, human(action))} on {human(row['treatment_channel'] or 'any channel')}"
+        return phrases.made(titles.get(action, human(action)), row["treatment_channel"])
     if ghost is not None:
-        return f"{titles.get(ghost, human(ghost))}, withheld to measure its effect"
+        return f"{phrases.made(titles.get(ghost, human(ghost)), row['ghost_channel'])}, withheld to measure its effect"
     return "Silence"
 
 

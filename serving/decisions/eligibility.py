@@ -46,6 +46,7 @@ def considered(playbook: Playbook, request: Request, placement: Placement | None
     channel = request.channel
     if placement is not None and placement.channel is not None:
         channel = placement.channel
+    found: list[Candidate] | None
     if request.only is not None:
         found = [each for each in candidates(playbook.actions, channel) if each.action.name == request.only]
     else:

@@ -1,5 +1,7 @@
 """What becomes of a candidate or of a slot, in the words that one decision and a million of them share."""
 
+from features.step_words import on_channel
+
 CHOSEN = "chosen"
 WITHHELD = "withheld to measure"
 TAKEN = "fills another slot of this decision"
@@ -15,6 +17,15 @@ IN_ARM = "silence: the customer is in an arm of an experiment that sells nothing
 ALL_REFUSED = "silence: every candidate was refused"
 SILENCE_PAYS = "silence: it was worth more than any action"
 EXPLORED = "silence: drawn to explore"
+
+
+def made(title: str, channel: str | None) -> str:
+    """An action on a channel; in quotes, for a title may end in a question mark.
+
+    >>> made("Time for a refill?", "mobile_app")
+    '“Time for a refill?” in the mobile app'
+    """
+    return f"“{title}” {on_channel(channel)}" if channel else f"“{title}”"
 
 
 def in_arm(name: str) -> str:

@@ -194,7 +194,7 @@ def _lost(one: Contender) -> str:
 def _reason(chosen: Candidate | None, ghost: Candidate | None, fates: Sequence[Fate]) -> str:
     """One plain sentence for the answer."""
     if chosen is not None:
-        return f"{chosen.action.title or chosen.action.name} on {chosen.channel}"
+        return phrases.made(chosen.action.title or chosen.action.name, chosen.channel)
     if ghost is not None:
         return phrases.GHOST
     if not fates:

@@ -1,10 +1,12 @@
 """A batch decides what the service would decide, customer by customer, and gives volumes to the most valuable first."""
 
 import asyncio
+import logging
 from collections import Counter
 from concurrent.futures import Future
 
 import market
+import nudge_world
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -514,3 +516,15 @@ def test_the_command_writes_a_line_a_customer(shop, tmp_path):
         assert refused.exit_code == 2
         assert "is the audience itself" in " ".join(refused.output.split())
     assert listed.read_bytes() == before
+
+
+def test_without_models_it_is_said_once_and_nothing_is_claimed_to_be_decided(tmp_path, monkeypatch):
+    monkeypatch.setattr(logging.root, "handlers", [])  # as in a terminal, where nobody set up logging
+    shop = nudge_world.workspace(tmp_path / "bare", nudge_world.POLICY.replace("fallback: {propensity: 0.5}", ""))
+    (tmp_path / "audience.csv").write_text("customer_id\nC1\n")
+    words = ["decide", "--customers", str(tmp_path / "audience.csv"), "--out", str(tmp_path / "out.csv")]
+    result = CliRunner().invoke(app, [*words, "--workspace", str(shop.folder)])
+    said = " ".join(result.output.split())
+    assert result.exit_code == 2
+    assert said.count("no champion model `propensity`") == 1
+    assert "go on with --job" not in said

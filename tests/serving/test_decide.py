@@ -127,6 +127,16 @@ def test_outbound_reserves_a_contact_that_expires_and_inbound_does_not():
     assert decide(request(direction="inbound"), Customer("C1"), flat(), book, NOW, 0.5).contact is None
 
 
+def test_the_answer_is_named_as_people_say_it():
+    """A title may end in a question mark, and channels have names of their own in the files."""
+    action = {"name": "refill", "title": "Time for a refill?", "issue": "i", "group": "g", "value": 9}
+    actions = Actions.model_validate({"actions": [action | {"channels": ["mobile_app"]}]})
+    book = Playbook(actions, playbook().policy)
+    decision = decide(request(channel="mobile_app"), Customer("C1"), flat(), book, NOW, 0.5)
+    assert decision.chosen is not None
+    assert decision.reason == "“Time for a refill?” in the mobile app"
+
+
 def test_nothing_on_this_channel_is_a_proper_answer():
     decision = decide(request(channel="smoke_signals"), Customer("C1"), flat(), playbook(), NOW, 0.5)
     assert decision.as_dict()["action"] is None

@@ -226,7 +226,7 @@ def plan(words: Words, base: Sample, found: Plan, have: int) -> str:
 def ratio(alarm: bool, p: float, parts: Sequence[tuple[str, int, float]]) -> str:
     """The sample-ratio check; `parts` are (arm, customers, expected share)."""
     total = sum(count for _, count, _ in parts)
-    seen = listed([f"{name} {count:,} (expected {share * total:,.0f})" for name, count, share in parts])
+    seen = listed([f"{_inside(name)} {count:,} (expected {share * total:,.0f})" for name, count, share in parts])
     if alarm:
         return (
             f"The groups' sizes do not fit how customers should have been assigned: {seen}. Chance makes such a gap "

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from features.digits import span_decimals
+from features.step_words import on_channel
 from serving.console import action_words
 from serving.console.action_blocks import TOO_FEW, answers, estimate, learned, maturity, months
 from serving.console.artefacts import Artefacts, Unusable
-from serving.console.blocks import Block, Empty, Link, Notes, Page, Section, Sentences, Text, Tile, Tiles, href
+from serving.console.blocks import Block, Empty, Link, Page, Section, Sentences, Text, Tile, Tiles, href
 from serving.console.look import Look
 from serving.console.policy_words import counted, human
 from serving.console.views import VIEWS, Ask
@@ -39,7 +40,7 @@ def _page(look: Look, name: str) -> Page:
         said = action_words.action(stated, playbook.policy, look.workspace.settings.currency, texts)
         blocks.append(_today(look, stated, report, row, treatments))
         blocks.append(Section("words", "What it is, and who gets it", [Sentences(said)]))
-    blocks += _went(report, row, treatments, {name: title})
+    blocks += _went(report, treatments)
     return Page(
         title=title,
         lead=_lead(title, stated, row, treatments),
@@ -66,7 +67,7 @@ def _lead(title: str, stated: Action | None, row: Report | None, treatments: Seq
     contacts = sum(each["contacts"] for each in treatments)
     where = f"{title}{gone} went out in {counted(contacts, 'contact')}"
     if row is not None and row["learned"] is not None:
-        return f"{where}; {row['learned']['sentence'].removeprefix(row['action'] + ': ')}"
+        return f"{where}. What it causes: {row['learned']['sentence'].removeprefix(row['action'] + ': ')}"
     known = [each for each in treatments if each["rate"] is not None]
     if not known:
         return f"{where}; too few answers to tell how well it does."
@@ -75,7 +76,7 @@ def _lead(title: str, stated: Action | None, row: Report | None, treatments: Seq
     low, high = 100 * rate["low"], 100 * rate["high"]
     digits = span_decimals(low, high, (high - low) / 2)
     span = f"{low:.{digits}f}% to {high:.{digits}f}%"
-    return f"{where}, answered most on {human(best['channel'])} (likely {span}); what it causes is not learned yet."
+    return f"{where}, answered most {on_channel(best['channel'])} (likely {span}); what it causes is not learned yet."
 
 
 def _today(
@@ -91,27 +92,24 @@ def _today(
         verdict, effect = learned(row, report["unit"])
         money = report["unit"] == "money"
         items.append(Tile("What it causes", effect if effect is not None else verdict or "not learned yet",
-                          "signed_money" if money else "points"))  # fmt: skip
+                          "signed_money" if money else "points",
+                          "percentage points" if effect is not None and not money else None))  # fmt: skip
     for each in treatments[:3]:
         value = estimate(each["rate"]) or TOO_FEW.words
-        items.append(Tile(f"Answered on {human(each['channel'])}", value, "percent"))
+        items.append(Tile(f"Answered {on_channel(each['channel'])}", value, "percent"))
     items.append(Tile("Worth, if accepted", stated.value, "money"))
     return Tiles(items)
 
 
-def _went(
-    report: Report | None, row: Report | None, treatments: Sequence[Report], titles: Mapping[str, str]
-) -> list[Block]:
+def _went(report: Report | None, treatments: Sequence[Report]) -> list[Block]:
     if report is None:
         text = "Volumes, answers and effects stand in a report that nobody has made yet, or that cannot be read."
         return [Empty("No report yet", text, "tactful report actions")]
     blocks: list[Block] = []
-    chart = months(treatments, titles)
+    chart = months(treatments)
     if chart is not None:
         blocks.append(chart)
-    blocks.append(answers(treatments, titles, ""))
-    if row is not None and row["learned"] is not None:
-        blocks.append(Notes([row["learned"]["sentence"]]))
+    blocks.append(answers(treatments))
     return [Section("went", "How it went", blocks), Section("more", "More", [_more()])]
 
 

@@ -20,9 +20,9 @@ _ENDINGS = {
     "other": "other steps",
 }
 _BEFORE = {
-    "first": "of those with which a journey began",
-    "goal": "of those before a goal",
-    "leaving": "of those before they left",
+    "first": "of the first {} of a journey",
+    "goal": "of the last {} before a goal",
+    "leaving": "of the last {} before they left",
 }
 
 
@@ -63,7 +63,7 @@ def _listed(ask: Ask) -> tuple[str, list[str]]:
     known = sorted(name for name in names[who].tolist() if name is not None and name not in ask.hidden)
     lead = (
         f"{counted(len(who), 'customer')} went from {_called(source)} to {_called(target)} after step {int(layer) + 1} "
-        f"of the {flows.STEPS} {_BEFORE[kind]}."
+        f"{_BEFORE[kind].format(flows.STEPS)}."
     )
     if len(known) > MOST:
         lead = f"{lead} The first {MOST} by name are listed."

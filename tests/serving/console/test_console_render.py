@@ -152,6 +152,12 @@ def test_a_year_of_rows_stays_under_two_megabytes():
     assert len(render.page(Page("T", "Lead.", [table]), CONSOLE, Reader("de"))) < 2_000_000
 
 
+@pytest.mark.parametrize(("rows", "short"), [(12, True), (13, False)])
+def test_a_short_table_scrolls_with_the_page_and_not_within_itself(rows, short):
+    table = Table("some", "Some", [Column("Customer")], [[f"c{k}"] for k in range(rows)])
+    assert ('class="scroll short"' in render.page(Page("T", "Lead.", [table]), CONSOLE, Reader())) == short
+
+
 @pytest.mark.parametrize("form", ["own", "console"])
 def test_every_id_is_one_and_every_label_is_there(form, request):
     elements = Elements(request.getfixturevalue(form)).found

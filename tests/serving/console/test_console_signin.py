@@ -132,6 +132,7 @@ def test_a_deep_link_comes_back_to_itself(browser, address):
     assert asked.status_code == 303
     assert asked.headers["location"] == "/console/sign-in?next=" + quote(address, safe="")
     form = client.get(asked.headers["location"])
+    assert ("to go on where you were; a session lasts 12 hours" in form.text) == (address != START)
     back = re.search(r'name="next" value="([^"]*)"', form.text)[1].replace("&amp;", "&")
     told = {"token": token_of(form), "next": back, "key": MARKETER}
     assert client.post("/console/sign-in", data=told).headers["location"] == address

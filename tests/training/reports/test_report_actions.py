@@ -11,8 +11,9 @@ from features import clock
 from features.history import History
 from features.interactions import INSTANT
 from features.scaffold import init_workspace, templates
+from features.step_words import on_channel
 from features.workspace import Workspace, WorkspaceError
-from serving.console import standalone
+from serving.console import action_blocks, standalone
 from serving.console.blocks import Verdict, table
 from serving.console.views import Ask, actions
 from training.reports import jobs, keep
@@ -135,7 +136,7 @@ def test_the_sentence_goes_by_the_figures(shop):
     found = job.report(shop).artefact
     best = max((each for each in found.treatments if each.rate), key=lambda each: each.rate.value)
     titles = {"letter": "A letter", "call": "call", "forgotten": "forgotten"}
-    assert f"“{titles[best.action]}” on {best.channel} is answered most" in found.headline
+    assert f"“{titles[best.action]}” {on_channel(best.channel)} is answered most" in found.headline
     assert f"{sum(each.contacts for each in found.treatments):,} contacts" in found.headline
     few = [each.model_copy(update={"rate": None}) for each in found.treatments]
     assert job.headline(few, titles).endswith("too few answers to tell which are answered most.")
@@ -160,13 +161,23 @@ def test_the_page_and_the_file_say_too_few_to_tell(shop):
     assert [row[5].words for row in catalogue][-1] == "not in actions.yaml any more"
 
 
-def test_a_new_action_says_how_much_is_known_of_it():
-    from serving.console.action_blocks import maturity
+def test_on_its_own_page_an_action_is_not_named_again(shop):
+    History(shop).append(log(1, rows=150), "test")
+    jobs.make(shop, "actions")
+    every = json.loads(keep.place(shop, "actions").read_text())["treatments"]
+    own = [each for each in every if each["action"] == "letter"]
+    table_ = action_blocks.answers(own)
+    assert [column.name for column in table_.columns][:2] == ["Channel", "Contacts"]
+    assert [row[0] for row in table_.rows] == [each["channel"] for each in own]
+    chart = action_blocks.months(own)
+    assert {trace["name"] for trace in chart.figure["data"]} == {each["channel"] for each in own}
 
+
+def test_a_new_action_says_how_much_is_known_of_it():
     def stated(positives):
         return {"positives": positives}
 
-    assert maturity(stated(10), 200).words == "new: 10 of 200 responses"
-    assert maturity(stated(200), 200).words == "mature"
-    assert maturity(stated(None), 200).words == "not known"
-    assert maturity(stated(3), None).words == "offered at once"
+    assert action_blocks.maturity(stated(10), 200).words == "new: 10 of 200 responses"
+    assert action_blocks.maturity(stated(200), 200).words == "mature"
+    assert action_blocks.maturity(stated(None), 200).words == "not known"
+    assert action_blocks.maturity(stated(3), None).words == "offered at once"

@@ -121,6 +121,11 @@ def test_odds_are_round_numbers(p, said):
     assert wording.odds(p) == said
 
 
+def test_groups_are_named_inside_the_sentence():
+    said = wording.ratio(False, 0.5, [("the holdout", 404, 0.05), ("Contacts", 7_170, 0.95), ("Mail B", 1, 0.0)])
+    assert said.endswith("the holdout 404 (expected 379), contacts 7,170 (expected 7,196) and Mail B 1 (expected 0).")
+
+
 def test_what_an_effect_means_for_a_thousand_customers():
     found = experiment.outcome(VISIT, "none", {"none": rate(21306, 2262), "mail": rate(21387, 3238)})
     assert found.comparisons[0].per_thousand == "That is about 45 more in every 1,000 customers (39 to 52)."

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from features import clock, decision_log
 from features.history import History
+from features.step_words import on_channel
 from features.workspace import Workspace, WorkspaceError
 from serving.decisions import policy
 from serving.decisions.policy import Playbook
@@ -250,12 +251,12 @@ def headline(treatments: Sequence[Treatment], titles: Mapping[str, str]) -> str:
     best, found = max(known, key=lambda one: one[1].value)
     half = (found.high - found.low) / 2
     span = "% to ".join(ends(found.low * 100, found.high * 100, 100 * half)) + "%"
-    said += f"; “{titles[best.action]}” on {best.channel.replace('_', ' ')} is answered most ({span})"
+    said += f"; “{titles[best.action]}” {on_channel(best.channel)} is answered most ({span})"
     minded = sorted((each for each in treatments if _minded(each)), key=lambda each: -_minded(each))
     if not minded:
         return f"{said}, and none drew an opt-out or a complaint."
     worst = minded[0]
-    where = f"“{titles[worst.action]}” on {worst.channel.replace('_', ' ')}"
+    where = f"“{titles[worst.action]}” {on_channel(worst.channel)}"
     return f"{said}; most opt-outs and complaints ({_minded(worst):,}) followed {where}."
 
 
