@@ -34,6 +34,8 @@ _POINT_PROOF = r"[+-]?([0-9]*[.]([0-9]{1,2}|[0-9]{4,})|0[0-9]*[.][0-9]+|[0-9]{4,
 #: An outcome that is not there may be spelled so, and so may a treatment; but a treatment called "None" is one.
 _NO_TREATMENT = "('', 'na', 'n/a', 'nan', 'null', '<na>')"
 _NO_VALUE = "('', 'na', 'n/a', 'nan', 'null', 'none', '<na>')"
+#: Whole numbers from here on are not told apart as floats.
+_EXACT = 2**53
 _YES, _NO = "('true', 't', 'yes', 'y', 'ja', 'j', 'oui', 'si', 'sí')", "('false', 'f', 'no', 'n', 'nein', 'non')"
 
 
@@ -65,8 +67,8 @@ class Customers:
     """The rows of a table that have a treatment and an outcome; `place` are their 0-based lines among `rows` in all.
 
     `counts` and `missing`: rows of each arm, and how many of them lack the outcome. `arm` are labels, `columns`
-    everything else as the file has it (text in a CSV); those `telling` tell customers apart, where rows are there more
-    than once (repeats.py).
+    everything else as the file has it (of a CSV, numbers where all cells are, else text); those `telling` tell
+    customers apart, where rows are there more than once (repeats.py).
     """
 
     rows: int
@@ -94,7 +96,8 @@ def customers(path: Path, treatment: str, outcome: str) -> Customers:
             rows, counts = _arms(database, path, arm_column)
             measured = _measure(database, path, arm_column, outcome_column)
             telling = repeats.telling(database, (arm_column, outcome_column))
-            told = f"SELECT {_arm(arm_column)} AS arm, {_number(outcome_column)} AS value, * FROM campaign"
+            told = f"SELECT {_arm(arm_column)} AS arm, {_number(outcome_column)} AS value, * {_as_numbers(database)}"
+            told += " FROM campaign"
             found = _in_order(database, told)
         except duckdb.Error as error:
             raise WorkspaceError(f"{path}: cannot be read: {_first_line(error)}") from None
@@ -114,6 +117,29 @@ def customers(path: Path, treatment: str, outcome: str) -> Customers:
         columns=frame.drop(columns=[arm_column, outcome_column]).iloc[kept].reset_index(drop=True),
         telling=telling,
     )
+
+
+def _as_numbers(database: duckdb.DuckDBPyConnection) -> str:
+    """SQL that turns columns of text in which every value is a number into numbers: a tenth of the memory and time.
+
+    Not where a number is too large to be told from the next one, as those of customers may be.
+    """
+    campaign = database.sql("SELECT * FROM campaign")
+    texts = [name for name, kind in zip(campaign.columns, campaign.dtypes, strict=True) if str(kind) == "VARCHAR"]
+    if not texts:
+        return ""
+    number = {name: f"CASE WHEN {_cell(name)} NOT IN {_NO_VALUE} THEN TRY_CAST({_cell(name)} AS DOUBLE) END"
+              for name in texts}  # fmt: skip
+    told = campaign.aggregate(
+        ", ".join(
+            f"coalesce(bool_and(abs({number[name]}) < {_EXACT}), false), "
+            f"bool_or({_cell(name)} NOT IN {_NO_VALUE} AND {number[name]} IS NULL)"
+            for name in texts
+        )
+    ).fetchall()[0]
+    found = [name for name, exact, wrong in zip(texts, told[0::2], told[1::2], strict=True) if exact and not wrong]
+    casts = ", ".join(f"{number[name]} AS {_quoted(name)}" for name in found)
+    return f"REPLACE ({casts})" if found else ""
 
 
 def frame(path: Path) -> pd.DataFrame:

@@ -92,7 +92,7 @@ class Encoder:
 def column(values: pd.Series) -> Column | str:
     """How to encode a column, or why it is of no use."""
     name, rows = str(values.name), len(values)
-    if values.map(lambda one: isinstance(one, list | dict | np.ndarray)).any():
+    if values.dtype == object and values.map(lambda one: isinstance(one, list | dict | np.ndarray)).any():
         return LISTS
     kind = _kind(values)
     if kind == "label":

@@ -89,7 +89,8 @@ def _usual(values: np.ndarray) -> np.ndarray:
 
 def _names_the_arm(values: np.ndarray, arm: np.ndarray) -> bool:
     """Whether each distinct value occurs in one arm only, though values repeat."""
-    _, code = np.unique(values, axis=0, return_inverse=True)
+    single = values.shape[1] == 1  # rows take ten times as long to sort
+    _, code = np.unique(values[:, 0] if single else values, axis=None if single else 0, return_inverse=True)
     code = code.ravel()
     if code.max() + 1 > max(20, 2 * (arm.max() + 1)):
         return False
