@@ -13,7 +13,7 @@ from features.scaffold import init_workspace, templates
 from features.simulate.actions import TEMPLATE, TREATMENTS
 from features.simulate.market import Market
 from features.simulate.output import write
-from features.simulate.policy import Choice, drawn
+from features.simulate.policy import Choice, Uniform, drawn
 from features.simulate.traits import PROFILE
 from features.simulate.withholding import Withholding
 from features.workspace import Workspace
@@ -124,12 +124,9 @@ PLAYED = [("voucher", "mobile_app"), ("service_recovery", "email")]
 CUSTOMERS, SILENT, DAYS = 7_000, 120, 60
 
 
-@pytest.fixture(scope="module")
-def played(tmp_path_factory):
-    """`tactful simulate`'s files, taken in by a workspace; and the truth at every decision, by playing it again."""
-    folder = tmp_path_factory.mktemp("market")
-    policy = Withholding(Few(PLAYED, 10, 0), 0.1, 0)
-    write(folder / "market", Market(CUSTOMERS, "usual", 0), SILENT + DAYS, policy, SILENT)
+def shop(folder, customers, policy):
+    """A workspace that took in what `tactful simulate` writes of a policy's days."""
+    write(folder / "market", Market(customers, "usual", 0), SILENT + DAYS, policy, SILENT)
     workspace = init_workspace(folder / "shop", templates("features", "serving"))
     said = ", ".join(f"{name}: number" for name in PROFILE)
     settings = folder / "shop" / "tactful.yaml"
@@ -139,6 +136,14 @@ def played(tmp_path_factory):
     ingest_files(workspace, sorted((folder / "market" / "interactions").glob("*.parquet")), None, None)
     ingest_attributes(workspace, [folder / "market" / "profiles.parquet"])
     ingest_decisions(workspace, [folder / "market" / "decisions.parquet"])
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    """`tactful simulate`'s files, taken in by a workspace; and the truth at every decision, by playing it again."""
+    policy = Withholding(Few(PLAYED, 10, 0), 0.1, 0)
+    workspace = shop(tmp_path_factory.mktemp("market"), CUSTOMERS, policy)
     again, truth = Market(CUSTOMERS, "usual", 0), {}
     again.run(SILENT)
     for day in range(SILENT, SILENT + DAYS):
@@ -171,3 +176,27 @@ def test_in_the_market_the_truth_is_recovered(played):
     assert voucher.low > 0
     assert recovery.low < 0.004
     assert recovery.high < voucher.low
+
+
+def test_in_the_market_estimated_effects_correlate_with_the_true_ones_by_action(tmp_path):
+    """All treatments alike by chance: the eight actions' estimated mean effects against the market's equations."""
+    customers, policy = 9_000, Uniform(0.6, every=10)
+    found = learn_from(shop(tmp_path, customers, Withholding(policy, 0.1, 0)))
+    market, days = Market(customers, "usual", 0), (SILENT, SILENT + DAYS // 2)
+    market.run(days[0])
+    added = [np.nanmean(market.truth().added, axis=0)]
+    market.run(days[1] - days[0], Withholding(policy, 0.1, 0))
+    added.append(np.nanmean(market.truth().added, axis=0))
+    by_treatment = np.mean(added, axis=0)
+    true, told, served = [], [], []
+    for each in found.actions:
+        own = [t for t, (action, _) in enumerate(TREATMENTS) if action == each.action]
+        true.append(by_treatment[own].mean())
+        told.append(found.judged[each.action, None].effect)
+        served.append(each.level)
+        print(f"{each.action}: true {true[-1]:.4f}, estimated {told[-1].interval:.4f}, served {each.level:.4f}")
+    estimated = np.corrcoef(true, [each.value for each in told])[0, 1]
+    print(f"correlation by action: estimated {estimated:.2f}, served {np.corrcoef(true, served)[0, 1]:.2f}")
+    assert len(true) == 8
+    assert estimated > 0.8
+    assert np.corrcoef(true, served)[0, 1] > 0.7
