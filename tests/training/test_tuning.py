@@ -7,19 +7,23 @@ import time
 
 import numpy as np
 import optuna
+import pandas as pd
 import pytest
 import typer
 from optuna.trial import TrialState
 from typer.testing import CliRunner
 
+from features.catalogue import DEFAULT
 from features.clock import DAY
 from features.daylog import held
 from features.workspace import WorkspaceError
+from training.dataset import Dataset, Part
 from training.model import PARAMETERS
 from training.tracking import Registry
 from training.train import prepared, train
 from training.tuning import commands, folds, study, tuned
 from training.tuning.study import tune
+from training.windows import Windows
 
 app = typer.Typer()
 app.command()(commands.tune)
@@ -144,6 +148,26 @@ def test_a_damaged_file_is_one_line(untrained, text, told):
     assert told in str(raised.value)
     assert "\n" not in str(raised.value)
     assert Registry(untrained).versions("churn") == []
+
+
+def test_an_interrupted_search_says_so_without_a_stack_and_is_no_longer_under_way(untrained, monkeypatch, capfd):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    random = np.random.default_rng(0)
+    part = Part(np.arange(9), np.arange(9) * DAY, random.integers(0, 2, 9).astype(float), pd.DataFrame({"x": range(9)}))
+    windows = Windows((1, 2), (), (3,), 4, DAY)
+    few = Dataset("churn", part, part, part, part, windows, 1, DEFAULT, (), (), "ab")
+    monkeypatch.setattr("training.train.prepared", lambda _workspace, _kind: (few, None))
+    monkeypatch.setattr(study, "folds", lambda *_: ([few], [few]))
+    monkeypatch.setattr(study, "loss_curve", interrupted)
+    done = CliRunner().invoke(app, ["churn", "-w", str(untrained.folder)], env={"COLUMNS": "200"})
+    assert done.exit_code not in (0, 2)
+    assert "interrupted: nothing was decided; the same command goes on with the search" in done.output
+    assert "Traceback" not in done.output + "".join(capfd.readouterr())
+    client = Registry(untrained).client
+    (run,) = client.search_runs([Registry(untrained).experiment()])
+    assert run.info.status == "KILLED"
 
 
 def test_no_such_model(untrained):

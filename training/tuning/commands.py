@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from features.console import WorkspaceOption, command, out, progress
+from features.console import WorkspaceOption, command, err, out, progress
 from features.workspace import WorkspaceError, locate
 
 HELP = """Search better parameters for a model's trees for some minutes; kept where surely better than the defaults.
@@ -15,7 +15,7 @@ Example: tactful tune churn --minutes 10
 
 Trials are judged on later rows of other customers within the training window; the winner then meets the defaults once
 more, on rows later still. What is kept goes into tuned.yaml, which `tactful train` reads. The same command again goes
-on with the search, also after a kill, as long as history, catalogue and windows are the same."""
+on with the search, also after Ctrl-C or a kill, as long as history, catalogue and windows are the same."""
 
 
 @command
@@ -44,7 +44,11 @@ def tune(
             text = f"{model}: {done} trials, log loss {best:.5f} (defaults {defaults:.5f})"
             bar.update(task, description=text, completed=done)
 
-        result = run(opened, dataset, habit, minutes, trials, seed, tell)
+        try:
+            result = run(opened, dataset, habit, minutes, trials, seed, tell)
+        except KeyboardInterrupt:
+            err.print("interrupted: nothing was decided; the same command goes on with the search", markup=False)
+            raise
     shown = ", ".join(f"{name} {value:.4g}" for name, value in result.parameters.items())
     out.print(f"{model}: {result.trials} trials ({result.new_trials} now); best: {shown}", markup=False)
     out.print(f"  log loss on later rows, less the defaults': {result.difference:+.5f}", markup=False)

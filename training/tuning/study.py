@@ -80,6 +80,26 @@ def _searched(
     registry = Registry(workspace)
     study = _study(workspace, dataset, seed)
     run_id = _parent(registry, study, dataset)
+    try:
+        return _gone_on(workspace, dataset, registry, study, (search, deciding), run_id, minutes, trials, tell)
+    except BaseException:  # Ctrl-C, too: MLflow should not show it as under way
+        registry.client.set_terminated(run_id, "KILLED")
+        raise
+
+
+def _gone_on(
+    workspace: Workspace,
+    dataset: Dataset,
+    registry: Registry,
+    study: optuna.Study,
+    windows: tuple[Sequence[Fold], Sequence[Fold]],
+    run_id: str,
+    minutes: float,
+    trials: int | None,
+    tell: Tell,
+) -> Result:
+    """`windows` are the folds to search on and those that decide."""
+    search, deciding = windows
     known = _done(study)
     end = time.monotonic() + 60 * minutes
 
@@ -106,7 +126,7 @@ def _searched(
 
 def _study(workspace: Workspace, dataset: Dataset, seed: int) -> optuna.Study:
     """The study of these data; trials that a kill cut off are told to have failed."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # of a trial cut short by Ctrl-C it would print the stack
     logging.getLogger("alembic").setLevel(logging.WARNING)
     study = optuna.create_study(
         storage=f"sqlite:///{workspace.folder / 'state' / 'tuning.db'}",
