@@ -15,7 +15,7 @@ from training.monitor import flow
 from training.monitor.drift import LEVEL, compare
 from training.monitor.flow import Fall
 from training.monitor.psi import Bins, chance, excess
-from training.monitor.quality import Quality, checks
+from training.monitor.quality import Quality, checks, which
 from training.monitor.reference import SCORE, WEEK, Column, Reference
 
 NOW = 20_000 * DAY
@@ -229,6 +229,14 @@ def test_matured_labels_that_the_model_was_right_about_and_wrong_about():
     assert statuses(Quality.of(*rows(random, 3_000, shift=0.6)))["ece"] == "alarm"
     assert statuses(None) == dict.fromkeys(well, "unknown")
     assert statuses(Quality.of(*rows(random, 3_000)), run={})["auc"] == "unknown"
+
+
+def test_where_no_label_can_be_judged_it_says_why():
+    found = Quality.of(*rows(np.random.default_rng(7), 300))
+    assert which([NOW - DAY, NOW], found, 0, 28 * DAY) == "as of 2024-10-04"
+    assert which([NOW], None, 0, 28 * DAY) == "no row has a label and is newer than its training, as of 2024-10-04"
+    none = "no label is newer than its training yet, the first mature 28 days after 2024-10-04"
+    assert which([], None, NOW, 28 * DAY) == none
 
 
 def test_a_class_that_is_empty_rings_where_it_was_expected():

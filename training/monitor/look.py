@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from features import clock
-from features.clock import DAY, isoformat
+from features.clock import isoformat
 from features.past import Past
 from features.workspace import Workspace, WorkspaceError
 from training import pipeline
@@ -116,11 +116,7 @@ class _Model:
             last = (drift if cutoff == newest else last[0], judged or last[1])
         self.found.moved(last[0], self.thresholds)
         run = self.registry.metrics(self.champion)
-        if known:
-            when = f"as of {isoformat(known[-1])[:10]}"
-        else:
-            days = f"{self.source.horizon // DAY} days after {isoformat(reference.until)[:10]}"
-            when = f"no label is newer than its training yet, the first mature {days}"
+        when = matured_labels.which(known, last[1], reference.until, self.source.horizon)
         self.found.checks += matured_labels.checks(self.kind, last[1], run, when, self.thresholds)
         return self.found
 

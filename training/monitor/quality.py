@@ -4,11 +4,12 @@ Every check asks twice: is it worse than the threshold in tactful.yaml, and is t
 in one look of a thousand (Z standard errors; for the calibration error, of labels drawn from the probabilities)?
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from features.clock import DAY, isoformat
 from features.workspace import Monitor
 from training.calibration import by_chance, one_each
 from training.evaluate import Interval, auc, calibration_slope, ece, evaluate
@@ -62,6 +63,16 @@ def _judge(label: np.ndarray, probability: np.ndarray, customer: np.ndarray) -> 
     drawn = by_chance(probability[one_each(customer, seed=1)])
     highest = float(drawn.mean() + Z * drawn.std())
     return Judged(found["auc"], found["slope"], ece(label, probability, np.ones(len(label))), highest)
+
+
+def which(known: Sequence[int], found: Quality | None, until: int, horizon: int) -> str:
+    """Which labels are meant, or why there are none. `known` are the cutoffs (microseconds) that have labels, `until`
+    the newest row of training."""
+    if not known:
+        days = f"{horizon // DAY} days after {isoformat(until)[:10]}"
+        return f"no label is newer than its training yet, the first mature {days}"
+    when = f"as of {isoformat(known[-1])[:10]}"
+    return when if found is not None else f"no row has a label and is newer than its training, {when}"
 
 
 def checks(model: str, found: Quality | None, run: Mapping[str, float], when: str, thresholds: Monitor) -> list[Check]:
