@@ -25,7 +25,7 @@ from features.history import conform
 from features.interactions import INSTANT
 from features.sources import complete_journey as complete_journey_source
 from features.workspace import Settings
-from training import evaluate
+from training import calibration, evaluate
 from training.train import fit
 
 pytestmark = pytest.mark.timeout(1800)
@@ -87,6 +87,7 @@ def judge(name, interactions, horizon, test=None):
     print(f"  {WHOLE} - {best}: {gap:+.4f}; - {FORTY}: {gain:+.4f}")
     print(f"  AUC {ours.metrics['auc']:.4f}, with the first {first.metrics['auc']:.4f}")
     print(f"  slope {ours.metrics['calibration_slope']}, with the first {first.metrics['calibration_slope']}")
+    print(f"  probabilities are {ours.calibration}")
     print(f"  {spent}")
     return ours, gap, gain
 
@@ -112,7 +113,10 @@ def show(found, label):
     ones = np.ones(len(label))
     for who, p in found.items():
         auc, skill, slope, ece = (evaluate.METRICS[name](label, p, ones) for name in COLUMNS)
-        print(f"  {who:28} AUC {auc:.4f}  Brier skill {skill:+.3f}  calibration slope {slope:.2f}  ECE {ece:.3f}")
+        print(
+            f"  {who:28} AUC {auc:.4f}  Brier skill {skill:+.3f}  calibration slope {slope:.2f}  ECE {ece:.3f}"
+            f" (of right probabilities {calibration.by_chance(p).mean():.3f})"
+        )
 
 
 def later(log, cutoff, horizon):
@@ -157,6 +161,7 @@ def test_complete_journey_with_all_that_it_tells(kind):
     show({WHOLE: ours.probability, FORTY: first.probability}, label)
     print(f"  AUC {ours.metrics['auc']:.4f}; {WHOLE} - {FORTY}: {gain:+.4f}; {spent}")
     print(f"  slope {ours.metrics['calibration_slope']}, with the first {first.metrics['calibration_slope']}")
+    print(f"  probabilities are {ours.calibration}")
     assert gain.high > 0
     assert ours.metrics["brier_skill"].low > 0
 
