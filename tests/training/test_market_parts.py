@@ -1,5 +1,7 @@
 """The parts of the market table: features, regressions, effects in arrays, the guard under which policies play."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -48,6 +50,9 @@ def test_features_of_the_ledger_are_those_of_batch():
         names = customer_ids(ledger.members(cohort)).to_pylist()
         found = batch.compute_at(table, names, np.full(len(names), now), CATALOGUE, Settings(), workers=1)
         np.testing.assert_array_equal(ledger.features(cohort, now), found.values)
+    mixed = np.array([299, 3, 0, 7, 10, 150])
+    each = [ledger.features(i % 7, now)[i // 7] for i in mixed]
+    np.testing.assert_array_equal(ledger.features_of(mixed, now), each)
 
 
 def test_a_day_is_added_once_and_a_copy_goes_its_own_way():
@@ -145,6 +150,32 @@ def test_a_learned_policy_keeps_the_guards_rules(played):
         assert (day.made[chosen] == day.choice.treatment[chosen]).all()  # none on a channel that is closed
         pressure[chosen] += weights[day.made[chosen]]
         pressure *= 0.5 ** (1 / 54.0)
+
+
+def test_whom_trouble_befell_is_decided_about_the_morning_after(played):
+    market, ledger, contacts, _, _ = played
+    asked = {}
+
+    class Noting(Guarded):
+        def gains(self, view, rows, features):  # noqa: ARG002
+            asked[view.day] = rows
+            return np.zeros((len(rows), len(TREATMENTS))), np.zeros((len(rows), len(TREATMENTS)))
+
+    class Weekly(Noting):
+        prompt = False
+
+    days, everybody, between = [], np.arange(len(market)), 0
+    market.copy().play(Noting(None, ledger, contacts), 30, sink=days.append)
+    for before, day in pairwise(days):
+        kinds = np.isin(before.news.kind, (ev.COMPLAINT, ev.CASE_OPENED))
+        troubled = np.isin(everybody, before.news.customer[kinds])
+        turn = (everybody + day.view.day) % EVERY == 0
+        assert asked[day.view.day].tolist() == np.flatnonzero((turn | troubled) & day.view.known).tolist()
+        between += int((troubled & ~turn).sum())
+    assert between > 10
+    asked.clear()
+    market.copy().play(Weekly(None, ledger, contacts), 8, sink=lambda _: None)
+    assert all(((rows + day) % EVERY == 0).all() for day, rows in asked.items())
 
 
 def test_contacts_that_count_are_each_customers_own():

@@ -16,6 +16,7 @@ Example: tactful market compare --customers 20000 --seeds 2 --settings usual --d
 
 Each market lives for a year uncontacted, then 60 days under contacts at random: all that is learned is learned from
 these. Then every policy plays the same 90 days through the decision core, under the policy file of training/market.
+Everybody is decided about once a week; policies with guard also decide about whom trouble befell the day before.
 --decisions says how many randomised decisions on other markets the best on observables is learned from; 0 leaves it
 out. "All that behaviour tells" knows every equation of the market, and of each customer only what their log says: what
 it falls short of the oracle, nobody can learn. 100,000 customers take some five minutes a seed, ten million decisions

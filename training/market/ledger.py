@@ -66,17 +66,25 @@ class Ledger:
                 self._waiting[c].append(rows)
 
     def features(self, cohort: int, now: int) -> np.ndarray:
-        """float64[members, features] as of `now` (microseconds); NaN is null."""
-        self._settle(cohort)
-        edges, n = self._edges[cohort], len(self._edges[cohort]) - 1
-        rows = np.zeros((n, 6), np.int64)
-        rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3] = edges[:-1], edges[1:], now, np.arange(n)
-        values = np.empty((len(self.catalogue), n))
+        """float64[members, features] of a cohort as of `now` (microseconds); NaN is null."""
+        return self.features_of(self.members(cohort), now)
+
+    def features_of(self, customers: np.ndarray, now: int) -> np.ndarray:
+        """The same of any customers, float64[customers, features]."""
+        values = np.empty((len(self.catalogue), len(customers)))
         present = np.ones(EXTRAS, bool)
         present[RECEIVED] = False
-        self.compiled.kernel.run_log(
-            self._records[cohort], self._extras[cohort], present, NO_FACTS, self.compiled.packed, rows, values
-        )
+        cohort = customers % self.cohorts
+        for c in np.unique(cohort):
+            self._settle(c)
+            which = np.flatnonzero(cohort == c)
+            place = customers[which] // self.cohorts
+            rows = np.zeros((len(which), 6), np.int64)
+            rows[:, 0], rows[:, 1] = self._edges[c][place], self._edges[c][place + 1]
+            rows[:, 2], rows[:, 3] = now, which
+            self.compiled.kernel.run_log(
+                self._records[c], self._extras[c], present, NO_FACTS, self.compiled.packed, rows, values
+            )
         return values.T
 
     def _settle(self, cohort: int) -> None:

@@ -8,6 +8,7 @@ import yaml
 
 from features import clock
 from features.interactions import CHANNELS
+from features.simulate import events as ev
 from features.simulate.actions import COST_OF, TEMPLATE, TREATMENTS
 from features.simulate.policy import SILENCE, Choice, View
 from serving.decisions.many import Board, Crowd, decided
@@ -24,6 +25,8 @@ from training.market.observed import COLUMN, Known
 POLICY = Path(__file__).parent / "policy.yaml"
 #: Decisions are made in the morning, before the first contact.
 _HOUR = 9 * clock.HOUR
+#: What does not wait for next week.
+_TROUBLE = (ev.COMPLAINT, ev.CASE_OPENED)
 #: 1970-01-01, in days of which 0001-01-01 is the first.
 _YEAR_ONE = 719_163
 
@@ -42,11 +45,12 @@ def board(guarded: bool) -> Board:
 class Learned:
     """What every player here does each morning; a subclass says what treatments are worth, in money.
 
-    Customers of one cohort after the other are decided about, as in the log.
+    Everybody is decided about once a week, cohort after cohort, as in the log. Who is `prompt` also decides about those
+    who told of trouble the day before: what helps them is worth most right away.
     """
 
     name = "learned"
-    guarded = True
+    guarded, prompt = True, False
 
     def __init__(self, learner: Learner, ledger: Ledger, contacts: Made) -> None:
         self.learner, self.ledger, self.contacts = learner, ledger.copy(), contacts.copy()
@@ -58,14 +62,18 @@ class Learned:
     def decide(self, view: View) -> Choice:
         self.ledger.add(view.news, view.day - 1)
         self.contacts.add(view.news, view.day - 1)
-        cohort = -view.day % self.ledger.cohorts
-        members = self.ledger.members(cohort)
-        known = view.known[members]
-        rows, features = members[known], self.ledger.features(cohort, view.at)[known]
+        rows = np.flatnonzero(self.asked(view) & view.known)
         treatment = np.full(view.customers, SILENCE, np.int16)
         if len(rows):
-            treatment[rows] = self.answers(view, rows, features)
+            treatment[rows] = self.answers(view, rows, self.ledger.features_of(rows, view.at))
         return Choice(treatment, np.ones(view.customers, np.float32))
+
+    def asked(self, view: View) -> np.ndarray:
+        """bool[n]: who is decided about this morning."""
+        turn = np.arange(view.customers) % self.ledger.cohorts == -view.day % self.ledger.cohorts
+        if self.prompt:
+            turn[view.news.customer[np.isin(view.news.kind, _TROUBLE)]] = True
+        return turn
 
     def answers(self, view: View, rows: np.ndarray, features: np.ndarray) -> np.ndarray:
         """int16: the treatment of each of these customers."""
@@ -116,7 +124,7 @@ class Learned:
 class Guarded(Learned):
     """Gain less harm and less the price of load, under the policy file."""
 
-    name = "uplift with guard"
+    name, prompt = "uplift with guard", True
 
     def worth(self, known: Known) -> tuple[np.ndarray, np.ndarray]:
         worth = self.learner.worth(known)
