@@ -158,6 +158,24 @@ def test_where_chance_decided_nothing_it_says_what_is_missing(learned):
         fit(always, learned.happened, pressure(), Clock())
 
 
+def test_where_nobody_bought_anything_opt_outs_and_complaints_are_told_alone(learned):
+    """Nothing varies in spending then: no equations of it can be solved, and no sum of it is anything but 0."""
+    nothing = learned.happened.purchases.of(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    fitted = fit(learned.decided, replace(learned.happened, purchases=nothing), pressure(), Clock(),
+                 Stated(opt_out=3.0))  # fmt: skip
+    spent = fitted.curves[LOST].channels
+    assert (spent.contacts[REACHED] > 0).all()
+    assert spent.value[REACHED] == pytest.approx(0.0)
+    where, load = np.repeat(REACHED, 3), np.tile([0.0, 1.0, 2.0], len(REACHED))
+    harm = fitted.harm.money(where, load)
+    assert (harm > 0).any()
+    opt_outs = 3.0 * fitted.harm.curves["opt-out"].at(where, load) + 5.0 * fitted.harm.curves["complaint"].at(
+        where, load
+    )
+    assert harm == pytest.approx(np.maximum(opt_outs, 0.0))
+    assert plan(fitted.harm, fitted.gain, int(REACHED[0]), 0.05, np.zeros(1)).number[0] == 0.0
+
+
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
     """A workspace with a played market's log, and the same play kept in arrays."""

@@ -156,6 +156,8 @@ def smooth(found: Curve, weights: np.ndarray, falling: bool = False) -> Smooth:
     """
     cells, own, whole = found.bands, found.channels, np.diff(KNOTS)
     known = np.isfinite(cells.value) & (cells.contacts > 0)
+    if found.cover is not None:  # where nobody bought anything, nothing varies, and nothing is told
+        known &= np.diag(found.cover).reshape(known.shape) > 0
     channel, _ = np.nonzero(known)
     flat = Smooth(weights.astype(float), 0.0, np.zeros(len(whole)))
     if not len(channel):

@@ -160,7 +160,7 @@ def _equations(
 def _scores(who: Any, made: Any, cell: Any, cells: int, chance: Any, rest: Any, total: Any, meat: Any) -> None:
     """Fills total [2 J] with the sums of (A - p) x rest, adds into meat [2 J, 2 J] their squares by customer."""
     count = chance.shape[1] * cells
-    own, touched = np.zeros(2 * count), np.zeros(2 * count, np.int64)
+    own, touched, seen = np.zeros(2 * count), np.zeros(2 * count, np.int64), np.zeros(2 * count, np.bool_)
     total[:] = 0.0
     number = 0
     for i in range(len(who) + 1):
@@ -170,7 +170,7 @@ def _scores(who: Any, made: Any, cell: Any, cells: int, chance: Any, rest: Any, 
                 for b in range(number):
                     meat[touched[a], touched[b]] += own[touched[a]] * own[touched[b]]
             for a in range(number):
-                own[touched[a]] = 0.0
+                own[touched[a]], seen[touched[a]] = 0.0, False
             number = 0
         if i == len(who) or cell[i] < 0:
             continue
@@ -179,7 +179,7 @@ def _scores(who: Any, made: Any, cell: Any, cells: int, chance: Any, rest: Any, 
             if decided != 0.0:
                 for k in range(2):
                     row = k * count + c * cells + cell[i]
-                    if own[row] == 0.0:
-                        touched[number] = row
+                    if not seen[row]:
+                        seen[row], touched[number] = True, row
                         number += 1
                     own[row] += decided * rest[k, i]
