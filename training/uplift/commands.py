@@ -33,7 +33,7 @@ Example: tactful uplift score --model effects/ --data customers.csv --out scores
 @app.command("fit", help=FIT_HELP)
 @command
 def fit(
-    data: Annotated[Path, typer.Option("--data", help="CSV (also .gz), Parquet or JSON Lines, one row a customer.")],
+    data: Annotated[Path, typer.Option("--data", help="CSV (.gz), Parquet, JSON Lines, or a folder of parts.")],
     treatment: Annotated[str, typer.Option(help="The column that says which group a customer was in.")],
     outcome: Annotated[str, typer.Option(help="What came of it: 0/1, true/false, or an amount.")],
     control: Annotated[str | None, typer.Option(help="The control's value; guessed from names such as 'none'.")] = None,
