@@ -13,6 +13,7 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss
 
 from features.catalogue import DEFAULT
 from features.clock import DAY
@@ -119,14 +120,20 @@ def test_training_against_a_plain_fit():
     frame, sampled = pd.DataFrame(values, columns=names), fitted.dataset.training
     _, wall_plain, cpu_plain, peak_plain = measured(lambda: plain().fit(frame, label))
     _, _, cpu_sampled, _ = measured(lambda: plain().fit(sampled.frame, sampled.label))
+    before = cutoff < CUTOFFS - 1
+    whole = plain().fit(frame[before], label[before]).predict_proba(fitted.dataset.test.frame)[:, 1]
+    late = fitted.dataset.test.label
+    ours, theirs = (log_loss(late, probability) for probability in (fitted.probability, whole))
     print(
         f"\n{CUSTOMERS:,} rows x {FEATURES}: train's core {wall:.1f} s wall, {cpu:.1f} s CPU, at most {peak:,.0f} MB"
         f" above the matrix ({values.nbytes / 1e6:,.0f} MB, of which it looks at {looked_at:,.0f});"
         f" plain LightGBM on all rows {wall_plain:.1f} s wall,"
         f" {cpu_plain:.1f} s CPU, {peak_plain:,.0f} MB: {wall / wall_plain:.2f}x and {cpu / cpu_plain:.2f}x;"
         f" {cpu / cpu_sampled:.1f}x the CPU of a plain fit on the {len(sampled):,} rows that it samples;"
-        f" {fitted.pipeline[-1].trees_} trees"
+        f" {fitted.pipeline[-1].trees_} trees; log loss on the test cutoff {ours:.4f}, of plain LightGBM from all rows"
+        f" before it {theirs:.4f}"
     )
+    assert ours < theirs + 0.002, "a sample is enough: no worse than all rows without what comes after the trees"
     if CUSTOMERS >= 1_000_000:
         assert cpu <= 1.3 * cpu_plain
         assert peak <= 6 * looked_at, "bounded by the rows that are sampled, however many there are"
