@@ -21,7 +21,7 @@ class Ridge:
     expected to bring what the average one does. Inputs may be missing (their mean). Rows are read in blocks: a long log
     takes no more memory than it has itself."""
 
-    def __init__(self, penalty: float = 10.0, block: int = 32_768) -> None:
+    def __init__(self, penalty: float = 10.0, block: int = 4_096) -> None:
         self.penalty, self.block = penalty, block
 
     def fit(self, inputs: np.ndarray, action: np.ndarray, reward: np.ndarray, choices: int, /) -> None:

@@ -104,7 +104,8 @@ class Weighed:
             value = float((share * after).mean())
         gap = value + share * (after - value) - plain
         before, clustered = played(replace(same, cluster=self.who)), by_cluster(gap, self.who)
-        ends = [self._ends(whole, share, value, end) for end in (float(reward.min()), float(reward.max()))]
+        usual = np.minimum(share, 1.0)
+        ends = [self._ends(whole, usual, value, end) for end in (float(reward.min()), float(reward.max()))]
         apart, level = (
             (np.minimum(*(each[n][0] for each in ends)), np.maximum(*(each[n][1] for each in ends))) for n in range(2)
         )
@@ -116,7 +117,8 @@ class Weighed:
         self, whole: Feedback, share: np.ndarray, value: float, reward: float
     ) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
         """(least, most) float[n] of each row's term had any answer brought this reward: of the difference, and of the
-        level under the other policy."""
+        level under the other policy. `share` is the path's, no more than usual: an answer of the heaviest weight at the
+        end of the heaviest path would bound nothing."""
         assert whole.predicted is not None
         tried = whole.logging > 0
         weight = np.where(tried, whole.target, 0.0) / np.where(tried, whole.logging, 1.0)
