@@ -22,9 +22,10 @@ from features.simulate.actions import ACTIONS, CHANNEL_OF, COST_OF, OFF_OF
 from training.market import satisfaction
 from training.market.contacts import WEIGHT_OF
 from training.market.logbook import SOON, Logbook
-from training.market.moved import BY_CHANNEL, LEVEL, LOAD, SLOPE, columns, lift, priors, shared_slice
+from training.market.moved import ALIVE, BY_CHANNEL, LEVEL, LOAD, SLOPE, columns, lift, priors, shared_slice
 from training.market.observed import SAID, Habit, Known, some_of
 from training.market.regressions import lifts, rates
+from training.market.spreads import spread_out
 
 #: Of a basket, what is left after the goods: the company knows it.
 MARGIN = 0.30
@@ -52,7 +53,7 @@ class Learner:
 
     @classmethod
     def fit(cls, book: Logbook, seed: int = 0) -> "Learner":
-        habit = Habit.fit(book.features)
+        habit = Habit.fit(book.features).told(book.features, book.treatment, book.bought, SOON)
         known = Known.of(book.features, book.profile, habit)
         anyway, expected = _anyway(book, known, seed)
         hit = np.flatnonzero(book.treatment >= 0)
@@ -65,7 +66,8 @@ class Learner:
         start = np.zeros(x.shape[1])
         start[: len(ACTIONS)] = base
         start[len(ACTIONS) : len(ACTIONS) + len(CHANNELS)] = HEARD * _heard(book)
-        bought = lifts(x, book.bought[hit] - expected[hit], weight, priors(x.shape[1]), start)
+        start[shared_slice()][BY_CHANNEL + ALIVE] = 1.0  # who has left is not moved
+        bought = spread_out(x, book.bought[hit] - expected[hit], weight, start)
         off = (OFF_OF[treatment] > 0) & ~np.isnan(book.saved[hit])
         longer = _longer(book, expected, hit, np.exp(x @ bought))
         z = _redeemed(some_of(some, off), expected[hit][off])
