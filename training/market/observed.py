@@ -45,8 +45,13 @@ class Habit:
         one = money[count == 1]
         within = max(one.var() - each.var(), 0.05 * each.var())  # one basket varies by customer, and by itself
         came, seen, _ = _lasted(features)
-        found = (shape, shape * tenure / mean, money.sum() / count.sum(), within / each.var(), came.sum() / seen.sum())
-        return cls(*map(float, found))
+        return cls(
+            shape=float(shape),
+            days=float(shape * tenure / mean),
+            basket=float(money.sum() / count.sum()),
+            weight=float(within / each.var()),
+            comes=float(came.sum() / seen.sum()),
+        )
 
     def told(self, features: np.ndarray, treatment: np.ndarray, bought: np.ndarray, days: int) -> "Habit":
         """With signs by what those `bought` in so many days whom nobody contacted (treatment -1), seen not long ago.
