@@ -44,6 +44,20 @@ def test_who_bought_too_long_ago_to_be_told_did_not_buy_just_now(played):
     assert np.isfinite(Known.of(features, profile, Habit(0.9, 45.0, 35.0, 0.4)).due).all()
 
 
+def test_a_customer_is_known_alike_whoever_else_is_asked_about(played):
+    features, profile = played[3].features[:400], played[3].profile[:400]
+    habit = Habit.fit(played[3].features)
+    quiet = np.flatnonzero(np.nan_to_num(features[:, COLUMN["recency_inbound"]], nan=1e4) > 365.0)
+    together = Known.of(features, profile, habit)
+    for rows in ([0], [7, 3], quiet[:2]):  # of the quiet nobody came by any channel
+        alone = Known.of(features[rows], profile[rows], habit)
+        for name, column in together.__dict__.items():
+            np.testing.assert_array_equal(getattr(alone, name), column[rows], err_msg=name)
+    assert np.isfinite(together.share).all()
+    assert sum(habit.usual) == pytest.approx(1.0)
+    assert np.ptp(habit.usual) > 0.1  # the log tells which channels are theirs
+
+
 def test_effects_that_are_noise_are_drawn_in_and_those_that_stand_out_stay():
     random, n = np.random.default_rng(0), 40_000
     known = Known(

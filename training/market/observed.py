@@ -23,7 +23,7 @@ DUES = -np.log(1 - (np.arange(16) + 0.5) / 16)
 class Habit:
     """Rates of buying are gamma(shape, days) among customers; a basket is its customer's mean, shrunk as if `weight`
     baskets of the `basket` of all had been seen as well; `comes`: what one does by oneself, rows a day; `signs`: how
-    the ln of a rate follows from both (_signs)."""
+    the ln of a rate follows from both (_signs); `usual`: the channels' parts of what all do by themselves."""
 
     shape: float
     days: float
@@ -31,6 +31,7 @@ class Habit:
     weight: float
     comes: float = 0.3
     signs: tuple[float, ...] = (0.0, 1.0, 0.0)
+    usual: tuple[float, ...] = (1.0 / len(CHANNELS),) * len(CHANNELS)
 
     @classmethod
     def fit(cls, features: np.ndarray) -> "Habit":
@@ -45,12 +46,14 @@ class Habit:
         one = money[count == 1]
         within = max(one.var() - each.var(), 0.05 * each.var())  # one basket varies by customer, and by itself
         came, seen, _ = _lasted(features)
+        by = _came(features).sum(axis=0) + 1.0
         return cls(
             shape=float(shape),
             days=float(shape * tenure / mean),
             basket=float(money.sum() / count.sum()),
             weight=float(within / each.var()),
             comes=float(came.sum() / seen.sum()),
+            usual=tuple(map(float, by / by.sum())),
         )
 
     def told(self, features: np.ndarray, treatment: np.ndarray, bought: np.ndarray, days: int) -> "Habit":
@@ -99,8 +102,7 @@ class Known:
         count, known = column("lifetime_count_purchase"), column("tenure_inbound")
         rate = habit.rate(features)
         since = np.where(count > 0, np.minimum(column("recency_purchase", RECENT), known), known) + 0.5
-        came = np.stack([column(f"count_{channel}_inbound_365d") for channel in CHANNELS], axis=1) + 0.0
-        usual = came.sum(axis=0) / came.sum()
+        came, usual = _came(features), np.array(habit.usual)
         share = np.log((came + 3.0 * usual) / (came.sum(axis=1, keepdims=True) + 3.0) / usual)
         return cls(
             rate=rate,
@@ -125,6 +127,12 @@ def hats(at: np.ndarray, knots: np.ndarray) -> np.ndarray:
     return np.maximum(0.0, 1.0 - np.abs(place[:, None] - np.arange(len(knots))))
 
 
+def _came(features: np.ndarray) -> np.ndarray:
+    """What customers did by themselves in a year, by channel, float64[n, channels]."""
+    columns = [COLUMN[f"count_{channel}_inbound_365d"] for channel in CHANNELS]
+    return np.nan_to_num(features[:, columns].astype(np.float64))
+
+
 def _lasted(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What customers did by themselves in a year; in how many days of it, and of all, until they were seen last."""
 
@@ -134,8 +142,4 @@ def _lasted(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     known = column("tenure_inbound")
     last = np.minimum(column("recency_inbound", RECENT), known)
     within = np.minimum(np.maximum(365.0 - last, 0.0), known - last)
-    return (
-        sum(column(f"count_{channel}_inbound_365d") for channel in CHANNELS) + np.zeros(len(last)),
-        within,
-        known - last,
-    )
+    return _came(features).sum(axis=1), within, known - last
