@@ -30,7 +30,7 @@ from training.fatigue.curve import BANDS, LOST, Curve, Smooth, bands, smooth
 from training.fatigue.effects import Effects
 from training.fatigue.fit import Sample, Stated, fit
 from training.fatigue.log import AFTER, NO_CONTACT, read
-from training.fatigue.often import NUMBERS, STATUSES, plan, status
+from training.fatigue.often import NUMBERS, STATUSES, UNTOLD, plan, status
 from training.fatigue.report import report
 from training.fatigue.saturation import counted, saturation
 from training.fatigue.spending import spending
@@ -113,7 +113,10 @@ def test_every_customer_stands_somewhere_on_every_channel_that_is_open_to_them(l
     ids = np.array([f"c{k}" for k in range(CUSTOMERS)], object)
     who, until = np.arange(CUSTOMERS), learned.happened.until
     z = learned.fitted.harm.standard.z(learned.values)
-    table = saturation(learned.fitted, learned.happened, ids, who, until, z)
+    some = learned.fitted.channels[:2]
+    told = np.isin(CHANNELS, some)
+    advice = replace(learned.fitted.advice, told=told, most=np.full(len(CHANNELS), 7.0))
+    table = saturation(replace(learned.fitted, advice=advice), learned.happened, ids, who, until, z)
     out = learned.happened.opted_out
     closed = {(f"c{w}", CHANNELS[c]) for w, c in zip(out.who, out.channel, strict=True)}
     rows = set(zip(table["customer_id"].to_pylist(), table["channel"].to_pylist(), strict=True))
@@ -125,7 +128,14 @@ def test_every_customer_stands_somewhere_on_every_channel_that_is_open_to_them(l
     number = np.bincount(touched.who[recent], minlength=CUSTOMERS) / 4
     assert found == {one: number[int(one[1:])] for one in found}
     assert sum(sum(each.values()) for each in counted(table).values()) == table.num_rows
-    assert sum(each["saturated"] for each in counted(table).values()) > 0
+    counts = counted(table)
+    assert sum(counts[name]["saturated"] for name in some) > 0
+    rest = [name for name in learned.fitted.channels if name not in some]
+    assert rest
+    for name in rest:  # the log tells no number: none is recommended, and nobody is called saturated
+        assert set(counts[name]) == {UNTOLD}
+    number, channel = table["recommended_a_week"].to_pylist(), table["channel"].to_pylist()
+    assert all((one is None) == (name in rest) for one, name in zip(number, channel, strict=True))
 
 
 def test_later_decisions_prefer_the_model_that_is_right_to_its_opposite(learned):

@@ -16,7 +16,7 @@ from features.simulate.traits import PROFILE
 from training.fatigue import fading
 from training.fatigue.curve import BANDS, bands, effects
 from training.fatigue.fit import Sample, Stated, fit
-from training.fatigue.often import STATUSES
+from training.fatigue.often import NUMBERS, STATUSES
 from training.fatigue.saturation import saturation
 from training.fatigue.spending import spending
 from training.fatigue.trials import SILENCE, Clock, trials
@@ -119,6 +119,9 @@ def test_who_is_told_to_be_harmed_is_and_who_is_called_saturated_should_be_left_
     sample = Sample(np.arange(len(before)), values, names, {})
     fitted = fit(decided, happened, pressure(), Clock(), Stated(costs=costs), sample)
     assert fitted.harm.differs["opt-out"].shown
+    # whether the log tells a number is another question: here, who is harmed and by how much
+    every = replace(fitted.advice, told=np.ones(len(CHANNELS), bool), most=np.full(len(CHANNELS), NUMBERS[-1]))
+    fitted = replace(fitted, advice=every)
     who, truth = np.arange(customers), market.truth()
     at = np.full(customers, market.day * DAY)
     bought, touched = happened.purchases, happened.contacts

@@ -9,7 +9,7 @@ levels      customers under randomised cap levels: all consequences of one more 
 differs     whom contacts harm more; standard: the features that this is about
 harm        the three, priced and added up: the file that the service reads
 fit         all of it as one function
-often       how many contacts a week pay; saturation: every customer's standing by channel
+often       how many contacts a week pay; advice: whether the log can tell; saturation: customers' standing by channel
 judge       on later decisions; report, wording: what was found
 train       into MLflow, champion or challenger; standing, commands: on the command line
 """

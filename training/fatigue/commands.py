@@ -17,7 +17,8 @@ Example: tactful fatigue --out bands.parquet
          tactful fatigue --out bands.csv --since 2026-01-01
 
 Status is under (below half the recommended number a week), on target, nearly saturated (from nine tenths of it) or
-saturated (a tenth above it and more); harm_of_one_more is what one more contact now costs, in money. It is learned
+saturated (a tenth above it and more); on channels where the log tells no number it cannot be told, and none is
+recommended. harm_of_one_more is what one more contact now costs, in money. It is learned
 from decisions that chance had a part in (withholding, exploration), as `tactful train fatigue` learns it, and says
 what is missing where they cannot tell."""
 

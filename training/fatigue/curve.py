@@ -145,14 +145,14 @@ def segments(pressure: np.ndarray) -> np.ndarray:
     return np.stack([np.clip(pressure, a, b) - a for a, b in pairwise(KNOTS)], axis=-1)
 
 
-def smooth(found: Curve, weights: np.ndarray, falling: bool = False) -> Smooth:
+def smooth(found: Curve, weights: np.ndarray, falling: bool = False, drawn_back: bool = True) -> Smooth:
     """One shape for all channels that rises with pressure (or falls), and what each channel's contacts are beside it.
 
     Before data, a contact does in proportion to its weight [C]. The shape is the nearest to the cells by their
     covariance; cells of counts weigh by the chance in them instead, because of rare events the lucky cells show the
     least error. A channel's factor is drawn back by how far the channels differ beyond their errors (DerSimonian and
     Laird, Controlled Clinical Trials 1986), and all of it towards nothing by how far it stands out from its own error
-    (James and Stein, 1961).
+    (James and Stein, 1961), unless not `drawn_back`.
     """
     cells, own, whole = found.bands, found.channels, np.diff(KNOTS)
     known = np.isfinite(cells.value) & (cells.contacts > 0)
@@ -179,6 +179,8 @@ def smooth(found: Curve, weights: np.ndarray, falling: bool = False) -> Smooth:
     share = own.weight[told] / own.weight[told].sum()
     size, error = float(share @ own.value[told]), float(share**2 @ own.variance[told])
     kept_of_all = max(0.0, 1.0 - error / size**2) if size > 0 else 0.0
+    if not drawn_back:
+        kept_of_all = 1.0
     factor = weights.astype(float).copy()
     if told.sum() > 1:
         variance = own.variance[told] if found.cover is not None else _at_foretold(own, mean, told)

@@ -7,11 +7,11 @@ import numpy as np
 
 from features.workspace import WorkspaceError
 from training.fatigue import levels as cap_levels
+from training.fatigue.advice import Advice, Asked, advise, lived, year_priced
 from training.fatigue.curve import BANDS, COUNTS, GAIN, LOST, OUTCOMES, Curve, Smooth, bands, curve, smooth, spent
 from training.fatigue.differs import Differs, differs, rest
 from training.fatigue.harm import Harm, Pressure, Prices
 from training.fatigue.levels import Levels
-from training.fatigue.often import plan
 from training.fatigue.spending import Spending, spending
 from training.fatigue.standard import Standard
 from training.fatigue.trials import SILENCE, Clock, Decided, Happened, Trials, trials
@@ -19,7 +19,6 @@ from training.fatigue.trials import SILENCE, Clock, Decided, Happened, Trials, t
 Tell = Callable[[str], None]
 #: Fewer contacts whose making was left to chance than this say nothing.
 LEAST = 200
-WEEKS = 52.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Everything that was found: `curves` by outcome and GAIN as measured, `harm` and `gain` as served."""
+    """Everything that was found: `curves` by outcome and GAIN as measured, `harm` and `gain` as served, the
+    `advice` on how many contacts a week."""
 
     harm: Harm
     gain: Smooth
@@ -55,6 +55,7 @@ class Fitted:
     decisions: int
     contacts: np.ndarray
     by_chance: np.ndarray
+    advice: Advice
 
     @property
     def channels(self) -> list[str]:
@@ -93,18 +94,13 @@ def fit(
     costs = np.zeros(len(found.channels)) if stated.costs is None else stated.costs
     free = Prices(stated.margin, np.zeros(len(found.channels)), stated.complaint)
     harm = Harm(pressure, free, smooths, means, apart, standard)
-    harm = priced(harm, gain, costs, stated.opt_out)
+    asked = Asked(costs, stated.opt_out)
+    tell("how many contacts pay")
+    present, most = lived(found, happened.contacts, happened.until)
+    advice = advise(harm, gain, curves, asked, by_chance, present, most)
+    harm = year_priced(harm, gain, asked, most, advice.number)
     contacts = np.bincount(found.made[found.made != SILENCE], minlength=len(found.channels))
-    return Fitted(harm, gain, curves, compared, costs, len(found), contacts, by_chance)
-
-
-def priced(harm: Harm, gain: Smooth, costs: np.ndarray, opt_out: float | None) -> Harm:
-    """With what an opt-out costs: as stated, or what a year of contacts at the number recommended without it earns."""
-    channels = range(len(costs))
-    worth = [WEEKS * float(plan(harm, gain, c, float(costs[c]), np.zeros(1)).worth[0]) for c in channels]
-    price = np.array(worth) if opt_out is None else np.full(len(costs), float(opt_out))
-    prices = Prices(harm.prices.margin, price, harm.prices.complaint)
-    return Harm(harm.pressure, prices, harm.curves, harm.means, harm.differs, harm.standard)
+    return Fitted(harm, gain, curves, compared, costs, len(found), contacts, by_chance, advice)
 
 
 def _by_chance(found: Trials) -> np.ndarray:

@@ -22,6 +22,8 @@ NUMBERS = np.concatenate([np.arange(0, 20) / 20, np.arange(10, 40) / 10, np.aran
 STATUSES = ("under", "on target", "nearly saturated", "saturated")
 #: Shares of the recommended number at which a status begins.
 STARTS = (0.5, 0.9, 1.1)
+#: Where the log tells no number.
+UNTOLD = "cannot be told"
 
 
 @dataclass(frozen=True)
@@ -32,17 +34,37 @@ class Plan:
     worth: np.ndarray
 
 
-def plan(harm: Harm, gain: Smooth, channel: int, cost: float, others: np.ndarray, z: np.ndarray | None = None) -> Plan:
-    """For customers under the pressure `others` float64[n] of other channels."""
+def weekly(
+    harm: Harm,
+    gain: Smooth,
+    channel: int,
+    cost: float,
+    count: np.ndarray,
+    others: np.ndarray | float = 0.0,
+    z: np.ndarray | None = None,
+) -> np.ndarray:
+    """float64[n]: what `count` [n] contacts a week earn a week, beside the pressure of other channels."""
+    kept = float(harm.pressure.weights[channel]) * harm.pressure.half_life / DAY / 7 / np.log(2)
+    load, which = others + count * kept, np.full(len(count), channel)
+    return np.asarray(count * (harm.prices.margin * gain.at(which, load) - harm.money(which, load, z) - cost))
+
+
+def plan(
+    harm: Harm,
+    gain: Smooth,
+    channel: int,
+    cost: float,
+    others: np.ndarray,
+    z: np.ndarray | None = None,
+    most: float = float("inf"),
+) -> Plan:
+    """For customers under the pressure `others` float64[n] of other channels; of numbers up to `most`."""
     n = len(others)
     best, number = np.zeros(n), np.zeros(n)
-    which = np.full(n, channel)
-    kept = float(harm.pressure.weights[channel]) * harm.pressure.half_life / DAY / 7 / np.log(2)
-    for count in NUMBERS[1:]:
-        load = others + count * kept
-        each = harm.prices.margin * gain.at(which, load) - harm.money(which, load, z) - cost
-        better = count * each > best
-        best, number = np.where(better, count * each, best), np.where(better, count, number)
+    for count in NUMBERS[(NUMBERS > 0) & (most >= NUMBERS)]:
+        worth = weekly(harm, gain, channel, cost, np.full(n, count), others, z)
+        better = worth > best
+        best, number = np.where(better, worth, best), np.where(better, count, number)
     return Plan(number, best)
 
 

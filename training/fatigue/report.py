@@ -11,7 +11,6 @@ import orjson
 from training.evaluate import Interval
 from training.fatigue.curve import BANDS, Curve
 from training.fatigue.fit import Fitted
-from training.fatigue.often import plan
 
 #: A cell with fewer contacts is not told.
 TOLD = 20
@@ -34,13 +33,17 @@ def report(fitted: Fitted, judged: Judged | None, left_out: Mapping[str, int]) -
     channels = {}
     for name in fitted.channels:
         c = fitted.harm.pressure.channels.index(name)
-        best = plan(fitted.harm, fitted.gain, c, float(fitted.costs[c]), np.zeros(1))
+        advice = fitted.advice
         channels[name] = {
             "contacts": int(fitted.contacts[c]),
             "decided_by_chance": int(fitted.by_chance[c]),
             "opt_out_costs": float(fitted.harm.prices.opt_out[c]),
             "harm": [float(fitted.harm.money(np.array([c]), np.array([x]))[0]) for x in (0.0, 0.5, 1.0, 2.0)],
-            "recommended_a_week": float(best.number[0]),
+            "recommended_a_week": float(advice.number[c]),
+            "recommended_told": bool(advice.told[c]),
+            "best_a_week": [float(advice.low[c]), float(advice.high[c])],
+            "present_a_week": float(advice.present[c]),
+            "tried_a_week": float(advice.most[c]),
             "effects": {one: _told(fitted.curves[one], c) for one in fitted.curves},
         }
     return {

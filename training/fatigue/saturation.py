@@ -8,7 +8,7 @@ import pyarrow as pa
 from features.clock import DAY
 from training.fatigue import fading
 from training.fatigue.fit import Fitted
-from training.fatigue.often import STATUSES, plan, status
+from training.fatigue.often import STATUSES, UNTOLD, plan, status
 from training.fatigue.trials import Events, Happened
 
 #: Contacts are counted over these weeks.
@@ -32,7 +32,7 @@ def saturation(
     """Customers `who` int64[n] (ascending) as of `at`, a row a channel; none for channels they opted out of.
 
     `ids` (object) are the customers' by number, `z` their standardised features. Pressure is in shares of what is
-    tolerable, harm in money.
+    tolerable, harm in money. Where the log tells no number of contacts (advice.py), none is recommended.
     """
     harm, contacts = fitted.harm, happened.contacts
     when = np.full(len(who), at, np.int64)
@@ -47,7 +47,9 @@ def saturation(
         recent = (own_at >= at - WEEKS * 7 * DAY) & (own_at < at)
         place = np.minimum(np.searchsorted(who, own_who[recent]), len(who) - 1)
         now = np.bincount(place[who[place] == own_who[recent]], minlength=len(who)) / WEEKS
-        asked = plan(harm, fitted.gain, c, float(fitted.costs[c]), np.maximum(total - own, 0.0), z)
+        told = bool(fitted.advice.told[c])
+        most = float(fitted.advice.most[c])
+        asked = plan(harm, fitted.gain, c, float(fitted.costs[c]), np.maximum(total - own, 0.0), z, most)
         open_ = ~_opted_out(happened.opted_out, who, c, at)
         found = status(now, asked.number)
         parts.append(
@@ -56,8 +58,8 @@ def saturation(
                     pa.array(ids[who], pa.string()),
                     pa.array([name] * len(who), pa.string()),
                     pa.array(now),
-                    pa.array(asked.number),
-                    pa.array([STATUSES[k] for k in found], pa.string()),
+                    pa.array(asked.number) if told else pa.nulls(len(who), pa.float64()),
+                    pa.array([STATUSES[k] if told else UNTOLD for k in found], pa.string()),
                     pa.array(total),
                     pa.array(harm.money(np.full(len(who), c), total, z)),
                 ],
@@ -68,11 +70,11 @@ def saturation(
 
 
 def counted(table: pa.Table) -> Mapping[str, Mapping[str, int]]:
-    """Customers by channel and status."""
+    """Customers by channel and status; of channels without a number, how many there are."""
     found: dict[str, dict[str, int]] = {}
     pairs = zip(table["channel"].to_pylist(), table["status"].to_pylist(), strict=True)
     for channel, one in pairs:
-        found.setdefault(channel, dict.fromkeys(STATUSES, 0))[one] += 1
+        found.setdefault(channel, dict.fromkeys([UNTOLD] if one == UNTOLD else STATUSES, 0))[one] += 1
     return found
 
 

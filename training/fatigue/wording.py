@@ -22,10 +22,7 @@ def lines(told: Mapping[str, Any], fitted: Fitted, judged: Judged | None) -> Ite
         )
         rates = ", ".join(f"{key}s {_share(effects[key])}" for key in ("opt-out", "complaint"))
         yield f"    per contact: {rates}, lost spending {_money(effects[LOST])}, sales {_money(effects['gain'])}"
-        yield (
-            f"    an opt-out is priced at {one['opt_out_costs']:.2f}; {one['recommended_a_week']:.2f} contacts a week"
-            " earn most, alone and with the average customer"
-        )
+        yield f"    an opt-out is priced at {one['opt_out_costs']:.2f}; {_number(one)}"
     for name, share in told["kept"].items():
         if share < CAUTIOUS:
             yield (
@@ -42,6 +39,16 @@ def lines(told: Mapping[str, Any], fitted: Fitted, judged: Judged | None) -> Ite
         )
     for why, count in told["left_out"].items():
         yield f"left out: {count:,} decisions {why}"
+
+
+def _number(one: Mapping[str, Any]) -> str:
+    now = f"the mean customer had {one['present_a_week']:.2f}"
+    if not one["recommended_told"]:
+        return f"how many contacts a week earn most cannot be told from this log: {now}, and they are kept"
+    return (
+        f"{one['recommended_a_week']:.2f} contacts a week earn most, alone and with the average customer, of up to"
+        f" {one['tried_a_week']:.2f} that were tried: {now}"
+    )
 
 
 def _levels(fitted: Fitted) -> Iterator[str]:

@@ -177,6 +177,12 @@ def test_what_a_contact_costs_is_said_in_money(harm, a_week, said):
     assert told == f"One more contact by e-mail costs {said}"
 
 
+def test_a_number_that_its_log_could_not_tell_is_not_said_to_pay():
+    found = {"harm": [0.02, 0.1, 0.238], "recommended_a_week": 0.3, "recommended_told": False}
+    told = runs._channel("email", found, "USD").sentence
+    assert told.endswith("tolerable; how many pay cannot be told from its log.")
+
+
 def test_a_model_that_is_not_needed_is_not_called_none():
     kinds = [
         Kind(kind=name, champion="1" if name == "fatigue" else None, challenger=None, shadow=None, line=[], versions=[],

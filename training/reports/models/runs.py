@@ -42,9 +42,11 @@ def effects(registry: Registry, kind: str, champion: "ModelVersion", currency: s
 
 def _channel(name: str, found: Mapping[str, Any], currency: str) -> Effect:
     rested, tolerable = (_cents(found["harm"][k], currency) for k in (0, 2))
+    number = found["recommended_a_week"]
+    pays = _pays(number) if found.get("recommended_told", True) else "how many pay cannot be told from its log"
     sentence = (
         f"One more contact {on_channel(name)} costs {rested} where there was none lately, and {tolerable} at the most "
-        f"that is tolerable; {_pays(found['recommended_a_week'])}."
+        f"that is tolerable; {pays}."
     )
     return Effect(name=name, effect=None, verdict="costs", sentence=sentence)
 

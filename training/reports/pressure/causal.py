@@ -11,7 +11,6 @@ from training.fatigue.curve import GAIN, LOST, Curve
 from training.fatigue.effects import Effects
 from training.fatigue.fit import Fitted, fit
 from training.fatigue.log import Log, read
-from training.fatigue.often import plan
 from training.fatigue.report import TOLD
 from training.fatigue.saturation import counted, saturation
 from training.fatigue.train import clock_of, stated_of
@@ -115,13 +114,10 @@ def _levels(fitted: Fitted, currency: str) -> list[Level]:
 
 
 def _recommended(fitted: Fitted) -> dict[str, float]:
-    """Contacts a week that earn most, by channel, for a customer without other contacts."""
-    alone = np.zeros(1)
-    found = {}
-    for name in fitted.channels:
-        c = fitted.harm.pressure.channels.index(name)
-        found[name] = float(plan(fitted.harm, fitted.gain, c, float(fitted.costs[c]), alone).number[0])
-    return found
+    """Contacts a week that earn most, by channel, for a customer without other contacts; of channels that the
+    log tells it of."""
+    advice, place = fitted.advice, fitted.harm.pressure.channels.index
+    return {name: float(advice.number[place(name)]) for name in fitted.channels if advice.told[place(name)]}
 
 
 def worth_of_one_more(learned: Learned, who: np.ndarray, pressure: np.ndarray, margin: float) -> np.ndarray:
