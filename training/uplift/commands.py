@@ -43,7 +43,16 @@ def fit(
     propensity: Annotated[
         str, typer.Option(help="auto, shares (assigned at random), estimate (somebody chose).")
     ] = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Of the folds.")] = 0,
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Learn from at most N rows, drawn by chance; 0: all. By default 300,000,"
+            " and up to 500,000 or more where responders are few.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the folds, and of the rows drawn.")] = 0,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="A folder for effects.json (the model) and report.json.")
     ] = None,
@@ -71,7 +80,7 @@ def fit(
     with progress() as bar:
         task = bar.add_task(f"reading {data.name}", total=None)
         prepared = prepare(
-            data, treatment, outcome, control, inputs or (), ignore or (), cast("Propensity", propensity), seed
+            data, treatment, outcome, control, inputs or (), ignore or (), cast("Propensity", propensity), seed, rows
         )
         bar.update(task, total=steps(prepared))
         fitted = run(prepared, cost, lambda doing: bar.update(task, description=doing, advance=1))

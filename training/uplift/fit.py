@@ -8,13 +8,14 @@ import numpy as np
 from scipy.stats import norm
 
 from training.evaluate import Interval
-from training.uplift import choose, curves, heterogeneity, wording
+from training.uplift import choose, curves, heterogeneity, nuisance, wording
 from training.uplift.choose import Choice, CrossFit, InTurn
 from training.uplift.heterogeneity import Group
 from training.uplift.learners import LEARNERS
 from training.uplift.model import Model
 from training.uplift.prepare import Prepared
 from training.uplift.report import ArmFound, Budget, GroupEffect, LearnerLoss, RuleValue, UpliftFound, Verdict
+from training.uplift.sample import Sample
 from training.uplift.value import SHARES, Rules
 
 Tell = Callable[[str], None]
@@ -23,7 +24,7 @@ Tell = Callable[[str], None]
 @dataclass(frozen=True)
 class Fitted:
     """The model, the report, the out-of-fold effects float64[n, arms - 1] that the report judges, and those in turn of
-    each arm (`choose.in_turn`)."""
+    each arm (`choose.in_turn`); n are the customers that taught."""
 
     model: Model
     report: UpliftFound
@@ -38,11 +39,16 @@ def steps(prepared: Prepared) -> int:
 
 
 def fit(prepared: Prepared, cost: float = 0.0, tell: Tell = lambda _: None) -> Fitted:
-    """Chooses a learner by arm, fits it on all customers, and judges what other customers taught.
+    """Chooses a learner by arm, fits it on all customers that teach, and judges what others of them taught.
 
-    `cost` is that of treating one customer, in units of the outcome.
+    Mean effects, and what contacting all is worth, are those of all customers. `cost` is that of treating one customer,
+    in units of the outcome.
     """
-    crossed = choose.cross_fit(prepared.sample, prepared.fold, tell=tell)
+    taught = prepared.taught
+    crossed = choose.cross_fit(prepared.part, prepared.fold[taught], tell=tell)
+    everyone = crossed.sample
+    if not taught.all():
+        everyone = nuisance.for_all(prepared.sample, prepared.fold, taught, crossed.sample)
     arms = range(1, len(prepared.arms))
     choices = {arm: choose.choose(crossed, arm) for arm in arms}
     effects = np.column_stack([crossed.of(choices[arm].name, arm) for arm in arms])
@@ -51,13 +57,15 @@ def fit(prepared: Prepared, cost: float = 0.0, tell: Tell = lambda _: None) -> F
         tell(f"judging {prepared.arms[arm]}")
         fitted[prepared.arms[arm]] = choose.fit(crossed, choices[arm].name, arm)
         in_turn[arm] = choose.in_turn(crossed, crossed.effects, arm)
-        found.append(_arm(prepared, crossed, choices[arm], arm, in_turn[arm]))
+        found.append(_arm(prepared, everyone, crossed, choices[arm], arm, in_turn[arm]))
     names = {prepared.arms[arm]: choices[arm].name for arm in arms}
     model = Model(prepared.treatment, prepared.outcome, prepared.arms[0], prepared.encoder, names, fitted)
-    return Fitted(model, _report(prepared, crossed, effects, found, cost), crossed, effects, in_turn)
+    return Fitted(model, _report(prepared, everyone, crossed, effects, found, cost), crossed, effects, in_turn)
 
 
-def _arm(prepared: Prepared, crossed: CrossFit, choice: Choice, arm: int, in_turn: InTurn) -> ArmFound:
+def _arm(
+    prepared: Prepared, everyone: Sample, crossed: CrossFit, choice: Choice, arm: int, in_turn: InTurn
+) -> ArmFound:
     sample, fold = crossed.sample, crossed.fold
     score, effect = sample.effect_score(arm), crossed.of(choice.name, arm)
     shown = heterogeneity.examine(crossed, arm, choice, in_turn)
@@ -71,8 +79,8 @@ def _arm(prepared: Prepared, crossed: CrossFit, choice: Choice, arm: int, in_tur
     areas = prepared.randomised and varies
     said = ArmFound(
         arm=prepared.arms[arm],
-        customers=int(np.sum(sample.arm == arm)),
-        effect=heterogeneity.mean(score),
+        customers=int(np.sum(everyone.arm == arm)),
+        effect=heterogeneity.mean(everyone.effect_score(arm)),
         learner=choice.name,
         losses=[LearnerLoss(learner=one.name, gain=one.gain, standard_error=one.error) for one in choice.losses],
         heterogeneity_shown=shown.shown,
@@ -93,20 +101,26 @@ def _group(one: Group) -> GroupEffect:
 
 
 def _report(
-    prepared: Prepared, crossed: CrossFit, effects: np.ndarray, found: Sequence[ArmFound], cost: float
+    prepared: Prepared,
+    everyone: Sample,
+    crossed: CrossFit,
+    effects: np.ndarray,
+    found: Sequence[ArmFound],
+    cost: float,
 ) -> UpliftFound:
     sample = crossed.sample
     rules = Rules.of(sample, effects, cost)
     targeted = rules.targeted
-    everyone = [
-        RuleValue(rule=f"all get {one.arm}", share=1.0, value=rules.everyone(arm)) for arm, one in enumerate(found, 1)
+    alike = [
+        RuleValue(rule=f"all get {one.arm}", share=1.0, value=heterogeneity.mean(everyone.effect_score(arm) - cost))
+        for arm, one in enumerate(found, 1)
     ]
-    best = max(range(len(everyone)), key=lambda k: everyone[k].value.value)
-    rival = np.full(len(sample), best + 1 if everyone[best].value.value > 0 else 0)
+    best = max(range(len(alike)), key=lambda k: alike[k].value.value)
+    rival = np.full(len(sample), best + 1 if alike[best].value.value > 0 else 0)
     over_best = rules.against(targeted, rival)
     share = float(np.mean(targeted > 0))
     likely = rules.first(rules.responses, share)
-    verdict = _verdict(any(one.heterogeneity_shown for one in found), over_best, everyone[best], len(found))
+    verdict = _verdict(any(one.heterogeneity_shown for one in found), over_best, alike[best], len(found))
     report = UpliftFound(
         source=prepared.source,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -114,7 +128,8 @@ def _report(
         outcome=prepared.outcome,
         outcome_kind="rate" if sample.binary else "amount",
         control=prepared.arms[0],
-        customers=len(sample),
+        customers=len(everyone),
+        taught=len(sample),
         cost=cost,
         inputs=[column.name for column in prepared.encoder.columns],
         left_out=prepared.left_out,
@@ -125,7 +140,7 @@ def _report(
         otherwise=prepared.otherwise,
         arms=list(found),
         rules=[
-            *everyone,
+            *alike,
             RuleValue(rule="targeted by effect", share=share, value=rules.value(targeted)),
             RuleValue(rule="as many, likeliest responders first", share=share, value=rules.value(likely)),
             RuleValue(rule="as many, at random", share=share, value=rules.random(targeted)),

@@ -27,6 +27,19 @@ def complete(sample: Sample, fold: np.ndarray) -> Sample:
     return replace(sample, means=means)
 
 
+def for_all(sample: Sample, fold: np.ndarray, taught: np.ndarray, known: Sample) -> Sample:
+    """The whole sample with its `means` filled: those of its part `taught` bool[n] are `known`, the others' come from
+    the part's customers of other folds."""
+    means = np.zeros_like(sample.propensity)
+    means[taught] = known.means
+    for k in np.unique(fold):
+        own = (fold == k) & ~taught
+        for arm in range(sample.arms):
+            learn = (fold[taught] != k) & (known.arm == arm)
+            means[own, arm] = expected(known.inputs[learn], known.outcome[learn], known.binary, sample.inputs[own])
+    return replace(sample, means=means)
+
+
 def expected(inputs: np.ndarray, outcome: np.ndarray, binary: bool, of: np.ndarray) -> np.ndarray:
     """float64[len(of)]: the mean of a linear model and of small trees, within the range of outcomes seen."""
     weights = regress.linear(inputs, outcome, binary)

@@ -12,7 +12,7 @@ import pandas as pd
 from features.workspace import WorkspaceError
 from training.evaluate import Interval
 from training.reports import campaign, repeats, statistics, table
-from training.uplift import collider, hindsight, propensity
+from training.uplift import collider, hindsight, part, propensity
 from training.uplift.encode import LISTS, Column, Encoder, column
 from training.uplift.heterogeneity import mean
 from training.uplift.sample import Sample, folds
@@ -31,7 +31,8 @@ Propensity = Literal["auto", "shares", "estimate"]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A sample and where it came from. `place` are 0-based data lines; `left_out` says why by column.
+    """A sample and where it came from. `place` are 0-based data lines; `left_out` says why by column; `taught` bool[n]
+    are the customers that teach and judge learners, all of them but in long tables (part.py).
 
     `unlike` names the columns that tell the groups apart, where they are unlike; `otherwise` is each arm's effect
     should these have been recorded after the assignment, empty where the groups are unlike without them, too.
@@ -52,6 +53,12 @@ class Prepared:
     notes: list[str]
     unlike: list[str]
     otherwise: dict[str, Interval]
+    taught: np.ndarray
+
+    @property
+    def part(self) -> Sample:
+        """Those that teach."""
+        return self.sample if self.taught.all() else self.sample.rows(self.taught)
 
 
 def prepare(
@@ -63,8 +70,12 @@ def prepare(
     ignored: Sequence[str] = (),
     chances: Propensity = "auto",
     seed: int = 0,
+    most: int | None = None,
 ) -> Prepared:
-    """Reads and encodes; `inputs` names the columns to use, else all that are fit for it. Raises WorkspaceError."""
+    """Reads and encodes; `inputs` names the columns to use, else all that are fit for it. Raises WorkspaceError.
+
+    At most `most` rows teach, 0: all; by default as many as `part.wanted` says.
+    """
     rows, notes = _once(table.customers(path, treatment, outcome))
     labels, counts = np.unique(rows.arm, return_counts=True)
     first = campaign.control_of(path, rows.treatment, list(labels), control)
@@ -98,7 +109,8 @@ def prepare(
         )
     shared = list(_shared(frame, left_out))
     notes += [_repeated(name, frame[name].dropna()) for name in shared]
-    fold = _apart(frame[shared[0]], seed) if shared else folds(arm, FOLDS, seed)
+    customer = _numbered(frame[shared[0]]) if shared else None
+    fold = folds(arm, FOLDS, seed) if customer is None else _apart(customer, seed)
     numbers = {one.name: numbers[one.name] for one in columns}
     assigned, unlike, otherwise = _assigned(numbers, arm, fold, chances), [], {}
     if assigned.p < propensity.ALARM and chances != "estimate":
@@ -128,11 +140,17 @@ def prepare(
         raise WorkspaceError(
             f"{path}: the groups of {rows.treatment!r} hardly overlap: too few customers could have been in any of them"
         )
+    drawn = part.drawn(
+        arm[overlap], value[overlap], rows.binary, None if customer is None else customer[overlap], most, seed
+    )
+    if drawn.said:
+        _check_part(path, arm[overlap][drawn.taught], value[overlap][drawn.taught], rows.binary, len(arms))
+    notes += [drawn.said] if drawn.said else []
     chance = assigned.propensity[overlap]
     sample = Sample(encoded[overlap], arm[overlap], value[overlap], chance, np.zeros_like(chance), rows.binary)
     return Prepared(
         path.name, rows.treatment, rows.outcome, arms, sample, fold[overlap], rows.place[kept][overlap], encoder,
-        left_out, assigned.randomised, assigned.p, int(np.sum(~overlap)), notes, unlike, otherwise,
+        left_out, assigned.randomised, assigned.p, int(np.sum(~overlap)), notes, unlike, otherwise, drawn.taught,
     )  # fmt: skip
 
 
@@ -193,12 +211,17 @@ def _repeated(name: str, known: pd.Series) -> str:
     )
 
 
-def _apart(customers: pd.Series, seed: int) -> np.ndarray:
-    """int[n]: folds that no customer is in two of, lest a model be judged on whom it has learned from."""
+def _numbered(customers: pd.Series) -> np.ndarray:
+    """int[n]: which customer a row is of; rows of nobody are each of a customer of their own."""
     code, known = pd.factorize(customers)
-    nobody = code < 0  # each a customer of their own
+    nobody = code < 0
     code[nobody] = len(known) + np.arange(nobody.sum())
-    return (np.random.default_rng(seed).permutation(code.max() + 1) % FOLDS)[code]
+    return code
+
+
+def _apart(customer: np.ndarray, seed: int) -> np.ndarray:
+    """int[n]: folds that no customer is in two of, lest a model be judged on whom it has learned from."""
+    return (np.random.default_rng(seed).permutation(customer.max() + 1) % FOLDS)[customer]
 
 
 def _counted(rows: table.Customers) -> list[str]:
@@ -227,6 +250,15 @@ def _check_outcome(path: Path, rows: table.Customers, value: np.ndarray) -> None
         )
     if value.min() == value.max():
         raise WorkspaceError(f"{path}: {rows.outcome!r} is {value[0]:g} for every customer; there is nothing to learn")
+
+
+def _check_part(path: Path, arm: np.ndarray, value: np.ndarray, binary: bool, arms: int) -> None:
+    customers, responded = np.bincount(arm, minlength=arms).min(), min((value != 0).sum(), (value == 0).sum())
+    if customers < SMALLEST_ARM or (binary and responded < FEWEST_RESPONSES):
+        raise WorkspaceError(
+            f"{path}: so few rows drawn leave {customers} customers in a group and {responded} responses in all; "
+            f"learning needs {SMALLEST_ARM} and {FEWEST_RESPONSES}: raise --rows, or take all with --rows 0"
+        )
 
 
 def _columns(

@@ -31,6 +31,7 @@ def register(workspace: Workspace, name: str, fitted: Fitted, seed: int = 0) -> 
                 "control": report.control,
                 "cost": report.cost,
                 "seed": seed,
+                "taught": report.taught,
                 "inputs": ", ".join(report.inputs)[:6000],
                 **{f"learner {one.arm}": one.learner for one in report.arms},
             }

@@ -76,6 +76,7 @@ class UpliftFound(Section):
     outcome_kind: Literal["rate", "amount"]
     control: str
     customers: int
+    taught: int | None = Field(None, description="of these, drawn by chance, taught and judged the learners")
     cost: float
     inputs: list[str]
     left_out: dict[str, str] = Field(description="column: why")

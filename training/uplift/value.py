@@ -32,10 +32,6 @@ class Rules:
         gains = np.column_stack([sample.effect_score(arm) for arm in range(1, sample.arms)])
         return cls(gains - cost, effects - cost, sample.means[:, 1:])
 
-    def everyone(self, arm: int) -> Interval:
-        """Everyone gets `arm`."""
-        return mean(self.gains[:, arm - 1])
-
     @property
     def targeted(self) -> np.ndarray:
         """int[n]: the arm of largest predicted effect where that pays, else 0."""
