@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -84,6 +85,30 @@ def test_a_search_goes_on_where_it_ended_and_every_trial_is_a_run_below_its_own(
     }
     assert parent.data.tags["kept"] == str(again.kept).lower()
     assert (tuned.parameters(untrained, "churn") is not None) == again.kept == (again.difference.high < 0)
+
+
+def test_a_search_whose_run_was_deleted_goes_on_below_a_new_one(untrained):
+    registry, search = Registry(untrained), optuna.create_study()
+    told = SimpleNamespace(kind="churn", fingerprint="f", catalogue=SimpleNamespace(version="v"))
+    first = study._parent(registry, search, told)
+    assert study._parent(registry, search, told) == first
+    registry.client.delete_run(first)
+    second = study._parent(registry, search, told)
+    assert second != first
+    search.set_user_attr("run_id", "0" * 32)  # as after another registry was set
+    assert study._parent(registry, search, told) not in (first, second)
+
+
+def test_trials_that_were_cut_short_are_counted_apart():
+    search = optuna.create_study()
+    for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL):
+        search.tell(search.ask(), 0.5 if state == TrialState.COMPLETE else None, state)
+    known = study._ended(search)
+    assert study._counted(search, set()) == (1, 1, 2)
+    for state in (TrialState.PRUNED, TrialState.COMPLETE, TrialState.PRUNED, TrialState.PRUNED):
+        search.tell(search.ask(), 0.5 if state == TrialState.COMPLETE else None, state)
+    search.ask()  # under way
+    assert study._counted(search, known) == (2, 1, 3)
 
 
 @pytest.mark.slow

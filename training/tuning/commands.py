@@ -50,7 +50,8 @@ def tune(
             err.print("interrupted: nothing was decided; the same command goes on with the search", markup=False)
             raise
     shown = ", ".join(f"{name} {value:.4g}" for name, value in result.parameters.items())
-    out.print(f"{model}: {result.trials} trials ({result.new_trials} now); best: {shown}", markup=False)
+    cut = f", {result.cut_short} more cut short" if result.cut_short else ""
+    out.print(f"{model}: {result.trials} trials ({result.new_trials} now{cut}); best: {shown}", markup=False)
     out.print(f"  log loss on later rows, less the defaults': {result.difference:+.5f}", markup=False)
     if result.kept:
         told = "kept in tuned.yaml; now `tactful train` uses it"

@@ -35,11 +35,16 @@ Tell = Callable[[int, float, float], None]
 
 @dataclass(frozen=True)
 class Result:
-    """What a search came to: kept or not, and the winner's log loss less the defaults' on rows that decided."""
+    """What a search came to: kept or not, and the winner's log loss less the defaults' on rows that decided.
+
+    `trials` were judged to their end, `new_trials` of them now; `cut_short` are those of now that were not, for being
+    poor or at the end of the time.
+    """
 
     kind: str
     trials: int
     new_trials: int
+    cut_short: int
     run_id: str
     parameters: Mapping[str, Any]
     difference: Interval
@@ -100,7 +105,7 @@ def _gone_on(
 ) -> Result:
     """`windows` are the folds to search on and those that decide."""
     search, deciding = windows
-    known = _done(study)
+    known = _ended(study)
     end = time.monotonic() + 60 * minutes
 
     def objective(trial: optuna.Trial) -> float:
@@ -117,7 +122,7 @@ def _gone_on(
         study.optimize(lambda trial: _trial(trial, search, np.inf), n_trials=1, callbacks=[finished])
     if (earlier := tuned.parameters(workspace, dataset.kind)) is not None:
         study.enqueue_trial(dict(earlier), skip_if_exists=True)  # what is in use has its chance on the new data
-    left = None if trials is None else trials - (_done(study) - known)
+    left = None if trials is None else trials - len(_ended(study) - known)
     if left is None or left > 0:
         timeout = max(end - time.monotonic(), 0.0)
         study.optimize(objective, n_trials=left, timeout=timeout, callbacks=[finished])
@@ -178,9 +183,15 @@ def _complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
-def _done(study: optuna.Study) -> int:
-    """Trials that have ended, those included that were cut short for being poor."""
-    return sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
+def _ended(study: optuna.Study) -> set[int]:
+    """Numbers of the trials that have ended, those included that were cut short."""
+    return {trial.number for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()}
+
+
+def _counted(study: optuna.Study, known: set[int]) -> tuple[int, int, int]:
+    """(trials judged to their end, those of them that are not `known`, other trials that ended and are not `known`)."""
+    complete, ended = {trial.number for trial in _complete(study)}, _ended(study)
+    return len(complete), len(complete - known), len(ended - known - complete)
 
 
 def _decide(
@@ -190,9 +201,12 @@ def _decide(
     dataset: Dataset,
     deciding: Sequence[Fold],
     run_id: str,
-    known: int,
+    known: set[int],
 ) -> Result:
-    """The winner against the defaults, on later rows that the search has not seen: kept where it is surely better."""
+    """The winner against the defaults, on later rows that the search has not seen: kept where it is surely better.
+
+    `known` are the trials that had ended before this search.
+    """
     first, best = _complete(study)[0], study.best_trial
     chosen = tuned.Parameters.model_validate(best.params)
 
@@ -202,7 +216,7 @@ def _decide(
     pairs = [later(fold, best) - later(fold, first) for fold in deciding]
     difference = _interval(np.concatenate(pairs), np.concatenate([fold.customer for fold in deciding]))
     kept = difference.high < 0
-    done = len(_complete(study))
+    done, new, cut_short = _counted(study, known)
     found = None
     if kept:
         ends = [round(each, 6) for each in (difference.value, difference.low, difference.high)]
@@ -216,7 +230,7 @@ def _decide(
     client.log_dict(run_id, chosen.model_dump(), "best.json")
     client.set_tag(run_id, "kept", str(kept).lower())
     client.set_terminated(run_id)
-    return Result(dataset.kind, done, _done(study) - known, run_id, chosen.model_dump(), difference, kept)
+    return Result(dataset.kind, done, new, cut_short, run_id, chosen.model_dump(), difference, kept)
 
 
 def _interval(difference: np.ndarray, customer: np.ndarray) -> Interval:
@@ -230,10 +244,16 @@ def _interval(difference: np.ndarray, customer: np.ndarray) -> Interval:
 
 
 def _parent(registry: Registry, study: optuna.Study, dataset: Dataset) -> str:
-    """The run that holds the trials'; the same one for a study that is gone on with."""
+    """The run that holds the trials'; the same one for a study that is gone on with, while MLflow has it."""
+    from mlflow.exceptions import MlflowException
+
     if (run_id := study.user_attrs.get("run_id")) is not None:
-        registry.client.update_run(run_id, status="RUNNING")
-        return str(run_id)
+        try:
+            registry.client.update_run(run_id, status="RUNNING")
+            return str(run_id)
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):  # gone, or deleted
+                raise
     tags = {
         "kind": dataset.kind,
         "data_fingerprint": dataset.fingerprint,
