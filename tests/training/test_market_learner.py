@@ -14,6 +14,7 @@ from training.market.moved import columns, due_slice, own_slice, priors, shared_
 from training.market.observed import COLUMN, KNOTS, RECENT, Habit, Known
 from training.market.regressions import lifts
 from training.market.spreads import spread_out
+from training.market.staying import Staying
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,38 @@ def test_who_bought_too_long_ago_to_be_told_did_not_buy_just_now(played):
     assert np.isfinite(Known.of(features, profile, Habit(0.9, 45.0, 35.0, 0.4)).due).all()
 
 
+def test_who_is_still_there_is_as_by_counting_them():
+    random, n, days = np.random.default_rng(2), 300_000, 200.0
+    true = Staying(shape=2.0, days=20.0, ends=1.5, lives=300.0)
+    rate, life = random.gamma(true.shape, 1 / true.days, n), random.exponential(1.0, n)
+    life /= random.gamma(true.ends, 1 / true.lives, n)
+    until = np.minimum(life, days)
+    came = random.poisson(rate * until)
+    last = np.where(came > 0, until * random.beta(np.maximum(came, 1), 1.0), 0.0)  # the latest of so many
+    signs = np.column_stack([came, last, days - last])
+    there = np.exp(true.there(signs))
+    for low in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9):
+        of = (there >= low) & (there < low + 0.2)
+        assert of.sum() > 1_000
+        assert (life[of] > days).mean() == pytest.approx(there[of].mean(), abs=0.03)
+    often, seldom = true.there(np.array([[40.0, 170.0, 30.0], [4.0, 170.0, 30.0]]))
+    assert often < seldom - 0.5  # the same silence
+    pick = random.choice(n, 20_000, replace=False)
+    bought = random.poisson(0.3 * (life[pick] > days))
+    found = Staying.fit(signs[pick], bought, np.full(len(pick), 0.3), true.shape / true.days)
+    off = np.exp(found.there(signs[pick])) - there[pick]
+    assert np.sqrt((off**2).mean()) < 0.06
+
+
+def test_a_log_tells_who_is_still_there(played):
+    market, _, _, book, _ = played
+    habit = Habit.fit(book.features).told(book.features, book.treatment, book.bought, SOON)
+    told = np.exp(Known.of(book.features, book.profile, habit).there)
+    true = market.state.gone[book.customer] > book.day
+    assert ((told - true) ** 2).mean() < 0.07  # of 0.22 if all were told alike
+    assert told.mean() == pytest.approx(true.mean(), abs=0.08)
+
+
 def test_a_customer_is_known_alike_whoever_else_is_asked_about(played):
     features, profile = played[3].features[:400], played[3].profile[:400]
     habit = Habit.fit(played[3].features)
@@ -68,6 +101,7 @@ def test_effects_that_are_noise_are_drawn_in_and_those_that_stand_out_stay():
         trouble=np.zeros(n),
         said=random.uniform(-1, 1, (n, len(PROFILE))).astype(np.float32),
         share=random.normal(0, 0.5, (n, 8)),
+        there=np.zeros(n),
         raw=np.zeros((n, 1)),
     )
     alive = -random.exponential(0.5, n)

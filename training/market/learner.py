@@ -93,8 +93,7 @@ class Learner:
 
     def expected(self, known: Known) -> np.ndarray:
         """Purchases in the SOON days if nobody contacts them."""
-        x = _inputs(known)
-        return np.asarray(np.mean([booster.predict(x, num_threads=1) for booster in self.anyway], axis=0))
+        return np.asarray(np.mean([_foretold(booster, known) for booster in self.anyway], axis=0))
 
     def worth(self, known: Known) -> "Worth":
         """Of every treatment, float64[n, treatments], in money."""
@@ -167,12 +166,21 @@ def _plan(net: np.ndarray, gross: np.ndarray, saturation: np.ndarray) -> tuple[n
 
 
 def _inputs(known: Known) -> np.ndarray:
-    return np.column_stack([known.raw, known.said, np.log(known.rate), known.due]).astype(np.float32)
+    return np.column_stack([known.raw, known.said, np.log(known.rate), known.due, known.there]).astype(np.float32)
+
+
+def _usual(known: Known) -> np.ndarray:
+    """ln of purchases in the SOON days by rate and by who is still there: trees learn what differs from it."""
+    return np.log(SOON * known.rate) + known.there
+
+
+def _foretold(booster: lgb.Booster, known: Known) -> np.ndarray:
+    return np.exp(np.asarray(booster.predict(_inputs(known), num_threads=1, raw_score=True)) + _usual(known))
 
 
 def _anyway(book: Logbook, known: Known, seed: int) -> tuple[tuple[lgb.Booster, ...], np.ndarray]:
     """Purchases where nobody was contacted, by two halves of customers, each foretold by the other's."""
-    x, fold = _inputs(known), (book.customer.astype(np.int64) * 2_654_435_761 >> 7) % 2
+    x, usual, fold = _inputs(known), _usual(known), (book.customer.astype(np.int64) * 2_654_435_761 >> 7) % 2
     silent = book.treatment < 0
     parameters = {
         "objective": "poisson", "learning_rate": 0.1, "num_leaves": 15, "min_data_in_leaf": 400, "verbose": -1,
@@ -183,9 +191,9 @@ def _anyway(book: Logbook, known: Known, seed: int) -> tuple[tuple[lgb.Booster, 
     for half in (0, 1):
         rows = np.flatnonzero(silent & (fold != half))
         rows = rows[:: 1 + len(rows) // MOST]
-        booster = lgb.train(parameters, lgb.Dataset(x[rows], book.bought[rows]), 80)
+        booster = lgb.train(parameters, lgb.Dataset(x[rows], book.bought[rows], init_score=usual[rows]), 80)
         there = fold == half
-        expected[there] = booster.predict(x[there], num_threads=1)
+        expected[there] = _foretold(booster, some_of(known, np.flatnonzero(there)))
         boosters.append(booster)
     return tuple(boosters), expected * (book.bought[silent].sum() / expected[silent].sum())
 

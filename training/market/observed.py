@@ -1,6 +1,6 @@
 """What a company makes of a customer's features before it models anything: habits, and scales of what they said."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from features.interactions import CHANNELS
 from features.simulate.traits import LEVELS, PROFILE
 from training.market.catalogue import CATALOGUE, HALF_LIFE
 from training.market.regressions import rates
+from training.market.staying import Staying
 
 COLUMN = {name: j for j, name in enumerate(CATALOGUE.names)}
 SAID = {name: j for j, name in enumerate(PROFILE)}
@@ -23,7 +24,8 @@ DUES = -np.log(1 - (np.arange(16) + 0.5) / 16)
 class Habit:
     """Rates of buying are gamma(shape, days) among customers; a basket is its customer's mean, shrunk as if `weight`
     baskets of the `basket` of all had been seen as well; `comes`: what one does by oneself, rows a day; `signs`: how
-    the ln of a rate follows from both (_signs); `usual`: the channels' parts of what all do by themselves."""
+    the ln of a rate follows from both (_signs); `usual`: the channels' parts of what all do by themselves;
+    `staying`: who of them is still there."""
 
     shape: float
     days: float
@@ -32,6 +34,7 @@ class Habit:
     comes: float = 0.3
     signs: tuple[float, ...] = (0.0, 1.0, 0.0)
     usual: tuple[float, ...] = (1.0 / len(CHANNELS),) * len(CHANNELS)
+    staying: Staying = field(default_factory=Staying)
 
     @classmethod
     def fit(cls, features: np.ndarray) -> "Habit":
@@ -57,15 +60,17 @@ class Habit:
         )
 
     def told(self, features: np.ndarray, treatment: np.ndarray, bought: np.ndarray, days: int) -> "Habit":
-        """With signs by what those `bought` in so many days whom nobody contacted (treatment -1), seen not long ago.
-
-        Somebody who was seen is still there: so it is the rate while they stay.
+        """With signs by what those `bought` in so many days whom nobody contacted (treatment -1), seen not long ago:
+        somebody who was seen is still there, so it is the rate while they stay. And with who stays, by all of them.
         """
         silent = np.flatnonzero(treatment < 0)
-        silent = silent[features[silent, COLUMN["recency_inbound"]] < SEEN]
-        x, exposure = self._signs(features[silent]), np.full(len(silent), float(days))
-        found = rates(x, bought[silent].astype(float), exposure, np.full(3, 10.0), np.array([0.0, 0.5, 0.5]))
-        return replace(self, signs=tuple(map(float, found)))
+        seen = silent[features[silent, COLUMN["recency_inbound"]] < SEEN]
+        x, exposure = self._signs(features[seen]), np.full(len(seen), float(days))
+        found = rates(x, bought[seen].astype(float), exposure, np.full(3, 10.0), np.array([0.0, 0.5, 0.5]))
+        told = replace(self, signs=tuple(map(float, found)))
+        of, signs = features[silent], _life(features[silent])
+        staying = Staying.fit(signs, bought[silent].astype(float), days * told.rate(of), self.comes)
+        return replace(told, staying=staying)
 
     def rate(self, features: np.ndarray) -> np.ndarray:
         """Purchases a day of each customer while they stay."""
@@ -82,7 +87,8 @@ class Habit:
 class Known:
     """Columns of n customers: rate of buying a day while they stay; basket, mean money; due: ln(rate x days since the
     last purchase); load: pressure of contacts; trouble: 1 right after something went wrong, fading in a month; said:
-    float32[n, questions], what they said of themselves, -1..1; share: ln of how much a channel is theirs [n, channels].
+    float32[n, questions], what they said of themselves, -1..1; share: ln of how much a channel is theirs [n, channels];
+    there: ln P(still there).
     """
 
     rate: np.ndarray
@@ -92,6 +98,7 @@ class Known:
     trouble: np.ndarray
     said: np.ndarray
     share: np.ndarray
+    there: np.ndarray
     raw: np.ndarray
 
     @classmethod
@@ -112,6 +119,7 @@ class Known:
             trouble=np.exp(-column("recency_trouble", 1e4) / 30.0),
             said=((profile.astype(np.float32) - (LEVELS + 1) / 2) / ((LEVELS - 1) / 2)),
             share=share,
+            there=habit.staying.there(_life(features)),
             raw=features,
         )
 
@@ -143,3 +151,11 @@ def _lasted(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     last = np.minimum(column("recency_inbound", RECENT), known)
     within = np.minimum(np.maximum(365.0 - last, 0.0), known - last)
     return _came(features).sum(axis=1), within, known - last
+
+
+def _life(features: np.ndarray) -> np.ndarray:
+    """[n, 3]: what customers did by themselves in a year; in how many days of it until they were seen; days since."""
+    came, within, lasted = _lasted(features)
+    return np.column_stack(
+        [came, within, np.nan_to_num(features[:, COLUMN["tenure_inbound"]].astype(np.float64)) - lasted]
+    )
