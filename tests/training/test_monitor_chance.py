@@ -14,6 +14,7 @@ from features.workspace import Monitor
 from training.monitor import flow
 from training.monitor.drift import LEVEL, compare
 from training.monitor.flow import Fall
+from training.monitor.found import Found
 from training.monitor.psi import Bins, chance, excess
 from training.monitor.quality import Quality, checks, which
 from training.monitor.reference import SCORE, WEEK, Column, Reference
@@ -105,7 +106,12 @@ def test_a_shift_is_found_by_name_and_counts_by_what_the_trees_gain():
     assert found.alarm
     assert [each.name for each in found.drifted] == ["x0"]
     assert found.sentence.startswith("drifted: x0 (PSI ")
-    assert not compare(reference(frame, score, gain=0.02), moved, other, NOW + WEEK, Monitor()).alarm
+    quiet, told = compare(reference(frame, score, gain=0.02), moved, other, NOW + WEEK, Monitor()), Found("churn")
+    assert not quiet.alarm
+    told.moved(quiet, Monitor())
+    assert told.checks[0].status == "well"  # and it says why, though something drifted
+    assert "), 2.0% of what the model goes by" in told.checks[0].sentence
+    assert told.checks[0].sentence.endswith(" (features ring where they hold 10% or more)")
     assert compare(reference(frame, score), frame, score**3, NOW + WEEK, Monitor()).score.drifted
     assert compare(reference(frame, score), moved.head(50), other[:50], NOW, Monitor()) is None
 

@@ -42,6 +42,8 @@ class Found:
         gain, limit = found.gain, thresholds.gain
         ringing = bool(found.drifted) and gain >= limit
         told = f"{kind}: as of {isoformat(found.cutoff)[:10]}, {found.sentence}"
+        if found.drifted:
+            told += f" (features ring where they hold {limit:.0%} or more)"
         self.checks.append(answered(ringing, "drift", kind, gain, limit, told))
         score = found.score
         named = score.name.removeprefix(SCORE).strip()
