@@ -281,3 +281,43 @@ def test_columns_of_a_csv_are_numbers_where_all_cells_are_and_large_numbers_stay
     assert found["number"].nunique() == 300
     assert found["half"].isna().sum() == 150
     assert np.array_equal(found["spent"], frame["spent"])
+
+
+def chosen(rows, seed=4):
+    """Whoever visits often was mailed, and spends more anyway: mail brings 5, the plain difference is far above."""
+    dice = np.random.default_rng(seed)
+    visits, age = dice.poisson(4, rows), dice.uniform(18, 80, rows).round(1)
+    mailed = dice.random(rows) < 1 / (1 + np.exp(4 - visits))
+    spent = (10 * visits + dice.normal(0, 5, rows) + 5 * mailed).round(2)
+    return pd.DataFrame({"visits": visits, "age": age, "arm": np.where(mailed, "mail", "none"), "spent": spent})
+
+
+def test_the_plain_report_warns_of_groups_that_are_unlike_in_the_words_of_the_fit(tmp_path):
+    frame, path = chosen(2_000), tmp_path / "a.csv"
+    frame.to_csv(path, index=False)
+    found = reports.report(path, "arm", ["spent"])
+    assert found.outcomes[0].comparisons[0].effect.low > 10
+    assert "Beware: the groups are unlike" in found.headline
+    (warning,) = (note for note in found.notes if note.startswith("Beware: the groups differ"))
+    assert "differ in visits." in warning
+    assert warning in prepare(path, "arm", "spent").notes
+    nothing = frame.assign(arm=np.random.default_rng(1).permutation(frame["arm"]))
+    nothing.to_csv(path, index=False)
+    found = reports.report(path, "arm", ["spent"])
+    assert not any("Beware" in said for said in (found.headline, *found.notes))
+    frame.to_csv(path, index=False)
+    others = reports.report(path, "arm", ["spent", "visits"])  # an outcome is no ground to compare on
+    assert not any("differ in" in note for note in others.notes)
+
+
+def test_rows_of_a_long_table_are_drawn_together_and_the_same_each_time(tmp_path):
+    rows, path = np.arange(50_000), tmp_path / "long.parquet"
+    pd.DataFrame({"arm": rows % 2, "bought": rows % 11, "place": rows}).to_parquet(path, row_group_size=5_000)
+    first, again = (table.customers(path, "arm", "bought", 2_000) for _ in range(2))
+    assert first.columns.equals(again.columns)
+    place = first.columns["place"].to_numpy()
+    assert len(np.unique(place)) == 2_000
+    assert np.array_equal(first.value, place % 11)
+    assert np.array_equal(first.arm, (place % 2).astype(str))
+    assert place.mean() == pytest.approx(25_000, rel=0.05)
+    assert (first.rows, first.counts) == (50_000, {"0": 25_000, "1": 25_000})

@@ -24,6 +24,11 @@ _CONTROLS = (
     re.compile(r"0|false|f|n"),
     re.compile(r"(.*[^a-z])?(control|hold[ _-]?out)([^a-z].*)?"),
 )
+#: A plain difference corrects for nothing.
+_UNLIKE = (
+    "Beware: the groups are unlike, so this may be due to whom they hold and not to what was done; "
+    "`tactful uplift fit` compares like with like."
+)
 
 
 def report(
@@ -34,6 +39,8 @@ def report(
 
     `shares` are the planned sizes of the arms in any unit, equal by default. Raises WorkspaceError.
     """
+    from training.uplift.prepare import differing  # LightGBM and scikit-learn take seconds to import; it needs this
+
     data = table.read(path, treatment, outcomes)
     arms = list(data.counts)
     chosen = control_of(path, data.treatment, arms, control)
@@ -46,16 +53,23 @@ def report(
         )
         for column in data.outcomes
     ]
+    names = [column.column for column in data.outcomes]
+    unlike = differing(path, data.treatment, names[0], chosen, names[1:])
+    headline = wording.headline(found, assigned.alarm)
     return UpliftReport(
-        title=f"Uplift: {wording.listed([column.column for column in data.outcomes])} by {data.treatment}",
+        title=f"Uplift: {wording.listed(names)} by {data.treatment}",
         source=path.name,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         population=f"{sum(data.counts.values()):,} customers in {len(arms)} groups, from {path.name}.",
-        headline=wording.headline(found, assigned.alarm),
+        headline=f"{headline} {_UNLIKE}" if unlike else headline,
         alarm=assigned.alarm,
         assignment=assigned,
         outcomes=found,
-        notes=[*_equal(data, assigned.alarm and shares is None), *_notes(data, chosen, control is None)],
+        notes=[
+            *([unlike] if unlike else []),
+            *_equal(data, assigned.alarm and shares is None),
+            *_notes(data, chosen, control is None),
+        ],
         method=[
             f"Every {'different ' if data.repeated else ''}row of the table counts as one customer.",
             *experiment.METHOD,

@@ -85,8 +85,9 @@ class Customers:
     telling: tuple[str, ...]
 
 
-def customers(path: Path, treatment: str, outcome: str) -> Customers:
-    """Every row instead of means by arm; the same errors as `read`."""
+def customers(path: Path, treatment: str, outcome: str, most: int | None = None) -> Customers:
+    """Every row instead of means by arm; the same errors as `read`. Of more rows than `most` so many are drawn by
+    chance, the same each time; `place` are then their lines among the drawn."""
     with connect() as database:
         columns = _open(database, path)
         arm_column, outcome_column = _column(path, columns, treatment), _column(path, columns, outcome)
@@ -98,6 +99,8 @@ def customers(path: Path, treatment: str, outcome: str) -> Customers:
             telling = repeats.telling(database, (arm_column, outcome_column))
             told = f"SELECT {_arm(arm_column)} AS arm, {_number(outcome_column)} AS value, * {_as_numbers(database)}"
             told += " FROM campaign"
+            if most is not None and rows > most:
+                told = f"SELECT * FROM ({told}) USING SAMPLE reservoir({most} ROWS) REPEATABLE (0)"
             found = _in_order(database, told)
         except duckdb.Error as error:
             raise WorkspaceError(f"{path}: cannot be read: {_first_line(error)}") from None

@@ -20,6 +20,8 @@ from training.uplift.sample import Sample, folds
 #: Below these no effect by customer can be told.
 SMALLEST_ARM, FEWEST_RESPONSES = 100, 20
 FOLDS = 5
+#: So many rows tell groups apart that are unlike enough to matter, in seconds.
+COMPARED = 100_000
 #: Outcomes beyond this overflow when squared.
 LARGEST = 1e100
 _CUSTOMER = re.compile(
@@ -76,7 +78,81 @@ def prepare(
 
     At most `most` rows teach, 0: all; by default as many as `part.wanted` says.
     """
-    rows, notes = _once(table.customers(path, treatment, outcome))
+    found = _compared(path, table.customers(path, treatment, outcome), control, inputs, ignored, chances, seed)
+    rows, arms, arm, value, fold, notes = found.rows, found.arms, found.arm, found.value, found.fold, found.notes
+    assigned, customer = found.assigned, found.customer
+    encoder, encoded = Encoder(found.columns), np.column_stack(list(found.numbers.values()))
+    overlap = assigned.overlapping
+    if not overlap.all():
+        notes.append(
+            f"{np.sum(~overlap):,} customers were all but sure to be in one group, so nobody compares with them: they "
+            "were left out, and the figures hold for the others."
+        )
+    if min(np.bincount(arm[overlap], minlength=len(arms))) < SMALLEST_ARM:
+        raise WorkspaceError(
+            f"{path}: the groups of {rows.treatment!r} hardly overlap: too few customers could have been in any of them"
+        )
+    drawn = part.drawn(
+        arm[overlap], value[overlap], rows.binary, None if customer is None else customer[overlap], most, seed
+    )
+    if drawn.said:
+        _check_part(path, arm[overlap][drawn.taught], value[overlap][drawn.taught], rows.binary, len(arms))
+    notes += [drawn.said] if drawn.said else []
+    chance = assigned.propensity[overlap]
+    sample = Sample(encoded[overlap], arm[overlap], value[overlap], chance, np.zeros_like(chance), rows.binary)
+    return Prepared(
+        path.name, rows.treatment, rows.outcome, arms, sample, fold[overlap], rows.place[found.kept][overlap], encoder,
+        found.left_out, assigned.randomised, assigned.p, int(np.sum(~overlap)), notes, found.unlike, found.otherwise,
+        drawn.taught,
+    )  # fmt: skip
+
+
+def differing(
+    path: Path, treatment: str, outcome: str, control: str | None = None, ignored: Sequence[str] = ()
+) -> str | None:
+    """Which columns tell the groups apart, as `prepare` would note it; None where none do or nothing can tell.
+
+    Of a long table `COMPARED` rows are, drawn by chance.
+    """
+    rows = table.customers(path, treatment, outcome, COMPARED)
+    try:
+        return _compared(path, rows, control, (), ignored, "auto", 0).differs
+    except WorkspaceError:  # too few customers, or no column but those left out
+        return None
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Customers of groups that are large enough (`kept` among the rows), what is known of them as numbers by column,
+    and whether that tells the groups apart: `differs` says so."""
+
+    rows: table.Customers
+    kept: np.ndarray
+    arms: Sequence[str]
+    arm: np.ndarray
+    value: np.ndarray
+    columns: Sequence[Column]
+    numbers: Mapping[str, np.ndarray]
+    left_out: dict[str, str]
+    customer: np.ndarray | None
+    fold: np.ndarray
+    assigned: propensity.Assignment
+    unlike: list[str]
+    otherwise: dict[str, Interval]
+    differs: str | None
+    notes: list[str]
+
+
+def _compared(
+    path: Path,
+    rows: table.Customers,
+    control: str | None,
+    inputs: Sequence[str],
+    ignored: Sequence[str],
+    chances: Propensity,
+    seed: int,
+) -> _Compared:
+    rows, notes = _once(rows)
     labels, counts = np.unique(rows.arm, return_counts=True)
     first = campaign.control_of(path, rows.treatment, list(labels), control)
     notes += _counted(rows)
@@ -126,31 +202,13 @@ def prepare(
                 assigned = _assigned(numbers, arm, fold, chances)
             otherwise = {arms[k]: _difference(value[arm == k], value[arm == 0]) for k in range(1, len(arms))}
     if assigned.p < propensity.ALARM and chances != "estimate":
-        notes.append(_unlike(unlike, assigned.randomised))
+        differs = _unlike(unlike, assigned.randomised)
+        notes.append(differs)
     else:
-        unlike, otherwise = [], {}
-    encoder, encoded = Encoder(columns), np.column_stack(list(numbers.values()))
-    overlap = assigned.overlapping
-    if not overlap.all():
-        notes.append(
-            f"{np.sum(~overlap):,} customers were all but sure to be in one group, so nobody compares with them: they "
-            "were left out, and the figures hold for the others."
-        )
-    if min(np.bincount(arm[overlap], minlength=len(arms))) < SMALLEST_ARM:
-        raise WorkspaceError(
-            f"{path}: the groups of {rows.treatment!r} hardly overlap: too few customers could have been in any of them"
-        )
-    drawn = part.drawn(
-        arm[overlap], value[overlap], rows.binary, None if customer is None else customer[overlap], most, seed
-    )
-    if drawn.said:
-        _check_part(path, arm[overlap][drawn.taught], value[overlap][drawn.taught], rows.binary, len(arms))
-    notes += [drawn.said] if drawn.said else []
-    chance = assigned.propensity[overlap]
-    sample = Sample(encoded[overlap], arm[overlap], value[overlap], chance, np.zeros_like(chance), rows.binary)
-    return Prepared(
-        path.name, rows.treatment, rows.outcome, arms, sample, fold[overlap], rows.place[kept][overlap], encoder,
-        left_out, assigned.randomised, assigned.p, int(np.sum(~overlap)), notes, unlike, otherwise, drawn.taught,
+        differs, unlike, otherwise = None, [], {}
+    return _Compared(
+        rows, kept, arms, arm, value, columns, numbers, left_out, customer, fold, assigned, unlike, otherwise, differs,
+        notes,
     )  # fmt: skip
 
 

@@ -25,7 +25,9 @@ def added(
 ) -> UpliftReport:
     """A table's report with whom its contacts moved, by the first outcome; the others are no grounds to sort by."""
     told = targeting(lambda: prepared(path, treatment, outcomes[0], control, ignored=_others(path, outcomes)))
-    notes = [*found.notes, *(note for note in told.notes if note.startswith("Beware: "))]
+    told_before = set(found.notes)
+    beware = [note for note in told.notes if note.startswith("Beware: ") and note not in told_before]
+    notes = [*found.notes, *beware]
     return found.model_copy(update={"targeting": told, "notes": notes})
 
 
