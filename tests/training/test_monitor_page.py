@@ -57,6 +57,11 @@ def test_the_page_is_self_contained_and_escapes_what_data_say(tmp_path, monkeypa
     assert "2.5 days since" not in well.split("<main")[1].split("<section")[0]
 
 
+def test_the_headline_counts_the_checks_that_have_an_answer_as_the_page_does():
+    assert report().headline == "1 of 2 checks ring: no_data of all; 1 cannot be told yet"
+    assert report(ringing=False).headline == "all is well: 2 checks; 1 cannot be told yet"
+
+
 def test_prometheus_reads_what_rings():
     families = {family.name: family for family in text_string_to_metric_families(exposition.text(report()))}
     alarms = {tuple(s.labels.values()): s.value for s in families["tactful_monitor_alarm"].samples}

@@ -89,9 +89,9 @@ def headline(checks: list[Check]) -> str:
     """The answer in one sentence."""
     ringing = [check for check in checks if check.status == "alarm"]
     known = sum(check.status != "unknown" for check in checks)
+    untold = f"; {len(checks) - known} cannot be told yet" if known < len(checks) else ""
     if ringing:
         first = f"{ringing[0].check} of {ringing[0].subject}"
         more = f" and {len(ringing) - 1} more" if len(ringing) > 1 else ""
-        return f"{len(ringing)} of {len(checks)} checks ring: {first}{more}"
-    unknown = f"; {len(checks) - known} cannot be told yet" if known < len(checks) else ""
-    return f"all is well: {known} checks{unknown}"
+        return f"{len(ringing)} of {known} checks ring: {first}{more}{untold}"
+    return f"all is well: {known} checks{untold}"
