@@ -164,7 +164,18 @@ def test_a_fall_is_told_as_people_read_it():
     fall = Fall(0.024, 0.04, 4_000, 4_000, 4.1)
     told = flow.response_check("mobile_app", fall, LEVEL, Monitor()).sentence
     assert told.startswith("response rate in the mobile app: 2.40% of 4,000 contacts")
-    assert told.endswith("4.00% of 4,000: −40% (−4.1 standard errors)")
+    assert told.endswith("4.00% of 4,000: −40% (−4.1 standard errors; rings beyond −30%)")
+
+
+def test_a_fall_that_may_be_chance_says_how_far_it_must_be_to_ring():
+    """Half of the answers of few are gone: beyond the threshold, within 3.1 standard errors."""
+    quiet = flow.response_check(None, Fall(0.011, 0.022, 1_000, 1_000, 2.3), LEVEL, Monitor())
+    assert quiet.status == "well"
+    assert quiet.value > quiet.limit == pytest.approx(-0.5 * 3.0902 / 2.3, abs=1e-4)
+    surely = flow.response_check(None, Fall(0.011, 0.022, 10_000, 10_000, 7.3), LEVEL, Monitor())
+    assert (surely.status, round(surely.limit, 3)) == ("alarm", -0.212)
+    alike = flow.response_check(None, Fall(0.02, 0.02, 1_000, 1_000, 0.0), LEVEL, Monitor())
+    assert (alike.status, alike.limit) == ("well", -0.2)
 
 
 def log(days_ago, channels):

@@ -131,9 +131,11 @@ def response_check(channel: str | None, fall: Fall | None, level: float, thresho
     if fall is None:
         text = f"response rate{where}: fewer than {LEAST_ANSWERS} answers in the week before, or no contacts since"
         return unknown("response_rate", subject, text)
-    limit = -thresholds.response_drop
-    ringing = fall.change <= limit and fall.fallen > float(norm.isf(level))
-    moved = f"{fall.change:+.0%} ({-fall.fallen:+.1f} standard errors)".replace("-", "−")
+    z = float(norm.isf(level))
+    by_chance = z * fall.change / fall.fallen if fall.fallen else 0.0  # the change that is z standard errors
+    limit = min(-thresholds.response_drop, by_chance)
+    ringing = fall.change <= -thresholds.response_drop and fall.fallen > z
+    moved = f"{fall.change:+.0%} ({-fall.fallen:+.1f} standard errors; rings beyond {limit:.0%})".replace("-", "−")
     sentence = (
         f"response rate{where}: {fall.rate:.2%} of {fall.contacts:,} contacts in {thresholds.response_days} days, the"
         f" week before {fall.before:.2%} of {fall.contacts_before:,}: {moved}"
