@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from features.workspace import WorkspaceError
 from tactful import app
-from training.offpolicy import intervals, logbook, outcomes, whatif
+from training.offpolicy import commands, intervals, logbook, outcomes, whatif
 from training.offpolicy.changes import changes
 from training.offpolicy.hearing import cases, hear
 from training.offpolicy.rejudging import cells
@@ -134,7 +134,7 @@ def test_customers_living_under_another_policy_are_told_of_or_refused(market):
 @pytest.mark.parametrize(
     ("actions", "policy", "says"),
     [
-        (ACTIONS, POLICY.replace("max: 4", "max: 6").replace("max: 5", "max: 9"), "rules can only be tightened"),
+        (ACTIONS, POLICY.replace("max: 4", "max: 6").replace("max: 5", "max: 9"), "only be tightened in a what-if"),
         (ACTIONS + "  - {name: gift, issue: sales, group: news, channels: [email]}\n", POLICY, "log never tried it"),
         (ACTIONS.replace("mobile_app: {}", "mobile_app: {}, email: {}"), POLICY, "channels.email.*never tried"),
         (ACTIONS, POLICY.replace("unknown: granted", "unknown: denied, assumed: [email]"), "`consent`.*does not hold"),
@@ -230,6 +230,34 @@ def test_the_command_answers_in_words_and_as_json(market, tmp_path):
     found = json.loads(run("--policy", file, "--json", "-w", workspace.folder).stdout)
     assert found["views"][0]["answers"][0]["outcome"] == "purchase"
     assert found["views"][1]["refused"].startswith("what led to")
+
+
+@pytest.mark.parametrize(
+    ("of", "said"),
+    [
+        ((12.34567, -3.21, 104.0), "12 (-3 to 104)"),
+        ((0.0452, 0.0, 0.09), "0.05 (0.00 to 0.09)"),
+        ((1.234, 0.001, 2.5), "1.234 (0.001 to 2.500)"),
+        ((-0.01, -1.3, 1.2), "0.0 (-1.3 to 1.2)"),
+        ((12345.6, 9000.0, 15000.0), "12,346 (9,000 to 15,000)"),
+        ((0.153, 0.153, 0.153), "0.1530 (0.1530 to 0.1530)"),
+        ((0.0, 0.0, 0.0), "0 (0 to 0)"),
+        ((15.3, -np.inf, np.inf), "15.30 (-inf to inf)"),
+    ],
+)
+def test_an_interval_is_written_with_the_same_digits_throughout(of, said):
+    assert commands._figure(intervals.Interval(*of)) == said
+
+
+def test_a_log_of_customers_under_looser_caps_does_not_answer_either(tmp_path):
+    """The advice sends people elsewhere: who lived under the usual caps was refused there, and never scored."""
+    levels = "cap_levels: {levels: [{share: 0.5, factor: 2}]}\n"
+    before = world.playbook(ACTIONS, POLICY + levels)
+    workspace = world.open_workspace(tmp_path / "shop")
+    world.play(before, customers=80, days=12, seed=3).into(workspace)
+    looser = world.playbook(ACTIONS, POLICY.replace("max: 4", "max: 6").replace("max: 5", "max: 9") + levels)
+    with pytest.raises(Unsupported, match=r"no log makes it answer .*`tactful train fatigue`.*`tactful report uplift`"):
+        simulate(workspace, before, looser)
 
 
 def test_a_folder_holds_both_files_and_actions_may_be_given_alone(market, tmp_path):

@@ -1,5 +1,6 @@
 """`tactful policy simulate`: what if the policy were another, from the log of the one that was played."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ import typer
 
 from features.clock import parse_instant
 from features.console import WorkspaceOption, command, out, progress
+from features.digits import decimals, span_decimals
 from features.workspace import Workspace, WorkspaceError, locate, read_yaml
 from serving.decisions.policy import Actions, ContactPolicy, Playbook, load, misfits
 
@@ -106,11 +108,13 @@ def _view(view: "View") -> list[str]:
 
 
 def _figure(of: "Interval") -> str:
-    return f"{_short(of.value)} ({_short(of.low)} to {_short(of.high)})"
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    """All three with the same digits; an end may be infinite."""
+    half = (of.high - of.low) / 2
+    known = math.isfinite(half) and half > 0
+    precision = half if known else abs(of.value) / 100
+    digits = span_decimals(of.low, of.high, precision) if known else decimals(of.value, precision)
+    value, low, high = (f"{each:z,.{digits}f}" for each in (of.value, of.low, of.high))
+    return f"{value} ({low} to {high})"
 
 
 def _missed(found: "WhatIf") -> list[str]:

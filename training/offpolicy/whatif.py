@@ -139,8 +139,9 @@ def _left_out(heard: Heard) -> dict[str, int]:
     decisions = heard.whole.log.decisions
     for kind, means in (
         ("unscored", "the new policy would allow what was refused then, so the log has no score for it, nor ever tried"
-         " it: caps and rules can only be tightened in a what-if; to learn about looser ones, let a few customers live"
-         " under them (`cap_levels`, or the arm `looser_caps`)"),
+         " it: caps and rules can only be tightened in a what-if, and no log makes it answer for looser ones. Customers"
+         " who live under them tell: state `cap_levels` and ask `tactful train fatigue`, or state an experiment with"
+         " the arm `looser_caps` and ask `tactful report uplift`"),
         ("differs", "what history holds of contacts does not give the refusals that were logged; run `tactful sync`,"
          " and compare from a time on of which all contacts are known (`--since`)"),
     ):  # fmt: skip
