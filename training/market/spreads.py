@@ -14,6 +14,8 @@ from training.market.moved import LEVEL, due_slice, own_slice, priors, shared_sl
 from training.market.observed import KNOTS
 from training.market.regressions import lifts
 
+#: Contacts that spreads are told by: more tell them no better, and of ten million decisions each round takes minutes.
+MOST = 500_000
 #: Of slopes' prior; the step of a walk as if it had been seen in two steps before any was.
 DOF, SCALE, STEP = 2.0, 0.15, 0.3
 _ROUNDS, _PIECE = 4, 200_000
@@ -24,11 +26,12 @@ def spread_out(x: csr_array, y: np.ndarray, weight: np.ndarray, start: np.ndarra
     """The coefficients of `columns` in y = exp(x b) + noise of variance 1 / weight, with spreads that the log tells."""
     slopes = np.r_[shared_slice(), own_slice()]
     spread, steps = priors(len(start)), np.full(len(ACTIONS), 0.5)
-    b = start
+    b, part = start, slice(None, None, 1 + (len(y) - 1) // MOST)
+    some = x[part], y[part], weight[part]
     for _ in range(_ROUNDS):
         precision = _precision(spread, steps)
-        b = lifts(x, y, weight, precision, start, b)
-        doubt = np.linalg.inv(_information(x, weight, b) + precision)
+        b = lifts(*some, precision, start, b)
+        doubt = np.linalg.inv(_information(some[0], some[2], b) + precision)
         away = (b - start)[slopes] ** 2 + doubt.diagonal()[slopes]
         spread[slopes] = np.sqrt((away + DOF * SCALE**2) / (1.0 + DOF))
         for action, own in enumerate(_bends()):
