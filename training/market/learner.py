@@ -22,10 +22,9 @@ from features.simulate.actions import ACTIONS, CHANNEL_OF, COST_OF, OFF_OF
 from training.market import satisfaction
 from training.market.contacts import WEIGHT_OF
 from training.market.logbook import SOON, Logbook
-from training.market.moved import ALIVE, BY_CHANNEL, LEVEL, LOAD, SLOPE, columns, lift, priors, shared_slice
+from training.market.moved import BY_CHANNEL, LEVEL, LOAD, SLOPE, columns, lift, priors, shared_slice
 from training.market.observed import SAID, Habit, Known, some_of
 from training.market.regressions import lifts, rates
-from training.market.spreads import spread_out
 
 #: Of a basket, what is left after the goods: the company knows it.
 MARGIN = 0.30
@@ -53,7 +52,7 @@ class Learner:
 
     @classmethod
     def fit(cls, book: Logbook, seed: int = 0) -> "Learner":
-        habit = Habit.fit(book.features).told(book.features, book.treatment, book.bought, SOON)
+        habit = Habit.fit(book.features)
         known = Known.of(book.features, book.profile, habit)
         anyway, expected = _anyway(book, known, seed)
         hit = np.flatnonzero(book.treatment >= 0)
@@ -66,8 +65,7 @@ class Learner:
         start = np.zeros(x.shape[1])
         start[: len(ACTIONS)] = base
         start[len(ACTIONS) : len(ACTIONS) + len(CHANNELS)] = HEARD * _heard(book)
-        start[shared_slice()][BY_CHANNEL + ALIVE] = 1.0  # who has left is not moved
-        bought = spread_out(x, book.bought[hit] - expected[hit], weight, start)
+        bought = lifts(x, book.bought[hit] - expected[hit], weight, priors(x.shape[1]), start)
         off = (OFF_OF[treatment] > 0) & ~np.isnan(book.saved[hit])
         longer = _longer(book, expected, hit, np.exp(x @ bought))
         z = _redeemed(some_of(some, off), expected[hit][off])
@@ -93,7 +91,8 @@ class Learner:
 
     def expected(self, known: Known) -> np.ndarray:
         """Purchases in the SOON days if nobody contacts them."""
-        return np.asarray(np.mean([_foretold(booster, known) for booster in self.anyway], axis=0))
+        x = _inputs(known)
+        return np.asarray(np.mean([booster.predict(x, num_threads=1) for booster in self.anyway], axis=0))
 
     def worth(self, known: Known) -> "Worth":
         """Of every treatment, float64[n, treatments], in money."""
@@ -166,21 +165,12 @@ def _plan(net: np.ndarray, gross: np.ndarray, saturation: np.ndarray) -> tuple[n
 
 
 def _inputs(known: Known) -> np.ndarray:
-    return np.column_stack([known.raw, known.said, np.log(known.rate), known.due, known.there]).astype(np.float32)
-
-
-def _usual(known: Known) -> np.ndarray:
-    """ln of purchases in the SOON days by rate and by who is still there: trees learn what differs from it."""
-    return np.log(SOON * known.rate) + known.there
-
-
-def _foretold(booster: lgb.Booster, known: Known) -> np.ndarray:
-    return np.exp(np.asarray(booster.predict(_inputs(known), num_threads=1, raw_score=True)) + _usual(known))
+    return np.column_stack([known.raw, known.said, np.log(known.rate), known.due]).astype(np.float32)
 
 
 def _anyway(book: Logbook, known: Known, seed: int) -> tuple[tuple[lgb.Booster, ...], np.ndarray]:
     """Purchases where nobody was contacted, by two halves of customers, each foretold by the other's."""
-    x, usual, fold = _inputs(known), _usual(known), (book.customer.astype(np.int64) * 2_654_435_761 >> 7) % 2
+    x, fold = _inputs(known), (book.customer.astype(np.int64) * 2_654_435_761 >> 7) % 2
     silent = book.treatment < 0
     parameters = {
         "objective": "poisson", "learning_rate": 0.1, "num_leaves": 15, "min_data_in_leaf": 400, "verbose": -1,
@@ -191,9 +181,9 @@ def _anyway(book: Logbook, known: Known, seed: int) -> tuple[tuple[lgb.Booster, 
     for half in (0, 1):
         rows = np.flatnonzero(silent & (fold != half))
         rows = rows[:: 1 + len(rows) // MOST]
-        booster = lgb.train(parameters, lgb.Dataset(x[rows], book.bought[rows], init_score=usual[rows]), 80)
+        booster = lgb.train(parameters, lgb.Dataset(x[rows], book.bought[rows]), 80)
         there = fold == half
-        expected[there] = _foretold(booster, some_of(known, np.flatnonzero(there)))
+        expected[there] = booster.predict(x[there], num_threads=1)
         boosters.append(booster)
     return tuple(boosters), expected * (book.bought[silent].sum() / expected[silent].sum())
 
