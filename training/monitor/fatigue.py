@@ -23,7 +23,7 @@ from training.fatigue.train import harms_said, later_of, sampled, until
 from training.monitor import effects
 from training.monitor.effects import kept
 from training.monitor.found import BEFORE_KEPT, Found
-from training.uplift.logged.train import levels_of
+from training.uplift.logged.inputs import levels_of
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

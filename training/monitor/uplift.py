@@ -22,12 +22,14 @@ from training.monitor import effects
 from training.monitor.effects import Asked, kept
 from training.monitor.found import BEFORE_KEPT, Found
 from training.uplift.logged import clusters, decisions
+from training.uplift.logged.champion import read_model
 from training.uplift.logged.clusters import Estimate
 from training.uplift.logged.decisions import Decisions
+from training.uplift.logged.inputs import levels_of
 from training.uplift.logged.learn import FEWEST, folds, residual
 from training.uplift.logged.outcomes import Events, Goal, Outcome, outcomes
 from training.uplift.logged.pairs import Pairs, pairs
-from training.uplift.logged.train import goals_of, levels_of, read_model
+from training.uplift.logged.train import goals_of
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

@@ -25,8 +25,9 @@ from training.reports.uplift_targeting.measure import Contacts, Expected
 from training.reports.uplift_targeting.traits import Described
 from training.reports.wording import Words
 from training.tracking import CHAMPION, Registry
-from training.uplift.logged import decisions, train
+from training.uplift.logged import champion, decisions, train
 from training.uplift.logged.decisions import Decisions
+from training.uplift.logged.inputs import levels_of
 from training.uplift.logged.learn import folds, residual
 from training.uplift.logged.outcomes import Events, Goal, outcomes
 from training.uplift.logged.pairs import pairs
@@ -70,7 +71,7 @@ def targeting(workspace: Workspace, seed: int = 0) -> tuple[Targeting, pa.Table]
 def _found(workspace: Workspace, seed: int) -> tuple[Targeting, pa.Table]:
     """WorkspaceError where nothing can be told."""
     registry = Registry(workspace)
-    held = registry.holder(train.KIND, CHAMPION) if registry.exists else None
+    held = registry.holder(champion.KIND, CHAMPION) if registry.exists else None
     if held is None:
         raise WorkspaceError(
             "no model of effects has been learned from decisions yet; `tactful train uplift` learns one"
@@ -78,7 +79,7 @@ def _found(workspace: Workspace, seed: int) -> tuple[Targeting, pa.Table]:
     try:
         run = registry.client.get_run(str(held.run_id))
         begins = parse_instant(run.data.params["judged_from"]) + DAY
-        model = train.read_model(registry, str(held.run_id))
+        model = champion.read_model(registry, str(held.run_id))
         return _told(workspace, model, str(held.version), begins, seed)
     except KeyError:
         raise WorkspaceError(
@@ -139,7 +140,7 @@ def _judged(workspace: Workspace, model: Model, begins: int, seed: int) -> Judge
             f"than its {max(1, round(window / DAY))} days of outcome yet"
         )
     log, later = log.rows(earlier | later), later[earlier | later]
-    catalogue, levels = catalogues.of(workspace), train.levels_of(workspace)
+    catalogue, levels = catalogues.of(workspace), levels_of(workspace)
     values = decisions.features_of(log, workspace, catalogue)
     bound = model.bind(list(catalogue.names), levels)
     came = outcomes(Events(History(workspace), log, workspace.settings), log, goals)

@@ -9,5 +9,7 @@ learners    constant, linear, LightGBM and blends: those that the service can as
 shrink      levels of actions with few data move towards their group's, and that towards the stated prior
 learn       from earlier decisions to arms
 judge       the arms on later decisions; report, words: what was found
+findings    of each arm, from what was learned and judged to the report
+champion    whether it may take over: its loss on later decisions against the champion's
 train       all of it, into MLflow, champion or challenger
 """

@@ -13,7 +13,8 @@ def train(opened: Workspace, start: int | None = None, unit: str = UNITS[0]) -> 
     if unit not in UNITS:
         raise WorkspaceError(f"--unit {unit}: choose {' or '.join(UNITS)}")
     from training.uplift.logged import words
-    from training.uplift.logged.train import STAGES, Unit
+    from training.uplift.logged.report import Unit
+    from training.uplift.logged.train import STAGES
     from training.uplift.logged.train import train as run
 
     with progress() as bar:

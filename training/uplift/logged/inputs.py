@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from features import catalogue as catalogues
+from features.workspace import Workspace
 from serving.decisions.effects import Input, Label, Missing, Value
 
 #: Beyond these quantiles values are cut: a heavy tail says little more and costs much.
@@ -49,3 +51,9 @@ def _number(name: str, known: np.ndarray) -> Value | None:
     skewed = low >= 0 and high - middle > SKEWED * max(middle - low, 1e-9)
     fill = np.log1p(middle) if skewed else middle  # stands for a null as it is, no transform follows
     return Value(name, float(fill), float(low), float(high), "log1p" if skewed else "identity")
+
+
+def levels_of(workspace: Workspace) -> dict[str, tuple[str, ...] | None]:
+    """The labels of each categorical feature, None for a number."""
+    settings = workspace.settings
+    return {each.name: each.labels_in(settings) if each.categorical else None for each in catalogues.of(workspace)}

@@ -8,6 +8,7 @@ from pydantic import Field
 from features.workspace import Section
 from training.evaluate import Interval
 
+Unit = Literal["responses", "money"]
 Verdict = Literal["differs by customer", "works", "harms", "cannot be told"]
 
 
@@ -61,7 +62,7 @@ class LoggedUplift(Section):
     schema_version: Literal[1] = 1
     kind: Literal["uplift of logged decisions"] = "uplift of logged decisions"
     created_at: str
-    unit: Literal["responses", "money"]
+    unit: Unit
     headline: str = Field("", description="which actions' effects differ by customer, work, harm, or cannot be told")
     decisions: int
     customers: int

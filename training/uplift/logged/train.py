@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -25,17 +25,17 @@ from training.monitor.effects import asked, reference
 from training.monitor.reference import FILE as REFERENCE
 from training.monitor.reference import Reference
 from training.promote import Verdict, award
-from training.tracking import CHAMPION, Registry
-from training.uplift.logged import decisions, inputs, words
+from training.tracking import Registry
+from training.uplift.logged import decisions, inputs
+from training.uplift.logged.champion import KIND, compared
 from training.uplift.logged.clusters import Estimate
 from training.uplift.logged.decisions import Decisions
-from training.uplift.logged.judge import Chance, Judged, Rival, better, chances, judge
+from training.uplift.logged.findings import report_of
+from training.uplift.logged.judge import Judged, better, judge
 from training.uplift.logged.learn import Found, World, arms, folds, residual
 from training.uplift.logged.outcomes import Events, Goal, goal, outcomes
-from training.uplift.logged.report import ArmFound, GroupFound, LearnerLoss, LoggedUplift
+from training.uplift.logged.report import ArmFound, LoggedUplift, Unit
 
-KIND = "uplift"
-Unit = Literal["responses", "money"]
 Tell = Callable[[str], None]
 #: The share of decisions, the last ones, that effects are judged on.
 LATER = 0.25
@@ -84,7 +84,7 @@ def train(
         options = {"start": start, "unit": unit, "seed": seed}
         told = provenance.record_of_effects(there, KIND, options, learned_from(found), said.said)
     version, run_id = _register(registry, found, kept, told)
-    refusals, fine = _compared(registry, found)
+    refusals, fine = compared(registry, found)
     return Trained(found, version, run_id, award(registry, KIND, version, refusals, fine))
 
 
@@ -111,7 +111,7 @@ def learn(
     log, catalogue, playbook = decisions.read(workspace, seed), catalogues.of(workspace), load(workspace)
     tell(STAGES[1])
     values = decisions.features_of(log, workspace, catalogue)
-    levels = levels_of(workspace)
+    levels = inputs.levels_of(workspace)
     tell(STAGES[2])
     goals = goals_of(log, playbook, workspace)
     came = outcomes(Events(History(workspace), log, workspace.settings), log, goals)
@@ -145,7 +145,7 @@ def learn(
         (each.action, each.channel): judge(world, each, later, costs.get((each.action, each.channel), 0.0))
         for each in (*actions, *treatments)
     }
-    report = _report(world, actions, treatments, judged, unknown, unit, earlier, later)
+    report = report_of(world, actions, treatments, judged, unknown, unit, earlier, later)
     told = {(each.action, each.channel): each for each in report.treatments}
     model = _model(declared, treatments, unit, window, catalogue, workspace, told)
 
@@ -223,147 +223,6 @@ def _model(
 def _of(found: ArmFound) -> dict[str, object]:
     """What the model's file says of an arm, for people."""
     return {"decisions": found.treated, "learner": found.learner, "verdict": found.verdict, "text": found.sentence}
-
-
-def _report(
-    world: World,
-    actions: list[Found],
-    treatments: list[Found],
-    judged: Mapping[tuple[str, str | None], Judged],
-    unknown: Mapping[str, str],
-    unit: Unit,
-    earlier: np.ndarray,
-    later: np.ndarray,
-) -> LoggedUplift:
-    log = world.decisions
-    notes = []
-    if log.kept < 1:
-        notes.append(f"Of decisions in which nothing was made, {log.kept:.1%} were looked at, drawn at random.")
-    told = _arms(actions, judged, unit)
-    return LoggedUplift(
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        unit=unit,
-        headline=words.headline(told, unknown),
-        decisions=len(log),
-        customers=len(np.unique(log.person)),
-        learned_until=isoformat(int(log.at[earlier].max()))[:10],
-        judged_from=isoformat(int(log.at[later].min()))[:10] if later.any() else "-",
-        judged_until=isoformat(int(log.at[later].max()))[:10] if later.any() else "-",
-        left_out=dict(log.left_out or {}),
-        unknown=dict(unknown),
-        actions=told,
-        treatments=_arms(treatments, judged, unit),
-        notes=notes,
-        method=words.METHOD,
-    )
-
-
-def _arms(found: list[Found], judged: Mapping[tuple[str, str | None], Judged], unit: Unit) -> list[ArmFound]:
-    of = [judged[each.action, each.channel] for each in found]
-    return [_arm(*each, unit) for each in zip(found, of, chances(of), strict=True)]
-
-
-def _arm(found: Found, judged: Judged, chance: Chance, unit: Unit) -> ArmFound:
-    return ArmFound(
-        action=found.action,
-        channel=found.channel,
-        treated=found.treated,
-        nothing=int((~found.pairs.treated).sum()),
-        later=len(judged.later),
-        effect=judged.effect.interval,
-        level=found.level,
-        own=found.own,
-        prior=found.prior,
-        learner=found.arm.learner,
-        losses=[
-            LearnerLoss(learner=name, gain=gain.value, standard_error=gain.error if np.isfinite(gain.error) else None)
-            for name, gain in found.arm.gains.items()
-        ],
-        slope=judged.slope.interval if np.isfinite(judged.slope.error) else None,
-        slope_p=judged.slope_p,
-        fifths=[GroupFound(decisions=g.decisions, predicted=g.predicted, effect=g.effect) for g in judged.fifths],
-        share=judged.share,
-        worth_all=judged.worth_all.interval,
-        worth_targeted=judged.worth_targeted.interval,
-        p_adjusted=chance.effect,
-        verdict=words.verdict(judged, chance),
-        sentence=words.sentence(found, judged, chance, unit == "responses"),
-    )
-
-
-def _compared(registry: Registry, found: Learned) -> tuple[list[str], str]:
-    """Why it may not be champion, or why it may: its loss on later decisions against the champion's."""
-    held = registry.holder(KIND, CHAMPION)
-    refusals = []
-    if found.over_prior.interval.high < 0:
-        refusals.append(
-            "its effects fit later decisions worse than the stated prior"
-            f" (loss less by {found.over_prior.interval:+.3g})"
-        )
-    if held is None:
-        return refusals, "the first model of its kind"
-    version = str(held.version)
-    try:
-        theirs = read_model(registry, str(held.run_id))
-        bound = theirs.bind(list(catalogues.of(registry.workspace).names), levels_of(registry.workspace))
-    except WorkspaceError as error:
-        return refusals, f"version {version} can serve no more: {error}"
-    if theirs.catalogue_version != found.model.catalogue_version:
-        return refusals, f"version {version} was learned from another catalogue of features"
-    if theirs.unit != found.model.unit:
-        return [*refusals, f"its effects are in {found.model.unit}, those of version {version} in {theirs.unit}"], ""
-    known = {(each.action, each.channel) for each in found.treatments}
-    offered = _offered(load(registry.workspace), registry.workspace.clock().now())
-    if lost := [
-        f"{arm.action} on {arm.channel}"
-        for arm in theirs.arms
-        if (arm.action, arm.channel) not in known and (arm.action, arm.channel) in offered
-    ]:
-        refusals.append(f"knows nothing of {', '.join(lost[:5])}, of which version {version} does")
-    gain = better(found.world, found.treatments, [found.judged[e.action, e.channel] for e in found.treatments],
-                  _of_model(bound, found.values))  # fmt: skip
-    if gain.value == 0 and not np.isfinite(gain.error):
-        return refusals, f"has the same effects as version {version}"
-    of = sum(len(found.judged[each.action, each.channel].later) for each in found.treatments)
-    against = f"than version {version} on {of:,} later comparisons (loss less by {gain.interval:+.3g})"
-    if gain.interval.high < 0:
-        refusals.append(f"its effects fit worse {against}")
-    return refusals, f"not worse {against}"
-
-
-def _offered(playbook: Playbook, now: int) -> set[tuple[str, str | None]]:
-    """Treatments that may still be made: what was retired needs no effect."""
-    return {
-        (action.name, channel)
-        for action in playbook.actions.actions
-        if (end := playbook.spans[action.name][1]) is None or end > now
-        for channel in (*action.channels, None)
-    }
-
-
-def _of_model(bound: Bound, values: np.ndarray) -> Rival:
-    def effects(one: Found, row: np.ndarray) -> np.ndarray:
-        which = np.array([bound.place(one.action, one.channel)])
-        found: np.ndarray = bound.effects(values[row], which)[:, 0]
-        return found
-
-    return effects
-
-
-def levels_of(workspace: Workspace) -> dict[str, tuple[str, ...] | None]:
-    """The labels of each categorical feature, None for a number."""
-    settings = workspace.settings
-    return {each.name: each.labels_in(settings) if each.categorical else None for each in catalogues.of(workspace)}
-
-
-def read_model(registry: Registry, run_id: str) -> served.Model:
-    """The effects that a run logged. WorkspaceError where the file is damaged."""
-    import mlflow
-
-    _ = registry.client
-    with tempfile.TemporaryDirectory() as folder:
-        mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path="scorer", dst_path=folder)
-        return served.Model.read(Path(folder) / "scorer")
 
 
 def _register(registry: Registry, found: Learned, kept: Reference, told: Mapping[str, Any]) -> tuple[str, str]:
