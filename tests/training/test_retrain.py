@@ -14,7 +14,7 @@ from features.daylog import held
 from features.workspace import Workspace, WorkspaceError
 from training.dataset import Dataset, Part, plain
 from training.reports import jobs
-from training.retrain import commands, journal, parts, run, steps
+from training.retrain import basis, commands, journal, parts, run, steps
 from training.retrain.run import retrain
 from training.windows import Windows
 
@@ -31,7 +31,8 @@ class World:
         (folder / "tactful.yaml").write_text("")
         self.workspace = Workspace.open(folder)
         self.done, self.fails, self.refused, self.alarm, self.data = [], None, set(), False, "d1"
-        monkeypatch.setattr(steps, "setup", lambda _: "s1")
+        self.basis = {"code": "1.0", "setting churn.horizon_days": "a"}
+        monkeypatch.setattr(run, "basis", lambda _: dict(self.basis))
         monkeypatch.setattr(steps, "data", lambda _: self.data)
         monkeypatch.setattr(run, "_champions", lambda _, kinds: dict.fromkeys(kinds, "6"))
         for name in ("features", "train", "promote", "effects"):
@@ -125,6 +126,49 @@ def test_nothing_new_trains_nothing_unless_asked_to(world):
     assert world(kinds=("churn",)).outcome == "trained"
 
 
+def test_why_it_trains_again_is_said_in_a_line(world):
+    told = []
+
+    def lines(**options):
+        told.clear()
+        summary = world(tell=lambda step, *_: told.append(step), **options)
+        again = [line.removeprefix("trained again: ") for line in summary.lines() if line.startswith("trained again: ")]
+        assert [line for line in told if line.startswith("trains again: ")] == [f"trains again: {one}" for one in again]
+        assert (summary.outcome == "trained") or not again
+        return again
+
+    assert lines() == [], "the first one has no reason but that it was asked for"
+    assert lines() == [], "nothing changed: nothing is trained"
+    assert lines(force=True) == ["--force"]
+    world.basis["setting churn.horizon_days"] = "b"
+    assert lines() == ["settings changed: churn.horizon_days"]
+    world.basis |= {"code": "1.1", **{f"setting s{k}": "x" for k in range(7)}}
+    assert lines() == ["settings changed: s0, s1, s2, s3, s4 and 2 more; the code changed: 1.0 then, 1.1 now"]
+    world.data = "d2"
+    assert lines(kinds=("churn",)) == ["other kinds of models are asked for; history holds other data"]
+    kept = world.workspace.folder / "state" / "retrain" / "last.json"
+    said = json.loads(kept.read_text())
+    kept.write_text(json.dumps({"mark": "as an earlier version wrote it", "id": said["id"]}))
+    assert lines(kinds=("churn",)) == ["the last retraining did not keep what it rests on"]
+
+
+def test_what_a_retraining_rests_on_goes_by_the_name_in_the_file(tmp_path):
+    """Each change is named as in tactful.yaml; what a setting says, which may be secret, is not kept."""
+
+    def rests(text):
+        (tmp_path / "tactful.yaml").write_text(text)
+        return basis.basis(Workspace.open(tmp_path))
+
+    first = rests("")
+    assert basis.changed(first, rests("")) == ""
+    now = rests("churn: {horizon_days: 45}\nwebhooks: [{url: 'https://hidden.example/x', secret_env: OURS}]\n")
+    assert basis.changed(first, now) == "settings changed: churn.horizon_days, webhooks"
+    assert "hidden" not in json.dumps(now)
+    (tmp_path / "actions.yaml").write_text("actions: []")
+    (tmp_path / "tuned.yaml").write_text("churn: {}")
+    assert basis.changed(first, rests("")) == "the file of actions changed; tuned parameters changed"
+
+
 def test_reports_are_made_at_the_end_once_each_also_where_nothing_is_new(world):
     reports = ["uplift", "overview"]
     world.fails = "report: overview"
@@ -185,8 +229,10 @@ def test_a_run_under_other_settings_or_of_long_ago_begins_anew(world, monkeypatc
     world.fails = "churn: train"
     with pytest.raises(WorkspaceError):
         world()
-    monkeypatch.setattr(steps, "setup", lambda _: "s2")
-    assert world().taken_up == 0
+    world.basis["setting churn.horizon_days"] = "b"
+    told = []
+    assert world(tell=lambda step, *_: told.append(step)).taken_up == 0
+    assert told[0].endswith("Z was cut off, and since then settings changed: churn.horizon_days")
     assert world.done == [*WHOLE[:2], *WHOLE]
     world.done, world.fails, world.data = [], "churn: train", "d2"
     with pytest.raises(WorkspaceError):
@@ -257,7 +303,7 @@ def test_whatever_goes_wrong_is_no_alarm(world, monkeypatch):
     def away(_):
         raise RuntimeError("the registry is away")
 
-    monkeypatch.setattr(steps, "setup", away)
+    monkeypatch.setattr(run, "basis", away)
     shown = CliRunner().invoke(app, ["-w", str(world.workspace.folder)])
     assert (shown.exit_code, shown.stderr) == (2, "error: could not go on: RuntimeError: the registry is away\n")
 

@@ -16,6 +16,7 @@ from typing import Any
 from features import clock
 from features.clock import DAY
 from features.workspace import Workspace, WorkspaceError
+from training.retrain.basis import changed
 
 #: A run that was cut off longer ago begins anew: its data are no longer the newest.
 TAKEN_UP = DAY
@@ -23,18 +24,18 @@ TAKEN_UP = DAY
 
 @dataclass
 class Journal:
-    """One run. `setup` says under what settings, catalogue and code; `steps` holds what each finished step came to."""
+    """One run. `setup` says what it rests on beside its data (basis.py); `steps` what each finished step came to."""
 
     folder: Path
     id: str
     started_at: str
-    setup: str
+    setup: dict[str, str]
     taken_up: int = 0
     steps: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def begin(
-        cls, workspace: Workspace, setup: str, at_hand: "Callable[[Journal], bool]"
+        cls, workspace: Workspace, setup: dict[str, str], at_hand: "Callable[[Journal], bool]"
     ) -> "tuple[Journal, Journal | None, str]":
         """The run to go on with or a new one, the one that was given up for it, if any, and why.
 
@@ -49,7 +50,8 @@ class Journal:
             if now - clock.parse_instant(found.started_at) >= TAKEN_UP:
                 why = "its data are no longer the newest"
             elif found.setup != setup:
-                why = "kinds of models, settings, actions or code are others now"
+                told = isinstance(found.setup, dict)
+                why = f"since then {changed(found.setup, setup)}" if told else "another version of tactful wrote it"
             elif not at_hand(found):
                 why = "the data sets that it kept are gone, or of another version of tactful"
             else:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from features import clock
 from features.daylog import held
 from features.workspace import Workspace, WorkspaceError
 from training.retrain import leftovers, steps
+from training.retrain.basis import basis, changed, digest
 from training.retrain.journal import Journal, last
 from training.retrain.steps import Result
 from training.retrain.summary import Summary, model
@@ -40,7 +41,7 @@ def retrain(
     state.mkdir(exist_ok=True)
     busy = f"another `tactful retrain` is under way in {workspace.folder}; wait for it to end"
     with held(state / "retrain.lock", busy):
-        setup = f"{steps.setup(workspace)} {' '.join(kinds)}"
+        setup = basis(workspace) | {"kinds": " ".join(kinds)}
         journal, given_up, why = Journal.begin(workspace, setup, steps.at_hand)
         if given_up is not None:
             tell(f"begins anew: a run of {given_up.started_at[:19]}Z was cut off, and {why}", 0, _count(kinds, reports))
@@ -65,17 +66,22 @@ def _run(
     step("sync", lambda: {"logs": _synced(workspace, syncs)})
     # who reigned before is asked for now: once a kind is promoted, nobody could tell
     marked = step("history", lambda: {"data": steps.data(workspace), "before": _champions(workspace, kinds)})
-    mark = f"{journal.setup} {marked['data']}"
+    rests = journal.setup | {"data": marked["data"]}
     look = partial(steps.look, workspace)
 
     def end(outcome: Literal["trained", "nothing_new"], kinds: Sequence[str] = ()) -> Summary:
         step("look", look)  # no new data is what it should ring for
         for kind in reports:
             step(f"report: {kind}", partial(steps.report, workspace, kind))
-        return _end(journal, mark, outcome, kinds, reports)
+        return _end(journal, rests, why, outcome, kinds, reports)
 
-    if not force and (last(journal.folder) or {}).get("mark") == mark:
+    before = last(journal.folder)
+    why = "" if before is None else _why(before, rests)
+    if before is not None and not why and not force:
         return end("nothing_new")
+    why = why or ("--force" if before is not None else "")
+    if why:
+        tell(f"trains again: {why}", len(journal.steps), count)
     for kind in kinds:
         if kind in EFFECTS:
             step(f"{kind}: train", partial(steps.effects, workspace, journal, kind))
@@ -85,6 +91,14 @@ def _run(
         step(f"{kind}: train", partial(steps.train, workspace, journal, kind))
         step(f"{kind}: promote", partial(steps.promote, workspace, journal, kind))
     return end("trained", kinds)
+
+
+def _why(before: Mapping[str, Any], rests: Mapping[str, str]) -> str:
+    """What changed since the last run that ended; empty where nothing did."""
+    if before.get("mark") == digest(rests):
+        return ""
+    kept = before.get("basis")
+    return changed(kept, rests) if kept else "the last retraining did not keep what it rests on"
 
 
 def _count(kinds: Sequence[str], reports: Sequence[str]) -> int:
@@ -117,8 +131,8 @@ def _champions(workspace: Workspace, kinds: Sequence[str]) -> dict[str, str | No
 
 
 def _end(
-    journal: Journal, mark: str, outcome: Literal["trained", "nothing_new"], kinds: Sequence[str],
-    reports: Sequence[str],
+    journal: Journal, rests: dict[str, str], why: str, outcome: Literal["trained", "nothing_new"],
+    kinds: Sequence[str], reports: Sequence[str],
 ) -> Summary:  # fmt: skip
     done, before = journal.steps, journal.steps["history"]["before"]
     look: Result = done.get("look", {})
@@ -128,7 +142,9 @@ def _end(
         ended_at=clock.isoformat(clock.Clock().now()),
         outcome=outcome,
         taken_up=journal.taken_up,
-        mark=mark,
+        mark=digest(rests),
+        basis=rests,
+        why=why,
         sync=done["sync"]["logs"],
         models={kind: model(kind, done, before.get(kind)) for kind in kinds},
         monitor=look.get("headline"),

@@ -4,8 +4,6 @@ A step returns what it came to, as JSON. A kind of model that the data do not al
 later steps are left out, and the other kinds go on.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +14,8 @@ from features.workspace import Workspace, WorkspaceError
 from training import calibration, pipeline
 from training.monitor.kept import keep
 from training.monitor.look import monitor
-from training.provenance import code_version
 from training.retrain import leftovers, parts
+from training.retrain.basis import digest
 from training.retrain.journal import Journal
 from training.tracking import CHALLENGER, CHAMPION, Fitted, Registry
 from training.train import learn, prepared, settled
@@ -31,14 +29,6 @@ Result = dict[str, Any]
 SHOWN = ("auc", "brier_skill", "calibration_slope", "ece")
 
 
-def setup(workspace: Workspace) -> str:
-    """A fingerprint of everything but the data: what a run that was cut off must share to be taken up."""
-    told = [workspace.settings.model_dump_json(), catalogues.of(workspace).version, code_version()]
-    files = (tuned.place(workspace), workspace.actions_file)
-    told += [path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "" for path in files]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
-
-
 def at_hand(journal: Journal) -> bool:
     """Whether what finished steps keep for later ones can still be read: not after an upgrade, or where it is gone."""
     steps = journal.steps
@@ -49,8 +39,7 @@ def at_hand(journal: Journal) -> bool:
 def data(workspace: Workspace) -> str:
     """A fingerprint of history: which batches each log holds."""
     history = History(workspace)
-    held = {name: sorted(batches) for name, batches in history.held(history.logs).items()}
-    return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:16]
+    return digest({name: sorted(batches) for name, batches in history.held(history.logs).items()})
 
 
 def features(workspace: Workspace, journal: Journal, kind: str) -> Result:

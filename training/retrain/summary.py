@@ -31,6 +31,8 @@ class Summary(Section):
     outcome: Literal["trained", "nothing_new"]
     taken_up: int = Field(0, description="how often the run was cut off and taken up again")
     mark: str = Field(description="fingerprint of data, settings, catalogue and code that it was trained on")
+    basis: dict[str, str] = Field(default_factory=dict, description="the same by name, and the versions themselves")
+    why: str = Field("", description="why it was trained again; empty: it was not, or for the first time")
     sync: dict[str, str] = Field(default_factory=dict)
     models: dict[str, Model] = Field(default_factory=dict)
     monitor: str | None = None
@@ -49,6 +51,8 @@ class Summary(Section):
         found = [f"{log}: {receipt}" for log, receipt in self.sync.items()]
         if self.outcome == "nothing_new":
             found.append("nothing new since the last retraining: no model was trained (--force trains anyway)")
+        elif self.why:
+            found.append(f"trained again: {self.why}")
         for kind, model in self.models.items():
             if model.refused:
                 found.append(f"{kind}: not trained: {model.reason}")
