@@ -202,9 +202,14 @@ def promote(
         _tell(opened)
         out.print(f"{model} version {chosen} is champion again instead of {left}", markup=False)
         return
-    chosen = promotion.promote(Registry(opened), model, None if version is None else str(version), alias)
+    made = promotion.promote(Registry(opened), model, None if version is None else str(version), alias)
+    if made.already:
+        out.print(
+            f"{model} version {made.version} is {alias} already, {made.already}; nothing was changed", markup=False
+        )
+        return
     _tell(opened)
-    out.print(f"{model} version {chosen} is {alias}; a running service takes it up by itself", markup=False)
+    out.print(f"{model} version {made.version} is {alias}; a running service takes it up by itself", markup=False)
 
 
 def _tell(workspace: Workspace) -> None:

@@ -8,7 +8,7 @@ replaces a champion that can no longer serve, need only the last; what else ther
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -35,6 +35,13 @@ class Verdict:
 
     alias: str
     reason: str
+
+
+class Promoted(NamedTuple):
+    """The version that holds an alias now; `already` says since when and why, where it did before: nothing changed."""
+
+    version: str
+    already: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,8 +150,9 @@ def unserved(workspace: Workspace, tags: "dict[str, str]") -> list[str]:
     ]
 
 
-def promote(registry: Registry, kind: str, version: str | None = None, alias: str = CHAMPION) -> str:
-    """Gives a version an alias by hand; default the challenger becomes champion. Returns the version.
+def promote(registry: Registry, kind: str, version: str | None = None, alias: str = CHAMPION) -> Promoted:
+    """Gives a version an alias by hand; default the challenger becomes champion. One that has it keeps what was said
+    of it, unless it was refused.
 
     WorkspaceError where there is no such version, or the service could not use it.
     """
@@ -154,12 +162,15 @@ def promote(registry: Registry, kind: str, version: str | None = None, alias: st
             none = "" if challenger is not None else f"`{kind}` has no challenger to promote; "
             raise WorkspaceError(f"{none}name a version with --version (see `tactful models`)")
         version = str(challenger.version)
-    champion = registry.holder(kind, CHAMPION)
+    champion, held = registry.holder(kind, CHAMPION), registry.holder(kind, alias)
     if alias != CHAMPION and champion is not None and str(champion.version) == version:
         raise WorkspaceError(f"version {version} of `{kind}` is the champion; promote another one first")
     _usable(registry, kind, version)
+    if held is not None and str(held.version) == version and REFUSED not in held.tags:
+        since, reason = held.tags.get("since", "?")[:16], held.tags.get("reason", "nobody said why")
+        return Promoted(version, f"since {since}: {reason}")
     registry.appoint(kind, version, alias, "promoted by hand" if alias == CHAMPION else f"{alias} by hand")
-    return version
+    return Promoted(version)
 
 
 def retire(registry: Registry, kind: str, alias: str) -> str:

@@ -13,11 +13,12 @@ from feature_engine.encoding import OrdinalEncoder, RareLabelEncoder
 from mlflow.exceptions import MlflowException
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
+from typer.testing import CliRunner
 
 from features import catalogue as catalogues
 from features.catalogue import DEFAULT, Catalogue
 from features.workspace import Workspace, WorkspaceError
-from training import calibration, promote, provenance
+from training import calibration, commands, promote, provenance
 from training.evaluate import METRICS, evaluate
 from training.promote import Reigning
 from training.tracking import CHALLENGER, CHAMPION, REFUSED, SHADOW, Registry
@@ -226,7 +227,7 @@ def test_aliases_by_hand(registry, workspace):
     assert (held(registry, CHAMPION), held(registry, SHADOW)) == (one, two)
     promote.promote(registry, KIND, two, CHALLENGER)  # one alias a version
     assert (held(registry, CHALLENGER), held(registry, SHADOW)) == (two, None)
-    assert promote.promote(registry, KIND) == two
+    assert promote.promote(registry, KIND) == (two, "")
     assert (held(registry, CHAMPION), held(registry, CHALLENGER)) == (two, None)
     assert promote.roll_back(registry, KIND) == (one, two)
     promote.promote(registry, KIND, two, SHADOW)
@@ -235,6 +236,23 @@ def test_aliases_by_hand(registry, workspace):
         promote.retire(registry, KIND, SHADOW)
     with pytest.raises(WorkspaceError, match="no version 9"):
         promote.promote(registry, KIND, "9")
+
+
+def test_who_holds_an_alias_already_keeps_what_was_said_of_it(registry, workspace):
+    one, two = version(registry), version(registry)
+    registry.appoint(KIND, one, CHAMPION, "not worse than version 0")
+    said = dict(registry.holder(KIND, CHAMPION).tags)
+    shown = CliRunner().invoke(commands.app, ["promote", KIND, "--version", one, "-w", str(workspace.folder)])
+    assert shown.exit_code == 0, shown.output
+    told = " ".join(shown.output.split())
+    assert f"version {one} is champion already, since {said['since'][:16]}: not worse than version 0" in told
+    assert told.endswith("nothing was changed")
+    assert registry.holder(KIND, CHAMPION).tags == said
+    assert registry.champions(KIND) == [one]
+    promote.promote(registry, KIND, two, SHADOW)
+    assert promote.promote(registry, KIND, two, SHADOW).already.endswith(": shadow by hand")
+    promote.promote(registry, KIND, two)
+    assert promote.promote(registry, KIND, one) == (one, ""), "one that reigned before is a step on"
 
 
 def test_a_rollback_or_promotion_that_is_cut_off_at_any_point_loses_no_champion(registry, monkeypatch):

@@ -106,7 +106,7 @@ def test_a_new_model_takes_over_only_if_it_is_not_worse(untrained, monkeypatch):
     assert promoted.exit_code == 0
     assert str(registry.holder("churn", CHAMPION).version) == worse.version
     assert registry.holder("churn", CHALLENGER) is None
-    assert promote.promote(registry, "churn", str(first.version)) == str(first.version)
+    assert promote.promote(registry, "churn", str(first.version)).version == str(first.version)
     assert str(registry.holder("churn", CHAMPION).version) == first.version
 
     # 1, 2, the worse one by hand and 1 by hand were champions: back one by one, to the first and no further
