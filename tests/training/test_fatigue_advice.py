@@ -20,6 +20,7 @@ from training.fatigue.fit import Stated, fit
 from training.fatigue.harm import Harm, Prices
 from training.fatigue.report import report
 from training.fatigue.trials import Clock, Events, Trials
+from training.reports.pressure.causal import untold
 
 COSTS = np.array([COST_OF[c == CHANNEL_OF].mean() if c in REACHED else 0.0 for c in range(len(CHANNELS))])
 SHAPE = (len(CHANNELS), len(BANDS))
@@ -35,10 +36,14 @@ def test_a_small_log_keeps_the_present_number_instead_of_an_end_of_the_grid(cust
     market.run(80, book.of(Capped(0.3, every=3, most=2, window=28, seed=seed)), book.decided_today)
     (decided, _), happened = book.decided(), book.happened()
     fitted = fit(decided, happened, pressure(), Clock(), Stated(costs=COSTS))
-    advice, untold = fitted.advice, [c for c in REACHED.tolist() if CHANNELS[c] != "phone"]
-    assert not advice.told[untold].any()
-    assert advice.number[untold] == pytest.approx(advice.present[untold])
-    assert (advice.present[untold] > 0).all()
+    advice, few = fitted.advice, [c for c in REACHED.tolist() if CHANNELS[c] != "phone"]
+    assert not advice.told[few].any()
+    assert advice.number[few] == pytest.approx(advice.present[few])
+    assert (advice.present[few] > 0).all()
+    pages = untold(fitted)
+    assert {one.channel for one in pages} >= {CHANNELS[c] for c in REACHED[~advice.told[REACHED]]}
+    assert not {one.channel for one in pages} & {CHANNELS[c] for c in np.flatnonzero(advice.told)}
+    assert all("cannot be told from this log: " in one.sentence for one in pages)
     said = [line for line in wording.lines(report(fitted, None, {}), fitted, None) if "cannot be told" in line]
     assert len(said) == len(fitted.channels) - int(advice.told.sum())
 
@@ -92,6 +97,12 @@ def test_wide_errors_or_little_chance_keep_the_present_number(error, by_chance):
     found = asked(known(3.0, 1.5, error), present=0.05, most=7.0, by_chance=by_chance)
     assert not found.told.any()
     assert found.number == pytest.approx(0.05)
+    why = found.untold(CHANNELS.index("email"), by_chance)
+    if by_chance < 100:
+        assert why == "chance decided 20 of its contacts, and at least 100 are needed"
+    else:
+        assert why.startswith("any number from ")
+        assert why.endswith("may be the best, and none surely earns more than the present 0.05")
 
 
 def test_what_was_tried_is_what_enough_customers_lived_with():

@@ -43,6 +43,14 @@ class Advice:
     high: np.ndarray
     told: np.ndarray
 
+    def untold(self, channel: int, by_chance: int) -> str:
+        """Why the log tells no number for a channel; `by_chance` as `advise` was given."""
+        if by_chance < LEAST:
+            return f"chance decided {by_chance:,} of its contacts, and at least {LEAST} are needed"
+        low, high = (f"{ends[channel]:.2f}" for ends in (self.low, self.high))
+        best = f"any number from {low} to {high} a week may be the best" if low != high else f"{low} a week looks best"
+        return f"{best}, and none surely earns more than the present {self.present[channel]:.2f}"
+
 
 @dataclass(frozen=True)
 class Asked:

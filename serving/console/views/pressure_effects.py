@@ -205,9 +205,13 @@ def _cells(cells: Sequence[Found]) -> list[Block]:
 
 
 def standing(causal: Found | None) -> Section | None:
-    """Where customers stand against the number of contacts that pays."""
-    if causal is None or not any(one["customers"] for one in causal["saturation"]):
+    """Where customers stand against the number of contacts that pays, and on which channels nobody can tell."""
+    if causal is None:
         return None
+    title = "Who is contacted too often"
+    untold: list[Block] = [Text(one["sentence"], quiet=True) for one in causal.get("untold", [])]
+    if not any(one["customers"] for one in causal["saturation"]):
+        return Section("saturation", title, untold) if untold else None
     of = [one for one in causal["saturation"] if one["customers"]]
     names = [said(one["channel"]) for one in of]
     bars = [Bars(capital(status), [one["customers"].get(status, 0) for one in of], _ROLES[status])
@@ -232,4 +236,4 @@ def standing(causal: Found | None) -> Section | None:
         table,
         f"{full:,} times a customer gets more contacts on a channel than pay there.",
     )
-    return Section("saturation", "Who is contacted too often", [chart])
+    return Section("saturation", title, [chart, *untold])

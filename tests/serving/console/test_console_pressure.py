@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from serving.console import blocks, standalone
-from serving.console.blocks import Estimate, Link, Verdict
+from serving.console.blocks import Estimate, Link, Text, Verdict
 from serving.console.views import Ask, pressure, pressure_customers
 from training.reports.pressure import words
 from training.reports.pressure.artefact import (
@@ -26,6 +26,7 @@ from training.reports.pressure.artefact import (
     Rule,
     Saturation,
     Share,
+    Untold,
     Week,
     Worth,
 )
@@ -59,6 +60,8 @@ def artefact(**other):
         levels=levels,
         uneven=False,
         saturation=[Saturation(channel="email", recommended_a_week=0.3, customers={"under": 5, "saturated": 7})],
+        untold=[Untold(channel="phone", present_a_week=0.1, sentence=words.untold("phone", "chance decided 3 of its "
+                "contacts, and at least 100 are needed"))],
         sentence="Looser caps do harm.",
     )  # fmt: skip
     found = {
@@ -135,6 +138,19 @@ def test_the_first_line_answers_and_every_part_is_there():
         "guard-worth", "guard-by-channel", "guard-by-action", "response-by-pressure", "cap-levels",
         "cap-levels-money", "one-contact", "saturation",
     }  # fmt: skip
+
+
+def test_channels_that_no_number_is_told_for_are_named_with_the_reason():
+    said = "How often it pays by phone cannot be told from this log: chance decided 3 of its contacts"
+    one = artefact()
+    for numbers in (one["causal"]["saturation"], []):  # also where no channel has a number
+        one["causal"]["saturation"] = numbers
+        section = next(part for part in pressure.page(one, Ask()).blocks if getattr(part, "id", "") == "saturation")
+        assert next(text.parts for text in section.blocks if isinstance(text, Text)).startswith(said)
+    one["causal"]["untold"] = []
+    assert not [part for part in pressure.page(one, Ask()).blocks if getattr(part, "id", "") == "saturation"]
+    del one["causal"]["untold"]  # as a report of before it was told
+    assert pressure.page(one, Ask()).lead
 
 
 def test_estimates_carry_their_intervals_and_small_cells_say_so():

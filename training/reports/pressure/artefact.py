@@ -191,6 +191,14 @@ class Saturation(Section):
     customers: dict[str, int]
 
 
+class Untold(Section):
+    """A channel with contacts for which the log tells no number that pays, and why."""
+
+    channel: str
+    present_a_week: float = Field(description="of the mean customer; it is kept")
+    sentence: str
+
+
 class Causal(Section):
     """What chance tells of pressure: contacts that it withheld, and customers whose caps it drew."""
 
@@ -202,6 +210,7 @@ class Causal(Section):
     )
     spread: Assignment | None = Field(None, description="customers by cap level against the declared shares")
     saturation: list[Saturation]
+    untold: list[Untold] = Field(default_factory=list)
     sentence: str
 
 

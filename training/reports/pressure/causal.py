@@ -16,7 +16,7 @@ from training.fatigue.saturation import counted, saturation
 from training.fatigue.train import clock_of, stated_of
 from training.reports.artefact import Assignment
 from training.reports.pressure import words
-from training.reports.pressure.artefact import Causal, Cell, Known, Level, Saturation
+from training.reports.pressure.artefact import Causal, Cell, Known, Level, Saturation, Untold
 from training.reports.pressure.estimates import difference
 from training.reports.statistics import RATIO_ALARM
 
@@ -58,6 +58,7 @@ def causal(learned: Learned, who: np.ndarray, currency: str, spread: Assignment 
             Saturation(channel=name, recommended_a_week=number, customers=dict(table.get(name, {})))
             for name, number in _recommended(fitted).items()
         ],
+        untold=untold(fitted),
         sentence="",
     )
     return found.model_copy(update={"sentence": words.causal(found)})
@@ -118,6 +119,17 @@ def _recommended(fitted: Fitted) -> dict[str, float]:
     log tells it of."""
     advice, place = fitted.advice, fitted.harm.pressure.channels.index
     return {name: float(advice.number[place(name)]) for name in fitted.channels if advice.told[place(name)]}
+
+
+def untold(fitted: Fitted) -> list[Untold]:
+    """The other channels on which customers were contacted."""
+    advice, found = fitted.advice, []
+    for c, name in enumerate(fitted.harm.pressure.channels):
+        present = float(advice.present[c])
+        if not advice.told[c] and (present > 0 or fitted.contacts[c] > 0):
+            why = advice.untold(c, int(fitted.by_chance[c]))
+            found.append(Untold(channel=name, present_a_week=present, sentence=words.untold(name, why)))
+    return found
 
 
 def worth_of_one_more(learned: Learned, who: np.ndarray, pressure: np.ndarray, margin: float) -> np.ndarray:

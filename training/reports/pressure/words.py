@@ -7,6 +7,7 @@ from typing import Literal
 
 from scipy.stats import norm
 
+from features.step_words import on_channel
 from features.workspace import Fatigue
 from training.fatigue.curve import EDGES
 from training.reports.artefact import Assignment
@@ -225,6 +226,11 @@ def causal(found: Causal) -> str:
         "Nobody's caps were drawn by chance, so what pressure itself does is not known; contacts that chance withheld "
         "tell what single ones do. State `cap_levels` in contact_policy.yaml to know more."
     )
+
+
+def untold(channel: str, why: str) -> str:
+    """A channel that no number of contacts is told for."""
+    return f"How often it pays {on_channel(channel)} cannot be told from this log: {why}."
 
 
 def factor(of: float) -> str:
