@@ -286,8 +286,9 @@ def small_change(random):
     nothing = np.zeros(rows, int)
     log = Logbook(who, np.arange(rows), nothing, nothing == 0, np.zeros((rows, 0)), nothing, nothing, (None,), None)
     taken = [np.take_along_axis(table, action[:, None], 1)[:, 0] for table in (target, logging)]
+    square = (target**2 / logging).sum(1)
     whole = Weighed(
-        log, np.arange(rows), [("a", "email"), ("b", "email")], logging, target, action, taken[0] / taken[1]
+        log, np.arange(rows), [("a", "email"), ("b", "email")], logging, target, action, taken[0] / taken[1], square
     )
     return whole.change(reward), float(((target - logging) @ chance).mean())
 

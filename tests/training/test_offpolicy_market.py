@@ -49,7 +49,9 @@ def weighed(days, ratio):
         who[order], at[order], nothing, nothing == 0, np.zeros((len(who), 0)), nothing, nothing, (None,), None
     )
     rewards = {name: np.concatenate([happened(day, kinds) for day in days])[order] for name, kinds in OUTCOMES.items()}
-    return Weighed(log, np.arange(len(who)), TREATMENTS, logging, target, action, taken[0] / taken[1]), rewards
+    square = (target**2 / np.where(logging > 0, logging, 1.0)).sum(1)
+    rows = np.arange(len(who))
+    return Weighed(log, rows, TREATMENTS, logging, target, action, taken[0] / taken[1], square), rewards
 
 
 @pytest.mark.slow
@@ -59,11 +61,12 @@ def test_half_as_many_contacts_do_what_the_log_foretold():
     days = []
     market.copy().play(Uniform(RATE, seed=3), DAYS, distributions=True, sink=days.append)
     log, rewards = weighed(days, 0.5)
-    path = log.paths(DAYS)
-    assert path.mean() == pytest.approx(1.0, abs=0.05)
+    ends, path = log.ends(DAYS)
+    assert path.weight.mean() == pytest.approx(1.0, abs=0.05)
+    assert path.effective > 0.2 * len(path.weight)
     truth = [np.mean([lived(market, rate, seed) for seed in (11, 12, 13)], axis=0) for rate in (RATE, RATE / 2)]
     for n, (name, reward) in enumerate(rewards.items()):
-        found = intervals.interval(log.change(reward, path).difference)
+        found = intervals.interval(ends.change(reward, path).difference, "cautious")
         change = truth[1][n] - truth[0][n]
         print(f"{name} per 1,000 customer-days: {1e3 * found.value:.3f}", end=" ")
         print(f"({1e3 * found.low:.3f} to {1e3 * found.high:.3f}); lived: {1e3 * change:.3f}")

@@ -45,7 +45,8 @@ def simulate(
         int | None, typer.Option(min=1, max=365, help="Days of outcome; default: the propensity horizon.")
     ] = None,
     memory: Annotated[
-        int | None, typer.Option(min=1, max=365, help="Days for which earlier answers matter; default: as the caps.")
+        int | None,
+        typer.Option(min=1, max=365, help="Days for which earlier answers matter; default: as caps, or fewer."),
     ] = None,
     since: Annotated[str | None, typer.Option(metavar="DATE", help="Decisions from then on.")] = None,
     until: Annotated[str | None, typer.Option(metavar="DATE", help="Decisions before then.")] = None,
@@ -99,6 +100,8 @@ def _view(view: "View") -> list[str]:
         f"  contacts on {share.channel}: {share.played:.1f} as played, {share.asked:.1f} what if"
         for share in view.contacts
     ]
+    if view.shortened is not None:
+        rows.append(f"  {view.shortened}")
     told = view.overlap
     rows.append(
         f"  {told.rows:,} decisions tell as much as {told.effective:,.0f} of the other policy's own would;"

@@ -29,9 +29,10 @@ _OFTEN = 500
 OTHERS, BARE = "made under other versions of the policy", "without their document"
 #: Columns and their types (of the module array).
 _SLOT = (("who", "q"), ("at", "q"), ("slot", "q"), ("decision", "q"), ("outbound", "b"), ("width", "i"),
-         ("catalogue", "i"), ("known", "b"), ("good", "b"), ("action", "i"), ("follows", "d"))  # fmt: skip
+         ("catalogue", "i"), ("known", "b"), ("good", "b"), ("action", "i"), ("follows", "d"),
+         ("square", "d"))  # fmt: skip
 _CELLS = (("slot", "q"), ("treatment", "i"), ("target", "b"), ("chance", "d"))
-_UNKNOWN = {"known": False, "good": False, "action": -1, "follows": 0.0}
+_UNKNOWN = {"known": False, "good": False, "action": -1, "follows": 0.0, "square": 0.0}
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,7 @@ class _Rows:
             "good": any(map(finder.good, judged.fates)),
             "action": -1 if name is None or ghost else self._treatment((name, str(channel))),
             "follows": judged.cells.get(drawn, 0.0) / then[drawn],
+            "square": sum(judged.cells.get(key, 0.0) ** 2 / chance for key, chance in then.items() if chance > 0.0),
         }
 
     def _treatment(self, key: Treatment) -> int:
@@ -193,7 +195,7 @@ class _Rows:
             tables.append(table)
         here = order[rows]
         whole = Weighed(log, rows, treatments, tables[0], tables[1], column[1 + told["action"][here]],
-                        told["follows"][here])  # fmt: skip
+                        told["follows"][here], told["square"][here])  # fmt: skip
         why = {name: np.frombuffer(column, column.typecode) for name, column in self.reasons.items()}
         fates = finder.Fates(told["good"][here].astype(bool), row[why["slot"]], why["reason"], list(self.words))
         return Heard(whole, self.unknown, fates, {why: count for why, count in skipped.items() if count})

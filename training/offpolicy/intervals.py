@@ -1,7 +1,8 @@
 """Intervals for the mean of an estimator's terms.
 
 Terms of a weighted log are skewed: mostly 0, rarely large. `normal` is right for light weights and large logs; for the
-rest there is `likelihood`, which leans to the side where a rare large term may be missing.
+rest there is `likelihood`, which leans to the side where a rare large term may be missing, and `cautious`, which also
+knows that a spread is hardly told where few terms make it.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import scipy.stats
 from training import evaluate
 from training.offpolicy.estimators import Estimate
 
-Kind = Literal["likelihood", "normal", "bootstrap", "bernstein"]
+Kind = Literal["likelihood", "normal", "bootstrap", "bernstein", "cautious"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 CONFIDENCE = 0.95
 _STEPS = 50
@@ -45,6 +46,8 @@ def interval(estimate: Estimate, kind: Kind = "likelihood", confidence: float = 
         found = bernstein(terms, _reach(estimate), confidence)
     else:
         found = likelihood(terms, confidence, estimate.support)
+        if kind == "cautious":
+            found = _around(found, normal(terms, confidence, degrees(terms)))
     return found.widened(estimate.bias)
 
 
@@ -54,11 +57,31 @@ def _reach(estimate: Estimate) -> float:
     return high - low
 
 
-def normal(terms: np.ndarray, confidence: float = CONFIDENCE) -> Interval:
-    """Student's t."""
+def normal(terms: np.ndarray, confidence: float = CONFIDENCE, degrees: float | None = None) -> Interval:
+    """Student's t; `degrees` of freedom, one fewer than terms where not given."""
     mean, error = float(terms.mean()), float(terms.std(ddof=1) / np.sqrt(len(terms)))
-    half = float(scipy.stats.t.ppf((1 + confidence) / 2, len(terms) - 1)) * error
+    freedom = len(terms) - 1 if degrees is None else degrees
+    half = float(scipy.stats.t.ppf((1 + confidence) / 2, freedom)) * error
     return Interval(mean, mean - half, mean + half)
+
+
+def degrees(terms: np.ndarray) -> float:
+    """How many degrees of freedom the variance of `terms` float[n] has: 2 n / (kurtosis - 1), in [2, n - 1].
+
+    Those of the scaled chi-square that varies as the variance does (Satterthwaite, 1946): the few terms that stand out
+    where weights are heavy are all that tells of the spread.
+    """
+    gaps = terms - terms.mean()
+    square = float((gaps**2).mean())
+    most = len(terms) - 1.0
+    if square == 0.0:
+        return most
+    excess = float((gaps**4).mean()) / square**2 - 1.0
+    return float(np.clip(2.0 * len(terms) / max(excess, 1e-9), min(2.0, most), most))
+
+
+def _around(one: Interval, other: Interval) -> Interval:
+    return Interval(one.value, min(one.low, other.low), max(one.high, other.high))
 
 
 def bootstrap(terms: np.ndarray, confidence: float = CONFIDENCE, draws: int = 999, seed: int = 0) -> Interval:

@@ -26,11 +26,34 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Path:
+    """What led to each of n rows: the person's earlier draws in (at - memory, at), slots of the same decision included.
+
+    `weight` float[n]: how much likelier the other policy was to have led here. `square` float[n]: the square to be
+    expected of the weight up to and with the row's own draw, from the probabilities at the states that were met: it
+    counts heavy paths that happened not to be drawn, which the weights themselves cannot. `begin` int[n]: of
+    the same rows the one at whose decision the path begins, where both policies are yet the same. `opening`
+    float[n, k]: what the other policy would draw the path's first slot from.
+    """
+
+    weight: np.ndarray
+    square: np.ndarray
+    begin: np.ndarray
+    opening: np.ndarray
+
+    @property
+    def effective(self) -> float:
+        """How many rows drawn by the other policy itself would tell as much, as the probabilities have it."""
+        return len(self.square) / float(self.square.mean()) if len(self.square) else 0.0
+
+
+@dataclass(frozen=True)
 class Weighed:
     """Rows [n] of a log that both policies can be told of, choices [k]: silence first, then `treatments`.
 
     `follows` float[n]: how much likelier the very cell drawn is under the other policy. A ghost is silence to the
-    customer, but not to what may be decided later.
+    customer, but not to what may be decided later. `square` float[n]: the mean of the square of `follows` over all
+    cells that could have been drawn.
     """
 
     log: Logbook
@@ -40,10 +63,12 @@ class Weighed:
     target: np.ndarray
     action: np.ndarray
     follows: np.ndarray
+    square: np.ndarray
 
     def at_rows(self, chosen: np.ndarray) -> "Weighed":
         """Some of the rows."""
-        tables = (each[chosen] for each in (self.logging, self.target, self.action, self.follows))
+        told = (self.logging, self.target, self.action, self.follows, self.square)
+        tables = (each[chosen] for each in told)
         return Weighed(self.log, self.rows[chosen], self.treatments, *tables)
 
     @cached_property
@@ -70,11 +95,14 @@ class Weighed:
 
         The product of the weights of the person's earlier decisions in (at - memory, at).
         """
-        weight = self.follows
-        never = weight <= 0
-        logs = np.concatenate([[0.0], np.cumsum(np.log(np.where(never, 1.0, weight)))])
+        return self._product(self.follows, self._reach(memory))
+
+    def _product(self, each: np.ndarray, first: np.ndarray) -> np.ndarray:
+        """float[n]: of [n] values >= 0 the product over rows from `first` on, without the row itself."""
+        never = each <= 0
+        logs = np.concatenate([[0.0], np.cumsum(np.log(np.where(never, 1.0, each)))])
         zeros = np.concatenate([[0], np.cumsum(never)])
-        here, first = np.arange(len(weight)), self._reach(memory)
+        here = np.arange(len(each))
         return np.where(zeros[here] > zeros[first], 0.0, np.exp(logs[here] - logs[first]))
 
     def _reach(self, memory: int) -> np.ndarray:
@@ -85,27 +113,34 @@ class Weighed:
         keys = number * (int(np.ptp(self.at)) + memory + 2) + (self.at - self.at.min())
         return np.maximum(np.searchsorted(keys, keys - memory, side="right"), np.searchsorted(number, number))
 
-    def ends(self, memory: int) -> tuple["Weighed", np.ndarray]:
-        """The last slots of decisions, and how much likelier the other policy was to get there (see `paths`)."""
+    def ends(self, memory: int) -> tuple["Weighed", Path]:
+        """The last slots of decisions, and what led to them."""
         last = self.log.last[self.rows]
-        return self.at_rows(last), self.paths(memory)[last]
+        first = self._reach(memory)[last]
+        square = (self._product(self.square, self._reach(memory)) * self.square)[last]
+        begin = np.searchsorted(np.flatnonzero(last), first)
+        return self.at_rows(last), Path(self.paths(memory)[last], square, begin, self.target[first])
 
-    def change(self, reward: np.ndarray, path: np.ndarray | None = None) -> Change:
+    def change(self, reward: np.ndarray, path: Path | None = None) -> Change:
         """Doubly robust, and of what differs alone: where both policies draw alike, the log itself is the answer.
 
         With a `path`, states count by how much likelier the other policy was to lead to them: per-decision importance
-        sampling (Precup, Sutton and Singh, ICML 2000) with a finite memory, the paths' weights made to average 1.
+        sampling (Precup, Sutton and Singh, ICML 2000) with a finite memory, the paths' weights made to average 1. What
+        is predicted where a path begins needs no weighing, as nothing was drawn yet: only what is left is weighed, else
+        whose paths happen to be heavy would count as an effect (a control variate; Jiang and Li, ICML 2016).
         """
         whole, same = self._both(reward)
+        assert whole.predicted is not None
         after, plain = (estimate(each, "doubly_robust").terms for each in (whole, same))
-        share, value = np.ones(len(reward)), 0.0
+        share, base = np.ones(len(reward)), np.zeros(len(reward))
         if path is not None:
-            share = path / path.mean()
-            value = float((share * after).mean())
-        gap = value + share * (after - value) - plain
+            share = path.weight / path.weight.mean()
+            base = (path.opening * whole.predicted[path.begin]).sum(1)
+            base = base + float((share * (after - base)).mean())
+        gap = base + share * (after - base) - plain
         before, clustered = played(replace(same, cluster=self.who)), by_cluster(gap, self.who)
         usual = np.minimum(share, 1.0)
-        ends = [self._ends(whole, usual, value, end) for end in (float(reward.min()), float(reward.max()))]
+        ends = [self._ends(whole, usual, base, end) for end in (float(reward.min()), float(reward.max()))]
         apart, level = (
             (np.minimum(*(each[n][0] for each in ends)), np.maximum(*(each[n][1] for each in ends))) for n in range(2)
         )
@@ -114,17 +149,17 @@ class Weighed:
         return Change(before, Estimate("doubly_robust", before.terms + clustered, reach), difference)
 
     def _ends(
-        self, whole: Feedback, share: np.ndarray, value: float, reward: float
+        self, whole: Feedback, share: np.ndarray, base: np.ndarray, reward: float
     ) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
         """(least, most) float[n] of each row's term had any answer brought this reward: of the difference, and of the
         level under the other policy. `share` is the path's, no more than usual: an answer of the heaviest weight at the
-        end of the heaviest path would bound nothing."""
+        end of the heaviest path would bound nothing. `base` float[n]: what is not weighed."""
         assert whole.predicted is not None
         tried = whole.logging > 0
         weight = np.where(tried, whole.target, 0.0) / np.where(tried, whole.logging, 1.0)
         surprise = reward - whole.predicted
         drawn = [(each * whole.predicted).sum(1)[:, None] for each in (whole.target, whole.logging)]
-        after = value + share[:, None] * (drawn[0] + weight * surprise - value)
+        after = base[:, None] + share[:, None] * (drawn[0] + weight * surprise - base[:, None])
         gap = after - drawn[1] - surprise
         return tuple(
             (np.where(tried, terms, np.inf).min(1), np.where(tried, terms, -np.inf).max(1))

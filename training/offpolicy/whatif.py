@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,13 @@ from training.offpolicy.diagnostics import Overlap, overlap
 from training.offpolicy.estimators import Estimate
 from training.offpolicy.hearing import Heard, hear
 from training.offpolicy.intervals import Interval
-from training.offpolicy.weighing import Change, Weighed
+from training.offpolicy.weighing import Change, Path, Weighed
 
 #: Decisions that tell as much as if the new policy itself had drawn them: fewer, and no figure is given.
 FEWEST = 200
-#: Of paths to a decision at least this share, or the few heavy ones that were not drawn are what matters.
-THINNEST = 0.1
+#: Of paths to a decision at least this share, or the few heavy ones that were not drawn are what matters. Of paths both
+#: are asked of the probabilities: the weights that were drawn look light where the heavy ones are missing.
+THINNEST = 0.2
 #: At most these shares: of the new policy's answers that the log never tried, of decisions it cannot be asked about.
 UNTRIED, UNKNOWN = 0.01, 0.02
 #: Standard errors by which the mean weight may be off 1.
@@ -56,13 +57,15 @@ class Share:
 
 @dataclass(frozen=True)
 class View:
-    """Answers per 1,000 decisions or customer-days. `refused`: why there are none."""
+    """Answers per 1,000 decisions or customer-days. `refused`: why there are none. `shortened`: why earlier answers are
+    followed back for fewer days than the caps look; `overlap.effective` of paths is as the probabilities have it."""
 
     per: str
     overlap: Overlap
     answers: Sequence[Answer] = ()
     contacts: Sequence[Share] = ()
     refused: str | None = None
+    shortened: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ def simulate(
     """What `after` would have brought in place of `before`, from the decisions made under `before`.
 
     An outcome is what happens within `days` of a decision (default: the propensity horizon). For customer-days,
-    earlier answers are followed back for `memory` days (default: as far as caps of either policy look, or `days`).
+    earlier answers are followed back for `memory` days (default: as far as caps of either policy look, or `days`; fewer
+    where the log does not carry so many, and it says so).
     `progress(number)` is told after some more decisions. Raises Unsupported where the log cannot say.
     """
     found = differences.changes(before, after)
@@ -107,8 +111,12 @@ def simulate(
     left_out = _left_out(heard)
     _tried(whole)
     days = days or workspace.settings.propensity.horizon_days
-    memory = memory or max(days, *(_reach(book) for book in (before, after)))
-    views = [_by_decision(whole, workspace, days), _by_day(whole, workspace, memory)]
+    views = [_by_decision(whole, workspace, days)]
+    if memory is None:
+        most = max(days, *(_reach(book) for book in (before, after)))
+        views.append(_by_day(whole, workspace, _carried(whole, most), most))
+    else:
+        views.append(_by_day(whole, workspace, memory, memory))
     if all(view.refused for view in views):
         raise Unsupported(f"{workspace.history}: {views[0].refused}")
     number = log.decision[whole.rows]
@@ -161,7 +169,7 @@ def _by_decision(whole: Weighed, workspace: Workspace, days: int) -> View:
     complete = whole.at + days * DAY <= log.known.until
     some = whole.at_rows(complete)
     ends, path = some.ends(AT_ONCE)
-    told = overlap(ends.feedback(np.zeros(len(ends.rows)), path))
+    told = overlap(ends.feedback(np.zeros(len(ends.rows)), path.weight))
     per = f"decisions, each with the {days} days after it, where the log stood"
     why = _thin(told, f"decisions whose {days} days are known")
     if why is not None:
@@ -173,17 +181,20 @@ def _by_decision(whole: Weighed, workspace: Workspace, days: int) -> View:
     return View(per, told, answers, _contacts(some, some.paths(AT_ONCE), len(ends.rows)))
 
 
-def _by_day(whole: Weighed, workspace: Workspace, memory: int) -> View:
-    """Customers living under the other policy: what led to a decision is weighed as well."""
+def _by_day(whole: Weighed, workspace: Workspace, memory: int, asked: int) -> View:
+    """Customers living under the other policy: what led to a decision is weighed as well, for `memory` days of those
+    that are `asked` about."""
     log = whole.log
     ends, path = whole.ends(memory * DAY)
-    told = overlap(ends.feedback(np.zeros(len(ends.rows)), path))
-    per = f"customer-days, under the other policy for {memory} days before"
-    if told.effective < FEWEST or told.share < THINNEST:
+    told = overlap(ends.feedback(np.zeros(len(ends.rows)), path.weight))
+    told = replace(told, effective=min(path.effective, float(told.rows)))
+    per = f"customer-days, under the other policy for {_days(memory)} before"
+    if not _carries(path):
+        shorter = ", or with `--memory` for fewer days (contacts before those stay as they were)" if memory > 1 else ""
         why = (
             f"what led to the {told.rows:,} decisions tells as much as {told.effective:,.0f} of the other policy's own"
-            f" would, and {FEWEST} and {THINNEST:.0%} are needed: over {memory} days the two part too often; ask for a"
-            " smaller change, or with `--memory` for fewer days (contacts before those stay as they were)"
+            f" would, and {FEWEST} and {THINNEST:.0%} are needed: over {_days(memory)} the two part too often; ask for"
+            f" a smaller change{shorter}"
         )
         return View(per, told, refused=why)
     end = logbook.after(log)[ends.rows]
@@ -191,9 +202,37 @@ def _by_day(whole: Weighed, workspace: Workspace, memory: int) -> View:
     answers = []
     for name, event in logbook.events(log.known, workspace.settings).items():
         reward = logbook.total(event, ends.who, ends.at, end)
-        answers.append(_answer(name, ends.change(reward, path), 1000.0 * len(ends.rows) / length))
+        answers.append(_answer(name, ends.change(reward, path), 1000.0 * len(ends.rows) / length, "cautious"))
     every = whole.paths(memory * DAY)
-    return View(per, told, answers, _contacts(whole, every / every.mean(), length))
+    shortened = None
+    if memory < asked:
+        shortened = (
+            f"{_days(asked)} were to be followed back, and this log carries {memory}: over more the two policies part"
+            " too often. Contacts before those stay as they were, so what the change wears off or saves up over longer"
+            " is not in these figures"
+        )
+    return View(per, told, answers, _contacts(whole, every / every.mean(), length), shortened=shortened)
+
+
+def _carries(path: Path) -> bool:
+    return path.effective >= max(FEWEST, THINNEST * len(path.weight))
+
+
+def _carried(whole: Weighed, most: int) -> int:
+    """The most days, up to `most`, that the log can be followed back for; 1 where it carries none.
+
+    From the probabilities alone: were it chosen by what was drawn, logs in which the heavy paths are missing would be
+    the ones to answer. What paths tell only falls with their length.
+    """
+    low, high = 1, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if _carries(whole.ends(middle * DAY)[1]) else (low, middle - 1)
+    return low
+
+
+def _days(number: int) -> str:
+    return f"{number} day" if number == 1 else f"{number} days"
 
 
 def _tried(whole: Weighed) -> None:
@@ -221,12 +260,12 @@ def _thin(told: Overlap, what: str) -> str | None:
     )
 
 
-def _answer(name: str, change: Change, scale: float) -> Answer:
-    return Answer(name, *(_scaled(each, scale) for each in (change.before, change.after, change.difference)))
+def _answer(name: str, change: Change, scale: float, kind: intervals.Kind = "likelihood") -> Answer:
+    return Answer(name, *(_scaled(each, scale, kind) for each in (change.before, change.after, change.difference)))
 
 
-def _scaled(estimate: Estimate, scale: float) -> Interval:
-    found = intervals.interval(estimate)
+def _scaled(estimate: Estimate, scale: float, kind: intervals.Kind) -> Interval:
+    found = intervals.interval(estimate, kind)
     return Interval(scale * found.value, scale * found.low, scale * found.high)
 
 
