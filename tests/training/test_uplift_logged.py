@@ -8,10 +8,11 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
 
-from serving.decisions.effects import Constant, Label, Missing, Model, Value
+from serving.decisions.effects import Arm, Constant, Label, Missing, Model, Value
 from training.evaluate import Interval
-from training.uplift.logged import clusters, inputs, judge, learn, learners, shrink, words
+from training.uplift.logged import choose, clusters, inputs, judge, learn, learners, shrink, words
 from training.uplift.logged.decisions import NOTHING
 from training.uplift.logged.learners import Learned
 from training.uplift.logged.pairs import Pairs, pairs
@@ -169,14 +170,75 @@ def test_the_line_is_weighted_ridge_regression_out_of_fold():
 
 def test_differences_are_learned_where_there_are_some():
     flat, steep = (logged_world.known(persons=1500, seed=2, differs=each) for each in (0.0, 0.2))
-    arms = [learners.learn(data.inputs, data.pairs, learn.folds(data.pairs.person)) for data in (flat, steep)]
-    assert arms[0].learner == learners.CONSTANT
+    arms = [choose.learn(data.inputs, data.pairs, learn.folds(data.pairs.person)) for data in (flat, steep)]
+    assert arms[0].learner == choose.CONSTANT
     assert arms[0].effects(0.07, flat.inputs, flat.pairs) == Constant(0.07, arms[0].mean.error)
-    assert arms[1].learner != learners.CONSTANT
+    assert arms[1].learner != choose.CONSTANT
     effect = arms[1].effects(0.1, steep.inputs, steep.pairs).effect(steep.inputs)
     assert np.corrcoef(effect, steep.effect)[0, 1] > 0.7
     assert np.average(effect, weights=steep.pairs.weight) == pytest.approx(0.1)
     assert all(weight <= 1.0 + 1e-12 for weight in arms[1].weights.values())
+
+
+def sides(of):
+    """Rows with the action and with nothing, each with the weights that make the two alike."""
+    return (of.treated, 1 - of.chance), (~of.treated, of.chance)
+
+
+def test_the_linear_t_is_two_ridge_regressions_out_of_fold():
+    data = logged_world.known(persons=300)
+    of, fold, x = data.pairs, learn.folds(data.pairs.person), data.inputs
+
+    def ridge(rows, w, penalty):
+        """scikit-learn's, on inputs standardised by weight."""
+        mean = np.average(x[rows], axis=0, weights=w[rows])
+        scale = np.sqrt(np.average((x[rows] - mean) ** 2, axis=0, weights=w[rows]))
+        model = Ridge(alpha=penalty * w[rows].sum())
+        model.fit((x[rows] - mean) / scale, of.residual[rows], sample_weight=w[rows])
+        return model.predict((x - mean) / scale)
+
+    unseen = []
+    for penalty in learners.PENALTIES:
+        unseen.append(np.empty(len(of)))
+        for k in range(learn.FOLDS):
+            made, nothing = (ridge(rows & (fold != k), w, penalty) for rows, w in sides(of))
+            unseen[-1][fold == k] = (made - nothing)[fold == k]
+    best = min(range(len(unseen)), key=lambda place: of.weight @ (of.score - unseen[place]) ** 2)
+    found = learners.linear_t(x, of, fold)
+    assert found.unseen == pytest.approx(unseen[best], abs=1e-8)
+    made, nothing = (ridge(rows, w, learners.PENALTIES[best]) for rows, w in sides(of))
+    assert found.effects.effect(x) == pytest.approx(made - nothing, abs=1e-8)
+
+
+def test_trees_find_who_gains_and_saw_nothing_of_their_fold():
+    data = logged_world.known(persons=600, seed=2, differs=0.25)
+    of, fold = data.pairs, learn.folds(data.pairs.person)
+    own = fold == 1
+    other = of.__class__(**vars(of) | {"residual": np.where(own, 9.0, of.residual)})
+    for one, again in zip(*(learners.grown(data.inputs, each, fold) for each in (of, other)), strict=True):
+        assert np.corrcoef(one.effects.effect(data.inputs), data.effect)[0, 1] > 0.8, one.name
+        assert np.corrcoef(one.unseen, data.effect)[0, 1] > 0.6, one.name
+        assert (again.unseen[own] == one.unseen[own]).all()
+        assert (again.unseen[~own] != one.unseen[~own]).any()
+
+
+def test_every_learner_is_tried_where_data_allow_and_can_be_served(tmp_path):
+    """By the service's own tables, after a round trip through the model's file."""
+    data = logged_world.known(persons=2500, differs=0.2)
+    of, fold, names = data.pairs, learn.folds(data.pairs.person), ["a", "b", "c"]
+    assert of.treated.sum() >= choose.GROWN_FROM
+    arm = choose.learn(data.inputs, of, fold)
+    assert list(arm.gains) == ["constant", "linear", "linear, few inputs", "linear T", "LightGBM", "LightGBM T",
+                               "LightGBM X", "blend"]  # fmt: skip
+    stated = [Value(name, 0.0, -9.0, 9.0) for name in names]
+    for part in arm.parts:
+        Model("uplift", "responses", stated, [Arm("a", None, part.effects)], 7, "v").write(tmp_path)
+        bound = Model.read(tmp_path).bind(names, dict.fromkeys(names))
+        served = bound.effects(data.inputs[:50], np.zeros(1, np.int64))[:, 0]
+        assert served == pytest.approx(np.clip(part.effects.effect(data.inputs[:50]), -1, 1), abs=1e-9), part.name
+    few = logged_world.known(persons=60)
+    arm = choose.learn(few.inputs, few.pairs, learn.folds(few.pairs.person))
+    assert not set(arm.gains) & {"linear T", "LightGBM", "LightGBM T", "LightGBM X"}, "too few on one side"
 
 
 def test_a_channel_differs_as_its_action_does_unless_data_say_otherwise():
@@ -184,7 +246,7 @@ def test_a_channel_differs_as_its_action_does_unless_data_say_otherwise():
     actions, treatments, unknown = learn.arms(world, earlier)
     assert not unknown
     by_name = {each.action: each for each in actions}
-    assert by_name["letter"].arm.learner == learners.CONSTANT
+    assert by_name["letter"].arm.learner == choose.CONSTANT
     coupon = [each for each in treatments if each.action == "coupon"]
     assert {each.channel for each in coupon} == {"email", "phone"}
     for each in coupon:
@@ -252,7 +314,7 @@ def test_a_rival_is_beaten_by_as_much_as_it_is_wrong():
     world, true, _, later = logged_world.world(persons=2000, strength=0.0)
     exact = [
         learn.Found(action, channel, [k], world.pairs(action, [k], ~later),
-                    learners.learn(world.inputs, world.pairs(action, [k], ~later), world.fold), true[0, k], 1.0, 0.0,
+                    choose.learn(world.inputs, world.pairs(action, [k], ~later), world.fold), true[0, k], 1.0, 0.0,
                     Constant(true[0, k], 0.0))
         for k, (action, channel) in enumerate(world.decisions.treatments)
     ]  # fmt: skip
@@ -271,7 +333,7 @@ def test_given_deviations_count_as_the_simpler_ones():
     data = logged_world.known(persons=1500, seed=2, differs=0.2)
     of, fold = data.pairs, learn.folds(data.pairs.person)
     best = min(learners.lines(data.inputs, of, fold), key=lambda one: of.weight @ (of.score - one.unseen) ** 2)
-    arm = learners.learn(data.inputs, of, fold, Learned("given", best.unseen, best.effects))
+    arm = choose.learn(data.inputs, of, fold, Learned("given", best.unseen, best.effects))
     assert arm.learner == "given"
 
 

@@ -17,7 +17,7 @@ from features.simulate.policy import Choice, Uniform, drawn
 from features.simulate.traits import PROFILE
 from features.simulate.withholding import Withholding
 from features.workspace import Workspace
-from training.uplift.logged import clusters, judge, learn, learners
+from training.uplift.logged import choose, clusters, judge, learn, learners
 from training.uplift.logged.train import learn as learn_from
 
 pytestmark = pytest.mark.slow
@@ -94,8 +94,8 @@ def test_one_effect_for_all_is_seldom_left_where_nobody_differs():
     chosen = 0
     for seed in range(100):
         data = logged_world.known(persons=300, seed=20_000 + seed, differs=0.0)
-        arm = learners.learn(data.inputs, data.pairs, learn.folds(data.pairs.person))
-        chosen += arm.learner != learners.CONSTANT
+        arm = choose.learn(data.inputs, data.pairs, learn.folds(data.pairs.person))
+        chosen += arm.learner != choose.CONSTANT
     assert scipy.stats.binomtest(chosen, 100, 0.1, alternative="greater").pvalue > 0.01
 
 

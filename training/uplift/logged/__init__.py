@@ -5,7 +5,8 @@ outcomes    goal interactions and money in the response window, alike for what w
 inputs      the logged feature vectors as numbers that effects are functions of
 pairs       one action (or treatment) against nothing: chances, residuals, scores
 clusters    means and their errors where one customer counts several times
-learners    constant, linear, LightGBM and blends: those that the service can ask in a microsecond
+learners    lines and small trees, on scores or of each side apart: those that the service can ask in a microsecond
+choose      one of them, a blend or one effect for all, by cross-validated loss
 shrink      levels of actions with few data move towards their group's, and that towards the stated prior
 learn       from earlier decisions to arms
 judge       the arms on later decisions; report, words: what was found

@@ -7,8 +7,9 @@ import numpy as np
 
 from serving.decisions.effects import Effects, Trees
 from training.uplift import regress
+from training.uplift.logged.choose import Arm, learn
 from training.uplift.logged.decisions import Decisions, Treatment
-from training.uplift.logged.learners import Arm, Learned, learn
+from training.uplift.logged.learners import Learned
 from training.uplift.logged.outcomes import Goal
 from training.uplift.logged.pairs import Pairs, pairs
 from training.uplift.logged.shrink import Shrunk, shrunk

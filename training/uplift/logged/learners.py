@@ -1,33 +1,27 @@
-"""Learners of effects from scores: lines by ridge and lasso, small trees, and their blend; served in a microsecond.
+"""Learners of effects: lines and small trees, on scores (doubly robust), or of what came with and without apart (T, X).
 
-The rows' folds are by person. Every figure that chooses (the penalty, the weights of the blend, the learner) is of
-rows that the fit did not see.
+All are weighted sums of lines and trees, which is what the service's tables hold and evaluate in a microsecond. A
+causal forest is not: its effect is a quotient of sums over a hundred deep trees. `uplift fit` tries one, for a table
+that is judged once; here it is left out, for an effect that cannot be served decides nothing.
+
+The rows' folds are by person. Figures that choose a penalty are of rows that the fit did not see.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 from sklearn.linear_model import lasso_path
 
-from serving.decisions.effects import Blend, Constant, Effects, Linear, Trees
+from serving.decisions.effects import Blend, Effects, Linear, Trees
 from training.uplift import regress
-from training.uplift.logged import clusters
-from training.uplift.logged.clusters import Estimate
 from training.uplift.logged.pairs import Pairs
 
 #: Ridge penalties on standardised inputs, in units of the rows' total weight: from none to speak of to no slope at all.
 PENALTIES = tuple(np.logspace(-3.5, 1.5, 11).tolist())
 #: Lasso penalties, as shares of the one that keeps no input, and the ridge that keeps its least squares stable.
 SHARES, SMALLEST = (0.95, 0.8, 0.65, 0.5, 0.4, 0.3), 1e-3
-#: Differences are learned from so many decisions without contact for each with one: more would take a tenth off errors
-#: and cost many times the time. Fewer decisions with contact grow no trees.
-CONTROLS, GROWN_FROM = 8, 4000
 ROUNDS, LEAVES = 40, 8
-#: One effect for all stays unless another learner's gain out of fold has a smaller p-value: what chance draws from few
-#: decisions looks like large differences between customers.
-SURE = 0.05
 
 
 @dataclass(frozen=True)
@@ -54,92 +48,76 @@ def lines(inputs: np.ndarray, of: Pairs, fold: np.ndarray) -> list[Learned]:
     for name, solved in (("linear", _ridge), ("linear, few inputs", _few)):
         unseen: np.ndarray | None = None
         for k, mine in zip(folds, sums, strict=True):
-            rest = _Products(*(all_ - part for all_, part in zip(whole, mine, strict=True)))
             here = own == k
-            weights = solved(rest)
+            weights = solved(_less(whole, mine))
             if unseen is None:
                 unseen = np.empty((len(weights), len(of)))
             unseen[:, here] = weights[:, :1] + weights[:, 1:] @ x[here].T
         assert unseen is not None
         best = int((((y - unseen) ** 2) @ w).argmin())
-        found.append(Learned(name, _placed(unseen[best], of, len(inputs)), Linear(solved(whole)[best])))
+        found.append(Learned(name, placed(unseen[best], of, len(inputs)), Linear(solved(whole)[best])))
     return found
 
 
-def grown(inputs: np.ndarray, of: Pairs, fold: np.ndarray) -> Learned:
-    """Small LightGBM trees on scores, by weight."""
-    own, unseen = fold[of.row], np.empty(len(of))
-    for k in np.unique(own):
-        unseen[own == k] = _trees(inputs, of.rows(own != k)).effect(inputs[of.row[own == k]])
-    return Learned("LightGBM", _placed(unseen, of, len(inputs)), _trees(inputs, of))
+def linear_t(inputs: np.ndarray, of: Pairs, fold: np.ndarray) -> Learned:
+    """A ridge regression of what came with the action less one of what came with nothing.
 
-
-def _trees(inputs: np.ndarray, of: Pairs) -> Trees:
-    # weights near 1, which the least number of rows in a leaf is meant for
-    weight = of.weight / of.weight.mean()
-    return Trees(regress.trees(inputs[of.row], of.score, False, LEAVES, ROUNDS, weight))
-
-
-@dataclass(frozen=True)
-class Arm:
-    """What was learned of one action or treatment: `mean` its effect with error, `learner` the one chosen, by name, and
-    the share of each learner's deviations in it. `unseen` float[n]: out-of-fold deviations. `gains`: by how much each
-    learner's loss is below that of one effect for all."""
-
-    mean: Estimate
-    learner: str
-    weights: Mapping[str, float]
-    parts: Sequence[Learned]
-    unseen: np.ndarray
-    gains: Mapping[str, Estimate]
-
-    def effects(self, level: float, inputs: np.ndarray, of: Pairs) -> Effects:
-        """The chosen learner's, around `level` on average over the pairs."""
-        used = [(self.weights[part.name], part.effects) for part in self.parts if self.weights.get(part.name, 0.0) > 0]
-        if not used:
-            return Constant(level, self.mean.error)
-        for weight, part in used:
-            level -= weight * float(np.average(part.effect(inputs[of.row]), weights=of.weight))
-        return Blend([Constant(level, self.mean.error), *(part for _, part in used)], [1.0, *(w for w, _ in used)])
-
-
-CONSTANT, BLEND = "constant", "blend"
-
-
-def learn(inputs: np.ndarray, whole: Pairs, fold: np.ndarray, given: Learned | None = None) -> Arm:
-    """One arm: the simplest learner whose loss out of fold is within one standard error of the best (see choose.py),
-    where it is better than one effect for all beyond doubt.
-
-    `given` was learned from more than this arm (the action on all its channels) and counts as simpler than its own. All
-    deviations are shrunk: their weights are chosen on rows that they did not see, and are at most 1 in all.
+    Residuals stand for outcomes: what is expected either way falls out of the difference, and so does its noise. Each
+    row weighs by the chance of the other side, so that both are fitted to the same kind of decisions.
+    Source: the T-learner of Künzel, Sekhon, Bickel, Yu, PNAS 116 (2019).
     """
-    share = CONTROLS * whole.treated.sum() / max(1, (~whole.treated).sum())
-    of = whole.thinned(share, np.random.default_rng(0).random(len(inputs)))
-    if given is not None:
-        of = of.rows(np.isfinite(given.unseen[of.row]))
-    mean = clusters.mean(whole.score, whole.weight, whole.person)
-    if not inputs.shape[1]:  # nothing varies among so few
-        return Arm(mean, CONSTANT, {}, [], _placed(np.zeros(len(of)), of, len(inputs)), {CONSTANT: clusters.UNKNOWN})
-    parts = [*([] if given is None else [given]), *lines(inputs, of, fold)]
-    if of.treated.sum() >= GROWN_FROM:
-        parts.append(grown(inputs, of, fold))
-    w, y, own = of.weight, of.score, fold[of.row]
-    columns = {part.name: _within(part.unseen[of.row], w, own) for part in parts}
-    target = _within(y, w, own)
-    single = {name: _weights({name: column}, target, w) for name, column in columns.items()}
-    tried = {CONSTANT: dict[str, float](), **single, BLEND: _weights(columns, target, w)}
-    deviations = {name: _sum(columns, weights, len(of)) for name, weights in tried.items()}
-    loss = {name: w * (target - each) ** 2 for name, each in deviations.items()}
-    gains = {name: clusters.ratio(loss[CONSTANT] - each, w, of.person) for name, each in loss.items()}
-    chosen = best = min(loss, key=lambda name: float(loss[name].sum()))
-    for name, each in loss.items():
-        behind = clusters.ratio(each - loss[best], w, of.person)
-        if name == best or (name != CONSTANT and behind.value <= behind.error):
-            chosen = name
-            break
-    if gains[chosen].above_zero >= SURE:
-        chosen = CONSTANT
-    return Arm(mean, chosen, tried[chosen], parts, _placed(deviations[chosen], of, len(inputs)), gains)
+    own, x = fold[of.row], inputs[of.row]
+    folds, sides = np.unique(own), _sides(of)
+    sums = [[_products(x[rows & (own == k)], w[rows & (own == k)], of.residual[rows & (own == k)]) for k in folds]
+            for rows, w in sides]  # fmt: skip
+    whole = [_added(each) for each in sums]
+    unseen = np.empty((len(PENALTIES), len(of)))
+    for place, k in enumerate(folds):
+        made, nothing = (_ridge(_less(all_, each[place])) for all_, each in zip(whole, sums, strict=True))
+        weights, here = made - nothing, own == k
+        unseen[:, here] = weights[:, :1] + weights[:, 1:] @ x[here].T
+    best = int((((of.score - unseen) ** 2) @ of.weight).argmin())
+    made, nothing = (_ridge(each)[best] for each in whole)
+    return Learned("linear T", placed(unseen[best], of, len(inputs)), Linear(made - nothing))
+
+
+def grown(inputs: np.ndarray, of: Pairs, fold: np.ndarray, apart: bool = True) -> list[Learned]:
+    """Small LightGBM trees on scores, by weight; and, where both sides are learned `apart`, LightGBM T (trees of what
+    came with the action less trees of what came with nothing) and X (what came of each decision less what the other
+    side's trees expect, learned again, and mixed by the sides' sizes). Source: Künzel et al., as above."""
+    x, own = inputs[of.row], fold[of.row]
+    binned = regress.Binned(x, LEAVES)
+    whole = _grown(binned, x, of, np.ones(len(of), bool), apart)
+    unseen = {name: np.empty(len(of)) for name in whole}
+    for k in np.unique(own):
+        for name, effects in _grown(binned, x, of, own != k, apart).items():
+            unseen[name][own == k] = effects.effect(x[own == k])
+    return [Learned(name, placed(unseen[name], of, len(inputs)), effects) for name, effects in whole.items()]
+
+
+def _grown(binned: regress.Binned, x: np.ndarray, of: Pairs, rows: np.ndarray, apart: bool) -> dict[str, Effects]:
+    """On rows bool[k] of the pairs."""
+
+    def trees(there: np.ndarray, outcome: np.ndarray, weight: np.ndarray) -> str:
+        # weights near 1, which the least number of rows in a leaf is meant for
+        return binned.trees(there, outcome, weight / weight[there].mean(), ROUNDS)
+
+    found: dict[str, Effects] = {"LightGBM": Trees(trees(rows, of.score, of.weight))}
+    if not apart:
+        return found
+    sides, came = [(side & rows, weight) for side, weight in _sides(of)], of.residual
+    made, nothing = (trees(there, came, weight) for there, weight in sides)
+    found["LightGBM T"] = Trees(made, nothing)
+    gained = np.where(of.treated, came - Trees(nothing).effect(x), Trees(made).effect(x) - came)
+    share = float(of.treated[rows].mean())
+    again = [Trees(trees(there, gained, weight)) for there, weight in sides]
+    found["LightGBM X"] = Blend(again, [1 - share, share])
+    return found
+
+
+def _sides(of: Pairs) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """Those with the action and those with nothing, bool[k], and their weights, the chance of the other side."""
+    return (of.treated, 1 - of.chance), (~of.treated, of.chance)
 
 
 class _Products(tuple[np.ndarray, ...]):
@@ -156,6 +134,10 @@ def _products(x: np.ndarray, w: np.ndarray, y: np.ndarray) -> _Products:
 
 def _added(sums: Sequence[_Products]) -> _Products:
     return _Products(*(np.sum([part[k] for part in sums], axis=0) for k in range(5)))
+
+
+def _less(whole: _Products, part: _Products) -> _Products:
+    return _Products(*(all_ - own for all_, own in zip(whole, part, strict=True)))
 
 
 def _standardised(sums: _Products) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
@@ -193,28 +175,7 @@ def _few(sums: _Products) -> np.ndarray:
     return found
 
 
-def _weights(columns: Mapping[str, np.ndarray], target: np.ndarray, w: np.ndarray) -> dict[str, float]:
-    """Non-negative, at most 1 in all; what is left of 1 is one effect for all's."""
-    root = np.sqrt(w)
-    found, _ = nnls(np.column_stack([root * column for column in columns.values()]), root * target)
-    found /= max(1.0, found.sum())
-    return dict(zip(columns, found.tolist(), strict=True))
-
-
-def _sum(columns: Mapping[str, np.ndarray], weights: Mapping[str, float], count: int) -> np.ndarray:
-    total = np.zeros(count)
-    for name, weight in weights.items():
-        total += weight * columns[name]
-    return total
-
-
-def _within(values: np.ndarray, w: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Less each fold's weighted mean: another model predicted every fold."""
-    _, place = np.unique(fold, return_inverse=True)
-    return values - (np.bincount(place, w * values) / np.bincount(place, w))[place]
-
-
-def _placed(values: np.ndarray, of: Pairs, count: int) -> np.ndarray:
+def placed(values: np.ndarray, of: Pairs, count: int) -> np.ndarray:
     found = np.full(count, np.nan)
     found[of.row] = values
     return found
