@@ -14,8 +14,7 @@ from training.dataset import Compute, Dataset, Pairs, assemble
 from training.labels import Life
 from training.windows import Windows, latest, plan, require
 
-#: A seeded sample of more: it bounds what a training costs in time and memory. What more rows would add to a model is not
-#: measured.
+#: A seeded sample of more: it bounds the time and memory of a training. What more rows would add is not measured.
 TRAINING_ROWS = 60_000
 CALIBRATION_ROWS = 60_000
 
