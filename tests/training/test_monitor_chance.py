@@ -112,6 +112,10 @@ def test_a_shift_is_found_by_name_and_counts_by_what_the_trees_gain():
     assert told.checks[0].status == "well"  # and it says why, though something drifted
     assert "), 2.0% of what the model goes by" in told.checks[0].sentence
     assert told.checks[0].sentence.endswith(" (features ring where they hold 10% or more)")
+    same, said = compare(reference(frame, score), frame, score, NOW + WEEK, Monitor()), Found("churn")
+    assert same.score.psi < 0, "less than chance alone makes"
+    said.moved(same, Monitor())
+    assert "churn: scores are PSI 0.000 from those of training" in said.checks[1].sentence
     assert compare(reference(frame, score), frame, score**3, NOW + WEEK, Monitor()).score.drifted
     assert compare(reference(frame, score), moved.head(50), other[:50], NOW, Monitor()) is None
 

@@ -48,5 +48,6 @@ class Found:
         score = found.score
         named = score.name.removeprefix(SCORE).strip()
         what = f"scores{f' ({named})' if named else ''} are"
-        told = f"{kind}: {what} PSI {score.psi:.3f} from those of training (rings above {score.limit:.3f})"
+        apart = max(0.0, score.psi)  # beyond chance it may be below 0
+        told = f"{kind}: {what} PSI {apart:.3f} from those of training (rings above {score.limit:.3f})"
         self.checks.append(answered(score.drifted, "score_drift", kind, score.psi, score.limit, told))
