@@ -1,7 +1,7 @@
 """What a contact adds, takes and spoils, learned from a randomised log; worth of every treatment, in money.
 
     bought      purchases within SOON days: exp(x b), x by action, channel, customer; what silence brings taken off;
-                times how much more FULL days show of all contacts together
+                times how much more FULL days show of all contacts together. Means, where they foretell more (judged.py)
     redeemed    baskets' worth of a voucher that is used, also by those who would have come anyway: exp(x b)
     objected    opting out or complaining: a rate exp(x b), by channel, load and what customers said
     felt        what a contact does to the satisfaction that surveys tell, and what a point of satisfaction goes with in
@@ -16,15 +16,17 @@ from dataclasses import dataclass
 
 import lightgbm as lgb
 import numpy as np
+from scipy.sparse import csr_array
 
 from features.interactions import CHANNELS
 from features.simulate.actions import ACTIONS, CHANNEL_OF, COST_OF, OFF_OF
-from training.market import satisfaction
+from training.market import judged, satisfaction
 from training.market.contacts import WEIGHT_OF
 from training.market.logbook import SOON, Logbook
-from training.market.moved import BY_CHANNEL, LEVEL, LOAD, SLOPE, columns, lift, priors, shared_slice
+from training.market.moved import ALIVE, BY_CHANNEL, LEVEL, LOAD, SLOPE, columns, lift, priors, shared_slice
 from training.market.observed import SAID, Habit, Known, some_of
 from training.market.regressions import lifts, rates
+from training.market.spreads import spread_out
 
 #: Of a basket, what is left after the goods: the company knows it.
 MARGIN = 0.30
@@ -52,7 +54,7 @@ class Learner:
 
     @classmethod
     def fit(cls, book: Logbook, seed: int = 0) -> "Learner":
-        habit = Habit.fit(book.features)
+        habit = Habit.fit(book.features).told(book.features, book.treatment, book.bought, SOON)
         known = Known.of(book.features, book.profile, habit)
         anyway, expected = _anyway(book, known, seed)
         hit = np.flatnonzero(book.treatment >= 0)
@@ -65,7 +67,8 @@ class Learner:
         start = np.zeros(x.shape[1])
         start[: len(ACTIONS)] = base
         start[len(ACTIONS) : len(ACTIONS) + len(CHANNELS)] = HEARD * _heard(book)
-        bought = lifts(x, book.bought[hit] - expected[hit], weight, priors(x.shape[1]), start)
+        start[shared_slice()][BY_CHANNEL + ALIVE] = 1.0  # who has left is not moved
+        bought = _bought(book, known, expected, x, weight, start)
         off = (OFF_OF[treatment] > 0) & ~np.isnan(book.saved[hit])
         longer = _longer(book, expected, hit, np.exp(x @ bought))
         z = _redeemed(some_of(some, off), expected[hit][off])
@@ -170,7 +173,7 @@ def _inputs(known: Known) -> np.ndarray:
 
 def _anyway(book: Logbook, known: Known, seed: int) -> tuple[tuple[lgb.Booster, ...], np.ndarray]:
     """Purchases where nobody was contacted, by two halves of customers, each foretold by the other's."""
-    x, fold = _inputs(known), (book.customer.astype(np.int64) * 2_654_435_761 >> 7) % 2
+    x, fold = _inputs(known), _halves(book)
     silent = book.treatment < 0
     parameters = {
         "objective": "poisson", "learning_rate": 0.1, "num_leaves": 15, "min_data_in_leaf": 400, "verbose": -1,
@@ -185,7 +188,36 @@ def _anyway(book: Logbook, known: Known, seed: int) -> tuple[tuple[lgb.Booster, 
         there = fold == half
         expected[there] = booster.predict(x[there], num_threads=1)
         boosters.append(booster)
+    if not judged.foretells(expected[silent], book.bought[silent]):
+        means = parameters | {"min_data_in_leaf": len(book)}  # nothing is told apart
+        boosters = [lgb.train(means, lgb.Dataset(x[silent], book.bought[silent]), 1)]
+        expected[:] = boosters[0].predict(x, num_threads=1)
     return tuple(boosters), expected * (book.bought[silent].sum() / expected[silent].sum())
+
+
+def _halves(book: Logbook) -> np.ndarray:
+    """0 or 1: of customers."""
+    return np.asarray((book.customer.astype(np.int64) * 2_654_435_761 >> 7) % 2)
+
+
+def _bought(
+    book: Logbook, known: Known, expected: np.ndarray, x: csr_array, weight: np.ndarray, start: np.ndarray
+) -> np.ndarray:
+    """Coefficients of what contacts add, x their columns in turn; the means of actions where what one half of customers
+    tells foretells the other half's purchases worse (judged.py)."""
+    hit, second, off = np.flatnonzero(book.treatment >= 0), _halves(book) == 1, book.bought - expected
+    bought, precision = spread_out(x, off[hit], weight, start)
+    taught = np.flatnonzero(~second[hit])
+    taught = taught[:: 1 + len(taught) // MOST]
+    half = lifts(x[taught], off[hit][taught], weight[taught], precision, start, bought)
+    held = np.flatnonzero(second)
+    held = held[:: 1 + len(held) // MOST]
+    some, levels = some_of(known, held), judged.means(book.bought[~second], book.treatment[~second])
+    if judged.worse(half, levels, some, _alive(expected[held], some), book.treatment[held], off[held]) < judged.BEYOND:
+        return bought
+    means = np.zeros(x.shape[1])
+    means[: len(ACTIONS)] = judged.means(book.bought, book.treatment)
+    return means
 
 
 def _alive(expected: np.ndarray, known: Known) -> np.ndarray:

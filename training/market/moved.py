@@ -11,7 +11,7 @@ from training.market.observed import DUES, KNOTS, SAID, Known, hats
 #: Prior spread of slopes and of levels, in logarithms.
 SLOPE, LEVEL = 0.5, 1.5
 # Slopes that all actions share: by the channel first, then by the customer; then each action's own.
-BY_CHANNEL, SHARED, LOAD, _OWN = 2, 9, 3, 5
+BY_CHANNEL, SHARED, ALIVE, LOAD, _OWN = 2, 9, 2, 3, 5
 
 
 def shared_slice() -> slice:

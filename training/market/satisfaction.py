@@ -16,11 +16,11 @@ from training.market.regressions import line
 _AGES = np.array([0.0, 45.0, 90.0, 180.0, 365.0])
 #: Actions that calm, and the last columns of what is felt: those of each.
 CARING = tuple(i for i, action in enumerate(ACTIONS) if action.name in ("loyalty_call", "service_recovery"))
-_CALMING = 3 * len(CARING)
+_CALMING = 2 * len(CARING)
 
 
 def feels(b: np.ndarray, known: Known) -> np.ndarray:
-    """Points of satisfaction by treatment: being contacted pleases nobody; somebody who helps may."""
+    """Points of satisfaction by treatment: being contacted pleases nobody; somebody who helps may, in trouble."""
     spoils = np.minimum(_spoiling(known) @ b[:-_CALMING], 0.0)
     found = spoils[:, None] * (4.0 * WEIGHT_OF)
     calms = _calming(known)
@@ -50,8 +50,8 @@ def _spoiling(known: Known) -> np.ndarray:
 
 
 def _calming(known: Known) -> np.ndarray:
-    trouble = known.trouble
-    return np.column_stack([np.ones(len(trouble)), trouble, trouble * known.said[:, SAID["service_expectation"]]])
+    """By trouble alone: who is content cannot be calmed, and noise that says so of everybody would choose contacts."""
+    return np.column_stack([known.trouble, known.trouble * known.said[:, SAID["service_expectation"]]])
 
 
 def _felt(known: Known, treatment: np.ndarray) -> np.ndarray:
