@@ -36,7 +36,7 @@ test: setup      ## the tests, under eight minutes on two cores
 	$(BIN)/python -m pytest -n $(JOBS)
 
 test-slow: setup ## the long tests: whole demo, notebooks, README commands, kill -9
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n $(JOBS)
 
 bench: setup     ## the measurements, printed as ratios
 	$(BIN)/python -m pytest -m bench -s
