@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, re.M | re.S)
 PORT = 3000
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def shell(script: str, folder: Path, timeout: float = 300) -> str:
+def shell(script: str, folder: Path, timeout: float = 600) -> str:
     """Runs a block as a user would who stands in the project's folder; returns what it printed."""
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
@@ -67,7 +67,7 @@ def demo(checkout: Path) -> str:
     """What `make demo` prints."""
     assert "make demo" in BLOCKS[0]
     assert "make test" in BLOCKS[0]
-    return shell("make demo", checkout, timeout=600)
+    return shell("make demo", checkout, timeout=1500)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def served(checkout: Path, demo: str) -> Iterator[None]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz") as answer:
             if answer.status == 200:

@@ -11,7 +11,7 @@ from features.journeys import build, summary
 from features.journeys.asking import Question
 from features.scaffold import init_workspace
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SETTINGS = "channels: [web, store, social, phone, mobile_app, email, chat, advertising, mail]"
 

@@ -18,7 +18,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_bento_is_built_offline_and_serves(tmp_path):
     """BentoML looks for `uv` even where nothing is to be locked; one that cannot run shows that it is not run."""
     stub = tmp_path / "bin" / "uv"

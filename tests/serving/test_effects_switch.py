@@ -12,7 +12,7 @@ from steady_load import SteadyLoad
 
 from serving.decisions.effects import Arm, Constant, Value
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 #: U that each version says of everyone, by version.
 SAID = {"1": 0.25, "2": 0.5}
 CONNECTIONS = 4

@@ -19,7 +19,7 @@ from serving.store import open_store
 CUSTOMERS = 12  # few, so that they are hot: caps bind and races happen
 CAP = 2  # contacts a week in market.POLICY
 CLIENTS = 6
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 class Load:

@@ -8,7 +8,7 @@ import pytest
 from running import Running
 
 CLIENTS = 8
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def ask(service, number, started, answered, cut_off):

@@ -118,7 +118,7 @@ def test_a_missing_model_is_not_ready_unless_the_policy_says_what_stands_in(shop
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_postgresql_that_goes_away_and_comes_back(shop, tmp_path):
     """Over HTTP: 503 while it is away, with no restart afterwards, and nothing acknowledged is lost."""
     server = stores.start(tmp_path / "postgres")
@@ -157,7 +157,7 @@ def readiness(service):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_flood_is_shed_and_leaves_no_trace(shop):
     """Four hundred connections that never wait. How quick what is let in stays is measured in tests/benchmarks."""
     with running(shop) as service:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from training.commands import app
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 CONNECTIONS = 4
 KIND = "propensity"
 

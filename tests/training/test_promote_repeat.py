@@ -15,7 +15,7 @@ from features.history import History
 from training import provenance
 from training.tracking import CHAMPION, Registry
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def tactful(workspace, *words, threads, seed):

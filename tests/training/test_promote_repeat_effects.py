@@ -8,7 +8,7 @@ from test_uplift_logged_history import START, happened, shop
 from features.clock import DAY
 from training.tracking import CHAMPION, Registry
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def test_effects_are_the_same_to_the_last_bit_and_where_data_went_it_says_so(tmp_path):

@@ -30,7 +30,7 @@ def retrain(workspace, *points):
     """What each process said, by point."""
     script = Path(retrain_kills.__file__)
     arguments = [sys.executable, str(script), str(workspace.folder), *points]
-    done = subprocess.run(arguments, capture_output=True, text=True, cwd=script.parents[2], timeout=600, check=False)
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=script.parents[2], timeout=1200, check=False)
     assert done.returncode == 0, done.stderr
     found = {point: json.loads((workspace.folder / "told" / f"{point}.json").read_text()) for point in points}
     for point, said in found.items():
@@ -47,7 +47,7 @@ def model(workspace):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_killed_everywhere_it_ends_as_if_nothing_had_happened(shop, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(shop.folder, other)

@@ -15,7 +15,7 @@ from training.uplift.learners import LEARNERS
 from training.uplift.prepare import prepare
 from training.uplift.sample import Sample, folds
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 SIMPLE = {name: LEARNERS[name] for name in ("constant", "linear T", "doubly robust, linear", "additive T")}
 

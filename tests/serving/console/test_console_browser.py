@@ -14,7 +14,7 @@ from serving.client import create_key
 from serving.console.blocks import href
 from serving.console.views import VIEWS
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 #: Of each page an address that has something on it; names in paths stand for somebody contacted, and a hostile title.
 PATHS = {
     view.path: "/" + view.path.replace("{customer}", console_world.CONTACTED).replace("{action}", "newsletter")
