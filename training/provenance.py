@@ -66,8 +66,8 @@ def stated(workspace: Workspace) -> dict[str, Any]:
     history = History(workspace)
     return {
         "settings": workspace.settings.model_dump(mode="json", exclude=ELSEWHERE),
-        "actions": _written(workspace.actions_file, Actions),
-        "policy": _written(workspace.policy_file, ContactPolicy),
+        "actions": written(workspace.actions_file, Actions),
+        "policy": written(workspace.policy_file, ContactPolicy),
         "data": history.held(history.logs),
     }
 
@@ -87,7 +87,7 @@ def _around(workspace: Workspace, kind: str, catalogue: str) -> dict[str, Any]:
     }
 
 
-def _written(file: Path, model: type[BaseModel]) -> dict[str, Any] | None:
+def written(file: Path, model: type[BaseModel]) -> dict[str, Any] | None:
     """What a file of the workspace states, None where there is none."""
     if not file.is_file():
         return None

@@ -116,7 +116,9 @@ def test_a_shift_is_found_by_name_and_counts_by_what_the_trees_gain():
     assert same.score.psi < 0, "less than chance alone makes"
     said.moved(same, Monitor())
     assert "churn: scores are PSI 0.000 from those of training" in said.checks[1].sentence
-    assert compare(reference(frame, score), frame, score**3, NOW + WEEK, Monitor()).score.drifted
+    found = compare(reference(frame, score), frame, score**3, NOW + WEEK, Monitor())
+    assert found.score.drifted
+    assert found.sentence.startswith("drifted: scores (PSI ")
     assert compare(reference(frame, score), moved.head(50), other[:50], NOW, Monitor()) is None
 
 

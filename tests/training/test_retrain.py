@@ -161,12 +161,27 @@ def test_what_a_retraining_rests_on_goes_by_the_name_in_the_file(tmp_path):
 
     first = rests("")
     assert basis.changed(first, rests("")) == ""
-    now = rests("churn: {horizon_days: 45}\nwebhooks: [{url: 'https://hidden.example/x', secret_env: OURS}]\n")
-    assert basis.changed(first, now) == "settings changed: churn.horizon_days, webhooks"
+    now = rests("churn: {horizon_days: 45}\nmlflow: {tracking_uri: 'https://me:hidden@models.example'}\n")
+    assert basis.changed(first, now) == "settings changed: churn.horizon_days, mlflow.tracking_uri"
     assert "hidden" not in json.dumps(now)
     (tmp_path / "actions.yaml").write_text("actions: []")
-    (tmp_path / "tuned.yaml").write_text("churn: {}")
-    assert basis.changed(first, rests("")) == "the file of actions changed; tuned parameters changed"
+    (tmp_path / "contact_policy.yaml").write_text("harm: {contact: 0.5}")
+    (tmp_path / "tuned.yaml").write_text("{}")
+    changed = "the file of actions changed; the contact policy changed; tuned parameters changed"
+    assert basis.changed(first, rests("")) == changed
+
+
+def test_where_data_are_kept_who_is_told_and_remarks_in_files_do_not_train_again(tmp_path):
+    def rests(text, policy):
+        (tmp_path / "tactful.yaml").write_text(text)
+        (tmp_path / "contact_policy.yaml").write_text(policy)
+        return basis.basis(Workspace.open(tmp_path))
+
+    first = rests("", "harm: {contact: 0.5}")
+    now = rests("webhooks: [{url: 'https://there.example/x', secret_env: OURS}]\nlog_level: DEBUG\n",
+                "harm:\n  contact: 0.5  # agreed in May\n")  # fmt: skip
+    assert basis.changed(first, now) == ""
+    assert basis.changed(first, rests("", "harm: {contact: 0.6}")) == "the contact policy changed"
 
 
 def test_reports_are_made_at_the_end_once_each_also_where_nothing_is_new(world):

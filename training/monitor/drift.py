@@ -70,9 +70,10 @@ class Drift:
             return f"nothing drifted; furthest is {first.name} (PSI {first.psi:.3f}, its limit {first.limit:.3f})"
         told = [f"{moved.name} (PSI {moved.psi:.2f}, limit {moved.limit:.2f})" for moved in self.drifted[:5]]
         more = f" and {len(self.drifted) - 5} more" if len(self.drifted) > 5 else ""
-        features = f"{', '.join(told)}{more}, {self.gain:.1%} of what the model goes by" if told else "no feature"
-        score = f"; scores (PSI {self.score.psi:.2f}, limit {self.score.limit:.2f})" if self.score.drifted else ""
-        return f"drifted: {features}{score}"
+        parts = [f"{', '.join(told)}{more}, {self.gain:.1%} of what the model goes by"] if told else []
+        if self.score.drifted:
+            parts.append(f"scores (PSI {self.score.psi:.2f}, limit {self.score.limit:.2f})")
+        return f"drifted: {'; '.join(parts)}"
 
 
 def compare(

@@ -1,13 +1,20 @@
-"""What a retraining rests on beside its data, by name, and what of it changed since the last one, in words."""
+"""What a retraining rests on beside its data, by name, and what of it changed since the last one, in words.
+
+What says where data are kept or who is told changes no model and is left out; so are comments in files.
+"""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from features import catalogue as catalogues
 from features.workspace import Workspace
-from training.provenance import code_version
+from serving.decisions.policy import Actions, ContactPolicy
+from training.provenance import ELSEWHERE, code_version, written
 from training.tuning import tuned
 
 SETTING = "setting "
@@ -18,17 +25,26 @@ _WORDS = {
     "data": "history holds other data",
     "catalogue": "the catalogue of features changed",
     "actions": "the file of actions changed",
+    "policy": "the contact policy changed",
     "tuned": "tuned parameters changed",
 }
 
 
 def basis(workspace: Workspace) -> dict[str, str]:
-    """Of every setting and file a fingerprint (a setting may be secret); the versions of code and catalogue."""
-    found = {f"{SETTING}{name}": digest(value) for name, value in _flat(workspace.settings.model_dump(mode="json"))}
+    """Of every setting and file a fingerprint (a setting may be secret); the versions of code and catalogue.
+
+    WorkspaceError where a file does not state what it should.
+    """
+    # a registry elsewhere holds none of the models yet
+    stated = workspace.settings.model_dump(mode="json", exclude=ELSEWHERE - {"mlflow"})
+    found = {f"{SETTING}{name}": digest(value) for name, value in _flat(stated)}
     found |= {"catalogue": catalogues.of(workspace).version, "code": code_version()}
-    for name, path in (("tuned", tuned.place(workspace)), ("actions", workspace.actions_file)):
-        found[name] = digest(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else ""
-    return found
+    files: Sequence[tuple[str, Path, type[BaseModel]]] = (
+        ("tuned", tuned.place(workspace), tuned.Tuned),
+        ("actions", workspace.actions_file, Actions),
+        ("policy", workspace.policy_file, ContactPolicy),
+    )
+    return found | {name: digest(written(file, model)) for name, file, model in files}
 
 
 def digest(value: object) -> str:
