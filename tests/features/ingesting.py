@@ -1,7 +1,10 @@
-"""What the tests of ingest share: a workspace, and files written by hand."""
+"""What the tests of ingest share: a workspace, files written by hand, and processes that are killed."""
 
 import gzip
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import yaml
@@ -34,6 +37,30 @@ RETAIL_MAP = {
 
 PLAIN = ("interaction_id,customer_id,occurred_at,channel,type,value\n"
          "a,c1,2024-05-01T10:00:00Z,web,purchase,1.5\nb,c2,2024-05-02,store,purchase,2\n")  # fmt: skip
+
+
+#: What is imported takes longer than what is killed: each dies in a fork of one process that has imported it.
+_FORKS = """
+import os, signal, sys
+exec({imports!r})
+
+def die(*_arguments, **_options):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+for folder in sys.argv[1:]:
+    child = os.fork()
+    if not child:
+        exec({program!r})
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+def killed(imports: str, program: str, *folders: Path) -> None:
+    """Runs `program` in a process of its own for each of these, its `folder`; by its `die` each must end."""
+    script = _FORKS.format(imports=imports, program=program)
+    done = subprocess.run([sys.executable, "-c", script, *map(str, folders)], capture_output=True, text=True)
+    assert done.stdout.split() == [str(-signal.SIGKILL)] * len(folders), done.stderr
 
 
 def shop(folder: Path, settings: str = "") -> Workspace:

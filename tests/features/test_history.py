@@ -2,10 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import textwrap
 import threading
 from datetime import UTC, datetime
 
@@ -15,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ingesting import shop
+from ingesting import killed, shop
 
 from features import attributes, clock
 from features.fingerprints import fingerprints, hexadecimal
@@ -172,18 +168,18 @@ def test_required_columns_are_required():
         conform(some("a").drop_columns("channel").append_column("channel", pa.array([None], pa.string())))
 
 
-KILLED = """
-import os, signal, sys
-import pyarrow as pa
-sys.path.insert(0, {tests!r})
+IMPORTS = f"""
+import sys
+sys.path.insert(0, {os.path.dirname(__file__)!r})
 from features import daylog
 from features.history import History
 from features.workspace import Workspace
 from test_history import some, clock
+"""
+KILLED = """
 daylog.BUFFER_ROWS = 50
-history = History(Workspace.open({folder!r}))
-die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
-moment = {moment!r}
+moment = os.path.basename(folder)
+history = History(Workspace.open(os.path.join(folder, "shop")))
 if moment == "index":
     daylog.StoredIds.extend = die
 if moment == "line":
@@ -195,18 +191,27 @@ with history.writer("killed") as batch:
     for start in range(0, 400, 40):
         if moment == "writing" and start == 200:
             die()
-        batch.add(some(*(f"k{{i}}" for i in range(start, start + 40)), step=clock.DAY // 2))
+        batch.add(some(*(f"k{i}" for i in range(start, start + 40)), step=clock.DAY // 2))
 """
 
 
-@pytest.mark.parametrize("moment", ["writing", "moving", "line", "index"])
-def test_kill_9_leaves_what_was_there(tmp_path, moment):
-    workspace = shop(tmp_path)
-    history = History(workspace)
-    history.append(some("a", "k7"), "before")
-    script = KILLED.format(tests=os.path.dirname(__file__), folder=str(workspace.folder), moment=moment)
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+MOMENTS = ("writing", "moving", "line", "index")
+
+
+@pytest.fixture(scope="module")
+def struck(tmp_path_factory):
+    """By moment, a workspace another writer of which was killed then, and a history that was open before."""
+    folders = [tmp_path_factory.mktemp(moment, numbered=False) for moment in MOMENTS]
+    found = {folder.name: (workspace := shop(folder), History(workspace)) for folder in folders}
+    for _, history in found.values():
+        history.append(some("a", "k7"), "before")
+    killed(IMPORTS, KILLED, *folders)
+    return found
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_kill_9_leaves_what_was_there(struck, moment):
+    workspace, history = struck[moment]
     whole = moment == "index"  # the batch was committed; only its index was not
     assert len(ids(history)) == (401 if whole else 2)
     receipt = history.append(some(*(f"k{i}" for i in range(400))), "after")

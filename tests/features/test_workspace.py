@@ -1,6 +1,8 @@
 """Workspaces: settings that say what is wrong with them, and a clock that all processes agree on."""
 
-import multiprocessing
+import json
+import subprocess
+import sys
 import time
 
 import pytest
@@ -82,21 +84,31 @@ def test_a_start_instant_runs_on(tmp_path):
     assert first + 40_000 < again < first + clock.MINUTE
 
 
-def _anchor(folder, start, found):
+#: Four processes, forks of one that has imported what they need, and wait for each other.
+TOGETHER = """
+import json, multiprocessing, sys
+from features.workspace import Workspace
+
+def anchor(folder, start, found):
     start.wait()
     found.put(Workspace.open(folder).clock().anchor)
+
+context = multiprocessing.get_context("fork")
+start, found = context.Event(), context.Queue()
+processes = [context.Process(target=anchor, args=(sys.argv[1], start, found)) for _ in range(4)]
+for process in processes:
+    process.start()
+start.set()
+print(json.dumps([found.get(timeout=60) for _ in processes]))
+for process in processes:
+    process.join()
+"""
 
 
 def test_processes_that_start_together_share_one_clock(tmp_path):
     made = shop(tmp_path, 'clock: {start: "2018-01-01"}')
-    context = multiprocessing.get_context("spawn")
-    start, found = context.Event(), context.Queue()
-    processes = [context.Process(target=_anchor, args=(made.folder, start, found)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    start.set()
-    anchors = {found.get(timeout=60) for _ in processes}
-    for process in processes:
-        process.join()
-    assert len(anchors) == 1
+    program = [sys.executable, "-c", TOGETHER, str(made.folder)]
+    anchors = json.loads(subprocess.run(program, check=True, stdout=subprocess.PIPE).stdout)
+    assert len(anchors) == 4
+    assert len(set(anchors)) == 1
     assert [path.name for path in (made.folder / "state").iterdir()] == [f"clock-{made.clock().start}"]
