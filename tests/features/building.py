@@ -20,12 +20,14 @@ from features.scaffold import init_workspace
 from features.workspace import Workspace
 
 CUTOFFS = [START + day * DAY for day in (20, 27, 41)]
+#: Every ninth feature, of all sorts: how a table is put together does not depend on how wide it is, its price does.
+SOME = "from features.catalogue import DEFAULT\n\nCATALOGUE = DEFAULT.features[3::9]\n"
 #: Room for so few rows that even a small log is split over many buckets.
-TIGHT = BASE + (1 << 20)
+TIGHT = BASE + (3 << 17)
 
 
 def log(
-    rows: int = 3000, customers: int = 90, seed: int = 7, first: int = 0, days: tuple[int, int] = (0, 40)
+    rows: int = 1400, customers: int = 90, seed: int = 7, first: int = 0, days: tuple[int, int] = (0, 40)
 ) -> pa.Table:
     """Interactions in the contract's columns: late ones, ties, nulls, ids i`first` and on."""
     rng = np.random.default_rng(seed)
@@ -59,9 +61,10 @@ def log(
     )
 
 
-def workspace(folder: Path, *tables: pa.Table, settings: str = "") -> Workspace:
-    """A workspace with one batch of history for each table."""
-    opened = init_workspace(folder / "shop", {"tactful.yaml": settings})
+def workspace(folder: Path, *tables: pa.Table, settings: str = "", catalogue: str | None = SOME) -> Workspace:
+    """A workspace with one batch of history for each table; `catalogue` None: with the default one."""
+    files = {"tactful.yaml": settings} | ({} if catalogue is None else {"catalogue.py": catalogue})
+    opened = init_workspace(folder / "shop", files)
     for number, table in enumerate(tables):
         History(opened).append(conform(table), f"batch {number}")
     return opened

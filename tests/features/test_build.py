@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from typer.testing import CliRunner
 
 from features import attributes
 from features.buckets import Keys, bucket_of
-from features.catalogue import DEFAULT
+from features.catalogue import DEFAULT, of
 from features.clock import isoformat
 from features.engine.build import build
 from features.engine.command import build_features
@@ -46,30 +47,52 @@ app = typer.Typer()
 app.command()(build_features)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with a workspace that holds `log()`, `shop`, and what a build in little room gave, `out`; only read."""
+    folder = tmp_path_factory.mktemp("made")
+    run(workspace(folder, log()), folder / "out")
+    return folder
+
+
+@pytest.fixture
+def opened(made, tmp_path) -> Workspace:
+    """That workspace, to be changed."""
+    return Workspace.open(shutil.copytree(made / "shop", tmp_path / "shop"))
+
+
+@pytest.fixture
+def out(made, tmp_path, opened):
+    """That result, to be brought up to date with `opened`."""
+    return shutil.copytree(made / "out", tmp_path / "out")
+
+
 def test_many_buckets_give_what_one_computation_gives(tmp_path):
-    opened = workspace(tmp_path, log())
+    """Of the whole catalogue."""
+    opened = workspace(tmp_path, log(), catalogue=None)
     wanted = whole(opened, log())
-    for memory in (TIGHT, 4 << 30):
+    assert tuple(wanted.column_names[2:]) == DEFAULT.names
+    for memory in (BASE + (1 << 20), 4 << 30):
         out = tmp_path / f"out-{memory}"
         done = run(opened, out, memory=memory)
         same(built(out), wanted)
         assert done.rows == wanted.num_rows
-        assert (done.manifest.buckets > 4) == (memory == TIGHT)
+        assert (done.manifest.buckets > 4) == (memory < 4 << 30)
         assert len(content(out)) == done.manifest.buckets
 
 
-def test_rows_are_by_cutoff_then_customer_within_a_bucket(tmp_path):
-    out = tmp_path / "out"
-    done = run(workspace(tmp_path, log()), out)
-    for bucket in range(done.manifest.buckets):
-        part = pq.read_table(out / f"part-{bucket:05d}.parquet")
+def test_rows_are_by_cutoff_then_customer_within_a_bucket(made):
+    buckets = Manifest.read(made / "out").buckets
+    assert buckets > 4
+    for bucket in range(buckets):
+        part = pq.read_table(made / "out" / f"part-{bucket:05d}.parquet")
         keys = list(zip(part["as_of"].to_pylist(), part["customer_id"].to_pylist(), strict=True))
         assert keys == sorted(keys)
-        assert set(bucket_of(part["customer_id"], done.manifest.buckets)) <= {bucket}
+        assert set(bucket_of(part["customer_id"], buckets)) <= {bucket}
 
 
-def test_one_file_holds_all_buckets_and_the_manifest(tmp_path):
-    opened, out = workspace(tmp_path, log()), tmp_path / "f.parquet"
+def test_one_file_holds_all_buckets_and_the_manifest(tmp_path, opened):
+    out = tmp_path / "f.parquet"
     done = run(opened, out)
     same(built(out), whole(opened, log()))
     assert Manifest.read(out) == done.manifest
@@ -78,24 +101,26 @@ def test_one_file_holds_all_buckets_and_the_manifest(tmp_path):
 
 
 def test_a_guess_that_was_too_low_splits_further(tmp_path, monkeypatch):
-    opened = workspace(tmp_path, log())
+    opened = workspace(tmp_path, log(), catalogue=None)
     for guess in (1, 3):
         monkeypatch.setattr("features.engine.reading.Reading.guess", lambda _self, n=guess: n)
         monkeypatch.setattr("features.engine.spill.CHUNK_ROWS", 500)
         out = tmp_path / f"out{guess}"
-        assert run(opened, out).manifest.buckets > 3
+        assert run(opened, out, memory=BASE + (1 << 19)).manifest.buckets > 3
         same(built(out), whole(opened, log()))
 
 
 def test_the_manifest_says_what_it_is_and_the_fingerprint_minds_no_order(tmp_path):
-    table = log()
-    one = run(workspace(tmp_path / "a", table), tmp_path / "a.parquet").manifest
+    table = log(300)
+    opened = workspace(tmp_path / "a", table)
+    one = run(opened, tmp_path / "a.parquet", memory=BASE + (1 << 17)).manifest
     order = np.random.default_rng(0).permutation(table.num_rows)
     shuffled = table.take(pa.array(order))
-    other = run(workspace(tmp_path / "b", shuffled.slice(0, 999), shuffled.slice(999)), tmp_path / "b.parquet").manifest
+    other = run(workspace(tmp_path / "b", shuffled.slice(0, 99), shuffled.slice(99)), tmp_path / "b.parquet").manifest
+    assert one.buckets > 1
     assert one.data == other.data
-    assert one.catalogue == DEFAULT.version
-    assert one.features == DEFAULT.names
+    assert one.catalogue == of(opened).version
+    assert one.features == of(opened).names
     assert one.cutoffs == tuple(isoformat(cutoff) for cutoff in CUTOFFS)
     assert one.words["channel"] == ["email", "fax", "web"]
     assert "topic" not in one.words
@@ -106,7 +131,7 @@ def test_the_manifest_says_what_it_is_and_the_fingerprint_minds_no_order(tmp_pat
 
 
 def test_manifests_tell_what_does_not_fit(tmp_path):
-    opened = workspace(tmp_path, log(300))
+    opened = workspace(tmp_path, log(300), catalogue=None)
     out = tmp_path / "f.parquet"
     said = run(opened, out).manifest
     said.check(out, DEFAULT, opened.settings)
@@ -129,9 +154,8 @@ def test_manifests_tell_what_does_not_fit(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "memory"), [("out", TIGHT), ("out.parquet", TIGHT), ("out.parquet", 4 << 30)])
-def test_a_new_day_recomputes_whom_it_touches_and_equals_a_full_build(tmp_path, name, memory):
-    old = log(1400, days=(0, 38))
-    opened, out = workspace(tmp_path, old), tmp_path / name
+def test_a_new_day_recomputes_whom_it_touches_and_equals_a_full_build(tmp_path, opened, name, memory):
+    old, out = log(), tmp_path / name
     assert run(opened, out, memory=memory).recomputed is None
     new = log(40, customers=120, seed=9, first=10_000, days=(1, 45))
     History(opened).append(conform(pa.concat_tables([new, old.slice(0, 5)])), "a new day")
@@ -147,12 +171,11 @@ def test_a_new_day_recomputes_whom_it_touches_and_equals_a_full_build(tmp_path, 
         assert content(out) == content(fresh), "to the last byte"
 
 
-def test_nothing_new_touches_nothing(tmp_path):
-    opened, out = workspace(tmp_path, log()), tmp_path / "out"
-    first = run(opened, out)
+def test_nothing_new_touches_nothing(opened, out):
+    first = Manifest.read(out)
     before = (out / "_manifest.json").stat().st_ino
     again = run(opened, out)
-    assert (again.recomputed, again.manifest) == (0, first.manifest)
+    assert (again.recomputed, again.manifest) == (0, first)
     assert (out / "_manifest.json").stat().st_ino == before
     later = log(50, seed=3, first=20_000, days=(60, 70))
     History(opened).append(conform(later), "after every cutoff")
@@ -160,16 +183,14 @@ def test_nothing_new_touches_nothing(tmp_path):
     same(built(out), whole(opened, log()))
 
 
-def test_a_folder_is_a_data_set_to_any_reader(tmp_path):
-    opened, out = workspace(tmp_path, log()), tmp_path / "out"
-    rows = run(opened, out).manifest.rows
-    assert pq.read_table(out).num_rows == rows > 0
-    assert len(pd.read_parquet(out)) == rows
+def test_a_folder_is_a_data_set_to_any_reader(made):
+    rows = Manifest.read(made / "out").rows
+    assert pq.read_table(made / "out").num_rows == rows > 0
+    assert len(pd.read_parquet(made / "out")) == rows
 
 
-def test_untouched_parts_are_taken_over_as_they_are(tmp_path):
-    opened, out = workspace(tmp_path, log()), tmp_path / "out"
-    n = run(opened, out).manifest.buckets
+def test_untouched_parts_are_taken_over_as_they_are(opened, out):
+    n = Manifest.read(out).buckets
     before = {path.name: path.stat().st_ino for path in out.glob("part-*")}
     one = log(1, customers=1, seed=5, first=30_000, days=(2, 3))
     History(opened).append(conform(one), "one row")
@@ -178,15 +199,13 @@ def test_untouched_parts_are_taken_over_as_they_are(tmp_path):
     assert changed == {f"part-{bucket_of(one['customer_id'], n)[0]:05d}.parquet"}
 
 
-def test_other_cutoffs_or_settings_build_anew(tmp_path):
-    opened, out = workspace(tmp_path, log(800)), tmp_path / "out"
-    run(opened, out)
+def test_other_cutoffs_or_settings_build_anew(opened, out):
     assert build(opened, CUTOFFS[:2], out, memory=TIGHT).recomputed is None
-    same(built(out), whole(opened, log(800), CUTOFFS[:2]))
+    same(built(out), whole(opened, log(), CUTOFFS[:2]))
     (opened.folder / "tactful.yaml").write_text("sensitive_topics: [billing]\n")
     stricter = Workspace.open(opened.folder)
     assert build(stricter, CUTOFFS[:2], out, memory=TIGHT).recomputed is None
-    same(built(out), whole(stricter, log(800), CUTOFFS[:2]))
+    same(built(out), whole(stricter, log(), CUTOFFS[:2]))
 
 
 def test_attributes_and_links_are_split_with_their_customers_and_bring_news(tmp_path):
@@ -270,8 +289,8 @@ def _stopped(monkeypatch, after: int, error: BaseException = KeyboardInterrupt()
 
 
 @pytest.mark.parametrize("name", ["out", "out.parquet"])
-def test_a_stopped_build_goes_on_where_it_was(tmp_path, monkeypatch, name):
-    opened, out = workspace(tmp_path, log()), tmp_path / name
+def test_a_stopped_build_goes_on_where_it_was(tmp_path, opened, monkeypatch, name):
+    out = tmp_path / name
     with monkeypatch.context() as patch:
         parts = _stopped(patch, 3)
         with pytest.raises(KeyboardInterrupt):
@@ -287,8 +306,8 @@ def test_a_stopped_build_goes_on_where_it_was(tmp_path, monkeypatch, name):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "shop"])
 
 
-def test_what_was_begun_for_something_else_is_not_taken_up(tmp_path, monkeypatch):
-    opened, out = workspace(tmp_path, log()), tmp_path / "out"
+def test_what_was_begun_for_something_else_is_not_taken_up(tmp_path, opened, monkeypatch):
+    out = tmp_path / "out"
     with monkeypatch.context() as patch:
         _stopped(patch, 3)
         with pytest.raises(KeyboardInterrupt):
@@ -298,9 +317,7 @@ def test_what_was_begun_for_something_else_is_not_taken_up(tmp_path, monkeypatch
     same(built(out), whole(opened, History(opened).interactions()))
 
 
-def test_an_interrupted_update_leaves_the_old_result_and_goes_on(tmp_path, monkeypatch):
-    opened, out = workspace(tmp_path, log()), tmp_path / "out"
-    run(opened, out)
+def test_an_interrupted_update_leaves_the_old_result_and_goes_on(opened, out, monkeypatch):
     before = content(out)
     History(opened).append(conform(log(60, seed=4, first=50_000)), "a new day")
     with monkeypatch.context() as patch:
@@ -320,9 +337,7 @@ def test_ctrl_c_is_one_line_and_exit_code_130(tmp_path, monkeypatch):
     assert not out.exists()
 
 
-def test_a_kill_between_the_last_renames_loses_nothing(tmp_path, monkeypatch):
-    opened, out = workspace(tmp_path, log()), tmp_path / "out"
-    run(opened, out)
+def test_a_kill_between_the_last_renames_loses_nothing(tmp_path, opened, out, monkeypatch):
     before = content(out)
     History(opened).append(conform(log(60, seed=4, first=50_000)), "a new day")
 
@@ -340,13 +355,11 @@ def test_a_kill_between_the_last_renames_loses_nothing(tmp_path, monkeypatch):
     same(built(out), whole(opened, History(opened).interactions()))
 
 
-def test_a_full_disk_is_one_line_and_leaves_the_old_result(tmp_path):
-    opened, out = workspace(tmp_path, log()), tmp_path / "out"
-    run(opened, out)
+def test_a_full_disk_is_one_line_and_leaves_the_old_result(opened, out):
     before = content(out)
     History(opened).append(conform(log(500, seed=4, first=50_000)), "a new day")
     for memory in (TIGHT, 4 << 30):
-        with _largest_file(20_000), pytest.raises(WorkspaceError, match="cannot be written: File too large; what was"):
+        with _largest_file(3_000), pytest.raises(WorkspaceError, match="cannot be written: File too large; what was"):
             build(opened, CUTOFFS, out, memory=memory)
         assert content(out) == before
         assert not Staging(out).folder.exists()
@@ -412,7 +425,7 @@ def test_sizes_are_read_and_refused(tmp_path):
 @pytest.mark.slow
 def test_kill_9_half_way_then_on(tmp_path):
     table = log(200_000, customers=20_000)
-    opened, out = workspace(tmp_path, table.slice(0, 150_000)), tmp_path / "out"
+    opened, out = workspace(tmp_path, table.slice(0, 150_000), catalogue=None), tmp_path / "out"
     run(opened, out, memory=BASE + (16 << 20))
     before = content(out)
     History(opened).append(conform(table.slice(150_000)), "more")
@@ -457,7 +470,7 @@ def test_one_customer_of_five_million_interactions(tmp_path):
     heavy = log(rows, customers=1, days=(0, 40))
     source, out = tmp_path / "in.parquet", tmp_path / "out.parquet"
     pq.write_table(pa.concat_tables([heavy, log(2000, first=rows)]), source)
-    opened = workspace(tmp_path)
+    opened = workspace(tmp_path, catalogue=None)
     run(opened, out, source, memory=2 << 30)  # what grows with the square of a customer's rows would never end
     found = {row["customer_id"]: row for row in built(out).select(["customer_id", "as_of"]).to_pylist()}
     assert len(found) == 90
@@ -471,7 +484,7 @@ def test_memory_stays_within_the_bound(tmp_path):
     for number in range(6):
         rows = log(1_000_000, customers=600_000, seed=number, first=number * 1_000_000)
         pq.write_table(rows, source / f"{number}.parquet")
-    opened = workspace(tmp_path)
+    opened = workspace(tmp_path, catalogue=None)
     child = subprocess.Popen([sys.executable, "-c", _BOUNDED, str(opened.folder), str(source), str(out)])
     process, peak = psutil.Process(child.pid), 0
     while child.poll() is None:
