@@ -3,9 +3,6 @@
 import gzip
 import json
 import random
-import signal
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -14,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ingesting import PLAIN, RETAIL, RETAIL_MAP, content, ingest, refused, rows, shop, write, write_map
+from ingesting import PLAIN, RETAIL, RETAIL_MAP, content, ingest, killed, refused, rows, shop, write, write_map
 
 from features.history import History
 from features.ingest import ingest_files
@@ -398,33 +395,36 @@ def test_a_better_map_empties_the_quarantine(tmp_path):
     assert refused(workspace) == []
 
 
-KILLED = """
-import os, signal, sys
+IMPORTS = """
 from pathlib import Path
 from features import daylog, ingest
 from features.sources.quarantine import Quarantine
 from features.workspace import Workspace
-die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
-if {moment!r} == "reading":
+"""
+KILLED = """
+folder = Path(folder)
+if folder.name == "reading":
     Quarantine.add_, Quarantine.add = Quarantine.add, lambda self, *a: (Quarantine.add_(self, *a), die())
 else:
     daylog.Writer.commit = die
-ingest.ingest_files(Workspace.open({folder!r}), [Path({file!r})], Path({map!r}))
+ingest.ingest_files(Workspace.open(folder / "shop"), [folder / "retail.csv"], folder / "map.yaml")
 """
 
 
-@pytest.mark.parametrize("moment", ["reading", "committing"])
-def test_kill_9_and_again_is_as_if_nothing_had_happened(tmp_path, moment):
-    workspace = shop(tmp_path)
-    file, spec = write(tmp_path, "retail.csv", RETAIL), write_map(tmp_path, RETAIL_MAP)
-    script = KILLED.format(moment=moment, folder=str(workspace.folder), file=str(file), map=str(spec))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    assert rows(workspace) == []
-    receipt = ingest(workspace, file, map=RETAIL_MAP).total
-    assert str(receipt) == "5 received = 4 accepted + 0 duplicates + 1 quarantined"
-    assert len(refused(workspace)) == 1
-    assert len(list(workspace.quarantine.iterdir())) == 1
+def test_kill_9_and_again_is_as_if_nothing_had_happened(tmp_path):
+    folders = [tmp_path / moment for moment in ("reading", "committing")]
+    for folder in folders:
+        folder.mkdir()
+        write(folder, "retail.csv", RETAIL)
+        write_map(folder, RETAIL_MAP)
+    workspaces = [shop(folder) for folder in folders]
+    killed(IMPORTS, KILLED, *folders)
+    for folder, workspace in zip(folders, workspaces, strict=True):
+        assert rows(workspace) == []
+        receipt = ingest(workspace, folder / "retail.csv", map=RETAIL_MAP).total
+        assert str(receipt) == "5 received = 4 accepted + 0 duplicates + 1 quarantined"
+        assert len(refused(workspace)) == 1
+        assert len(list(workspace.quarantine.iterdir())) == 1
 
 
 CELLS = st.one_of(
@@ -451,16 +451,21 @@ def test_any_text_in_any_cell_is_accounted_for(tmp_path_factory, table):
     assert len(refused(workspace)) == done.total.quarantined
 
 
+@pytest.fixture
+def empty(tmp_path):
+    """One workspace for all examples: hardly any is more than refused."""
+    return shop(tmp_path)
+
+
 @given(data=st.binary(max_size=400))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.parquet", "x.csv.gz"])
-def test_any_bytes_at_all(tmp_path_factory, name, data):
-    folder = tmp_path_factory.mktemp("bytes")
-    path = folder / name
+def test_any_bytes_at_all(tmp_path, empty, name, data):
+    path = tmp_path / name
     path.write_bytes(data)
     message = ""
     try:
-        ingest_files(shop(folder), [path])
+        ingest_files(empty, [path])
     except WorkspaceError as error:
         message = str(error)
     assert "\n" not in message

@@ -77,6 +77,22 @@ def everything(workspace) -> list[dict]:
     return journeys_checked.rows(History(workspace).interactions())
 
 
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """Journeys of customers of some tiers, and the same as the naive count has them; only read."""
+    workspace = init_workspace(tmp_path_factory.mktemp("one") / "shop", {"tactful.yaml": SETTINGS})
+    told = [
+        {"customer_id": who, "valid_from": START + 10 * DAY, "attributes": {"tier": tier, "age": 7}}
+        for who, tier in (("c1", "gold"), ("c2", "gold"), ("c3", "silver"))
+    ]
+    History(workspace).append_attributes(attributes.records(told), "test")
+    found = kept(workspace, table(drawn_log(5)))
+    everyone, seen = journeys_checked.naively(found, everything(workspace)), {}
+    for journey in everyone:
+        journey["nth"] = seen[journey["customer"]] = seen.get(journey["customer"], -1) + 1
+    return found, everyone
+
+
 def test_what_a_step_and_a_journey_are(shop):
     found = kept(
         shop,
@@ -164,17 +180,8 @@ def test_tracing_equals_naive_tracing_also_in_two_parts(rows, tmp_path_factory):
         ),
     ],
 )  # fmt: skip
-def test_any_filter_is_exact(shop, question, fits):
-    told = [
-        {"customer_id": who, "valid_from": START + 10 * DAY, "attributes": {"tier": tier, "age": 7}}
-        for who, tier in (("c1", "gold"), ("c2", "gold"), ("c3", "silver"))
-    ]
-    History(shop).append_attributes(attributes.records(told), "test")
-    found = kept(shop, table(drawn_log(5)))
-    everyone = journeys_checked.naively(found, everything(shop))
-    seen = {}
-    for journey in everyone:
-        journey["nth"] = seen[journey["customer"]] = seen.get(journey["customer"], -1) + 1
+def test_any_filter_is_exact(one, question, fits):
+    found, everyone = one
     chosen = [journey for journey in everyone if fits(journey)]
     assert 0 < len(chosen) < len(everyone)
     journeys_checked.check(found, summary.figures(found, question), chosen, everyone)
@@ -189,10 +196,9 @@ def test_any_filter_is_exact(shop, question, fits):
         (Question(since="2024-99-99"), "2024-99-99"),
     ],
 )
-def test_a_question_that_cannot_be_asked_says_why(shop, question, message):
-    found = kept(shop, table(drawn_log(0, rows=20)))
+def test_a_question_that_cannot_be_asked_says_why(one, question, message):
     with pytest.raises(ValueError, match=message):
-        summary.figures(found, question)
+        summary.figures(one[0], question)
 
 
 def test_day_by_day_equals_from_scratch(shop, tmp_path):
@@ -274,8 +280,8 @@ def test_hours_on_the_clock_where_customers_live(shop):
     assert summary.figures(found).clock.zones == 3
 
 
-def test_who_is_in_a_flow(shop):
-    found = kept(shop, table(drawn_log(4)))
+def test_who_is_in_a_flow(one):
+    found, _ = one
     figures, everyone = summary.figures(found), np.ones(found.journeys, np.bool_)
     for kind, flow in zip(flows.FLOWS, (figures.first_steps, figures.before_goal, figures.before_leaving), strict=True):
         for link in flow.links:
