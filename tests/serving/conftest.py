@@ -1,5 +1,7 @@
 """Fixtures of the service's tests: a shop with champions, copied for each test that changes it."""
 
+from functools import cache
+
 import market
 import pytest
 import stores
@@ -7,12 +9,29 @@ import stores
 from serving.engine import Engine
 
 
+@pytest.fixture(scope="module", autouse=True)
+def flushed():
+    """In every test nothing waits for a disk; how SQLite is connected otherwise."""
+    with stores.unflushed() as connect:
+        yield connect
+
+
 @pytest.fixture(scope="session")
-def shop_template(tmp_path_factory):
-    """The folder of a workspace with history and both champions; read only."""
+def migrations():
+    """MLflow reads all its migrations for every database that it opens, a copy like another: once will do."""
+    from mlflow.store.db import utils
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, "_get_latest_schema_revision", cache(utils._get_latest_schema_revision))
+        yield
+
+
+@pytest.fixture(scope="session")
+def shop_template(migrations, tmp_path_factory):
+    """The folder of a workspace with history, a store that took it in, and both champions; read only."""
     folder = tmp_path_factory.mktemp("shop") / "template"
-    market.build(folder)
-    return folder
+    with stores.unflushed():
+        return market.taken_in(market.build(folder))
 
 
 @pytest.fixture(params=stores.KINDS)

@@ -16,6 +16,7 @@ from features.interactions import INSTANT
 from features.manifest import meaning
 from features.workspace import Workspace
 from serving.champions import levels
+from serving.engine import Engine
 from training import artefact
 
 START = clock.parse_instant("2026-05-04T12:00:00Z")
@@ -164,6 +165,14 @@ def build(folder: Path) -> Workspace:
     register(workspace, "churn")
     register(workspace, "propensity")
     return workspace
+
+
+def taken_in(workspace: Workspace) -> Path:
+    """Its folder, with a store that has its history: copies need not take it in, each time anew."""
+    Engine.open(workspace).close()
+    for anchor in (workspace.folder / "state").glob("clock-*"):
+        anchor.unlink()  # the clock of each copy begins when that is opened
+    return workspace.folder
 
 
 def copy(template: Path, folder: Path) -> Workspace:

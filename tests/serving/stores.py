@@ -1,27 +1,30 @@
 """Stores for tests: each kind there is, empty, to be opened as often as a test likes.
 
 The PostgreSQL is a real one, from a wheel. It does not flush to disk, for speed: what a lost machine loses is its own
-affair, and what a killed client loses shows all the same.
+affair, and what a killed client loses shows all the same. Nor does SQLite, nor a log, in the tests' own process.
 """
 
 import atexit
 import itertools
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from serving.store import Store, open_url
+from serving.store.sqlite import SqliteDatabase
 
 KINDS = ("sqlite", "postgres")
 _numbers = itertools.count(1)
@@ -68,6 +71,22 @@ def server() -> Any:
     return started
 
 
+@contextmanager
+def unflushed() -> Iterator[Callable[[SqliteDatabase], sqlite3.Connection]]:
+    """Nothing in this process waits for a disk. Gives what connects SQLite as the service does."""
+    connect = SqliteDatabase._connect
+
+    def hastily(self: SqliteDatabase) -> sqlite3.Connection:
+        connection = connect(self)
+        connection.execute("PRAGMA synchronous = OFF")
+        return connection
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqliteDatabase, "_connect", hastily)
+        patch.setattr(os, "fsync", lambda _: None)
+        yield connect
+
+
 @dataclass
 class Place:
     """Where one store is: `open` it as another process would, or look at its tables past it."""
@@ -84,8 +103,6 @@ class Place:
         """Rows of the tables as they are on disk; changes are committed."""
         connection: Any
         if self.kind == "sqlite":
-            import sqlite3
-
             connection = sqlite3.connect(self.url.removeprefix("sqlite:///"))
         else:
             connection = psycopg.connect(self.url)

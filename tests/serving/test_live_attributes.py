@@ -25,18 +25,29 @@ CATALOGUE = [Count(ANY, 30)]
 """
 
 
-@pytest.fixture
-def shop(tmp_path):
-    """A workspace with a small catalogue, two declared attributes and a log, without models."""
-    workspace = market.found(tmp_path / "shop")
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A workspace with a small catalogue, two declared attributes and a log, without models; read only."""
+    workspace = market.found(tmp_path_factory.mktemp("attributes") / "shop")
     (workspace.folder / "catalogue.py").write_text(SMALL)
     History(workspace).append(market.history(n=200), "test")
-    return declare(workspace, DECLARED)
+    return market.taken_in(declare(workspace, DECLARED))
+
+
+@pytest.fixture
+def shop(template, tmp_path):
+    return market.copy(template, tmp_path / "shop")
 
 
 def declare(workspace: Workspace, section: str) -> Workspace:
     (workspace.folder / "tactful.yaml").write_text(market.SETTINGS + section)
     return Workspace.open(workspace.folder)
+
+
+def forget(shop):
+    """The store's file is gone."""
+    for file in shop.store_path.parent.glob(shop.store_path.name + "*"):
+        file.unlink()
 
 
 @pytest.fixture
@@ -136,8 +147,7 @@ def test_what_was_ingested_reaches_the_states_and_a_lost_store_gets_it_back(shop
     absorb.absorb(shop, engine.store)
     assert engine.store.read("C7").version == version, "nothing changes twice"
     engine.close()
-    for file in shop.store_path.parent.glob(shop.store_path.name + "*"):
-        file.unlink()
+    forget(shop)
     with open_store(shop) as store:
         absorb.absorb(shop, store)
         assert {name: store.read(name).state for name in states} == states
@@ -174,6 +184,7 @@ def test_the_service_gives_what_the_catalogue_asks_for(shop):
 
     own = "from features.kinds import AttributeNumber\nCATALOGUE = [AttributeNumber('shoe')]"
     (shop.folder / "catalogue.py").write_text(own)
+    forget(shop)
     engine = Engine.open(declare(shop, ""))
     try:
         post(engine, record(shoe=43))

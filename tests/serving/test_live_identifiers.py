@@ -24,13 +24,18 @@ CATALOGUE = [Count(ANY, 30), LifetimeCount(ANY)]
 """
 
 
-@pytest.fixture
-def shop(tmp_path):
-    """A workspace with a small catalogue and a log, without models."""
-    workspace = market.found(tmp_path / "shop")
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A workspace with a small catalogue and a log, without models; read only."""
+    workspace = market.found(tmp_path_factory.mktemp("identifiers") / "shop")
     (workspace.folder / "catalogue.py").write_text(SMALL)
     History(workspace).append(market.history(n=300), "test")
-    return workspace
+    return market.taken_in(workspace)
+
+
+@pytest.fixture
+def shop(template, tmp_path):
+    return market.copy(template, tmp_path / "shop")
 
 
 @pytest.fixture
@@ -127,6 +132,7 @@ def test_an_ingested_file_is_live_at_once(engine, shop, tmp_path):
 
 def test_attributes_are_the_persons_too(shop):
     (shop.folder / "tactful.yaml").write_text(market.SETTINGS + "attributes: {age: number, segment: [gold]}\n")
+    shop.store_path.unlink()
     declared = Workspace.open(shop.folder)
     engine = Engine.open(declared)
     try:

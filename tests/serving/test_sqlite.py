@@ -16,7 +16,7 @@ from features.vocabulary import Vocabulary
 from features.workspace import Workspace, WorkspaceError
 from serving.store import SqliteStore, open_store, reading, schema
 from serving.store.protocol import Unavailable
-from serving.store.sqlite import SqliteSession, SqliteTx
+from serving.store.sqlite import SqliteDatabase, SqliteSession, SqliteTx
 from serving.store.turns import Turns
 from serving.store.words import Words
 from serving.store.writer import Closed, Writer
@@ -93,7 +93,8 @@ def test_a_closed_writer_takes_nothing_more(writer):
     assert not writer.alive()
 
 
-def test_acknowledged_means_on_disk(tmp_path):
+def test_acknowledged_means_on_disk(tmp_path, flushed, monkeypatch):
+    monkeypatch.setattr(SqliteDatabase, "_connect", flushed)
     with SqliteStore(tmp_path / "s.db") as store:
         asked = store._writer.submit(
             lambda tx: [tx.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
@@ -152,11 +153,26 @@ def test_a_workspace_with_a_wrong_store_gets_one_clear_line(tmp_path):
         open_store(Workspace.open(tmp_path))
 
 
+#: Forked, as to import what makes a store takes each of them longer than to make one.
+FOUR = """
+import os, sys
+from serving.store import SqliteStore
+SqliteStore(sys.argv[2]).close()
+children = []
+for _ in range(4):
+    if not (child := os.fork()):
+        SqliteStore(sys.argv[1]).close()
+        print("made")
+        sys.exit()
+    children.append(child)
+sys.exit(any([os.waitpid(child, 0)[1] for child in children]))
+"""
+
+
 def test_many_processes_may_create_the_file_at_once(tmp_path):
-    code = f"import sys; from serving.store import SqliteStore; SqliteStore({str(tmp_path / 's.db')!r}).close()"
-    running = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE) for _ in range(4)]
-    outputs = [process.communicate(timeout=120)[1].decode() for process in running]
-    assert outputs == [""] * 4
+    words = [sys.executable, "-c", FOUR, str(tmp_path / "s.db"), str(tmp_path / "other.db")]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr, done.stdout.split()) == (0, "", ["made"] * 4)
     SqliteStore(tmp_path / "s.db").close()
 
 

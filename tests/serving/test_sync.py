@@ -72,13 +72,18 @@ def test_what_was_synced_is_not_absorbed_again(shop, engine):
     assert absorb.pending(History(shop), engine.store) == []
 
 
+def forget(shop):
+    """The store's file is gone."""
+    for file in shop.store_path.parent.glob(shop.store_path.name + "*"):
+        file.unlink()
+
+
 def test_a_lost_store_gets_its_interactions_back_from_history(shop, engine):
     asyncio.run(live(engine))
     sync.sync(shop, engine.store)
     before = engine.store.read("sam").state
     engine.close()
-    for file in shop.store_path.parent.glob(shop.store_path.name + "*"):
-        file.unlink()
+    forget(shop)
     store = open_store(shop)
     told = []
     receipt = absorb.absorb(shop, store, lambda batch, rows: told.append((batch.source, rows)))
@@ -92,6 +97,7 @@ def test_the_commands(shop):
 
     from serving.commands import app
 
+    forget(shop)
     result = CliRunner().invoke(app, ["sync", "--workspace", str(shop.folder)])
     assert result.exit_code == 0
     assert "interactions: 0 received" in result.output
@@ -102,8 +108,7 @@ def test_the_commands(shop):
 def lost(shop, engine):
     """The store's file is gone; another one made from history."""
     engine.close()
-    for file in shop.store_path.parent.glob(shop.store_path.name + "*"):
-        file.unlink()
+    forget(shop)
     store = open_store(shop)
     absorb.absorb(shop, store)
     return store

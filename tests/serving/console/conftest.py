@@ -5,6 +5,7 @@ import shutil
 
 import console_world
 import pytest
+import stores
 
 QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
 
@@ -30,10 +31,11 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
-def world_template(tmp_path_factory):
+def world_template(migrations, tmp_path_factory):
     """The folder of the world; read only."""
     folder = tmp_path_factory.mktemp("console") / "world"
-    console_world.build(folder)
+    with stores.unflushed():
+        console_world.build(folder)
     return folder
 
 
