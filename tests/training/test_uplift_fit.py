@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
-from uplift_tables import table
+from uplift_tables import lines, table
 
 from features.workspace import Workspace, WorkspaceError
 from training.evaluate import Interval
 from training.tracking import Registry
+from training.uplift import choose, nuisance, wording
 from training.uplift import fit as fitting
-from training.uplift import wording
 from training.uplift.commands import app
 from training.uplift.learners import LEARNERS
 from training.uplift.model import Model
@@ -25,21 +25,37 @@ from training.uplift.report import RuleValue
 SIMPLE = ("constant", "linear T", "doubly robust, linear", "additive T")
 
 
-@pytest.fixture
-def quick(monkeypatch):
+@pytest.fixture(scope="module")
+def quick():
     """Without the learners that take longest: what is tested here holds for any list of learners."""
-    for name in set(LEARNERS) - set(SIMPLE):
+    with pytest.MonkeyPatch.context() as patched:
+        for name in set(LEARNERS) - set(SIMPLE):
+            patched.delitem(LEARNERS, name)
+        yield
+
+
+@pytest.fixture
+def quickest(quick, monkeypatch):
+    """With the two simplest, and lines behind the scores: for what does not depend on how well effects are told."""
+    for name in SIMPLE[2:]:
         monkeypatch.delitem(LEARNERS, name)
+    monkeypatch.setattr(nuisance, "expected", lines)
 
 
 def run(made, path, cost=0.0, **options):
     return fitting.fit(prepare(made.write(path), "arm", "bought", **options), cost)
 
 
-def test_strong_heterogeneity_is_found_and_targeting_pays(tmp_path, quick):
-    """A third of the customers are harmed by the mail: targeting leaves them out."""
+@pytest.fixture(scope="module")
+def strong(tmp_path_factory, quick):
+    """A third of the customers are harmed by the mail; read only."""
     made = table(3000, "strong", 1)
-    fitted = run(made, tmp_path / "a.csv")
+    return made, run(made, tmp_path_factory.mktemp("strong") / "a.csv")
+
+
+def test_strong_heterogeneity_is_found_and_targeting_pays(strong):
+    """Targeting leaves out who is harmed."""
+    made, fitted = strong
     report = fitted.report
     assert (report.verdict, report.randomised) == ("target", True)
     assert report.headline.startswith("Target: contacting the ")
@@ -59,13 +75,17 @@ def test_strong_heterogeneity_is_found_and_targeting_pays(tmp_path, quick):
     assert report.budgets[4].uplift.value > report.budgets[4].random.value
 
 
-def test_without_heterogeneity_all_or_none_are_treated(tmp_path, quick):
-    made = table(1500, "none", 2)
-    everyone = run(made, tmp_path / "a.csv").report
+def test_without_heterogeneity_all_or_none_are_treated(tmp_path, quick, monkeypatch):
+    prepared = prepare(table(1500, "none", 2).write(tmp_path / "a.csv"), "arm", "bought")
+    fitted = fitting.fit(prepared)
+    everyone = fitted.report
     assert everyone.verdict == "treat all"
     assert "heterogeneity is not shown" in everyone.headline
     assert not everyone.arms[0].heterogeneity_shown
-    dear = run(made, tmp_path / "a.csv", cost=0.3).report
+    # the cost changes nothing of what is learned
+    monkeypatch.setattr(choose, "cross_fit", lambda *_, **__: fitted.crossed)
+    monkeypatch.setattr(choose, "in_turn", lambda *_: fitted.in_turn[1])
+    dear = fitting.fit(prepared, cost=0.3).report
     assert dear.verdict == "treat none"
     assert "treating them costs more than it brings" in dear.headline
 
@@ -93,8 +113,10 @@ def test_several_arms_and_money(tmp_path, quick):
     assert [one.rule for one in report.rules][:2] == ["all get call", "all get mail"]
 
 
-def test_chosen_customers_are_noticed_and_corrected_for(tmp_path, quick):
+def test_chosen_customers_are_noticed_and_corrected_for(tmp_path, quick, monkeypatch):
     """Frequent visitors were mailed, and buy more anyway: the plain difference is far off, the scores are not."""
+    for name in SIMPLE[2:]:  # the mean effect is that of the scores, whatever learns from them
+        monkeypatch.delitem(LEARNERS, name)
     made = table(4000, "none", 4, chosen=True)
     report = run(made, tmp_path / "a.csv").report
     frame = made.frame
@@ -226,7 +248,7 @@ def test_columns_that_are_not_there_are_named(tmp_path):
         prepare(path, "arm", "bought", inputs=["colour"])
 
 
-def test_the_commands_write_a_model_that_scores(tmp_path, quick):
+def test_the_commands_write_a_model_that_scores(tmp_path, quickest):
     made = table(1000, "strong", 9)
     path, out = made.write(tmp_path / "a.csv"), tmp_path / "out"
     asked = ["fit", "--data", str(path), "--treatment", "arm", "--outcome", "bought", "--out", str(out)]
@@ -246,7 +268,7 @@ def test_the_commands_write_a_model_that_scores(tmp_path, quick):
 
 
 @pytest.mark.slow
-def test_a_registered_model_can_be_fetched_by_its_version(tmp_path, empty_workspace, quick):
+def test_a_registered_model_can_be_fetched_by_its_version(tmp_path, empty_workspace, quickest):
     import mlflow
 
     folder = tmp_path / "shop"
@@ -289,11 +311,10 @@ def test_a_wrong_call_gets_one_line_and_exit_code_2(tmp_path, monkeypatch, asked
     assert "Traceback" not in done.output
 
 
-def test_a_table_without_the_models_columns_is_refused(tmp_path, quick):
-    made = table(400, "strong")
-    model = run(made, tmp_path / "a.csv").model
+def test_a_table_without_the_models_columns_is_refused(strong):
+    made, fitted = strong
     with pytest.raises(WorkspaceError, match="the table lacks 'age'"):
-        model.effect(made.frame.drop(columns=["age"]))
+        fitted.model.effect(made.frame.drop(columns=["age"]))
 
 
 @pytest.mark.slow

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from training.artefact import sigmoid
+from training.uplift import regress
+
 
 @dataclass(frozen=True)
 class Table:
@@ -16,6 +19,13 @@ class Table:
     def write(self, path):
         self.frame.to_csv(path, index=False)
         return path
+
+
+def lines(inputs, outcome, binary, of):
+    """In place of `nuisance.expected`: its linear half alone, in a fraction of the time."""
+    weights = regress.linear(inputs, outcome, binary)
+    plain = weights[0] + of @ weights[1:]
+    return sigmoid(plain) if binary else plain
 
 
 def table(rows=3000, effect="strong", seed=0, arms=1, chosen=False, money=False):
