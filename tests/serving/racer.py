@@ -1,6 +1,8 @@
-"""A process that decides, claims and reports on hot customers; tests start several of them at once.
+"""Processes that decide, claim and report on hot customers at once.
 
-    python racer.py URL SEED STEPS CUSTOMERS
+    python racer.py URL SEED STEPS CUSTOMERS [PROCESSES]
+
+Several are forked from one that has imported everything, which takes longer than their race; each has the next seed.
 
 Its clock jumps at random over windows, reservations and expiries; processes disagree about the time on purpose.
 Prints one JSON line for each thing the store acknowledged, after it was acknowledged. Begins when it is given a line:
@@ -8,6 +10,7 @@ those who started late on a busy machine would race nobody.
 """
 
 import json
+import os
 import random
 import sys
 
@@ -51,7 +54,7 @@ def run(url: str, seed: int, steps: int, customers: int) -> None:
     chance, held = random.Random(seed), []
     store = open_url(url)
     acknowledged("ready")
-    sys.stdin.readline()
+    os.read(sys.stdin.fileno(), 1)  # of those who share it, each takes one
     clock, lost = NOW, 0
     for step in range(steps):
         clock += chance.choice([0, 0, HOUR // 4, HOUR, 5 * HOUR])
@@ -103,4 +106,17 @@ def run(url: str, seed: int, steps: int, customers: int) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    seed, steps, customers = map(int, sys.argv[2:5])
+    processes = int(sys.argv[5]) if len(sys.argv) > 5 else 1
+    if processes == 1:
+        run(sys.argv[1], seed, steps, customers)
+    else:
+        open_url(sys.argv[1]).close()  # which imports the rest
+        forked = {}
+        for each in range(seed, seed + processes):
+            if not (child := os.fork()):
+                run(sys.argv[1], each, steps, customers)
+                sys.exit()
+            forked[child] = each
+        ends = {seed: os.waitpid(child, 0)[1] for child, seed in forked.items()}
+        sys.exit(f"of seeds and how they ended: {ends}" if any(ends.values()) else 0)

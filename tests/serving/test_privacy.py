@@ -18,7 +18,7 @@ from features.clock import HOUR
 from features.history import History
 from features.ingest import ingest_files
 from features.tombstones import Graveyard
-from features.workspace import WorkspaceError
+from features.workspace import Workspace, WorkspaceError
 from serving import absorb, sync
 from serving.privacy import erasing, exporting
 from serving.store import open_store
@@ -27,16 +27,43 @@ ANN, MAIL, COOKIE = "customer-Ann-4711", "ann@example.org", "cookie-0815-ann"
 IDS = {ANN, MAIL, COOKIE}
 
 
+def client_of(engine):
+    return TestClient(mounted(engine), headers={"Authorization": f"Bearer {KEY}"})
+
+
 @pytest.fixture
-def engine(tmp_path):
+def fresh(tmp_path):
+    """A shop that nobody told anything."""
     found = nudge_world.engine(nudge_world.workspace(tmp_path / "shop"))
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory):
+    """The folder of a shop in which Ann and Bob lived, beside the file that some of it came from; read only."""
+    folder = tmp_path_factory.mktemp("life")
+    engine = nudge_world.engine(nudge_world.workspace(folder / "shop"))
+    try:
+        with client_of(engine) as client:
+            lived(engine, client)
+    finally:
+        engine.close()
+    return folder
+
+
+@pytest.fixture
+def engine(life, tmp_path):
+    """A copy of that shop."""
+    shutil.copytree(life, tmp_path, dirs_exist_ok=True)
+    found = nudge_world.engine(Workspace.open(tmp_path / "shop"))
     yield found
     found.close()
 
 
 @pytest.fixture
 def client(engine):
-    with TestClient(mounted(engine), headers={"Authorization": f"Bearer {KEY}"}) as client:
+    with client_of(engine) as client:
         yield client
 
 
@@ -90,26 +117,26 @@ def erase(engine, who=MAIL):
     return erasing.erase(engine.workspace, engine.store, [who], engine.clock.now())
 
 
-def test_nothing_of_an_erased_person_is_left_in_any_file(engine, client):
-    lived(engine, client)
-    folder = engine.workspace.folder
+def test_nothing_of_an_erased_person_is_left_in_any_file(fresh):
+    with client_of(fresh) as client:
+        lived(fresh, client)
+    folder = fresh.workspace.folder
     before = mentions(folder)
     assert any("history/decisions" in path for path in before)
     assert any("quarantine" in path for path in before)
     assert "state/tactful.db" in before or "state/tactful.db-wal" in before
-    done = erase(engine)
-    engine.store.scrub()
+    done = erase(fresh)
+    fresh.store.scrub()
     assert mentions(folder) == set()
     assert done.ids == 3
     assert done.left == ()
     kinds = ("interactions", "attributes", "decisions", "contacts", "identifiers")
     assert {f"history {kind}" for kind in kinds} | {"quarantine", "files", "store contacts"} <= set(done.rows)
-    assert "Bob" in History(engine.workspace).interactions().column("customer_id").to_pylist()
+    assert "Bob" in History(fresh.workspace).interactions().column("customer_id").to_pylist()
     assert mentions(folder, {"Bob"}), "others stay"
 
 
 def test_nothing_is_known_and_nothing_is_sent_afterwards(engine, client):
-    lived(engine, client)
     erase(engine)
     for who in IDS:
         read = engine.store.read(who)
@@ -119,7 +146,6 @@ def test_nothing_is_known_and_nothing_is_sent_afterwards(engine, client):
 
 
 def test_a_replayed_file_and_late_rows_do_not_bring_them_back(engine, client):
-    lived(engine, client)
     erase(engine)
     folder = engine.workspace.folder
     again = ingest_files(engine.workspace, [folder.parent / "old.jsonl"]).total
@@ -139,7 +165,6 @@ def test_a_replayed_file_and_late_rows_do_not_bring_them_back(engine, client):
 
 
 def test_a_store_made_anew_does_not_know_them_either(engine, client):
-    lived(engine, client)
     erase(engine)
     engine.store.close()
     for file in engine.workspace.store_path.parent.glob("tactful.db*"):
@@ -154,7 +179,6 @@ def test_a_store_made_anew_does_not_know_them_either(engine, client):
 
 
 def test_counts_stay_and_tell_nothing_else(engine, client):
-    lived(engine, client)
     done = erase(engine)
     counted = Graveyard(engine.workspace).counts()
     assert counted == done.rows
@@ -164,7 +188,6 @@ def test_counts_stay_and_tell_nothing_else(engine, client):
 
 @pytest.mark.parametrize("step", ["bury", "forget_history", "forget_quarantine", "forget_files"])
 def test_an_interrupted_erasure_is_finished_by_the_next_one_to_come_by(engine, client, monkeypatch, step):
-    lived(engine, client)
     with monkeypatch.context() as broken:
 
         def fails(*_, **__):
@@ -180,7 +203,6 @@ def test_an_interrupted_erasure_is_finished_by_the_next_one_to_come_by(engine, c
 
 
 def test_an_erasing_link_hides_at_once_and_deletes_with_the_next_sync(engine, client):
-    lived(engine, client)
     link = {"identifier": COOKIE, "op": "erase"}
     assert client.post("/v1/identifiers", json={"identifiers": [link]}).json()["accepted"] == 1
     sync.sync(engine.workspace, engine.store)
@@ -192,7 +214,6 @@ def test_an_erasing_link_hides_at_once_and_deletes_with_the_next_sync(engine, cl
 
 
 def test_an_export_holds_everything_under_every_id(engine, client):
-    lived(engine, client)
     found = exporting.export(engine.workspace, engine.store, MAIL)
     assert set(found["ids"]) == IDS
     assert {each["customer_id"] for each in found["store"]["customers"]} == IDS
@@ -218,7 +239,6 @@ def test_an_export_of_a_stranger_is_empty(engine):
 
 
 def test_erased_over_http(engine, client):
-    lived(engine, client)
     answer = client.post("/v1/privacy/erase", json={"customer_id": COOKIE}).json()
     assert (answer["ids"], answer["finished"], answer["left"]) == (3, True, [])
     assert answer["rows"]["history decisions"] >= 2
@@ -229,7 +249,6 @@ def test_erased_over_http(engine, client):
 
 
 def test_files_that_take_long_are_finished_behind_the_answer(engine, client, monkeypatch):
-    lived(engine, client)
     monkeypatch.setattr("serving.privacy.answering.PATIENCE", 0.0)
     answer = client.post("/v1/privacy/erase", json={"customer_id": ANN}).json()
     assert (answer["ids"], answer["finished"]) == (3, False)
@@ -239,16 +258,17 @@ def test_files_that_take_long_are_finished_behind_the_answer(engine, client, mon
     assert mentions(engine.workspace.folder) == set()
 
 
-def test_nothing_is_sent_or_sold_while_restricted(engine, client):
-    told(engine, row(1, "purchase", 1, ANN))
-    (entry,) = client.get("/v1/outbox").json()["entries"]
-    body = {"customer_id": ANN, "restricted": True}
-    assert client.post("/v1/privacy/restrict", json=body).json() == body
-    assert client.get("/v1/preferences", params={"customer_id": ANN}).json()["restricted"] is True
-    assert client.post("/v1/decide", json={"customer_id": ANN}).json()["action"] is None
-    assert client.post(f"/v1/contacts/{entry['contact_id']}/claim").status_code == 409
-    assert client.post("/v1/privacy/restrict", json=body | {"restricted": False}).json()["restricted"] is False
-    assert client.post(f"/v1/contacts/{entry['contact_id']}/claim").status_code == 200
+def test_nothing_is_sent_or_sold_while_restricted(fresh):
+    told(fresh, row(1, "purchase", 1, ANN))
+    with client_of(fresh) as client:
+        (entry,) = client.get("/v1/outbox").json()["entries"]
+        body = {"customer_id": ANN, "restricted": True}
+        assert client.post("/v1/privacy/restrict", json=body).json() == body
+        assert client.get("/v1/preferences", params={"customer_id": ANN}).json()["restricted"] is True
+        assert client.post("/v1/decide", json={"customer_id": ANN}).json()["action"] is None
+        assert client.post(f"/v1/contacts/{entry['contact_id']}/claim").status_code == 409
+        assert client.post("/v1/privacy/restrict", json=body | {"restricted": False}).json()["restricted"] is False
+        assert client.post(f"/v1/contacts/{entry['contact_id']}/claim").status_code == 200
 
 
 def run(*arguments, workspace, code=0, stdin=None):
@@ -258,7 +278,6 @@ def run(*arguments, workspace, code=0, stdin=None):
 
 
 def test_the_command_line(engine, client, tmp_path):
-    lived(engine, client)
     workspace = engine.workspace
     to = tmp_path / "ann.json"
     run("privacy", "export", ANN, "--out", str(to), workspace=workspace)
@@ -282,7 +301,6 @@ def test_the_command_line(engine, client, tmp_path):
 
 
 def test_a_sync_finishes_what_was_begun(engine, client):
-    lived(engine, client)
     erasing.begin(engine.workspace, engine.store, [ANN], START)
     output = run("sync", workspace=engine.workspace)
     assert "erased: history decisions" in output
@@ -290,7 +308,6 @@ def test_a_sync_finishes_what_was_begun(engine, client):
 
 
 def test_a_restored_backup_is_cleaned_by_the_next_sync(engine, client, tmp_path):
-    lived(engine, client)
     engine.store.backup(tmp_path / "before.db")
     erase(engine)
     engine.store.close()
@@ -303,7 +320,6 @@ def test_a_restored_backup_is_cleaned_by_the_next_sync(engine, client, tmp_path)
 
 
 def test_without_its_salt_nothing_is_recorded(engine, client):
-    lived(engine, client)
     erase(engine)
     (engine.workspace.history / "erased" / "salt").unlink()
     with pytest.raises(WorkspaceError, match="salt is missing"):
@@ -312,7 +328,6 @@ def test_without_its_salt_nothing_is_recorded(engine, client):
 
 def test_the_store_alone_forgets_too(engine, client):
     """Another process that has the store open sees it at once."""
-    lived(engine, client)
     other = open_store(engine.workspace)
     try:
         erase(engine)

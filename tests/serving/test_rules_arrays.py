@@ -13,11 +13,18 @@ def one_by_one(text: str, columns: dict[str, object]) -> list[int]:
     return [HOLDS if each is True else FALSE if each is False else UNANSWERED for each in found]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(texts, worlds())
 @example("features.a / features.b > 0.0", {"features.a": np.zeros(ROWS), "features.b": np.zeros(ROWS)})
 @example("features.a > 1.0 || attributes.vip", {"features.a": np.full(ROWS, np.nan), "attributes.vip": [True] * ROWS})
 def test_arrays_and_one_customer_at_a_time_agree(text, columns):
+    assert refusals_many(text, columns, ROWS).tolist() == one_by_one(text, columns)
+
+
+@pytest.mark.slow
+@settings(max_examples=2_000, deadline=None)
+@given(texts, worlds())
+def test_arrays_and_one_customer_at_a_time_agree_about_thousands_of_rules(text, columns):
     assert refusals_many(text, columns, ROWS).tolist() == one_by_one(text, columns)
 
 

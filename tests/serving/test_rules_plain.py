@@ -8,7 +8,12 @@ from rule_worlds import ROWS, texts, worlds
 from serving.decisions.rules import MISSING, compiled, facts_of, trees
 
 
-@settings(max_examples=500, deadline=None)
+def agree(text, columns):
+    for i in range(ROWS):
+        assert facts_of(columns, i).judged(text) == facts_of(columns, i).asked(compiled(text))
+
+
+@settings(max_examples=120, deadline=None)
 @given(texts, worlds())
 @example("attributes.odd == 1", {"attributes.odd": [True, 1, 1.0, "x", None, MISSING, False]})
 @example("attributes.odd in [1, 0]", {"attributes.odd": [True, 1, 1.0, "x", None, MISSING, False]})
@@ -22,8 +27,14 @@ from serving.decisions.rules import MISSING, compiled, facts_of, trees
 )
 @example("has(attributes.vip) && attributes.vip == true", {"attributes.vip": [True, False, None, MISSING, 1, "x", 1.0]})
 def test_python_and_cel_agree_in_verdict_and_in_words(text, columns):
-    for i in range(ROWS):
-        assert facts_of(columns, i).judged(text) == facts_of(columns, i).asked(compiled(text))
+    agree(text, columns)
+
+
+@pytest.mark.slow
+@settings(max_examples=2_000, deadline=None)
+@given(texts, worlds())
+def test_python_and_cel_agree_about_thousands_of_rules(text, columns):
+    agree(text, columns)
 
 
 @pytest.mark.parametrize(
