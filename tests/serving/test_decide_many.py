@@ -53,7 +53,7 @@ def guarded_alike(found, factors):
             assert recent[i] == guard.pressure()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(moments(), min_size=1, max_size=2), st.tuples(FACTORS, FACTORS, FACTORS))
 def test_the_guard_in_arrays(found, factors):
     guarded_alike(found, factors)
@@ -186,7 +186,7 @@ def cells(board, of, i):
     return told
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(asked(), st.booleans())
 def test_the_decision_in_arrays(question, dry_run):
     decided_alike(question, dry_run)

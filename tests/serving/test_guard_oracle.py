@@ -58,13 +58,13 @@ def steady(world: oracle.World) -> bool:
     return all(valid_from <= received for valid_from, received, _ in world.records)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(moment=moments(), inbound=st.booleans(), factor=FACTORS, claiming=st.booleans())
 def test_same_verdicts(moment, inbound, factor, claiming):
     same_verdicts(moment, inbound, factor, claiming and not inbound)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(moment=moments(), factor=FACTORS, between=st.lists(st.floats(0, 1, exclude_max=True), min_size=3, max_size=3))
 def test_earliest_moments(moment, factor, between):
     if steady(moment.world):

@@ -159,7 +159,7 @@ def mutated(workspace: Workspace, number: int, seed: int) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "number", [250, pytest.param(5_000, marks=[pytest.mark.slow, pytest.mark.timeout(600)], id="10,000 in all")]
+    "number", [80, pytest.param(5_000, marks=[pytest.mark.slow, pytest.mark.timeout(600)], id="10,000 in all")]
 )
 @pytest.mark.parametrize("full", [False, True], ids=["template", "every key"])
 def test_mutated_files_are_refused_or_loaded_never_a_traceback(workspace, number, full):
@@ -306,6 +306,6 @@ def test_pressure_sustains_what_the_study_found():
 
 
 def test_a_file_nested_without_end_is_one_line(workspace):
-    workspace.policy_file.write_text("caps: " + "[" * 5_000)
+    workspace.policy_file.write_text("caps: " + "[" * 1_000)
     with pytest.raises(WorkspaceError, match="nested too deeply"):
         load(workspace)
