@@ -483,10 +483,7 @@ def loaded_and_live(request, tmp_path):
         place.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows=rows_of_history, data=st.data())
-def test_history_loaded_in_bulk_or_recorded_live_in_any_order_ends_the_same(loaded_and_live, rows, data):
-    loaded, live = loaded_and_live
+def same_in_bulk_and_live(loaded: Store, live: Store, rows: list[dict[str, Any]], data: st.DataObject) -> None:
     own = f"{next(numbers)}-"  # one pair of files serves all examples, each with customers of its own
     rows = [r | {name: own + r[name] for name in ("interaction_id", "customer_id")} for r in rows]
     cut = data.draw(st.integers(0, len(rows)))
@@ -500,6 +497,19 @@ def test_history_loaded_in_bulk_or_recorded_live_in_any_order_ends_the_same(load
         assert one.customer.seen_to == two.customer.seen_to
         here, there = ([] if not r.state else State.from_bytes(r.state).items.id.tolist() for r in (one, two))
         assert here == there
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=rows_of_history, data=st.data())
+def test_history_loaded_in_bulk_or_recorded_live_in_any_order_ends_the_same(loaded_and_live, rows, data):
+    same_in_bulk_and_live(*loaded_and_live, rows, data)
+
+
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=rows_of_history, data=st.data())
+def test_history_in_bulk_or_live_ends_the_same_in_many_orders(loaded_and_live, rows, data):
+    same_in_bulk_and_live(*loaded_and_live, rows, data)
 
 
 def test_a_batch_is_absorbed_once_and_skips_what_came_live(store, opened):
