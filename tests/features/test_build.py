@@ -312,14 +312,14 @@ def test_what_was_begun_for_something_else_is_not_taken_up(tmp_path, opened, mon
         _stopped(patch, 3)
         with pytest.raises(KeyboardInterrupt):
             run(opened, out)
-    History(opened).append(conform(log(10, seed=4, first=50_000)), "meanwhile")
+    History(opened).append(conform(log(10, seed=4, first=50_000, days=(18, 22))), "meanwhile")
     run(opened, out)
     same(built(out), whole(opened, History(opened).interactions()))
 
 
 def test_an_interrupted_update_leaves_the_old_result_and_goes_on(opened, out, monkeypatch):
     before = content(out)
-    History(opened).append(conform(log(60, seed=4, first=50_000)), "a new day")
+    History(opened).append(conform(log(60, seed=4, first=50_000, days=(18, 22))), "a new day")
     with monkeypatch.context() as patch:
         _stopped(patch, 2)
         with pytest.raises(KeyboardInterrupt):
@@ -330,7 +330,7 @@ def test_an_interrupted_update_leaves_the_old_result_and_goes_on(opened, out, mo
 
 
 def test_ctrl_c_is_one_line_and_exit_code_130(tmp_path, monkeypatch):
-    opened, out = workspace(tmp_path, log(300)), tmp_path / "out"
+    opened, out = workspace(tmp_path, log(300, days=(18, 22))), tmp_path / "out"
     _stopped(monkeypatch, 0)
     said = _command(opened, out, code=130)
     assert said.strip() == f"stopped: {out} is as it was"
@@ -339,7 +339,7 @@ def test_ctrl_c_is_one_line_and_exit_code_130(tmp_path, monkeypatch):
 
 def test_a_kill_between_the_last_renames_loses_nothing(tmp_path, opened, out, monkeypatch):
     before = content(out)
-    History(opened).append(conform(log(60, seed=4, first=50_000)), "a new day")
+    History(opened).append(conform(log(60, seed=4, first=50_000, days=(18, 22))), "a new day")
 
     def killed(new, old):
         old.rename(new.with_name("replaced"))
@@ -357,7 +357,7 @@ def test_a_kill_between_the_last_renames_loses_nothing(tmp_path, opened, out, mo
 
 def test_a_full_disk_is_one_line_and_leaves_the_old_result(opened, out):
     before = content(out)
-    History(opened).append(conform(log(500, seed=4, first=50_000)), "a new day")
+    History(opened).append(conform(log(500, seed=4, first=50_000, days=(18, 22))), "a new day")
     for memory in (TIGHT, 4 << 30):
         with _largest_file(3_000), pytest.raises(WorkspaceError, match="cannot be written: File too large; what was"):
             build(opened, CUTOFFS, out, memory=memory)
@@ -368,7 +368,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_result(opened, out):
 
 
 def test_no_space_left_is_told_as_such(tmp_path, monkeypatch):
-    opened, out = workspace(tmp_path, log(300)), tmp_path / "out.parquet"
+    opened, out = workspace(tmp_path, log(300, days=(18, 22))), tmp_path / "out.parquet"
     out.write_bytes(b"old")
     _stopped(monkeypatch, 0, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     said = _command(opened, out, code=2)
@@ -377,7 +377,7 @@ def test_no_space_left_is_told_as_such(tmp_path, monkeypatch):
 
 
 def test_two_builds_of_one_result_do_not_mix(tmp_path):
-    opened, out = workspace(tmp_path, log(300)), tmp_path / "out"
+    opened, out = workspace(tmp_path, log(300, days=(18, 22))), tmp_path / "out"
     other = Staging(out)
     with other.locked():
         other.spill.mkdir(parents=True)
@@ -400,7 +400,7 @@ def test_a_result_that_lost_a_part_is_built_anew(tmp_path):
 
 
 def test_foreign_things_are_not_replaced(tmp_path):
-    opened = workspace(tmp_path, log(300))
+    opened = workspace(tmp_path, log(300, days=(18, 22)))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     (tmp_path / "f.parquet").mkdir()

@@ -228,7 +228,7 @@ def test_a_survey_after_the_goal_is_of_it_whether_or_not_the_goal_was_known_befo
 
 
 def test_only_new_files_are_read_again(shop, monkeypatch):
-    kept(shop, table(drawn_log(1)))
+    kept(shop, table(drawn_log(1, rows=60, days=10)))
     asked = []
     real = reading.tables
     monkeypatch.setattr(reading, "tables", lambda history, batches: asked.append(batches) or real(history, batches))
@@ -241,7 +241,7 @@ def test_only_new_files_are_read_again(shop, monkeypatch):
 
 
 def test_an_erasure_and_other_rules_begin_anew(shop):
-    whole = kept(shop, table(drawn_log(1)))
+    whole = kept(shop, table(drawn_log(1, rows=150, days=20)))
     History(shop).logs["interactions"].drop(["customer_id"], lambda rows: rows["customer_id"].to_numpy(False) == "c1")
     without = build.up_to_date(shop)
     assert without.journeys < whole.journeys
@@ -252,7 +252,7 @@ def test_an_erasure_and_other_rules_begin_anew(shop):
 
 
 def test_damage_costs_time_and_no_answer(shop):
-    whole = summary.figures(kept(shop, table(drawn_log(2))))
+    whole = summary.figures(kept(shop, table(drawn_log(2, rows=100, days=10))))
     place = build.folder(shop)
     noted = layout.about(place)
     for name, content in ((f"{noted['folder']}/at.npy", b"?"), ("current.json", b"{"), ("current.json", b"[]")):
