@@ -6,7 +6,7 @@ off. So the true value of any policy is known where the log stood, and by playin
 """
 
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import orjson
@@ -67,14 +67,14 @@ def chance_of(actions, trait, standing):
 @dataclass
 class Log:
     """What history would hold, and beside it what only the world knows: of each decision the reward to be expected as
-    played and under another playbook, `truth`, and the distribution of each slot that one would really have had, given
-    what was drawn for those before it, `drawn` (None where it could not have drawn that)."""
+    played and under another playbook, `truth`, and `asked`: the decision as made, and what asks any playbook for it
+    again with a number that draws."""
 
     decisions: list = field(default_factory=list)
     contacts: list = field(default_factory=list)
     purchases: list = field(default_factory=list)
     truth: list = field(default_factory=list)
-    drawn: list = field(default_factory=list)
+    asked: list = field(default_factory=list)
     days: int = 0
     expected: float = 0.0
 
@@ -140,13 +140,13 @@ def play(book, customers=150, days=20, seed=0, other=None, asked=0.8, named=cata
                                                           for c in some],
                     logged={"features": features, "catalogue_version": named.version, "models": {}},
                 )  # fmt: skip
-                found = decide(request, customer, scores, book, now, random.random())
+                again = partial(decided, request, customer, scores, now)
+                found = again(book, random.random())
+                log.asked.append((found, again))
                 recent = sum(each.state == "sent" and now - each.touched_at < 7 * DAY for each in standing)
                 log.decisions.append(orjson.loads(found.to_bytes()))
                 if other is not None:
-                    asking = [partial(decide, request, customer, scores, each, now) for each in (book, other)]
-                    log.drawn.append(given(found, asking[1]))
-                    log.truth.append([worth(each, trait, recent) for each in asking])
+                    log.truth.append([worth(cache(partial(again, each)), trait, recent) for each in (book, other)])
                 chosen = [slot.chosen.action.name for slot in found.slots if slot.chosen is not None]
                 for contact in found.contacts:
                     ghost = contact.state == "ghost"
@@ -159,6 +159,10 @@ def play(book, customers=150, days=20, seed=0, other=None, asked=0.8, named=cata
     return log
 
 
+def decided(request, customer, scores, now, book, number):
+    return decide(request, customer, scores, book, now, number)
+
+
 def within(distribution):
     """Each cell that has a probability, with a number that draws it."""
     ends = np.cumsum([cell.probability for cell in distribution])
@@ -168,7 +172,8 @@ def within(distribution):
 
 
 def given(found, asked):
-    """Of one slot or two, as cells: those of the second given that the first drew what it drew in `found`."""
+    """Of one slot or two, as cells: those of the second given that the first drew what it drew in `found`, None where
+    it could not have drawn that."""
     first = asked(0.5).slots[0].distribution
     told = [first]
     if len(found.slots) > 1:
