@@ -83,18 +83,26 @@ def logged(look, name):
     return ids | {row["interaction_id"] for row in live}, rows
 
 
-def test_paging_tells_every_interaction_and_every_made_decision_once(look):
+@pytest.fixture(scope="module")
+def timeline(look):
+    """From when each page of somebody busy tells backwards, and what it tells."""
+    before, found = LATEST, []
+    while before is not None:
+        found.append((before, person(look, BUSY, Wanted(before))))
+        before = found[-1][1].older
+    return found
+
+
+def test_paging_tells_every_interaction_and_every_made_decision_once(look, timeline):
     ids, rows = logged(look, BUSY)
     hidden = {row["interaction_id"] for row in rows if row["topic"] == HIDDEN}
     assert len(hidden) == 3
-    before, seen, decided, pages = LATEST, [], [], 0
-    while before is not None:
-        found = person(look, BUSY, Wanted(before))
+    seen, decided = [], []
+    for before, found in timeline:
         assert all(row["at"] < before for row in (*found.rows, *found.decided))
         seen += [row["interaction_id"] for row in found.rows]
         decided += [row["decision_id"] for row in found.decided]
-        before, pages = found.older, pages + 1
-    assert pages > 2, "one page would show nothing of paging"
+    assert len(timeline) > 2, "one page would show nothing of paging"
     assert sorted(seen) == sorted(ids - hidden)
     made = History(look.workspace).decisions(columns=["decision_id", "customer_id", "action", "ghost"]).to_pylist()
     theirs = {row["decision_id"] for row in made if row["customer_id"] == BUSY and (row["action"] or row["ghost"])}
@@ -131,13 +139,10 @@ def test_a_narrowed_timeline_is_what_is_left_of_all(look, kind, channel):
     assert expected or channel, "a filter that finds nothing shows nothing of filters"
 
 
-def test_sensitive_topics_are_nowhere_on_the_page(look):
-    found, before = [], LATEST
-    while before is not None:
+def test_sensitive_topics_are_nowhere_on_the_page(look, timeline):
+    for before, _ in timeline:
         page = shown(look, BUSY, before=str(before))
-        found.append(standalone.file(page).split("<main")[1].split("</main>")[0])
-        before = person(look, BUSY, Wanted(before)).older
-    for text in found:
+        text = standalone.file(page).split("<main")[1].split("</main>")[0]
         assert "rouble" not in text
         assert "nheard of type" not in text, "nor is anything that happened about it"
 
