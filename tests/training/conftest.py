@@ -1,9 +1,11 @@
 """A workspace with purchases, offers and responses, trained once and copied for each test that changes it."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 import simulated
+from few_trees import few_trees
 
 from features.history import History
 from features.workspace import Workspace
@@ -36,7 +38,15 @@ def trained(empty_workspace):
     """The workspace after `train all`, and what that returned; read only."""
     from training.train import KINDS, train
 
-    return empty_workspace, {kind: train(empty_workspace, kind) for kind in KINDS}
+    with few_trees():
+        return empty_workspace, {kind: train(empty_workspace, kind) for kind in KINDS}
+
+
+@pytest.fixture
+def hasty():
+    """Trains with few trees and features."""
+    with few_trees(few_features=True):
+        yield
 
 
 @pytest.fixture
@@ -45,3 +55,24 @@ def untrained(empty_workspace, tmp_path):
     folder = tmp_path / "shop"
     shutil.copytree(empty_workspace.folder, folder, ignore=shutil.ignore_patterns("mlflow"))
     return Workspace.open(folder)
+
+
+@pytest.fixture(scope="session")
+def blank_registry(tmp_path_factory):
+    """MLflow's database before the first run: its tables take seconds."""
+    from training.tracking import Registry
+
+    folder = tmp_path_factory.mktemp("registry")
+    (folder / "tactful.yaml").write_text("")
+    registry = Registry(Workspace.open(folder))
+    registry.client.search_experiments()
+    return Path(registry.uri.removeprefix("sqlite:///"))
+
+
+@pytest.fixture
+def tracked(untrained, blank_registry):
+    """The same with that database."""
+    place = untrained.folder / blank_registry.relative_to(blank_registry.parents[1])
+    place.parent.mkdir()
+    shutil.copy(blank_registry, place)
+    return untrained

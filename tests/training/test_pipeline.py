@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import simulated
+from few_trees import few_trees
 
 from features.catalogue import DEFAULT
 from features.clock import DAY
@@ -23,12 +24,14 @@ LABELS = DEFAULT.compile(Vocabulary(), SETTINGS).levels
 
 @pytest.fixture(scope="module")
 def churn():
-    return fit("churn", simulated.table(*simulated.habitual(700)), SETTINGS)
+    with few_trees():
+        return fit("churn", simulated.table(*simulated.habitual(700)), SETTINGS)
 
 
 @pytest.fixture(scope="module")
 def propensity():
-    return fit("propensity", simulated.coupons(), SETTINGS, {})
+    with few_trees():
+        return fit("propensity", simulated.coupons(), SETTINGS, {})
 
 
 def reload(fitted, folder):
@@ -116,9 +119,16 @@ def handmade():
     return Dataset("churn", part, part, part, part, windows, 1, DEFAULT, ("label",), (), "none")
 
 
-def test_what_each_selection_drops_and_what_becomes_of_rare_labels():
+@pytest.fixture(scope="module")
+def made():
+    """That data set, and a model of it."""
     dataset = handmade()
-    fitted = pipeline.fit(pipeline.make(dataset, None), dataset)
+    with few_trees():
+        return dataset, pipeline.fit(pipeline.make(dataset, None), dataset)
+
+
+def test_what_each_selection_drops_and_what_becomes_of_rare_labels(made):
+    dataset, fitted = made
     assert pipeline.dropped(fitted) == {
         "empty": ["never"],
         "drifting": ["drifting"],
@@ -131,18 +141,18 @@ def test_what_each_selection_drops_and_what_becomes_of_rare_labels():
     assert len(set(fitted.predict_proba(plain(frame))[:, 1])) == 1
 
 
-def test_columns_may_come_in_any_order_and_predictions_are_calibrated_where_it_learned():
-    dataset = handmade()
-    fitted = pipeline.fit(pipeline.make(dataset, None), dataset)
+def test_columns_may_come_in_any_order_and_predictions_are_calibrated_where_it_learned(made):
+    dataset, fitted = made
     frame = dataset.test.frame
     backwards = frame[list(frame.columns)[::-1]]
     assert (fitted.predict_proba(backwards) == fitted.predict_proba(frame)).all()
     assert fitted.predict_proba(frame)[:, 1].mean() == pytest.approx(dataset.test.label.mean(), abs=1e-3)
 
 
-def test_the_same_data_give_the_same_model():
+def test_the_same_data_give_the_same_model(made, hasty):
+    _, first = made
     dataset = handmade()
-    first, second = (pipeline.fit(pipeline.make(dataset, None), dataset) for _ in range(2))
+    second = pipeline.fit(pipeline.make(dataset, None), dataset)
     assert (first.predict_proba(dataset.test.frame) == second.predict_proba(dataset.test.frame)).all()
 
 

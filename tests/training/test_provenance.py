@@ -29,7 +29,7 @@ def test_a_run_tells_its_command_but_not_where_the_machine_keeps_things(monkeypa
 
 
 @pytest.mark.parametrize("kind", ["churn", "propensity"])
-def test_what_comes_in_while_a_model_is_fitted_is_not_recorded_as_learned_from(untrained, kind):
+def test_what_comes_in_while_a_model_is_fitted_is_not_recorded_as_learned_from(untrained, hasty, kind):
     history = History(untrained)
     before = history.held(("interactions", "attributes", "identifiers"))
     dataset, _ = prepared(untrained, kind)
