@@ -51,7 +51,7 @@ def test_briefly(shop_template, tmp_path):
     try:
         engine.warm()
         schema = schemathesis.openapi.from_asgi("/v1/openapi.json", mounted(engine))
-        assert fuzz(schema, KEY, examples=20, seeded=True) > 200
+        assert fuzz(schema, KEY, examples=5, seeded=True) > 100
     finally:
         engine.close()
 
