@@ -1,7 +1,6 @@
 """A workspace with purchases, offers and responses, trained once and copied for each test that changes it."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 import simulated
@@ -55,24 +54,3 @@ def untrained(empty_workspace, tmp_path):
     folder = tmp_path / "shop"
     shutil.copytree(empty_workspace.folder, folder, ignore=shutil.ignore_patterns("mlflow"))
     return Workspace.open(folder)
-
-
-@pytest.fixture(scope="session")
-def blank_registry(tmp_path_factory):
-    """MLflow's database before the first run: its tables take seconds."""
-    from training.tracking import Registry
-
-    folder = tmp_path_factory.mktemp("registry")
-    (folder / "tactful.yaml").write_text("")
-    registry = Registry(Workspace.open(folder))
-    registry.client.search_experiments()
-    return Path(registry.uri.removeprefix("sqlite:///"))
-
-
-@pytest.fixture
-def tracked(untrained, blank_registry):
-    """The same with that database."""
-    place = untrained.folder / blank_registry.relative_to(blank_registry.parents[1])
-    place.parent.mkdir()
-    shutil.copy(blank_registry, place)
-    return untrained

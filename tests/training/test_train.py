@@ -139,7 +139,7 @@ def test_a_new_model_takes_over_only_if_it_is_not_worse(untrained, monkeypatch):
     assert "needs features that are gone" in after.verdict.reason
 
 
-def test_train_prints_what_it_logged(untrained):
+def test_train_prints_what_it_logged(untrained, hasty):
     shown = run("train", "propensity", "-w", str(untrained.folder))
     assert shown.exit_code == 0, shown.output
     registry = Registry(untrained)

@@ -11,6 +11,7 @@ import optuna
 import pandas as pd
 import pytest
 import typer
+from few_trees import few_trees
 from optuna.trial import TrialState
 from typer.testing import CliRunner
 
@@ -32,7 +33,8 @@ app.command()(commands.tune)
 
 @pytest.fixture(scope="module")
 def data(empty_workspace):
-    return prepared(empty_workspace, "churn")
+    with few_trees(few_features=True):
+        return prepared(empty_workspace, "churn")
 
 
 def test_later_rows_of_other_customers(data):
@@ -139,7 +141,7 @@ def test_one_search_at_a_time_that_draws_nothing_twice_and_keeps_what_it_cannot_
     assert len({each["learning_rate"] for each in tried}) == 5
 
 
-def test_what_is_kept_is_what_training_uses(untrained, data, monkeypatch):
+def test_what_is_kept_is_what_training_uses(untrained, data, hasty, monkeypatch):
     monkeypatch.setattr("training.train.build", lambda *_, **__: data[0])
     monkeypatch.setattr("training.leakage.check", lambda *_: None)
     parameters = {
