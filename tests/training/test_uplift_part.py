@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
-from uplift_tables import table
+from uplift_tables import lines, table
 
 from training.uplift import fit as fitting
-from training.uplift import part
+from training.uplift import nuisance, part
 from training.uplift.commands import app
 from training.uplift.learners import LEARNERS
 from training.uplift.prepare import prepare
@@ -17,9 +17,10 @@ from training.uplift.prepare import prepare
 
 @pytest.fixture
 def quick(monkeypatch):
-    """The simplest learners: what is tested here holds for any."""
+    """The simplest learners, and lines behind the scores: what is tested here holds for any."""
     for name in set(LEARNERS) - {"constant", "linear T"}:
         monkeypatch.delitem(LEARNERS, name)
+    monkeypatch.setattr(nuisance, "expected", lines)
 
 
 def campaign(rows, rate, control=0.15):
