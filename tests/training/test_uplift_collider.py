@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from uplift_tables import lines
 
 from training.evaluate import Interval
-from training.uplift import collider, wording
+from training.uplift import collider, nuisance, regress, wording
 from training.uplift import fit as fitting
 from training.uplift.learners import LEARNERS
 from training.uplift.prepare import prepare
@@ -47,7 +48,8 @@ def prepared(frame, path, **options):
     return prepare(path, "mail", "bought", **options)
 
 
-def test_what_was_counted_afterwards_is_left_out_of_a_randomised_table(tmp_path):
+def test_what_was_counted_afterwards_is_left_out_of_a_randomised_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(regress, "ROUNDS", 20)  # lines see it as well as trees
     frame = randomised()
     found = prepared(frame, tmp_path / "a.csv")
     assert found.left_out == {"views": collider.RECORDED_LATER}
@@ -91,6 +93,7 @@ def test_where_nobody_can_tell_both_answers_are_given(tmp_path, monkeypatch):
     """Views that go with nothing but the outcome and the mail: they may be why somebody was mailed."""
     for name in set(LEARNERS) - {"constant", "linear T"}:
         monkeypatch.delitem(LEARNERS, name)
+    monkeypatch.setattr(nuisance, "expected", lines)
     found = prepared(randomised(1, goes_with=0.0).head(4_000), tmp_path / "a.csv")
     assert found.unlike == ["views"]
     report = fitting.fit(found).report
