@@ -1,6 +1,8 @@
 """SIGTERM under load: whoever was let in is answered, whoever comes later is refused; nothing hangs or is cut off."""
 
+import socket
 import threading
+import time
 
 import httpx
 import market
@@ -49,5 +51,24 @@ def test_a_service_told_to_stop_answers_everyone_it_let_in(shop):
                     assert client.post("/v1/interactions", json={"interactions": rows}).json()["duplicates"] == 1
         finally:
             again.kill()
+    finally:
+        service.kill()
+
+
+def test_who_was_let_in_and_is_slow_to_ask_is_answered_too(shop):
+    """On a machine with much else to do a caller may stand between connecting and asking for seconds."""
+    service = Running(shop).wait()
+    try:
+        service.process.terminate()
+        time.sleep(0.25)  # the door is shut half a second after the signal
+        with socket.create_connection(("127.0.0.1", service.port)) as slow:
+            time.sleep(1.5)
+            with socket.socket() as late:
+                assert late.connect_ex(("127.0.0.1", service.port)) != 0
+            slow.sendall(b"GET /livez HTTP/1.1\r\nHost: us\r\n\r\n")
+            answer = slow.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" in answer
+        assert service.stop() == 0
     finally:
         service.kill()
