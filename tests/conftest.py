@@ -28,3 +28,23 @@ def real_data():
         return path
 
     return locate
+
+
+@pytest.fixture(scope="session")
+def hasty_disk():
+    """Nothing in the tests' own process waits for a disk: neither who flushes a file, nor MLflow's SQLite.
+
+    What is killed loses nothing by that, only a lost machine would. Processes that tests start flush as always.
+    """
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def connected(connection, _):
+        if type(connection).__module__ == "sqlite3":
+            connection.execute("PRAGMA synchronous = OFF")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda _: None)
+        event.listen(Engine, "connect", connected)
+        yield
+        event.remove(Engine, "connect", connected)

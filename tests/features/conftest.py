@@ -11,6 +11,11 @@ settings.register_profile("tactful", deadline=None)
 settings.load_profile("tactful")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting(hasty_disk):
+    """For no disk, in any test."""
+
+
 @pytest.fixture(scope="module")
 def postgres_folder():
     """Where PostgreSQL may keep its data: as root it runs as another user, who may not enter pytest's own folder."""

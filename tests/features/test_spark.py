@@ -128,6 +128,7 @@ def shop(tmp_path_factory):
     return workspace
 
 
+@pytest.mark.slow
 def test_the_engine_builds_the_same_table_from_history_attributes_and_links(shop, tmp_path):
     ticks = []
     local = build(shop, CUTOFFS, tmp_path / "local.parquet")

@@ -10,7 +10,7 @@ from serving.engine import Engine
 
 
 @pytest.fixture(scope="module", autouse=True)
-def flushed():
+def flushed(hasty_disk):
     """In every test nothing waits for a disk; how SQLite is connected otherwise."""
     with stores.unflushed() as connect:
         yield connect
@@ -27,7 +27,7 @@ def migrations():
 
 
 @pytest.fixture(scope="session")
-def shop_template(migrations, tmp_path_factory):
+def shop_template(hasty_disk, migrations, tmp_path_factory):
     """The folder of a workspace with history, a store that took it in, and both champions; read only."""
     folder = tmp_path_factory.mktemp("shop") / "template"
     with stores.unflushed():

@@ -1,7 +1,7 @@
 """Stores for tests: each kind there is, empty, to be opened as often as a test likes.
 
 The PostgreSQL is a real one, from a wheel. It does not flush to disk, for speed: what a lost machine loses is its own
-affair, and what a killed client loses shows all the same. Nor does SQLite, nor a log, in the tests' own process.
+affair, and what a killed client loses shows all the same. Nor does SQLite in the tests' own process.
 """
 
 import atexit
@@ -73,7 +73,7 @@ def server() -> Any:
 
 @contextmanager
 def unflushed() -> Iterator[Callable[[SqliteDatabase], sqlite3.Connection]]:
-    """Nothing in this process waits for a disk. Gives what connects SQLite as the service does."""
+    """SQLite does not wait for a disk in this process. Gives what connects it as the service does."""
     connect = SqliteDatabase._connect
 
     def hastily(self: SqliteDatabase) -> sqlite3.Connection:
@@ -83,7 +83,6 @@ def unflushed() -> Iterator[Callable[[SqliteDatabase], sqlite3.Connection]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SqliteDatabase, "_connect", hastily)
-        patch.setattr(os, "fsync", lambda _: None)
         yield connect
 
 

@@ -20,6 +20,11 @@ actions:
 """
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting(hasty_disk):
+    """For no disk, in any test."""
+
+
 @pytest.fixture(scope="session")
 def empty_workspace(tmp_path_factory):
     """Settings and history, no models; read only."""
