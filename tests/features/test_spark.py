@@ -85,7 +85,7 @@ def in_order(found: pa.Table) -> pa.Table:
     return found.sort_by([("as_of", "ascending"), ("customer_id", "ascending")]).combine_chunks()
 
 
-@pytest.mark.slow  # what the engine builds, below, is of the whole catalogue too
+@pytest.mark.slow
 def test_the_whole_catalogue_to_the_last_bit(log, tmp_path):
     frame = compute_spark([log], CUTOFFS, DEFAULT, SETTINGS, buckets=5)
     wanted = in_order(batch.compute(table(rows()), CUTOFFS, DEFAULT, SETTINGS).to_arrow())
