@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from features.step_words import on_channel
 from serving.console import figures
 from serving.console.blocks import (
     Block,
@@ -192,16 +193,24 @@ def _cells(cells: Sequence[Found]) -> list[Block]:
     for one in whole:
         value, low, high = (one["opted_out"][end] for end in ("value", "low", "high"))
         spans.append(Span(said(one["channel"]), value, low, high, role="bad"))
-    worst = max(whole, key=lambda one: one["opted_out"]["value"])
     return [
         Chart(
             "one-contact-chart",
             "Customers who opt out because of one contact, by channel",
             figures.intervals(spans, "percent"),
             table,
-            f"Most opt out because of one contact on {said(worst['channel'])}: {worst['opted_out']['value']:.1%}.",
+            most_opt_out(whole),
         )
     ]
+
+
+def most_opt_out(whole: Sequence[Found]) -> str:
+    """On which of these channels one contact makes most customers opt out, where it is shown that any does."""
+    shown = [one for one in whole if one["opted_out"]["low"] > 0]
+    if not shown:
+        return "On no channel is it shown that one contact makes customers opt out."
+    worst = max(shown, key=lambda one: one["opted_out"]["value"])
+    return f"Most opt out because of one contact {on_channel(worst['channel'])}: {worst['opted_out']['value']:.1%}."
 
 
 def standing(causal: Found | None) -> Section | None:

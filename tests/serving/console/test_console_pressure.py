@@ -7,6 +7,7 @@ import pytest
 from serving.console import blocks, standalone
 from serving.console.blocks import Estimate, Link, Text, Verdict
 from serving.console.views import Ask, pressure, pressure_customers
+from serving.console.views.pressure_effects import most_opt_out
 from training.reports.pressure import words
 from training.reports.pressure.artefact import (
     Alone,
@@ -164,6 +165,16 @@ def test_estimates_carry_their_intervals_and_small_cells_say_so():
     assert levels[1][4] == Estimate(pytest.approx(20), pytest.approx(19), pytest.approx(21))
     assert levels[1][-1] == Verdict("worse than usual", "bad")
     assert [row[1] for row in table(page, "guard-rules").rows] == ["the customer or the law", "our policy"]
+
+
+def test_the_chart_names_a_channel_only_where_a_contact_is_shown_to_make_customers_opt_out():
+    def said(**channels):
+        cells = [{"channel": name, "opted_out": known(*of).model_dump()} for name, of in channels.items()]
+        return most_opt_out(cells)
+
+    assert said(email=(0.0, 0.008), phone=(0.01, 0.02)).startswith("On no channel is it shown")
+    told = said(email=(0.004, 0.002), phone=(0.01, 0.02))
+    assert told == "Most opt out because of one contact by e-mail: 0.4%."
 
 
 @pytest.mark.parametrize("locale", ["en", "de"])
