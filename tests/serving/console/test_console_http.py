@@ -386,29 +386,31 @@ def test_pages_are_bounded_and_a_slow_one_is_given_up():
 
 def test_pages_take_no_decisions_place_nor_the_other_way_round(client, app, artefact, monkeypatch):
     """A flood of pages fills their own bound; the API's is empty meanwhile."""
-    gate, begun = threading.Event(), threading.Semaphore(0)
+    gate, full = threading.Event(), threading.Event()
 
     def slow(artefact, ask):
-        begun.release()
-        gate.wait(10)
+        gate.wait(30)
         return figures(artefact, ask)
+
+    def flooding():
+        if shared.get("/console/").status_code == 429:
+            full.set()
 
     monkeypatch.setattr(sys.modules["serving.console.views.figures_for_test"], "page", slow)
     with TestClient(app, headers=HEADERS) as shared:
-        flood = [threading.Thread(target=shared.get, args=("/console/",)) for _ in range(aside.MOST)]
+        flood = [threading.Thread(target=flooding) for _ in range(aside.MOST + 1)]
         for each in flood:
             each.start()
-        for _ in range(aside.THREADS):
-            assert begun.acquire(timeout=10)
-        deadline = time.monotonic() + 10
-        while (refused := shared.get("/console/persons/C1")).status_code != 429 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert refused.status_code == 429
-        assert "Too much at once" in refused.text
-        assert shared.get("/v1/outbox").status_code == 200
-        gate.set()
-        for each in flood:
-            each.join()
+        try:
+            assert full.wait(20), "one more than there is place for is refused, and no place is free until the gate opens"
+            refused = shared.get("/console/persons/C1")
+            assert refused.status_code == 429
+            assert "Too much at once" in refused.text
+            assert shared.get("/v1/outbox").status_code == 200
+        finally:
+            gate.set()
+            for each in flood:
+                each.join()
 
 
 def test_whatever_is_shown_is_made_beside_the_event_loop(client, artefact, monkeypatch):
