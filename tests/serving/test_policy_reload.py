@@ -122,7 +122,7 @@ def test_while_both_files_are_rewritten_all_the_time_no_half_is_ever_in_use(work
     writer.start()
     try:
         started = time.monotonic()
-        while time.monotonic() < started + 2.0:
+        while time.monotonic() < started + (2.0 if len(seen) > 1 else 60.0):
             policies.poll()
             book = policies.playbook
             (cap,), (action,) = book.policy.caps, book.actions.actions
