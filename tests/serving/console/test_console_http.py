@@ -402,7 +402,7 @@ def test_pages_take_no_decisions_place_nor_the_other_way_round(client, app, arte
         for each in flood:
             each.start()
         try:
-            assert full.wait(20), "one more than there is place for is refused, and no place is free until the gate opens"
+            assert full.wait(20), "one more than there is place for is refused; no place is free until the gate opens"
             refused = shared.get("/console/persons/C1")
             assert refused.status_code == 429
             assert "Too much at once" in refused.text
