@@ -44,7 +44,7 @@ def page(artefact: Found, _ask: Ask) -> Page:
     return Page(
         title="Journeys as written",
         lead=artefact["headline"],
-        blocks=[*blocks, *_notes(journeys)],
+        blocks=[*blocks, *_notes(artefact)],
         kind="conformance",
         known_until=artefact["known_until"],
         created_at=artefact["created_at"],
@@ -194,10 +194,11 @@ def _earlier(found: Found, number: int) -> Table:
     return Table(f"versions-{number}", "Earlier versions", columns, rows)
 
 
-def _notes(journeys: Sequence[Found]) -> list[Block]:
-    if not journeys:
+def _notes(artefact: Found) -> list[Block]:
+    if not artefact["journeys"]:
         return []
     said = [
+        *artefact.get("notes", ()),
         "These are counts of everything in the log, not estimates; so they have no intervals.",
         "A passage begins with an interaction of a stage on the way. It ends with the visit in which the goal is"
         " reached (what follows within half an hour belongs to it), or is given up when the journey's pause is over.",

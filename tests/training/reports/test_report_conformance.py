@@ -10,6 +10,7 @@ from features.clock import DAY
 from features.history import History, conform
 from features.scaffold import init_workspace
 from features.workspace import WorkspaceError
+from serving.console import standalone
 from training.reports import jobs, keep
 from training.reports.conformance import wording
 from training.reports.conformance.job import conformance
@@ -117,6 +118,25 @@ def test_a_change_of_what_is_counted_needs_a_new_version_and_earlier_ones_are_re
     assert kept["as_written"] == 12
     (again,) = conformance(workspace).journeys
     assert [one.version for one in again.earlier] == [1]
+
+
+OLDER = '{"kind": "conformance", "created_at": "2024-01-01T00:00:00Z", "journeys": [{"name": "purchase"}]}'
+
+
+@pytest.mark.parametrize("kept", ['{"kind": "conf', OLDER, '{"kind": "conformance"}'], ids=["cut", "older", "empty"])
+def test_what_cannot_be_read_any_more_is_written_anew_and_that_is_said(tmp_path, kept):
+    workspace = shop(tmp_path)
+    keep.place(workspace, "conformance").parent.mkdir(exist_ok=True)
+    keep.place(workspace, "conformance").write_text(kept)
+    assert check(workspace).exit_code == 0
+    jobs.make(workspace, "conformance")
+    written = keep.read(workspace, "conformance")
+    assert written["notes"] == [wording.FORGOTTEN]
+    assert wording.FORGOTTEN in standalone.html(written)
+    jobs.make(workspace, "conformance")
+    again = keep.read(workspace, "conformance")
+    assert again["notes"] == []
+    assert again["journeys"] == written["journeys"]
 
 
 def test_no_journey_written_down_is_said_and_no_history_is_an_error(tmp_path):

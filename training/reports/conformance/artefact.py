@@ -85,3 +85,4 @@ class Conformance(Artefact):
     kind: Literal["conformance"] = "conformance"
     title: str = "Journeys as written"
     journeys: list[Checked]
+    notes: list[str] = Field(default_factory=list, description="what else the reader must know")

@@ -1,6 +1,6 @@
 """The job: every journey of journeys.yaml followed through history."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from features.journeys_declared import file
@@ -28,25 +28,38 @@ def conformance(workspace: Workspace) -> Conformance:
         raise WorkspaceError(
             f"{workspace.history}: there are no interactions to report on; `tactful ingest FILE` first"
         )
-    before = keep.read(workspace, "conformance") or {}
-    known = {one["name"]: (one, before["created_at"]) for one in before.get("journeys", ())}
-    found = [_beside(checked(one), *known.get(one.journey.name, (None, ""))) for one in followed]
+    known = _known(workspace)
+    found = [_beside(checked(one), (known or {}).get(one.journey.name, ())) for one in followed]
     return Conformance(
         headline=wording.headline(found),
         created_at=keep.now(),
         known_until=keep.until(known_until),
         source=f"{file.FILE} and the interactions in history",
         journeys=found,
+        notes=[] if known is not None else [wording.FORGOTTEN],
     )
 
 
-def _beside(now: Checked, last: Mapping[str, Any] | None, created_at: str) -> Checked:
-    """With what earlier versions came to; `last` is how the journey was last looked at."""
-    if last is None:
+def _known(workspace: Workspace) -> dict[str, list[Earlier]] | None:
+    """By journey, how it was last looked at and then its earlier versions; None where what is kept cannot be read."""
+    try:
+        last = keep.read(workspace, "conformance")
+        return {} if last is None else {one["name"]: _seen(one, last["created_at"]) for one in last["journeys"]}
+    except (WorkspaceError, KeyError, TypeError, ValueError):  # damaged, or of another shape
+        return None
+
+
+def _seen(last: Mapping[str, Any], created_at: str) -> list[Earlier]:
+    shown = {name: last[name] for name in Earlier.model_fields if name != "created_at"}
+    return [Earlier(created_at=created_at, **shown), *(Earlier.model_validate(one) for one in last["earlier"])]
+
+
+def _beside(now: Checked, known: Sequence[Earlier]) -> Checked:
+    """With what earlier versions came to; the first of `known` is how the journey was last looked at."""
+    if not known:
         return now
-    earlier = [Earlier.model_validate(one) for one in last["earlier"]]
-    unversioned = last["version"] == now.version and last["fingerprint"] != now.fingerprint
-    if (last["version"], last["fingerprint"]) != (now.version, now.fingerprint):
-        shown = {name: last[name] for name in Earlier.model_fields if name != "created_at"}
-        earlier = [Earlier(created_at=created_at, **shown), *earlier]
+    last, *earlier = known
+    unversioned = last.version == now.version and last.fingerprint != now.fingerprint
+    if (last.version, last.fingerprint) != (now.version, now.fingerprint):
+        earlier = [last, *earlier]
     return now.model_copy(update={"earlier": earlier[:REMEMBERED], "unversioned": unversioned})

@@ -6,6 +6,10 @@ from features.journeys.sentences import beside
 from training.reports.conformance.artefact import Checked, Deviation, Kind, StageLine
 from training.reports.wording import percent
 
+FORGOTTEN = (
+    "What the last report had found could not be read, so what earlier versions of these journeys came to is not known "
+    "any more."
+)
 #: With fewer finished passages a share says little.
 FEW = 20
 
