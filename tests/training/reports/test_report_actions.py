@@ -144,6 +144,16 @@ def test_the_sentence_goes_by_the_figures(shop):
     assert job.headline(liked, titles).endswith("none drew an opt-out or a complaint.")
 
 
+def test_only_what_went_out_is_counted_as_that(shop):
+    History(shop).append(log(0), "test")
+    letter = next(each for each in job.report(shop).artefact.treatments if each.action == "letter")
+    decided = letter.model_copy(update={"action": "new_one", "contacts": 0, "rate": None, "opt_outs": 0})
+    titles = {"letter": "A letter", "new_one": "new one"}
+    assert job.headline([letter, decided], titles) == job.headline([letter], titles)
+    assert job.headline([letter, decided], titles).startswith("1 action went out in ")
+    assert job.headline([decided], titles) == "No action went out yet, so nothing is known of how any is answered."
+
+
 def test_nothing_that_went_out_is_said_in_one_line(shop):
     with pytest.raises(WorkspaceError, match="nobody was contacted with an action yet"):
         job.report(shop)

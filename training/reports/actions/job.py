@@ -243,8 +243,11 @@ def rate(n: int, y: int, nn: int, ny: int, yy: int) -> Interval | None:
 
 def headline(treatments: Sequence[Treatment], titles: Mapping[str, str]) -> str:
     """How much went out, what was answered most, and what customers minded; one sentence."""
-    contacts = sum(each.contacts for each in treatments)
-    said = f"{counted(len({each.action for each in treatments}), 'action')} went out in {counted(contacts, 'contact')}"
+    sent = [each for each in treatments if each.contacts]
+    if not sent:
+        return "No action went out yet, so nothing is known of how any is answered."
+    contacts = sum(each.contacts for each in sent)
+    said = f"{counted(len({each.action for each in sent}), 'action')} went out in {counted(contacts, 'contact')}"
     known = [(each, each.rate) for each in treatments if each.rate is not None]
     if not known:
         return f"{said}; too few answers to tell which are answered most."
