@@ -1,5 +1,7 @@
 """The impact experiment: who is in which arm, and that next best action is compared with each of them as assigned."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ghost_logs import decision, log_decisions, log_interactions, shop
@@ -11,6 +13,7 @@ from training.reports import keep
 from training.reports.artefact import Rival
 from training.reports.effects import Found
 from training.reports.overview import job as overview
+from training.reports.statistics import AlwaysValid, Effect, Sample
 from training.reports.uplift import arms, holdout, job
 from training.reports.uplift.log import Log
 
@@ -101,6 +104,20 @@ def test_a_rival_that_only_drives_more_customers_away_is_not_called_alike():
     same, fewer = one("goal", "undecided", "more"), one("opt_out", "lowered", "less")
     rival = Rival.model_construct(title="propensity only", found=[same, same, fewer])
     assert arms._headline([rival]) == "Next best action causes fewer opt-outs than propensity only."
+
+
+def test_why_an_interval_that_leaves_out_zero_shows_nothing_is_said():
+    always = AlwaysValid(0.002, 0.118, 0.03)
+    one = Found(
+        measure="goal", name="purchase", kind="rate", better="more", control=Sample(500, 0.2, 0.16),
+        treated=Sample(5000, 0.26, 0.19), effect=Effect(0.06, 0.02, 0.10, None, None, None, 0.003, always),
+        p_adjusted=0.09, verdict="undecided", weeks=4.0, sentence="",
+    )  # fmt: skip
+    said = "Next best action is not shown to differ from random eligible on purchase: 26% against 20% (likely between "
+    why = "its own interval leaves out zero, but with several arms compared one such result is no surprise"
+    assert arms._sentence("random eligible", one) == f"{said}+0.2 and +11.8); {why}."
+    open_ = one.model_copy(update={"effect": replace(one.effect, always=AlwaysValid(-0.01, 0.13, 0.1))})
+    assert arms._sentence("random eligible", open_) == f"{said}−1 and +13); about 4 more weeks until we know."
 
 
 def test_without_an_experiment_there_is_no_such_section(tmp_path):

@@ -22,7 +22,7 @@ from training.reports.statistics import Known, Sample
 from training.reports.uplift import planned
 from training.reports.uplift.drawn import BEFORE
 from training.reports.uplift.log import Log
-from training.reports.wording import Words, bounds, half_width, until_known
+from training.reports.wording import Words, bounds, half_width, luck, until_known
 
 OURS = "next best action"
 PLAYS = {
@@ -195,8 +195,9 @@ def _sentence(rival: str, one: Found) -> str:
     if one.verdict == "undecided":
         span = words.span(*bounds(one.effect), "and", signed=True)
         wait = f"; {known}" if (known := until_known(one.weeks)) else ""
+        outlook = luck(*bounds(one.effect), "arms compared") or wait
         said = f"Next best action is not shown to differ from {rival} on {one.name}: {levels}"
-        return f"{said} (likely between {span}){wait}."
+        return f"{said} (likely between {span}){outlook}."
     low, high = sorted(abs(end) for end in bounds(one.effect))
     beats = "beats" if (one.verdict == "raised") == (one.better == "more") else "is worse than"
     more = "more" if one.verdict == "raised" else "less"
