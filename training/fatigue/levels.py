@@ -4,6 +4,10 @@ Between two neighbouring levels, customers differ in nothing but the caps that c
 their opt-outs, complaints and money, over the difference of their contacts, is what one more contact did between those
 two loads (Wald's estimator; Imbens and Angrist, Econometrica 1994: it speaks of the contacts that the caps decide).
 Money is what contacts earned and cost together; its net is what a contact at that load is still worth.
+
+A level's figures are the sums of its customers over their weeks: a mean of each one's own ratio would take whoever's
+first decision is an hour old for someone with 168 contacts a week. Errors are those of the customers' linearised values
+(Cochran, Sampling Techniques, 1977, 6.3), whose mean the ratio is.
 """
 
 from dataclasses import dataclass
@@ -24,16 +28,18 @@ WEEK = 7.0
 
 @dataclass(frozen=True)
 class Level:
-    """Means per customer and week under one level: contacts, opt-outs, complaints, money spent; and their standard
-    errors, in that order."""
+    """Of a customer and week under one level: contacts, opt-outs, complaints, money spent; in that order their standard
+    errors, and the third central moments of customers' linearised values. `weeks`: of the mean customer."""
 
     factor: float
     customers: int
+    weeks: float
     contacts: float
     opted_out: float
     complained: float
     money: float
     errors: tuple[float, float, float, float]
+    thirds: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -65,41 +71,55 @@ def compare(trials: Trials, happened: Happened) -> Levels:
         np.searchsorted(who, trials.who)], minlength=len(who)) > 0  # fmt: skip
     level = trials.level[first].astype(np.float64)
     weeks = np.maximum((happened.until - since) / DAY / WEEK, 1e-9)
-    sums = {
-        "contacts": _since(happened.contacts, who, since),
-        "opted_out": _since(happened.opted_out, who, since),
-        "complained": _since(happened.complained, who, since),
-        "money": _since(happened.purchases, who, since, money=True),
-    }
-    table = np.column_stack([column / weeks for column in sums.values()])
+    sums = np.column_stack([
+        _since(happened.contacts, who, since),
+        _since(happened.opted_out, who, since),
+        _since(happened.complained, who, since),
+        _since(happened.purchases, who, since, money=True),
+    ])  # fmt: skip
     before = trials.past[first]
-    # who spent more before spends more after: taking that out leaves the difference and narrows its interval
-    design = np.column_stack([np.ones(len(who)), np.log1p(np.maximum(before, 0.0)), before])
     groups = [(factor, np.flatnonzero((level == factor) & ~moved)) for factor in np.unique(level)]
     groups = [(factor, rows) for factor, rows in groups if len(rows) >= LEAST]
     if len(groups) < 2:
         return Levels([], [], 1.0)
     kept = np.concatenate([rows for _, rows in groups])
-    slope = np.linalg.lstsq(design[kept], table[kept, 3], rcond=None)[0]
-    adjusted = table.copy()
-    adjusted[:, 3] -= (design - design[kept].mean(0)) @ slope
-    levels = [_level(factor, adjusted[rows]) for factor, rows in groups]
+    # who spent more before spends more after: taking that out leaves the difference and narrows its interval
+    design = weeks[:, None] * np.column_stack([np.ones(len(who)), np.log1p(np.maximum(before, 0.0)), before])
+    slope = np.linalg.lstsq(design[kept], sums[kept, 3], rcond=None)[0]
+    sums[:, 3] -= (design - weeks[:, None] * _ratio(design[kept], weeks[kept])) @ slope
+    tables = [(factor, linearised(sums[rows], weeks[rows])) for factor, rows in groups]
+    levels = [_level(factor, table, weeks[rows]) for (factor, table), (_, rows) in zip(tables, groups, strict=True)]
     # in the order of what they got: a looser cap that never binds is no more contacts
     order = np.argsort([one.contacts for one in levels], kind="stable")
-    pairs = pairwise(order.tolist())
-    steps = [_step(adjusted, groups[a], groups[b]) for a, b in pairs]
+    steps = [_step(tables[a], tables[b]) for a, b in pairwise(order.tolist())]
     return Levels([levels[k] for k in order], [one for one in steps if one is not None], _uneven(before, groups))
 
 
-def _level(factor: float, table: np.ndarray) -> Level:
-    contacts, opted_out, complained, money = map(float, table.mean(0))
+def linearised(sums: np.ndarray, weeks: np.ndarray) -> np.ndarray:
+    """float64[n, k]: customers' values whose mean is the ratio of the sums [n, k] to the weeks [n], and whose spread is
+    its error."""
+    ratio = _ratio(sums, weeks)
+    return np.asarray(ratio + (sums - ratio * weeks[:, None]) / weeks.mean())
+
+
+def _ratio(sums: np.ndarray, weeks: np.ndarray) -> np.ndarray:
+    return np.asarray(sums.sum(0) / weeks.sum())
+
+
+def _level(factor: float, table: np.ndarray, weeks: np.ndarray) -> Level:
+    """`table` as linearised."""
+    mean = table.mean(0)
+    contacts, opted_out, complained, money = map(float, mean)
     a, b, c, d = map(float, table.std(0, ddof=1) / np.sqrt(len(table)))
-    return Level(float(factor), len(table), contacts, opted_out, complained, money, (a, b, c, d))
+    u, v, w, x = map(float, ((table - mean) ** 3).mean(0))
+    return Level(float(factor), len(table), float(weeks.mean()), contacts, opted_out, complained, money, (a, b, c, d),
+                 (u, v, w, x))  # fmt: skip
 
 
-def _step(table: np.ndarray, lower: tuple[float, np.ndarray], upper: tuple[float, np.ndarray]) -> Step | None:
-    """None where the two levels got as good as equally many contacts: there is nothing to divide by."""
-    a, b = table[lower[1]], table[upper[1]]
+def _step(lower: tuple[float, np.ndarray], upper: tuple[float, np.ndarray]) -> Step | None:
+    """Of factors and tables as linearised. None where the two levels got as good as equally many contacts: there is
+    nothing to divide by."""
+    a, b = lower[1], upper[1]
     more = b.mean(0) - a.mean(0)
     cover = np.cov(a, rowvar=False) / len(a) + np.cov(b, rowvar=False) / len(b)
     if more[0] < 4 * np.sqrt(cover[0, 0]):
