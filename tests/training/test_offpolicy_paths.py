@@ -105,6 +105,16 @@ def test_what_paths_tell_is_asked_of_the_probabilities_not_of_what_was_drawn():
     assert seen.effective > 20 * path.effective
 
 
+def test_paths_of_very_many_persons_over_a_year_are_their_own():
+    """A person times a year in microseconds would overflow from about 290,000 persons on."""
+    n = 600_000
+    what, at = np.zeros(n, int), np.tile([0, 399 * DAY], n // 2)
+    log = Logbook(np.repeat(np.arange(n // 2), 2), at, what, what == 0, np.zeros((n, 0)), what, what, (None,), None)
+    whole = Weighed(log, np.arange(n), [], np.ones((n, 1)), np.ones((n, 1)), what, np.full(n, 0.5), np.ones(n))
+    assert (whole.paths(DAY) == 1.0).all()
+    assert np.allclose(whole.paths(400 * DAY), np.tile([1.0, 0.5], n // 2))
+
+
 @pytest.mark.parametrize("memory", [1, 2, 3])
 def test_the_expected_square_is_what_squares_of_weights_average_to(memory):
     random = np.random.default_rng(memory)

@@ -161,6 +161,51 @@ def test_customers_living_under_another_policy_are_told_of_or_refused(market):
     assert played == pytest.approx(1000 * len(log.purchases) / log.days, rel=0.1)  # days from the first decision on
 
 
+def test_of_a_part_of_the_log_contacts_are_divided_by_its_own_days(market):
+    workspace, log = market
+    end = START - START % DAY + 5 * DAY
+    found = simulate(workspace, BEFORE, world.playbook(*OTHERS["no ghosts"]), memory=1, until=end)
+    mine = [each for each in log.decisions if logbook.clock.parse_instant(each["at"]) < end]
+    assert found.decisions == len(mine) < 0.4 * len(log.decisions)
+    truly = 1000 * sum(each["action"] is not None for each in mine) / (110 * 5)
+    assert sum(share.played for share in found.views[1].contacts) == pytest.approx(truly, rel=0.1)
+
+
+def test_days_after_another_policy_took_over_are_not_this_ones(tmp_path):
+    new = world.playbook(*OTHERS["less chance"])
+    workspace, cut = world.open_workspace(tmp_path / "shop"), START + 3 * DAY
+    log, later = (world.play(book, customers=12, days=days) for book, days in ((BEFORE, 3), (new, 6)))
+    at = {each["decision_id"]: logbook.clock.parse_instant(each["at"]) for each in later.decisions}
+    taken_over = [each for each in later.decisions if at[each["decision_id"]] >= cut and each["customer_id"] != "C3"]
+    log.decisions += taken_over
+    log.purchases.append(("C0", cut + 6 * DAY))
+    log.into(workspace)
+    source = logbook.read(workspace, BEFORE.version)
+    assert source.timeline.until == min(at[each["decision_id"]] for each in taken_over)
+    whole = hear(source, workspace, BEFORE, new).whole.log
+    end = logbook.after(whole, source.timeline)
+    assert (whole.at < cut).all()
+    assert (end > whole.at).all()
+    assert end.max() == source.timeline.until
+
+
+def test_a_customers_days_end_with_whatever_decides_next():
+    """Two persons decided about by the version asked about (own) and by another; slots of a decision end at once."""
+    who, at = np.array([1, 1, 1, 1, 2, 2]), np.array([10, 20, 30, 40, 12, 60])
+    own = np.array([True, False, True, True, True, False])
+    shuffled = np.array([3, 0, 5, 1, 4, 2])
+
+    def ends(until, mine):
+        timeline = logbook.Timeline.of(who[shuffled], at[shuffled], own[shuffled], ~own[shuffled], until)
+        slot = np.zeros(len(mine[0]), int)
+        log = logbook.Logbook(*map(np.array, mine), slot, slot == 0, slot[:, None], slot, slot, (None,), None)
+        return logbook.after(log, timeline).tolist()
+
+    rows = [1, 1, 1, 1, 2], [10, 30, 30, 40, 12]
+    assert ends(100, rows) == [20, 30, 40, 60, 60]  # from 60 on another version decides
+    assert ends(35, ([1, 1, 2], [10, 30, 12])) == [20, 40, 35]  # up to 35 is asked about, yet 40 was its own, too
+
+
 @pytest.mark.parametrize(
     ("actions", "policy", "says"),
     [

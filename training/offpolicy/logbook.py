@@ -18,6 +18,7 @@ from features.interactions import AS_USUAL, LESS_OFTEN, OPTED_OUT
 from features.sensitive import on_sensitive, sensitive_topics
 from features.workspace import Settings, Workspace, WorkspaceError
 from training.labels import micros
+from training.offpolicy.moments import ranked
 from training.persons import Persons, among
 
 #: Interactions by which customers say that it was too much.
@@ -52,6 +53,24 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Timeline:
+    """Decisions of every version from the first that is asked about on, [n] in order of person and time. `own`: of the
+    version asked about. `until`: up to when that one is known to have decided about whoever it was about."""
+
+    who: np.ndarray
+    at: np.ndarray
+    own: np.ndarray
+    until: int
+
+    @classmethod
+    def of(cls, who: np.ndarray, at: np.ndarray, own: np.ndarray, other: np.ndarray, until: int) -> "Timeline":
+        """`other` bool[n]: made under another version, which is known; the first of those after all its own ends it."""
+        after = at[other & (at > at[own].max(initial=-1))]
+        order = np.lexsort((at, who))
+        return cls(who[order], at[order], own[order], int(after.min(initial=until)))
+
+
+@dataclass(frozen=True)
 class Source:
     """The decisions made under one `version` of the policy with since <= at < until, and what is known around them."""
 
@@ -60,6 +79,7 @@ class Source:
     since: int | None
     until: int | None
     known: Known
+    timeline: Timeline
 
     def pieces(self) -> Iterator[Piece]:
         """All of them, once. Raises WorkspaceError at the end where there was none."""
@@ -138,19 +158,28 @@ def read(workspace: Workspace, version: str, since: int | None = None, until: in
     Raises WorkspaceError where there are no decisions at all.
     """
     history = History(workspace)
-    table = decision_log.read(history, _TOLD, since, until)
-    if not table.num_rows:
+    every = decision_log.read(history, _TOLD, since)  # those from `until` on say how long the ones before stood
+    at = micros(every["decided_at"])
+    asked = np.ones(len(at), bool) if until is None else at < until
+    if not asked.any():
         raise WorkspaceError(
             f"{workspace.history}: holds no decisions{' in that time' if since or until else ''};"
             " run `tactful sync` to bring those of the live store there"
         )
-    told = table.filter(pc.equal(table["policy_version"], version))
+    version_of = every["policy_version"]
+    own, other = (
+        pc.fill_null(each, False).to_numpy()
+        for each in (pc.equal(version_of, version), pc.not_equal(version_of, version))
+    )
     interactions = history.interactions(COLUMNS)
-    numbers, person = people(history, interactions, told, workspace.settings)
-    instants = [table["decided_at"] if not told.num_rows else told["decided_at"]]
-    instants += [interactions["received_at"]] if interactions.num_rows else []
-    known = Known(numbers, interactions, person, max(int(micros(each).max()) for each in instants) + 1)
-    return Source(history, version, since, until, known)
+    numbers, person = people(history, interactions, every, workspace.settings)
+    mine = own & asked
+    instants = [at[mine] if mine.any() else at[asked]]
+    instants += [micros(interactions["received_at"])] if interactions.num_rows else []
+    known = Known(numbers, interactions, person, max(int(each.max()) for each in instants) + 1)
+    who = np.array([numbers[each] for each in every["customer_id"].to_pylist()], np.int64)
+    end = known.until if until is None else min(until, known.until)
+    return Source(history, version, since, until, known, Timeline.of(who, at, own, other, end))
 
 
 def people(
@@ -194,12 +223,9 @@ def total(
     person, at, amount = event
     if not len(person):
         return np.zeros(len(who))
-    # by rank among all instants and persons: a person times a span in microseconds would not fit one number
-    instants, people = np.unique(np.concatenate([at, start, end])), np.unique(np.concatenate([person, who]))
-    keys = np.searchsorted(people, person) * len(instants) + np.searchsorted(instants, at)
-    own = np.searchsorted(people, who) * len(instants)
+    keys, *ends = ranked((person, at), (who, start), (who, end))
     sums = np.concatenate([[0.0], np.cumsum(amount)])
-    low, high = (np.searchsorted(keys, own + np.searchsorted(instants, each)) for each in (start, end))
+    low, high = (np.searchsorted(keys, each) for each in ends)
     return sums[high] - sums[low]
 
 
@@ -210,12 +236,19 @@ def bound_rows(known: Known) -> pa.Table:
     return table.filter(pc.or_(pc.equal(table["direction"], "outbound"), wish))
 
 
-def after(log: Logbook) -> np.ndarray:
-    """int64[n]: when the customer's next decision was made, or the log ends; of a slot that others follow, at once."""
-    last = np.ones(len(log), bool)
-    last[:-1] = log.who[1:] != log.who[:-1]
-    following = np.append(log.at[1:], log.known.until)
-    return np.where(last, log.known.until, following)
+def after(log: Logbook, timeline: Timeline) -> np.ndarray:
+    """int64[n]: when the customer was next decided about, under whichever version; of a slot that others follow, at
+    once. Where that was not under the version asked about, or never, days after `timeline.until` are not its own."""
+    if not len(log):
+        return np.zeros(0, np.int64)
+    keys, rows = ranked((timeline.who, timeline.at), (log.who, log.at))
+    following = np.searchsorted(keys, rows, side="right")
+    place = np.minimum(following, len(keys) - 1)
+    there = (following < len(keys)) & (timeline.who[place] == log.who)
+    found = np.where(there, timeline.at[place], timeline.until)
+    found = np.where(there & timeline.own[place], found, np.minimum(found, timeline.until))
+    at_once = np.append(np.diff(rows) == 0, False)
+    return np.where(at_once, log.at, found)
 
 
 def span(log: Logbook) -> str:

@@ -10,6 +10,7 @@ from training.offpolicy import outcomes
 from training.offpolicy.estimators import Estimate, by_cluster, estimate, played, support_by_cluster
 from training.offpolicy.feedback import Feedback
 from training.offpolicy.logbook import Logbook
+from training.offpolicy.moments import ranked
 from training.offpolicy.rejudging import Treatment
 
 #: Features that say next to nothing are left out: below this many different rows.
@@ -109,9 +110,8 @@ class Weighed:
         """int[n]: the first row of the same person in (at - memory, at]."""
         if not len(self.who):
             return np.zeros(0, np.int64)
-        _, number = np.unique(self.who, return_inverse=True)
-        keys = number * (int(np.ptp(self.at)) + memory + 2) + (self.at - self.at.min())
-        return np.maximum(np.searchsorted(keys, keys - memory, side="right"), np.searchsorted(number, number))
+        keys, before = ranked((self.who, self.at), (self.who, self.at - memory))
+        return np.searchsorted(keys, before, side="right")
 
     def ends(self, memory: int) -> tuple["Weighed", Path]:
         """The last slots of decisions, and what led to them."""

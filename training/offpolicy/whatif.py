@@ -106,17 +106,19 @@ def simulate(
     """
     found = differences.changes(before, after)
     _check(found)
-    heard = hear(logbook.read(workspace, before.version, since, until), workspace, before, after, progress)
+    source = logbook.read(workspace, before.version, since, until)
+    heard = hear(source, workspace, before, after, progress)
     whole, log = heard.whole, heard.whole.log
+    ends = logbook.after(log, source.timeline)
     left_out = _left_out(heard)
     _tried(whole)
     days = days or workspace.settings.propensity.horizon_days
     views = [_by_decision(whole, workspace, days)]
     if memory is None:
         most = max(days, *(_reach(book) for book in (before, after)))
-        views.append(_by_day(whole, workspace, _carried(whole, most), most))
+        views.append(_by_day(whole, ends, workspace, _carried(whole, most), most))
     else:
-        views.append(_by_day(whole, workspace, memory, memory))
+        views.append(_by_day(whole, ends, workspace, memory, memory))
     if all(view.refused for view in views):
         raise Unsupported(f"{workspace.history}: {views[0].refused}")
     number = log.decision[whole.rows]
@@ -181,9 +183,9 @@ def _by_decision(whole: Weighed, workspace: Workspace, days: int) -> View:
     return View(per, told, answers, _contacts(some, some.paths(AT_ONCE), len(ends.rows)))
 
 
-def _by_day(whole: Weighed, workspace: Workspace, memory: int, asked: int) -> View:
+def _by_day(whole: Weighed, until: np.ndarray, workspace: Workspace, memory: int, asked: int) -> View:
     """Customers living under the other policy: what led to a decision is weighed as well, for `memory` days of those
-    that are `asked` about."""
+    that are `asked` about. `until` int64[n] of all rows of the log: up to when the days after it are its own."""
     log = whole.log
     ends, path = whole.ends(memory * DAY)
     told = overlap(ends.feedback(np.zeros(len(ends.rows)), path.weight))
@@ -197,7 +199,7 @@ def _by_day(whole: Weighed, workspace: Workspace, memory: int, asked: int) -> Vi
             f" a smaller change{shorter}"
         )
         return View(per, told, refused=why)
-    end = logbook.after(log)[ends.rows]
+    end = until[ends.rows]
     length = float((end - ends.at).sum() / DAY)
     answers = []
     for name, event in logbook.events(log.known, workspace.settings).items():
