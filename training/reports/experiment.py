@@ -23,8 +23,9 @@ _ASSIGNED = (
 _SMALL = (
     f"Groups of fewer than {statistics.SMALLEST_ARM} customers, and rates with fewer than "
     f"{statistics.FEWEST_EXPECTED} expected cases, get no figure: too few to tell. Neither do "
-    "amounts of which few customers make up so much that the difference of the means would be drawn more skewed than "
-    f"{statistics.MOST_SKEW:g} (Cochran 1977, 2.15), as with a small holdout."
+    "rare outcomes, or amounts of which few customers make up so much, that the difference of the means would be drawn "
+    f"more skewed than {statistics.MOST_SKEW:g} (Cochran 1977, 2.15): against a small holdout, a rate takes up to "
+    f"{1 / statistics.MOST_SKEW**2:.0f} expected cases there."
 )
 _RATIO = (
     "The sample-ratio check compares the groups' sizes with the planned shares (chi-square; exact binomial for two "

@@ -24,7 +24,8 @@ SMALLEST_ARM = 30
 FEWEST_EXPECTED = 5
 #: A difference of means that is drawn more skewed than this errs to one side far more often than its interval says.
 #: Cochran (Sampling Techniques, 1977, 2.15: n > 25 skewness^2) asks for a fifth; up to a quarter, intervals that hold
-#: at every look alarm without cause in at most 5%, unchecked in up to 25% (measured with a twentieth held out).
+#: at every look alarm without cause in at most 5%, unchecked in up to 25% (measured with a twentieth held out). Of a
+#: rare rate against far more customers, a quarter is 16 cases.
 MOST_SKEW = 0.25
 #: Beyond a tenth of a standard deviation two groups are usually called different (Austin, 2009).
 IMBALANCE = 0.1
@@ -36,13 +37,15 @@ Verdict = Literal["raised", "lowered", "undecided", "too_few"]
 class Sample:
     """What a comparison needs of one group: its size, mean and sample variance (n - 1).
 
-    `skew`: the third central moment over variance^1.5, 0 where it is not known.
+    `skew`: the third central moment over variance^1.5, 0 where it is not known. `effective`: the mean of so many who
+    count alike would be drawn as skewed; None where all do, and these are n.
     """
 
     n: int
     mean: float
     variance: float
     skew: float = 0.0
+    effective: float | None = None
 
     @classmethod
     def of(cls, values: Iterable[float]) -> "Sample":
@@ -62,8 +65,9 @@ class Sample:
         mean, share = float(np.average(values, weights=weight)), weight / weight.sum()
         off = values - mean
         spread = float(share @ off**2)
-        skew = float(share @ off**3) / spread**1.5 * math.sqrt(len(values) * float(share @ share)) if spread else 0.0
-        return cls(len(values), mean, _stretch(len(values)) * float(share**2 @ off**2), skew)
+        skew = float(share @ off**3) / spread**1.5 if spread else 0.0
+        effective = float(alike(share @ share, share**2 @ share))
+        return cls(len(values), mean, _stretch(len(values)) * float(share**2 @ off**2), skew, effective)
 
     @classmethod
     def even(cls, array: np.ndarray) -> "Sample":
@@ -71,6 +75,11 @@ class Sample:
         if not array.size:
             return cls(0, 0.0, 0.0)
         return cls(array.size, float(array.mean()), float(array.var(ddof=1)) if array.size > 1 else 0.0)
+
+    @property
+    def alike(self) -> float:
+        """`effective`, n where all count alike."""
+        return self.n if self.effective is None else self.effective
 
     @property
     def varies(self) -> bool:
@@ -137,6 +146,14 @@ class Known:
         return cls(mean, _stretch(len(before)) * float(x @ x), _stretch(len(before)) * float(x @ y))
 
 
+def alike(squares: np.ndarray, cubes: np.ndarray) -> np.ndarray:
+    """Of how many who count alike a mean is drawn as skewed as with weights of these sums of squares and cubes.
+
+    A mean of n has an outcome's skewness over sqrt(n), a weighted one that times cubes / squares^1.5.
+    """
+    return np.divide(squares**3, cubes**2, out=np.zeros(np.shape(squares)), where=cubes > 0)
+
+
 def _stretch(n: int) -> float:
     """What the sum of squared parts of a mean's error is multiplied by to read as a variance: n, and n / (n - 1)."""
     return n * n / (n - 1)
@@ -154,11 +171,10 @@ def adjusted(control: Sample, treated: Sample, known: tuple[Known, Known]) -> tu
         return control, treated
     theta = both.cov("x", "y") / both.var("x")
     less = [
-        Sample(
-            sample.n,
-            sample.mean - theta * (one.mean - both.mean("x")),
-            max(0.0, sample.variance + theta * (theta * one.variance - 2 * one.covariance)),
-            sample.skew,
+        replace(
+            sample,
+            mean=sample.mean - theta * (one.mean - both.mean("x")),
+            variance=max(0.0, sample.variance + theta * (theta * one.variance - 2 * one.covariance)),
         )
         for sample, one in zip((control, treated), known, strict=True)
     ]
@@ -261,37 +277,44 @@ def same_share(hits: Sequence[int], totals: Sequence[int]) -> float:
 def too_few(control: Sample, treated: Sample, binary: bool, members: str = "customers") -> str | None:
     """Why two groups (of `members`) are too small for an interval, or None where they are not.
 
-    A rate needs at least five expected cases and non-cases a group, as for the chi-square test (Cochran, 1954), an
-    amount enough customers for the few who have most of it.
+    A rate needs at least five expected cases and non-cases a group, as for the chi-square test (Cochran, 1954). In a
+    group far smaller than the other it needs more, and an amount enough customers for the few who have most of it:
+    no more skew than MOST_SKEW.
     """
-    smallest = min(control.n, treated.n)
-    if smallest < SMALLEST_ARM:
-        return f"{smallest:,} {members} in the smaller group, at least {SMALLEST_ARM} are needed"
+    smallest = min(control.alike, treated.alike)
+    if round(smallest) < SMALLEST_ARM:
+        return f"{smallest:,.0f} {members} in the smaller group, at least {SMALLEST_ARM} are needed"
     if not (control.varies or treated.varies):
         return f"the outcome is the same for all {members}"
+    times = (skewed(control, treated) / MOST_SKEW) ** 2
     if binary:
-        pooled = (control.n * control.mean + treated.n * treated.mean) / (control.n + treated.n)
+        pooled = (control.alike * control.mean + treated.alike * treated.mean) / (control.alike + treated.alike)
         expected = smallest * min(pooled, 1 - pooled)
-        if expected < FEWEST_EXPECTED:
-            return f"the outcome is so rare that {expected:.1f} cases would be expected in the smaller group"
-    elif (found := skewed(control, treated)) > MOST_SKEW:
-        enough = float(f"{smallest * (found / MOST_SKEW) ** 2:.2g}")
+        enough = max(FEWEST_EXPECTED, expected * times)
+        if expected < enough:
+            return (
+                f"the outcome is so {'rare' if pooled < 0.5 else 'common'} that {expected:.1f} cases"
+                f"{'' if pooled < 0.5 else ' without it'} would be expected in the smaller group, at least "
+                f"{math.ceil(enough):,} are needed"
+            )
+    elif times > 1:
+        enough = float(f"{smallest * times:.2g}")
         return (
             f"a few {members} make up so much of it that about {enough:,.0f} {members} are needed in the smaller "
-            f"group, which has {smallest:,}"
+            f"group, which has {smallest:,.0f}"
         )
     return None
 
 
 def skewed(control: Sample, treated: Sample) -> float:
     """How skewed the difference of the two means is drawn, were the groups drawn from one: 0 for groups of one size,
-    the skewness over sqrt(n) where one is far smaller."""
-    n = control.n + treated.n
-    variance = (control.n * control.variance + treated.n * treated.variance) / n
+    the skewness over sqrt(n) where one is far smaller. Of both together, as a small group without a case tells none."""
+    low, high = control.alike, treated.alike
+    variance = (low * control.variance + high * treated.variance) / (low + high)
     if variance <= 0:
         return 0.0
-    third = sum(one.n * one.skew * one.variance**1.5 for one in (control, treated)) / n
-    sizes = abs(1 / control.n**2 - 1 / treated.n**2) / (1 / control.n + 1 / treated.n) ** 1.5
+    third = sum(one.alike * one.skew * one.variance**1.5 for one in (control, treated)) / (low + high)
+    sizes = abs(1 / low**2 - 1 / high**2) / (1 / low + 1 / high) ** 1.5
     return abs(third) / variance**1.5 * sizes
 
 

@@ -193,6 +193,60 @@ def test_money_of_few_customers_is_too_little_to_tell_until_the_held_out_are_eno
     assert told > 0.9
 
 
+def rate(n, cases):
+    return Sample.of(np.arange(n) < cases)
+
+
+@pytest.mark.parametrize(
+    ("control", "treated", "reason"),
+    [
+        (rate(550, 0), rate(4950, 55), "so rare that 5.5 cases would be expected in the smaller group, at least 13"),
+        (rate(550, 5), rate(10450, 104), "so rare that 5.5 cases would be expected in the smaller group, at least 14"),
+        (rate(550, 545), rate(10450, 10346), "so common that 5.4 cases without it would be expected"),
+        (rate(550, 9), rate(550, 2), None),
+        (rate(1600, 16), rate(10**6, 10**4), None),
+        (rate(1500, 0), rate(10**6, 10**4), "so rare that 15.0 cases would be expected in the smaller group"),
+    ],
+)
+def test_a_small_control_needs_more_cases_of_a_rate_than_groups_of_one_size(control, treated, reason):
+    """With no case or one it looks sure of itself, and every error says that contacts raised the rate."""
+    found = statistics.too_few(control, treated, binary=True)
+    assert found is None if reason is None else reason in found
+
+
+def test_a_rate_against_a_small_holdout_is_hardly_ever_falsely_raised_at_one_of_many_looks():
+    """A twentieth of 20,000 held out, two in a hundred opt out, whatever is done; one of the overview's four."""
+    rng, raised = np.random.default_rng(7), np.zeros((500, 3), bool)
+    sizes = np.arange(1, 31)[:, None] * [33, 627]
+    for one in raised:
+        cases = rng.binomial(sizes[0], 0.02, (30, 2)).cumsum(axis=0)
+        for n, found in zip(sizes.tolist(), (cases / sizes).tolist(), strict=True):
+            held, others = (
+                Sample(k, p, p * (1 - p), (1 - 2 * p) / math.sqrt(p * (1 - p)) if p else 0.0)
+                for k, p in zip(n, found, strict=True)
+            )
+            error = math.sqrt(held.variance / held.n + others.variance / others.n)
+            if held.n * (held.n * held.mean + others.n * others.mean) / sum(n) < 5:
+                continue
+            alarm = always_valid.p_value((others.mean - held.mean) / error, n[0] / 990) < 0.0125
+            told = statistics.too_few(held, others, binary=True) is None
+            one |= [alarm, alarm and told, told]
+    unchecked, checked, told = raised.mean(axis=0)
+    assert unchecked > 2 * 0.0125
+    assert checked <= 0.02
+    assert told > 0.9
+
+
+def test_weights_count_in_how_skewed_a_mean_is_drawn():
+    """A hundredth held out at first, a fifth later: the few of the first time stand for most."""
+    rng, weight = np.random.default_rng(4), np.where(np.arange(84) < 4, 99.0, 4.0)
+    drawn = scipy.stats.skew(rng.exponential(1.0, (40_000, 84)) @ weight)
+    sample = Sample.weighted(rng.exponential(1.0, 84), weight)
+    assert 2 / math.sqrt(sample.alike) == pytest.approx(drawn, rel=0.05)
+    assert statistics.skewed(sample, Sample(10**6, 1.0, 1.0, skew=2.0)) == pytest.approx(drawn, rel=0.05)
+    assert "at least 30 are needed" in statistics.too_few(sample, Sample(10**6, 1.0, 1.0, skew=2.0), binary=False)
+
+
 def test_skewed_amounts_in_groups_of_one_size_are_compared():
     spent = Sample(400, 5.0, 400.0, skew=8.0)
     assert statistics.too_few(spent, spent, binary=False) is None

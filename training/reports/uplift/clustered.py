@@ -17,16 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.stats
 
-from training.reports.statistics import CONFIDENCE, Effect, Sample
+from training.reports.statistics import CONFIDENCE, Effect, Sample, alike
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One cell: both groups with weighted means, their effective numbers of customers, and the difference's error."""
+    """One cell: both groups with weighted means, and the difference's error."""
 
     control: Sample
     treated: Sample
-    effective: tuple[float, float]
     error: float
     effect: Effect
     explained: float | None
@@ -78,7 +77,8 @@ class Design:
         ours = slice(*np.searchsorted(self.cell_of, [k, k + 1]))
         parts = [group.scores[ours] * math.sqrt(group.effective[k] / (group.effective[k] - 1)) for group in groups]
         low, high = (
-            Sample(int(g.n[k]), float(g.mean[k] + level), float(g.variance[k]), float(g.skew[k])) for g in groups
+            Sample(int(g.n[k]), float(g.mean[k] + level), float(g.variance[k]), float(g.skew[k]), float(g.alike[k]))
+            for g in groups
         )
         variances = [float(part @ part) for part in parts]
         if sum(variances) <= 1e-20 * max(1.0, low.mean**2):
@@ -99,7 +99,7 @@ class Design:
             *relative,
             p=float(2 * student.sf(abs(difference) / error)) if error else 1.0,
         )
-        return Compared(low, high, (control.effective[k], treated.effective[k]), error, effect, explained)
+        return Compared(low, high, error, effect, explained)
 
     def _mean(self, values: np.ndarray, treated: bool) -> np.ndarray:
         mine = self.treated == treated
@@ -114,11 +114,12 @@ class Design:
         off = values - mean[self.cell]
         scores = np.bincount(self.cluster, _ratio(weight, total[self.cell]) * off, len(self.cell_of))
         by_customer = np.bincount(self.cluster, weight, len(self.cell_of))
-        effective = _ratio(total**2, np.bincount(self.cell_of, by_customer**2, self.cells))
+        squares, cubes = (np.bincount(self.cell_of, by_customer**power, self.cells) for power in (2, 3))
         n = self.count(treated)
         variance = _ratio(np.bincount(self.cell, weight * off**2, self.cells), total) * _ratio(n, n - 1.0)
         third = _ratio(np.bincount(self.cell, weight * off * off * off, self.cells), total)
-        return _Group(n, mean, variance, _ratio(third, variance**1.5), scores, effective)
+        skew, effective = _ratio(third, variance**1.5), _ratio(total**2, squares)
+        return _Group(n, mean, variance, skew, scores, effective, alike(squares, cubes))
 
     def _theta(self, outcome: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """float[cells]: the slope on what was known before, and the share of the variance that it takes away."""
@@ -134,8 +135,8 @@ class Design:
 
 @dataclass(frozen=True)
 class _Group:
-    """Of every cell: decisions, weighted mean, variance and skewness, effective number of customers; `scores` by
-    cluster."""
+    """Of every cell: decisions, weighted mean, variance and skewness, effective number of customers (Kish's, and
+    `alike` by the mean's skewness); `scores` by cluster."""
 
     n: np.ndarray
     mean: np.ndarray
@@ -143,6 +144,7 @@ class _Group:
     skew: np.ndarray
     scores: np.ndarray
     effective: np.ndarray
+    alike: np.ndarray
 
 
 def _ratio(sums: np.ndarray, numbers: np.ndarray) -> np.ndarray:

@@ -167,7 +167,7 @@ class _Look:
         compared = design.compare(self.outcomes.after[measure][mine], None if before is None else before[mine])
         binary, made = spoken.kind == "rate", []
         for k in range(len(shown)):
-            reason, one = self._too_few(compared[k], binary), compared[k]
+            reason, one = _too_few(compared[k], binary), compared[k]
             effect = None
             if one is not None and reason is None:
                 progress = (one.control.n + one.treated.n) / max(plans[k][0], 1)
@@ -199,15 +199,6 @@ class _Look:
             )
         return found
 
-    def _too_few(self, one: Compared | None, binary: bool) -> str | None:
-        if one is None:
-            return "there are no contacts and ghosts to compare"
-        control, treated = (
-            replace(sample, n=round(number))
-            for sample, number in zip((one.control, one.treated), one.effective, strict=True)
-        )
-        return statistics.too_few(control, treated, binary)
-
     def _weeks(self, one: Compared, plan: int, weekly: float, cells: int) -> float | None:
         """Until an effect of the size worth finding would be shown."""
         if not one.control.clear:
@@ -228,6 +219,12 @@ class _Look:
         lately = float((at >= now - PACE_DAYS * DAY).sum()) / (PACE_DAYS / 7)
         first = min(PACE_DAYS * DAY, max(now - since, DAY))
         return round(float((at < since + first).sum()) * PLANNED_DAYS * DAY / first), lately
+
+
+def _too_few(one: Compared | None, binary: bool) -> str | None:
+    if one is None:
+        return "there are no contacts and ghosts to compare"
+    return statistics.too_few(one.control, one.treated, binary)
 
 
 def _said(cell: Cell, whose: str) -> dict[str, object]:
