@@ -35,6 +35,7 @@ class World:
         monkeypatch.setattr(run, "basis", lambda _: dict(self.basis))
         monkeypatch.setattr(steps, "data", lambda _: self.data)
         monkeypatch.setattr(run, "_champions", lambda _, kinds: dict.fromkeys(kinds, "6"))
+        self.real_effects = steps.effects
         for name in ("features", "train", "promote", "effects"):
             monkeypatch.setattr(steps, name, self.step(name))
         monkeypatch.setattr(steps, "look", self.look)
@@ -238,6 +239,21 @@ def test_effects_are_one_step_and_may_be_refused(world, monkeypatch):
     assert summary.models["uplift"].alias == "champion"
     assert summary.models["fatigue"].reason == "no fatigue to be had"
     assert not summary.alarm
+
+
+@pytest.mark.parametrize("error", [np.linalg.LinAlgError("Singular\nmatrix"), FloatingPointError("overflow")])
+def test_effects_whose_equations_have_no_solution_are_refused_in_a_line_and_the_run_goes_on(world, monkeypatch, error):
+    def learner(_workspace):
+        raise error
+
+    monkeypatch.setattr(steps, "_learner", lambda _: learner)
+    monkeypatch.setattr(steps, "effects", world.real_effects)
+    summary = world(("fatigue",), reports=("pressure",))
+    told = " ".join(str(error).split())
+    line = f"fatigue: not trained: its equations cannot be solved on this log: {type(error).__name__}: {told}"
+    assert line in summary.lines()
+    assert world.done == ["sync", "look", "report: pressure"]
+    assert summary.alarm, "the champion of before serves on, and somebody should look"
 
 
 def test_a_run_under_other_settings_or_of_long_ago_begins_anew(world, monkeypatch):

@@ -7,6 +7,8 @@ later steps are left out, and the other kinds go on.
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from features import catalogue as catalogues
 from features import faults
 from features.history import History
@@ -80,7 +82,8 @@ def promote(workspace: Workspace, journal: Journal, kind: str) -> Result:
 
 
 def effects(workspace: Workspace, journal: Journal, kind: str) -> Result:
-    """Effects learned from logged decisions, registered and judged, where the log can tell them."""
+    """Effects learned from logged decisions, registered and judged, where the log can tell them. Where their equations
+    have no solution, that is no reason for the steps after it to be left out, run after run."""
     registry = Registry(workspace)
     version = leftovers.version(registry, journal.id, kind)
     if version is not None:
@@ -92,6 +95,9 @@ def effects(workspace: Workspace, journal: Journal, kind: str) -> Result:
             trained = _learner(kind)(workspace)
     except WorkspaceError as error:
         return {"refused": str(error)}
+    except (np.linalg.LinAlgError, ArithmeticError) as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        return {"refused": f"its equations cannot be solved on this log: {told}"}
     return _told(trained.verdict.alias, trained.verdict.reason, str(trained.version), {})
 
 
