@@ -111,7 +111,7 @@ def test_what_was_tried_is_what_enough_customers_lived_with():
     who, at, count = np.arange(100), np.zeros(100, np.int64), len(CHANNELS)
     blank = np.zeros((100, count))
     trials = Trials(CHANNELS, who, at, blank[:, 0], blank, blank[:, 0], blank[:, 0], blank[:, 0], blank, blank[:, 0],
-                    blank[:, :3])  # fmt: skip
+                    blank[:, :3], np.ones(100, bool))  # fmt: skip
     touched = np.repeat(who, number)
     when = np.concatenate([np.arange(k) for k in number]).astype(np.int64) * DAY
     present, most = lived(trials, Events.of(touched, when, np.full(len(touched), 2)), 70 * DAY)

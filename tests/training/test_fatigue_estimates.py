@@ -1,5 +1,7 @@
 """What contacts cost, where it is known: sums that fade, outcomes of decisions, intervals, curves, spending, levels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from features.clock import DAY
 from training.fatigue import fading, levels
 from training.fatigue.curve import BANDS, KNOTS, Curve, bands, effects, segments, smooth
 from training.fatigue.curve import spent as spent_curves
-from training.fatigue.effects import Effects
+from training.fatigue.effects import Effects, Z
 from training.fatigue.spending import spending
 from training.fatigue.trials import SILENCE, Clock, Decided, Events, Happened, trials
 
@@ -73,7 +75,7 @@ def test_with_everybody_at_even_odds_the_interval_is_wilsons():
     made = np.where(rng.random(n) < 0.5, 0, SILENCE)
     opted = (made == 0) & (rng.random(n) < 0.01)
     out = Events.of(np.flatnonzero(opted), np.full(int(opted.sum()), DAY))
-    found = trials(decided(np.arange(n), np.zeros(n), made), happened(9 * DAY, opted_out=out), np.ones(2), Clock())
+    found = trials(decided(np.arange(n), np.zeros(n), made), happened(20 * DAY, opted_out=out), np.ones(2), Clock())
     one = effects(found, "opt-out", 0, np.zeros(n, int), 1)
     count, seen, z2 = int((made == 0).sum()), int(opted.sum()), 1.959964**2
     rate = seen / count
@@ -89,7 +91,7 @@ def test_a_customer_who_counts_twice_is_no_two_customers():
     rng, n = np.random.default_rng(2), 3000
     made = np.where(rng.random(n) < 0.5, 0, SILENCE)
     opted = np.flatnonzero((made == 0) & (rng.random(n) < 0.05))
-    log = happened(9 * DAY, opted_out=Events.of(opted, np.full(len(opted), DAY)))
+    log = happened(20 * DAY, opted_out=Events.of(opted, np.full(len(opted), DAY)))
     once = trials(decided(np.arange(n), np.zeros(n), made), log, np.ones(2), Clock())
     twice = once.rows(np.repeat(np.arange(n), 2))
     a, b = (effects(one, "opt-out", 0, np.zeros(len(one), int), 1) for one in (once, twice))
@@ -165,6 +167,60 @@ def test_bands_are_told_apart_and_hang_together(spent):
     assert 2 <= some.sum() < 6
     assert np.allclose(np.diag(told.cover[0]).reshape(2, 6)[0][some], told.loss.variance[0][some])
     assert told.exposure.max() <= 0.5
+
+
+def test_contacts_that_were_certain_or_come_at_the_logs_end_are_not_told(spent):
+    """Service calls are never withheld: chance shows nothing of them, and what it shows of e-mail stays told."""
+    of, log = spent
+    calls = np.flatnonzero(of.at % (24 * DAY) == 0)
+    made, chance, silent = of.made.copy(), of.chance.copy(), of.silent.copy()
+    made[calls], chance[calls], silent[calls] = 1, [0, 1 - 1e-7], 1e-7
+    sure, nobody_ = replace(of, made=made, chance=chance, silent=silent), np.zeros(len(of.who), np.int64)
+
+    def told(decisions, until):
+        found = trials(decisions, replace(log, until=until), np.array([0.25, 0.5]), Clock())
+        return spending(found, log.purchases, until, Clock(), nobody_, 1)
+
+    for one in ("gain", "loss"):
+        cells = getattr(told(sure, log.until), one)
+        assert cells.contacts[1, 0] == len(calls)
+        assert np.isfinite(cells.value[0, 0])
+        assert np.isnan(cells.value[1, 0])
+        assert np.isnan(getattr(told(of, 0), one).value).all(), "nothing is known after any decision"
+
+
+def test_opt_outs_are_told_of_decisions_whose_window_is_over_when_history_ends():
+    """A twentieth of contacts end in an opt-out a day later; history's interactions end on day 30, 45 or 60 of 60."""
+    rng, n = np.random.default_rng(6), 1500
+    who, day = (column.ravel() for column in np.indices((n, 8)))
+    at = day * 7 * DAY
+    made = np.where(rng.random(len(who)) < 0.5, 0, SILENCE)
+    left = (made == 0) & (rng.random(len(who)) < 0.05)
+    of = decided(who, at, made)
+    for until in (30 * DAY, 45 * DAY, 70 * DAY):
+        seen = left & (at + DAY < until)
+        log = happened(until, opted_out=Events.of(who[seen], at[seen] + DAY))
+        found = trials(of, log, np.ones(2), Clock())
+        one = effects(found, "opt-out", 0, np.zeros(len(who), int), 1)
+        assert one.low[0] < 0.05 < one.high[0] < 0.06
+        assert one.contacts[0] == ((made == 0) & (at + 14 * DAY <= until)).sum()
+        # whether there was a later decision is no matter: who opted out may have none
+        last = of.rows(~np.isin(who * 8 + day, (who * 8 + day + 1)[left]))
+        assert np.array_equal(trials(last, log, np.ones(2), Clock()).known, last.at + 14 * DAY <= until)
+
+
+def test_a_shape_is_laid_through_cells_of_fewer_customers_than_cells():
+    """The sandwich of two customers' sums is of rank two: no inverse of it weighs the cells, their own errors do."""
+    rng, shown = np.random.default_rng(7), np.zeros((2, 12))
+    shown[:] = rng.normal(size=(2, 12))
+    ones = np.ones((2, 6))
+    cover = shown.T @ shown
+    pressure = np.tile(np.linspace(0, 2, 6), (2, 1))
+    spread = Z * np.sqrt(np.diag(cover)).reshape(2, 6)
+    cells = Effects(ones, ones - spread, ones + spread, np.diag(cover).reshape(2, 6), 30 * ones, 9 * ones, pressure)
+    own = Effects(*(column.mean(axis=1) for column in vars(cells).values()))
+    found = smooth(Curve("lost money", cells, own, cover), np.ones(2), drawn_back=False)
+    assert found.at(np.zeros(3, int), np.array([0.0, 1.0, 2.0])) == pytest.approx(1.0, rel=1e-6)
 
 
 def test_what_pressure_takes_from_later_contacts_is_not_counted_as_the_first_ones_loss():

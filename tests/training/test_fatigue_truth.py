@@ -75,8 +75,9 @@ def _not_rejected(found):
 
 def _counts(found, truth):
     """Whether intervals hold the truth, and how many events were to be expected: of each outcome by channel and band,
-    by channel, and by band over all channels."""
+    by channel, and by band over all channels; of trials that the log does not end too soon for."""
     inside, expected = [], []
+    found, truth = found.rows(found.known), truth[found.known]
     band, alike = bands(found.pressure), np.zeros(len(found), np.int64)
     # all channels as one: who is contacted by chance is contacted on each by its share
     chance = found.chance.astype(float)

@@ -40,11 +40,11 @@ def bands(pressure: np.ndarray) -> np.ndarray:
 
 def effects(trials: Trials, name: str, channel: int, cell: np.ndarray, cells: int) -> Effects:
     """Opt-outs from a channel or complaints because of contacts there, by cell int[n] (below `cells`; -1 counts in
-    none): arrays [cells]."""
+    none) where they are known: arrays [cells]."""
     y = (trials.opted_out[:, channel] if name == "opt-out" else trials.complained).astype(np.float64)
     chance, silent = trials.chance[:, channel].astype(np.float64), trials.silent
     rows = np.flatnonzero(
-        (cell >= 0) & (chance > 0) & (silent > 0) & ((trials.made == channel) | (trials.made == SILENCE))
+        (cell >= 0) & trials.known & (chance > 0) & (silent > 0) & ((trials.made == channel) | (trials.made == SILENCE))
     )
     y, place = y[rows], cell[rows]
     made = trials.made[rows] == channel
@@ -121,6 +121,8 @@ def stacked(found: list[Effects]) -> Effects:
 
 #: Where the lines of a smooth curve bend.
 KNOTS = (0.0, 0.5, 1.0, 2.0)
+#: Of a matrix of correlations, an eigenvalue that is nothing but rounding.
+SINGULAR = 1e-9
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ def smooth(found: Curve, weights: np.ndarray, falling: bool = False, drawn_back:
         root = np.diag(np.sqrt(cells.weight[known]))
     else:
         kept = known.ravel()
-        root = np.linalg.cholesky(np.linalg.inv(found.cover[np.ix_(kept, kept)])).T
+        root = _weighing(found.cover[np.ix_(kept, kept)])
     shape, _ = nnls(root @ design, root @ cells.value[known])
     foretold = design @ shape
     told = np.isfinite(own.value) & (own.contacts > 0)
@@ -189,6 +191,16 @@ def smooth(found: Curve, weights: np.ndarray, falling: bool = False, drawn_back:
     if falling:
         base, slopes = base + float(slopes @ whole), -slopes
     return Smooth(factor, kept_of_all * base, kept_of_all * slopes, kept_of_all)
+
+
+def _weighing(cover: np.ndarray) -> np.ndarray:
+    """float64[k, k]: a root of the inverse of a covariance; of its diagonal alone where that has none, for a sandwich
+    over fewer customers than cells calls some sums of cells certain."""
+    spread = np.sqrt(np.diag(cover))
+    values, vectors = np.linalg.eigh(cover / np.outer(spread, spread))
+    if values[0] <= SINGULAR:
+        return np.diag(1 / spread)
+    return np.asarray((vectors / np.sqrt(values)).T / spread)
 
 
 def _at_foretold(own: Effects, mean: np.ndarray, told: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.clock import isoformat
 from features.workspace import WorkspaceError
 from training.fatigue import levels as cap_levels
 from training.fatigue.advice import Advice, Asked, advise, lived, year_priced
@@ -82,7 +83,7 @@ def fit(
     by_chance = _by_chance(found)
     tell("comparing cap levels")
     compared = cap_levels.compare(found, happened)
-    _check(found, by_chance, compared)
+    _check(found, compared, happened.until)
     tell("curves of harm")
     by_band = spending(found, happened.purchases, happened.until, clock, bands(found.pressure), len(BANDS))
     curves = {name: curve(found, name) for name in COUNTS} | {one.name: one for one in spent(by_band)}
@@ -109,15 +110,23 @@ def _by_chance(found: Trials) -> np.ndarray:
     return np.bincount(found.made[open_], minlength=len(found.channels))
 
 
-def _check(found: Trials, by_chance: np.ndarray, compared: Levels) -> None:
-    if by_chance.sum() >= LEAST:
+def _check(found: Trials, compared: Levels, until: int) -> None:
+    every, known = (int(_by_chance(some).sum()) for some in (found, found.rows(found.known)))
+    if known >= LEAST:
         return
+    if every >= LEAST:
+        ends = f"it ends {isoformat(until)[:16]}" if until else "it holds no interactions"
+        raise WorkspaceError(
+            f"of {every:,} contacts that chance might as well not have made, history knows of {known:,} what came of"
+            f" them within `soon_days` of tactful.yaml, {LEAST} are needed: {ends}; bring in what customers did since,"
+            " or wait"
+        )
     also = "" if compared.levels else (
         "; nor do customers live under randomised cap levels: state `cap_levels` in contact_policy.yaml, e.g."
         " {levels: [{share: 0.1, factor: 0.5}, {share: 0.1, factor: 2}]}"
     )  # fmt: skip
     raise WorkspaceError(
-        f"of {len(found):,} outbound decisions, {int(by_chance.sum()):,} were contacts that chance might as well not"
+        f"of {len(found):,} outbound decisions, {every:,} were contacts that chance might as well not"
         f" have made, {LEAST} are needed to tell what contacts cost: state a share of `withholding` or `exploration` in"
         f" contact_policy.yaml and wait{also}"
     )
@@ -146,10 +155,10 @@ def _differing(
         return None, {name: Differs(np.zeros(0), 1.0, 0.0) for name in OUTCOMES}
     standard = Standard.of(sample.values, sample.names, sample.levels)
     z, some, rows = standard.z(sample.values), found.rows(sample.rows), sample.rows
-    ones = np.ones(len(some))
+    known = some.known.astype(np.float64)
     outcomes = {
-        "opt-out": (some.opted_out.any(axis=1).astype(np.float64), ones),
-        "complaint": (some.complained.astype(np.float64), ones),
+        "opt-out": (known * some.opted_out.any(axis=1), known),
+        "complaint": (known * some.complained, known),
         LOST: (spending.lost[rows], spending.exposure[rows]),
     }
     left = {name: rest(some, *outcomes[name], smooths[name]) for name in OUTCOMES}

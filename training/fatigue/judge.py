@@ -53,9 +53,9 @@ def later(
     contacts: Events,
     prices: Prices,
 ) -> Later:
-    """Some trials; those whose losses the log ends too soon to show are left out."""
+    """Some trials; those whose losses, opt-outs and complaints the log ends too soon to show are left out."""
     seen = spending.exposure[rows] / FULL
-    shown = seen >= SHOWN
+    shown = (seen >= SHOWN) & trials.known[rows]
     rows, values, seen = rows[shown], values[shown], seen[shown]
     some = trials.rows(rows)
     cost = some.opted_out @ prices.opt_out + prices.complaint * some.complained

@@ -25,8 +25,9 @@ from training.fatigue import fading
 from training.fatigue.effects import Effects, Z
 from training.fatigue.trials import SILENCE, Clock, Events, Trials
 
-#: A cell with fewer contacts is not told apart.
-LEAST = 20
+#: A cell with fewer contacts is not told apart; nor one in which chance decided less, sum (A - p)^2 over decisions of
+#: which the log could show all of a loss (four at even odds make 1): of contacts that were certain nothing can be told.
+LEAST, DECIDED = 20, 1.0
 #: A loss fades, and what is seen of it is faded once more: of its sum, so much can be seen at most.
 FULL = 0.5
 
@@ -62,7 +63,9 @@ def spending(trials: Trials, bought: Events, until: int, clock: Clock, cell: np.
     matrix = np.zeros((2 * count, 2 * count))
     _equations(*chance, trials.at / DAY, amounts, halves, matrix)
     faded = np.stack([_unexpected(trials, bought, half * DAY, left) for half in halves])
-    kept = np.flatnonzero(np.tile(contacts >= LEAST, 2))
+    exposure = -seen[0, 0] * np.log(2) / halves[0]
+    shown, _ = _weights(trials, cell, cells, exposure / FULL)
+    kept = np.flatnonzero(np.tile((contacts >= LEAST) & (shown.ravel() >= DECIDED), 2))
     moment, meat = np.zeros(2 * count), np.zeros((2 * count, 2 * count))
     _scores(*chance, faded, moment, meat)
     value, cover = np.full(2 * count, np.nan), np.full((2 * count, 2 * count), np.nan)
@@ -75,7 +78,7 @@ def spending(trials: Trials, bought: Events, until: int, clock: Clock, cell: np.
         inverse = np.linalg.inv(matrix[np.ix_(kept, kept)])
         cover[np.ix_(kept, kept)] = inverse @ meat[np.ix_(kept, kept)] @ inverse.T
     days = halves / np.log(2)
-    weight, pressure = _weights(trials, cell, cells)
+    weight, pressure = _weights(trials, cell, cells, np.ones(len(trials)))
     found, covers = list[Effects](), list[np.ndarray]()
     for p in range(2):
         mine = slice(p * count, (p + 1) * count)
@@ -86,7 +89,6 @@ def spending(trials: Trials, bought: Events, until: int, clock: Clock, cell: np.
         found.append(Effects(level, level - half, level + half, variance, contacts.reshape(-1, cells).astype(float),
                              weight, pressure))  # fmt: skip
     own = np.where(place >= 0, np.nan_to_num(value)[np.maximum(place, 0)] * -amounts[:, 0, 0], 0.0)
-    exposure = -seen[0, 0] * np.log(2) / halves[0]
     return Spending(found[0], found[1], (covers[0], covers[1]), own - rest[0], exposure, place)
 
 
@@ -115,14 +117,16 @@ def _explained(
     return found
 
 
-def _weights(trials: Trials, cell: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:
-    """By channel and cell: how much chance there was, and the mean pressure under it."""
+def _weights(trials: Trials, cell: np.ndarray, cells: int, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """By channel and cell: how much chance there was in a `share` float64[n] of each trial, and the mean pressure
+    under it."""
     weight, pressure = (np.zeros((len(trials.channels), cells)) for _ in range(2))
     rows = np.flatnonzero(cell >= 0)
     for c in range(len(trials.channels)):
         rest = (trials.made[rows] == c) - trials.chance[rows, c].astype(np.float64)
-        weight[c] = np.bincount(cell[rows], rest * rest, minlength=cells)
-        load = np.bincount(cell[rows], rest * rest * trials.pressure[rows], minlength=cells)
+        by_chance = share[rows] * rest * rest
+        weight[c] = np.bincount(cell[rows], by_chance, minlength=cells)
+        load = np.bincount(cell[rows], by_chance * trials.pressure[rows], minlength=cells)
         np.divide(load, weight[c], out=pressure[c], where=weight[c] > 0)
     return weight, pressure
 

@@ -180,7 +180,9 @@ def _judged(
     tell(STAGES[3])
     of = later_of(workspace, log, cut, rows, features, earlier.harm.prices)
     if not len(of.trials):
-        return None, [], "the first model of its kind; its log ends too soon to judge it"
+        if held is None:
+            return None, [], "the first model of its kind; its log ends too soon to judge it"
+        return None, ["its log ends too soon to judge it"], ""
     ours = judge.foretold(of, model_of(earlier, workspace.settings, catalogue))
     stated = judge.stated(of, _policy_harm(workspace, log))
     result = Judged(len(of.trials), judge.slope(of, ours), judge.better(of, ours, stated))

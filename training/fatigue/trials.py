@@ -6,7 +6,9 @@ off what happened to contacted and silent customers alike, never through a `deci
     opted out    of a channel, until the customer's next decision and `soon` after this one at the most
     complained   likewise
 
-What becomes of spending takes longer; spending.py reads it off the purchases.
+Both are known of a trial where `soon` after it was over when history ends. Whether the next decision came before says
+nothing: a customer who opted out may have none. What becomes of spending takes longer; spending.py reads it off the
+purchases.
 """
 
 from dataclasses import dataclass, replace
@@ -61,7 +63,8 @@ class Trials:
 
     made: int16, a channel or SILENCE; chance: float32[n, C] of a contact on each channel; silent: float32, of none;
     level: float32, the factor on caps that the customer lives under (1: none); pressure: float32 just before;
-    opted_out: bool[n, C]; complained: bool; past: float64[n, p], what the customer spent a day before, fading.
+    opted_out: bool[n, C]; complained: bool; past: float64[n, p], what the customer spent a day before, fading;
+    known: bool, whether opt-outs and complaints after it would be in the log.
     """
 
     channels: tuple[str, ...]
@@ -75,6 +78,7 @@ class Trials:
     opted_out: np.ndarray
     complained: np.ndarray
     past: np.ndarray
+    known: np.ndarray
 
     def __len__(self) -> int:
         return len(self.who)
@@ -115,7 +119,8 @@ class Decided:
 
 @dataclass(frozen=True)
 class Happened:
-    """Contacts (ours and other tools'), opt-outs, complaints and purchases; `until` is when the log ends."""
+    """Contacts (ours and other tools'), opt-outs, complaints and purchases; `until`: until when history knows what
+    customers did, which is when the newest interaction came in (an outcome is one). Decisions may run past it."""
 
     contacts: Events
     opted_out: Events
@@ -144,7 +149,7 @@ def trials(decided: Decided, happened: Happened, weights: np.ndarray, clock: Clo
     )
     return Trials(
         decided.channels, who, at, decided.made, decided.chance, decided.silent, decided.level,
-        pressure.astype(np.float32), opted, complained, past,
+        pressure.astype(np.float32), opted, complained, past, at + clock.soon <= happened.until,
     )  # fmt: skip
 
 
