@@ -200,7 +200,7 @@ def rate(n, cases):
 @pytest.mark.parametrize(
     ("control", "treated", "reason"),
     [
-        (rate(550, 0), rate(4950, 55), "so rare that 5.5 cases would be expected in the smaller group, at least 13"),
+        (rate(550, 0), rate(4950, 55), "so rare that 5.5 cases would be expected in the smaller group, at least 11"),
         (rate(550, 5), rate(10450, 104), "so rare that 5.5 cases would be expected in the smaller group, at least 14"),
         (rate(550, 545), rate(10450, 10346), "so common that 5.4 cases without it would be expected"),
         (rate(550, 9), rate(550, 2), None),
