@@ -169,6 +169,7 @@ def _effects(artefact: Found, measured: Found, others: Sequence[Found]) -> Secti
                 else None,
                 effect["e_value"],
                 QUADRANTS[line["quadrants"][outcome]],
+                effect["reason"],
             ]
         )
     weeks = artefact["exposure_days"] // 7
@@ -182,7 +183,10 @@ def _effects(artefact: Found, measured: Found, others: Sequence[Found]) -> Secti
             "E-value", "number", "how strong a hidden cause would have to be, as a ratio of risks; 1 is no strength"
         ),
         Column("What to do", "verdict"),
+        Column("Why it cannot be told"),
     ]
+    if all(row[-1] is None for row in rows):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
     shown = [line for line in lines if line["effects"][outcome]["verdict"] in ("better", "worse")][:12]
     chart = _intervals(shown, outcome, kind) if shown else []
     title = f"What goes with {measured['words']}"
@@ -254,7 +258,9 @@ def _method(artefact: Found) -> Section:
         *artefact["notes"],
         f"Method: what is left of the outcome against what is left of having had the touchpoint in {weeks} weeks, after"
         " both are predicted from earlier features on other customers (Robinson 1988; Chernozhukov and others 2018);"
-        " errors by customer; Holm's correction over all touchpoints.",
+        " errors by customer, with Student's t by those who had it; Holm's correction over all touchpoints. Where few"
+        " customers make up so much of the outcome that the difference would be drawn skewed (Cochran 1977, 2.15), it"
+        " cannot be told.",
         "Look back: the same for the touchpoint after the outcome, which it cannot have caused. E-value: VanderWeele"
         " and Ding 2017.",
         "Improve: shown to matter, done worse than average. Keep it up: shown to matter, done well. Watch: done worse"

@@ -77,7 +77,15 @@ def test_too_few_is_said_in_words_and_has_no_figure():
     few = next(row for row in rows(shown(), "effects") if row[0] == "visit on store")
     assert few[1].words == "too few to tell"
     assert few[2] is few[4] is None
+    assert few[-1] == "3 customers had it, at least 30 are needed"
     assert next(row for row in rows(shown(), "performance") if row[0] == "visit on store")[3] == "too few to tell"
+
+
+def test_where_everything_is_told_no_column_says_why_not():
+    known = [one for one in FOUND["touchpoints"] if one["effects"]["satisfaction"]["estimate"] is not None]
+    columns = blocks.table(shown(artefact=FOUND | {"touchpoints": known}), "effects").columns
+    assert columns[-1].name == "What to do"
+    assert blocks.table(shown(), "effects").columns[-1].name == "Why it cannot be told"
 
 
 def test_another_outcome_is_asked_for_and_brings_its_own_sentence():

@@ -1,5 +1,8 @@
 """Touchpoints: known effects are found, differences that were there before are not called effects, sentences agree."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -14,10 +17,10 @@ from features.clock import DAY
 from features.history import History, conform
 from features.scaffold import init_workspace
 from features.workspace import Workspace, WorkspaceError
-from training.reports.touchpoints import adjusted, doing, wording
+from training.reports.touchpoints import adjusted, doing, job, wording
 from training.reports.touchpoints.artefact import Effect, Line
 from training.reports.touchpoints.job import report
-from training.reports.touchpoints.panel import EXPOSURE
+from training.reports.touchpoints.panel import EXPOSURE, Came, Panel
 from training.reports.touchpoints.trail import Trail
 
 TRUE = -0.2
@@ -225,6 +228,80 @@ def test_intervals_cover_the_truth_and_chance_alone_is_seldom_called_an_effect()
     assert scipy.stats.binomtest(alarms, runs, 0.05).pvalue > 0.001, alarms
 
 
+def told(draw, outcome, exposed, effect=0.0, customers=2000, touchpoints=20, each=4):
+    """A report's effects: money of which few customers spend most, or a rare case; each touchpoint by lot."""
+    who = np.repeat(np.arange(customers), each)
+    spent = draw.lognormal(3, 1, customers)[who] * draw.lognormal(0, 0.5, len(who)) * (draw.random(len(who)) < 0.3)
+    y = spent if outcome == "value" else (draw.random(len(who)) < 0.05).astype(float)
+    had = np.zeros((len(who), touchpoints), bool)
+    for j in range(touchpoints):
+        had[draw.choice(customers, exposed, replace=False) * each + draw.integers(0, each, exposed), j] = True
+    y = y + effect * y.std() * had[:, 0]
+    panel = Panel(who, np.zeros(len(who)), np.zeros(len(who)), (Came(outcome, y, outcome),))
+    now = job._slopes(draw.normal(size=(len(who), 3)), y[:, None], had, who)[0]
+    return job._effects(panel.outcomes[0], panel, had, now, [None] * touchpoints, [False] * touchpoints)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "exposed", "why"),
+    [
+        ("value", 30, r"a few customers make up so much of it that about \d,?\d+ who had it are needed, 30 are there"),
+        ("churn", 150, r"so few customers leave that about \d,?\d+ who had it are needed, 150 are there"),
+    ],
+)
+def test_what_few_customers_make_up_is_too_few_to_tell_and_how_many_are_needed_is_said(outcome, exposed, why):
+    found = told(np.random.default_rng(2), outcome, exposed)
+    assert all(one.verdict == "too_few" and re.fullmatch(why, one.reason) for one in found)
+
+
+@pytest.mark.parametrize("outcome", ["value", "churn"])
+def test_with_thousands_who_had_it_a_skewed_outcome_is_told(outcome):
+    found = told(np.random.default_rng(3), outcome, 2500, effect=0.2, customers=6000, touchpoints=2)
+    assert [one.verdict for one in found] == ["worse" if outcome == "churn" else "better", "undecided"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("outcome", "exposed"), [("value", 1200), ("churn", 400)])
+def test_few_reports_on_skewed_outcomes_find_what_is_not_there(outcome, exposed):
+    draw = np.random.default_rng(4)
+    reports = [told(draw, outcome, exposed) for _ in range(100)]
+    shown = [one for each in reports for one in each if one.verdict != "too_few"]
+    assert len(shown) > 500
+    assert sum(any(one.verdict in ("better", "worse") for one in each) for each in reports) <= 12
+    held = sum(one.low < 0 < one.high for one in shown)
+    assert 0.93 < held / len(shown) < 0.97
+
+
+def test_a_slope_is_drawn_as_skewed_as_it_says():
+    draw, who = np.random.default_rng(5), np.repeat(np.arange(400), 3)
+    exposed = who < 40
+    exposure = exposed - exposed.mean()
+    outcome = draw.exponential(size=(400, 4000))[who]  # each customer's own luck
+    drawn = exposure @ outcome
+    said = adjusted.slope(outcome[:, 0], exposure, exposed, who)
+    assert said.customers == 40
+    told = np.mean([adjusted.slope(y, exposure, exposed, who).skew for y in outcome.T[:100]])
+    assert told == pytest.approx(scipy.stats.skew(drawn), 0.2)
+    lot = exposure - draw.permutation(exposure)  # as many each way
+    assert adjusted.drawn_skew(outcome[:, 0], lot) < 0.1 * adjusted.drawn_skew(outcome[:, 0], exposure)
+
+
+def test_the_fewer_customers_had_it_the_wider_the_interval():
+    ends = [adjusted.Slope(1.0, 0.5, n, 900, n, 0.0) for n in (30, 3000)]
+    assert ends[0].ends(0.95) == pytest.approx((1 - 2.045 * 0.5, 1 + 2.045 * 0.5), abs=1e-3)
+    assert ends[1].ends(0.95) == pytest.approx((1 - 1.961 * 0.5, 1 + 1.961 * 0.5), abs=1e-3)
+    assert ends[0].p > ends[1].p
+
+
+def test_a_look_back_that_is_too_skewed_decides_nothing():
+    found = adjusted.Slope(1.0, 0.1, 900, 9000, 900, 0.1)
+    came = Came("value", np.arange(9.0), "money")
+    back = adjusted.Slope(1.0, 0.1, 40, 9000, 40, 0.2)
+    assert job._effect(came, found, 0.001, back).verdict == "differed_before"
+    skewed = job._effect(came, found, 0.001, replace(back, skew=0.3))
+    assert (skewed.verdict, skewed.back) == ("better", None)
+
+
 @pytest.mark.parametrize("low", [0.1, 0.5, 1.0])
 def test_the_e_value_is_the_published_formula(low):
     ratio = np.exp(0.91 * low)
@@ -264,7 +341,8 @@ def test_too_few_everywhere_is_said():
         name="call by phone", interactions=3, customers=3, effects={"churn": few}, quadrants={"churn": "unclear"}
     )
     assert wording.measured("churn", [only], None, None, "USD") == (
-        "Too few to tell which touchpoint matters for whether customers leave."
+        "Too few to tell which touchpoint matters for whether customers leave: of call by phone, 3 customers had it, at"
+        " least 30 are needed."
     )
     assert wording.headline([]).startswith("Too few to tell which touchpoints matter")
     assert EXPOSURE == 28 * DAY

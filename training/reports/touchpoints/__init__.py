@@ -8,7 +8,9 @@ What it is worth is read from customers who had it against customers alike who h
 - *alike* is what the kernel's features know of them as of the beginning of these four weeks. Outcome and exposure are
   each predicted from them, on customers that the prediction did not learn from, and the effect is the slope of what is
   left of the one on what is left of the other (Robinson 1988; Chernozhukov and others, The Econometrics Journal 2018),
-  with errors that know that a customer's rows belong together;
+  with errors that know that a customer's rows belong together, and Student's t by the customers who had it;
+- where few customers make up so much of the outcome that the slope would be drawn skewed (statistics.MOST_SKEW), there
+  are too few to tell;
 - Holm's correction over all touchpoints keeps false alarms apart from findings;
 - a **look back**: the same slope for the touchpoint in the four weeks *after* the outcome, which it cannot have caused.
   Where that is there as well, such customers differed beforehand, and the touchpoint is not said to matter;

@@ -16,21 +16,32 @@ STRENGTHS = (1.0, 10.0, 100.0, 1_000.0, 10_000.0)
 
 @dataclass(frozen=True)
 class Slope:
-    """`estimate` with its standard error, over `exposed` of `rows` rows."""
+    """`estimate` with its standard error, over `exposed` of `rows` rows.
+
+    `customers`: those who had it, or those who had it not, whichever are fewer. `skew`: how skewed the estimate would
+    be drawn, were there no slope.
+    """
 
     estimate: float
     error: float
     exposed: int
     rows: int
+    customers: int
+    skew: float
 
     @property
     def p(self) -> float:
         """Two-sided, of no slope at all."""
-        return float(2 * scipy.stats.norm.sf(abs(self.estimate) / self.error)) if self.error > 0 else 1.0
+        return float(2 * self._t.sf(abs(self.estimate) / self.error)) if self.error > 0 else 1.0
 
     def ends(self, confidence: float) -> tuple[float, float]:
-        half = float(scipy.stats.norm.ppf((1 + confidence) / 2)) * self.error
+        half = float(self._t.ppf((1 + confidence) / 2)) * self.error
         return self.estimate - half, self.estimate + half
+
+    @property
+    def _t(self) -> scipy.stats.distributions.rv_frozen:
+        """Student's: the error is that of the few with the touchpoint, however many there are without."""
+        return scipy.stats.t(self.customers - 1)
 
 
 def prepared(values: np.ndarray) -> np.ndarray:
@@ -74,9 +85,30 @@ def slope(outcome: np.ndarray, exposure: np.ndarray, exposed: np.ndarray, cluste
     score = exposure * (outcome - estimate * exposure)
     groups, position = np.unique(cluster, return_inverse=True)
     by_cluster = np.bincount(position, score, len(groups))
-    many = len(groups) / max(1, len(groups) - 1)
-    error = float(np.sqrt(many * by_cluster @ by_cluster)) / weight if weight > 0 else 0.0
-    return Slope(estimate, error, int(exposed.sum()), len(outcome))
+    few = fewer(exposed, cluster)
+    error = float(np.sqrt(few / max(1, few - 1) * by_cluster @ by_cluster)) / weight if weight > 0 else 0.0
+    mean = np.bincount(position, outcome, len(groups)) / np.bincount(position)
+    skew = max(drawn_skew(outcome, exposure), drawn_skew(mean, np.bincount(position, exposure, len(groups))))
+    return Slope(estimate, error, int(exposed.sum()), len(outcome), few, skew)
+
+
+def fewer(exposed: np.ndarray, cluster: np.ndarray) -> int:
+    """Customers who had it, or who had it not, whichever are fewer."""
+    return min(len(np.unique(cluster[exposed])), len(np.unique(cluster[~exposed])))
+
+
+def drawn_skew(outcome: np.ndarray, exposure: np.ndarray) -> float:
+    """How skewed a sum of exposure x outcome is drawn, were each outcome, float64[n], drawn from all of them.
+
+    That of the outcomes times |sum of exposure^3| / (sum of exposure^2)^1.5: over sqrt(n) of the few where few had it,
+    and nothing where half had it. Slopes take rows by themselves or customers as wholes, whichever are more skewed:
+    luck may be of a row or of a customer.
+    """
+    spread = float((exposure @ exposure) ** 1.5 * outcome.std() ** 3)
+    if spread <= 0:
+        return 0.0
+    third = float(np.mean((outcome - outcome.mean()) ** 3))
+    return abs(third * float(np.sum(exposure**3))) / spread
 
 
 def e_value(low: float, high: float, spread: float) -> float:

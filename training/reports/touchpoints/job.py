@@ -5,7 +5,7 @@ import numpy as np
 from features.clock import DAY
 from features.workspace import Settings, Workspace
 from training.reports import keep
-from training.reports.statistics import CONFIDENCE, FEWEST_EXPECTED, SMALLEST_ARM, holm
+from training.reports.statistics import CONFIDENCE, FEWEST_EXPECTED, MOST_SKEW, SMALLEST_ARM, holm
 from training.reports.touchpoints import adjusted, doing, kept, wording
 from training.reports.touchpoints.artefact import Effect, Line, Measured, Outcome, Quadrant, Touchpoints
 from training.reports.touchpoints.panel import EXPOSURE, Came, Panel, later, satisfaction
@@ -123,10 +123,7 @@ def _slopes(
     x: np.ndarray, outcomes: np.ndarray, exposed: np.ndarray, customer: np.ndarray
 ) -> list[list[adjusted.Slope | None]]:
     """By outcome and touchpoint; None where too few customers had it, or had it not."""
-    enough = [
-        min(len(np.unique(customer[exposed[:, j]])), len(np.unique(customer[~exposed[:, j]]))) >= SMALLEST_ARM
-        for j in range(exposed.shape[1])
-    ]
+    enough = [adjusted.fewer(exposed[:, j], customer) >= SMALLEST_ARM for j in range(exposed.shape[1])]
     if not any(enough):
         return [[None] * exposed.shape[1]] * outcomes.shape[1]
     left = adjusted.residuals(x, np.column_stack([outcomes, exposed.astype(float)]), customer)
@@ -145,7 +142,7 @@ def _effects(
     itself: list[bool],
 ) -> list[Effect | None]:  # fmt: skip
     """One outcome, all touchpoints; alarms are corrected for how many are compared."""
-    reasons = [_too_few(came, panel, exposed[:, j]) for j in range(exposed.shape[1])]
+    reasons = [_too_few(came, panel, exposed[:, j], one) for j, one in enumerate(now)]
     tested = [j for j, one in enumerate(now) if one is not None and reasons[j] is None and not itself[j]]
     p = dict(zip(tested, holm([one.p for j in tested if (one := now[j]) is not None]), strict=True))
     found: list[Effect | None] = []
@@ -160,7 +157,7 @@ def _effects(
     return found
 
 
-def _too_few(came: Came, panel: Panel, exposed: np.ndarray) -> str | None:
+def _too_few(came: Came, panel: Panel, exposed: np.ndarray, found: adjusted.Slope | None) -> str | None:
     """Why a comparison would pretend to know, or None."""
     had, had_not = (len(np.unique(panel.customer[rows])) for rows in (exposed, ~exposed))
     if had < SMALLEST_ARM:
@@ -171,12 +168,17 @@ def _too_few(came: Came, panel: Panel, exposed: np.ndarray) -> str | None:
         expected = min(int(exposed.sum()), int((~exposed).sum())) * min(came.y.mean(), 1 - came.y.mean())
         if expected < FEWEST_EXPECTED:
             return f"only {expected:.1f} customers who leave would be expected among them"
+    if found is not None and found.skew > MOST_SKEW:
+        needed = float(f"{found.customers * (found.skew / MOST_SKEW) ** 2:.2g}")
+        return wording.skewed(came.outcome, float(came.y.mean()), had, had_not, needed)
     return None
 
 
 def _effect(came: Came, found: adjusted.Slope, p: float, back: adjusted.Slope | None) -> Effect:
     """Matters where chance does not explain it, unless the look back tells half as much in the same direction."""
     low, high = found.ends(CONFIDENCE)
+    if back is not None and back.skew > MOST_SKEW:
+        back = None
     back_low, back_high = back.ends(CONFIDENCE) if back is not None else (None, None)
     good = found.estimate > 0 if came.outcome != "churn" else found.estimate < 0
     differed = back is not None and back.p < 1 - CONFIDENCE and back.estimate / found.estimate >= 0.5

@@ -34,6 +34,15 @@ def effect(outcome: Outcome, found: Effect, currency: str) -> str:
     return f"{subject} (likely between {ends})"
 
 
+def skewed(outcome: Outcome, average: float, had: int, had_not: int, needed: float) -> str:
+    """Why a slope would be drawn too skewed, `needed` being how many of the fewer would do."""
+    cause = "a few customers make up so much of it"
+    if outcome == "churn":
+        cause = f"so few customers {'leave' if average < 0.5 else 'stay'}"
+    which = "it" if had <= had_not else "it not"
+    return f"{cause} that about {needed:,.0f} who had {which} are needed, {min(had, had_not):,} are there"
+
+
 def improve(outcome: Outcome, line: Line, average: float | None, currency: str) -> str:
     """Why this touchpoint is the one to improve first."""
     told = f"Improve {line.name} first: customers who had it {effect(outcome, line.effects[outcome], currency)} than"
@@ -61,7 +70,9 @@ def measured(outcome: Outcome, lines: Sequence[Line], first: Line | None, averag
         outcome
     ]
     if not tested:
-        return f"Too few to tell which touchpoint matters for {what}."
+        said = f"Too few to tell which touchpoint matters for {what}"
+        most = next((line for line in lines if line.effects[outcome].reason), None)
+        return f"{said}." if most is None else f"{said}: of {most.name}, {most.effects[outcome].reason}."
     if worst := _most([line for line in lines if line.effects[outcome].verdict == "worse"], outcome):
         why = "how well we do there is not known" if worst.quadrants[outcome] == "unclear" else (
             "we do no worse there than elsewhere"
