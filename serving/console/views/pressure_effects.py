@@ -8,6 +8,7 @@ from serving.console.blocks import (
     Block,
     Chart,
     Column,
+    Estimate,
     Finding,
     Grid,
     Section,
@@ -21,6 +22,7 @@ from serving.console.views.pressure_words import Found, capital, known, said, th
 
 _STATUSES = ("under", "on target", "nearly saturated", "saturated")
 _ROLES = {"under": "muted", "on target": "good", "nearly saturated": "warn", "saturated": "bad"}
+_COMPARED = ("more_money", "more_opted_out")
 _LEVELS = {
     "usual": Verdict("the usual caps", "muted"),
     "too_few": Verdict("too few to tell", "muted"),
@@ -92,41 +94,46 @@ def _levels(causal: Found) -> list[Block]:
         return [Text(causal["sentence"])]
     others = [one for one in levels if one["verdict"] != "usual"]
     blocks: list[Block] = [Sentences([Finding(one["sentence"], _LEVELS[one["verdict"]]) for one in others])]
-    told = [one for one in others if one["more_money"] is not None]
-    if causal["uneven"] or not told:
+    if causal["uneven"] or not any(one[name] for one in others for name in _COMPARED):
         return [Text(causal["sentence"]), *blocks, _table(levels)]
-    opted, spent = (
-        figures.intervals([_span(one, measure) for one in told], kind)
-        for measure, kind in (("more_opted_out", "number"), ("more_money", "signed_money"))
+    return [*blocks, Grid([_opt_outs(levels, others), _spending(others)])]
+
+
+def _opt_outs(levels: Sequence[Found], others: Sequence[Found]) -> Block:
+    if not any(one["more_opted_out"] for one in others):
+        return _table(levels)
+    return Chart(
+        "cap-levels-opt-outs",
+        "Opt-outs against the usual caps",
+        figures.intervals([_span(one, "more_opted_out") for one in others], "number"),
+        _table(levels),
+        "More opt-outs a week for 1,000 customers lie on the right, fewer on the left.",
     )
-    charts = Grid(
-        [
-            Chart(
-                "cap-levels-opt-outs",
-                "Opt-outs against the usual caps",
-                opted,
-                _table(levels),
-                "More opt-outs a week for 1,000 customers lie on the right, fewer on the left.",
-            ),
-            Chart(
-                "cap-levels-spending",
-                "Spending against the usual caps",
-                spent,
-                Table(
-                    "cap-levels-money",
-                    "Spending a week of 1,000 customers, against the usual caps",
-                    [Column("Caps"), Column("Difference", "signed_money")],
-                    [[_caps(one), thousand(one["more_money"])] for one in told],
-                ),
-                "More spending a week of 1,000 customers lies on the right, less on the left.",
-            ),
-        ]
+
+
+def _spending(others: Sequence[Found]) -> Block:
+    table = Table(
+        "cap-levels-money",
+        "Spending a week of 1,000 customers, against the usual caps",
+        [Column("Caps"), Column("Difference", "signed_money")],
+        [[_caps(one), _changed(one, "money")] for one in others],
     )
-    return [*blocks, charts]
+    if not any(one["more_money"] for one in others):
+        return table
+    return Chart(
+        "cap-levels-spending",
+        "Spending against the usual caps",
+        figures.intervals([_span(one, "more_money") for one in others], "signed_money"),
+        table,
+        "More spending a week of 1,000 customers lies on the right, less on the left.",
+    )
 
 
 def _span(level: Found, measure: str) -> Span:
-    value, low, high = (1000 * level[measure][end] for end in ("value", "low", "high"))
+    found = thousand(level[measure])
+    if found is None:
+        return Span(_caps(level), None, None, None)
+    value, low, high = found.value, found.low, found.high
     return Span(_caps(level), value, low, high, role={"better": "good", "worse": "bad"}.get(level["verdict"], "muted"))
 
 
@@ -134,8 +141,13 @@ def _caps(level: Found) -> str:
     return f"Caps × {level['factor']:g}"
 
 
+def _changed(level: Found, measure: str) -> Estimate | Verdict | None:
+    """None of the usual caps, which are compared with nothing."""
+    return _LEVELS["too_few"] if measure in level.get("untold", {}) else thousand(level[f"more_{measure}"])
+
+
 def _table(levels: Sequence[Found]) -> Table:
-    measures = ("more_contacts", "more_opted_out", "more_complained", "more_money")
+    measures = ("contacts", "opted_out", "complained", "money")
     return Table(
         "cap-levels",
         "Caps drawn by chance, for 1,000 customers and a week",
@@ -154,7 +166,7 @@ def _table(levels: Sequence[Found]) -> Table:
                 _caps(one),
                 one["customers"],
                 one["contacts"] * 1000,
-                *(thousand(one[name]) for name in measures),
+                *(_changed(one, name) for name in measures),
                 _LEVELS[one["verdict"]],
             ]
             for one in levels

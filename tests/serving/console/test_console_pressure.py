@@ -177,6 +177,18 @@ def test_the_chart_names_a_channel_only_where_a_contact_is_shown_to_make_custome
     assert told == "Most opt out because of one contact by e-mail: 0.4%."
 
 
+def test_a_difference_that_cannot_be_told_is_too_few_in_the_table_and_the_chart():
+    one = artefact()
+    rare = one["causal"]["levels"][1]
+    rare |= {"more_opted_out": None, "untold": {"opted_out": "so it is"}, "verdict": "undecided"}
+    page = pressure.page(one, Ask())
+    assert table(page, "cap-levels").rows[1][4] == Verdict("too few to tell")
+    assert "Caps × 2: too few to tell" in standalone.html(one)
+    del one["causal"]["levels"][2]  # no other one is left to draw opt-outs of
+    assert "cap-levels-opt-outs" not in standalone.html(one)
+    assert table(pressure.page(one, Ask()), "cap-levels-money").rows[0][1] is not None
+
+
 @pytest.mark.parametrize("locale", ["en", "de"])
 def test_the_file_holds_nothing_that_a_name_could_run(locale):
     page = standalone.html(artefact(), locale)

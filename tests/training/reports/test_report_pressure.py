@@ -1,5 +1,6 @@
 """The report on contact pressure: counted on fingers, in words, incremental, and without those who were erased."""
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -18,10 +19,11 @@ from features.interactions import INSTANT
 from features.workspace import Workspace, WorkspaceError
 from training.fatigue.curve import Curve
 from training.fatigue.effects import Effects
+from training.fatigue.levels import Level as Caps
 from training.reports import jobs, keep
 from training.reports.pressure import estimates, words
 from training.reports.pressure.artefact import Alone, Causal, Contacts, Guard, Known, Level, Reason
-from training.reports.pressure.causal import tells
+from training.reports.pressure.causal import against_usual, tells
 from training.reports.pressure.job import report
 
 
@@ -254,6 +256,66 @@ def level(factor, contacts, opted_out, money):
 )
 def test_caps_are_judged_by_money_then_by_opt_outs_allowing_for_comparisons(opted_out, money, verdict):
     assert level(2, (0.1, 0.01), opted_out, money).verdict == verdict
+
+
+def caps(rng, factor, customers, opted_out, spent=1.0):
+    """One level of 13 weeks: contacts alike, opt-outs of that share, spending of gamma's shape 1/2."""
+    values = np.column_stack([rng.poisson(10, customers), rng.random(customers) < opted_out, np.zeros(customers),
+                              rng.gamma(0.5, 40 * spent, customers)]) / 13  # fmt: skip
+    mean, errors = values.mean(0), values.std(0, ddof=1) / np.sqrt(customers)
+    thirds = ((values - mean) ** 3).mean(0)
+    return Caps(factor, customers, 13.0, *mean.tolist(), tuple(errors.tolist()), tuple(thirds.tolist()))
+
+
+def judged(rng, usual, others, opted_out, change=1.0):
+    """What is said of tight and loose caps; loose ones multiply opt-outs by `change`."""
+    of = [
+        caps(rng, 0.5, others, opted_out),
+        caps(rng, 1.0, usual, opted_out),
+        caps(rng, 2.0, others, opted_out * change),
+    ]
+    return [one for one in against_usual(of, "EUR") if one.verdict != "usual"]
+
+
+@pytest.mark.parametrize(("usual", "others", "opted_out"), [(800, 100, 0.01), (800, 100, 0.02), (1600, 200, 0.01)])
+def test_a_small_level_without_opt_outs_is_not_called_better(usual, others, opted_out):
+    """200 logs in which caps do nothing: the error that few opt-outs show finds a difference in 25% to 42%."""
+    rng = np.random.default_rng(2)
+    found = [judged(rng, usual, others, opted_out) for _ in range(200)]
+    false = sum(any(one.verdict in ("better", "worse") for one in each) for each in found)
+    assert binomtest(false, 200, 0.05, alternative="greater").pvalue > 0.01
+    some = [one for each in found for one in each if "opted_out" in one.untold]
+    assert all(one.more_opted_out is None for one in some)
+    assert len(some) > 0.9 * 400
+    assert sum(one.more_money is not None for one in some) > 0.5 * len(some), "spending is told all the same"
+
+
+def test_enough_opt_outs_are_told():
+    found = judged(np.random.default_rng(1), 8000, 2000, 0.02, change=2.0)
+    assert [one.verdict for one in found] == ["undecided", "worse"]
+    assert [set(one.untold) for one in found] == [{"complained"}] * 2, "nobody complained"
+
+
+def test_what_is_too_few_to_tell_is_said_and_how_many_are_needed():
+    rng = np.random.default_rng(6)
+    rare, _ = judged(rng, 800, 100, 0.02)
+    assert ("EUR" in rare.sentence, rare.verdict) == (True, "undecided")
+    assert re.search(
+        r"; too few to tell of opt-outs: a few customers make up so much of it that about \d+ customers are needed in "
+        r"the smaller group, which has 100. Chance alone could make this difference in spending.$",
+        rare.sentence,
+    )
+    alike, _ = judged(rng, 300, 300, 0.01)  # groups of one size are drawn evenly, however rare it is
+    said = re.search(r"opt-outs: (\S+) would be expected in the smaller group, which has 300 customers and needs at "
+                     r"least about (\d+)\.", alike.sentence)  # fmt: skip
+    assert float(said[1]) / 300 * float(said[2]) == pytest.approx(5, rel=0.1)
+    nothing = Level(factor=2, customers=40, contacts=1, opted_out=0, complained=0, money=1, verdict="too_few",
+                    sentence="", untold=dict.fromkeys(("contacts", "opted_out", "money"), "so it is"))  # fmt: skip
+    assert words.level(nothing, "EUR") == (
+        "Caps 2 times as loose: too few to tell of contacts: so it is; too few to tell of opt-outs: so it is; too few "
+        "to tell of spending: so it is. Whether they are better or worse than the usual caps cannot be told."
+    )
+    assert causal(USUAL, nothing).startswith("What looser or tighter caps do to spending and opt-outs cannot be told")
 
 
 def causal(*levels, uneven=False):

@@ -179,6 +179,9 @@ class Level(Section):
     more_opted_out: Known | None = None
     more_complained: Known | None = None
     more_money: Known | None = None
+    untold: dict[str, str] = Field(
+        default_factory=dict, description="by measure (`opted_out`, say) why its difference cannot be told"
+    )
     verdict: Literal["usual", "too_few", "better", "worse", "undecided"]
     sentence: str
 

@@ -1,7 +1,7 @@
 """What chance tells: contacts that it withheld, and customers whose caps it drew. Learned as `train fatigue` learns it,
 without differences between customers, so that it is there before there is a champion."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from features.workspace import Workspace
 from training.fatigue.curve import GAIN, LOST, Curve
 from training.fatigue.effects import Effects
 from training.fatigue.fit import Fitted, fit
+from training.fatigue.levels import Level as Found
 from training.fatigue.log import Log, read
 from training.fatigue.report import TOLD
 from training.fatigue.saturation import counted, saturation
@@ -18,9 +19,11 @@ from training.reports.artefact import Assignment
 from training.reports.pressure import words
 from training.reports.pressure.artefact import Causal, Cell, Known, Level, Saturation, Untold
 from training.reports.pressure.estimates import difference
-from training.reports.statistics import RATIO_ALARM
+from training.reports.statistics import FEWEST_EXPECTED, RATIO_ALARM, Sample, too_few
 
 _MEASURES = ("contacts", "opted_out", "complained", "money")
+#: Those that are few of something, so that a level without any would seem to have no error.
+_RARE = ("opted_out", "complained")
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def causal(learned: Learned, who: np.ndarray, currency: str, spread: Assignment 
     """`who` int64[n] (ascending): the customers of the log whose standing is told; `spread` as spread.py found it."""
     log, fitted = learned.log, learned.fitted
     table = counted(saturation(fitted, log.happened, log.ids, who, log.happened.until))
-    levels = _levels(fitted, currency)
+    levels = against_usual(fitted.levels.levels, currency)
     found = Causal(
         decisions=fitted.decisions,
         cells=_cells(fitted),
@@ -95,23 +98,48 @@ def _known(of: Effects) -> Known | None:
     return Known(value=value, low=low, high=high) if np.isfinite([value, low, high]).all() else None
 
 
-def _levels(fitted: Fitted, currency: str) -> list[Level]:
+def against_usual(levels: Sequence[Found], currency: str) -> list[Level]:
     """Looser and tighter caps against the usual ones, which most customers live under."""
-    of = sorted(fitted.levels.levels, key=lambda one: one.factor)
+    of = sorted(levels, key=lambda one: one.factor)
     usual = next((one for one in of if one.factor == 1.0), None)
     found = []
     for one in of:
         level = Level(**{name: getattr(one, name) for name in ("factor", "customers", *_MEASURES)},
                       verdict="usual" if one is usual else "too_few", sentence="")  # fmt: skip
         if usual is not None and one is not usual:
-            more = {
-                f"more_{name}": difference(getattr(one, name), one.errors[k], getattr(usual, name), usual.errors[k])
-                for k, name in enumerate(_MEASURES)
-            }
-            level = level.model_copy(update=more)
+            level = level.model_copy(update=_against(usual, one))
             level = level.model_copy(update={"verdict": words.verdict(level, 2 * (len(of) - 1))})
         found.append(level.model_copy(update={"sentence": words.level(level, currency)}))
     return found
+
+
+def _against(usual: Found, one: Found) -> dict[str, dict[str, str] | Known]:
+    """What a level's caps changed by measure, or why it cannot be told."""
+    untold, more = {}, {}
+    for name in _MEASURES:
+        if why := _too_few(usual, one, name):
+            untold[name] = why
+        else:
+            more[f"more_{name}"] = difference(_sample(one, name), _sample(usual, name))
+    return {**more, "untold": untold}
+
+
+def _too_few(usual: Found, one: Found, name: str) -> str | None:
+    """Why two levels are too small for an interval of a measure, or None where they are not."""
+    if why := too_few(_sample(usual, name), _sample(one, name), binary=False):
+        return why
+    groups, smaller = (usual, one), min(usual.customers, one.customers)
+    cases = sum(each.customers * each.weeks * float(getattr(each, name)) for each in groups)
+    a_customer = cases / sum(each.customers for each in groups)
+    return words.rare(a_customer, smaller) if name in _RARE and a_customer * smaller < FEWEST_EXPECTED else None
+
+
+def _sample(of: Found, name: str) -> Sample:
+    """Customers' values of a measure, a week."""
+    place = _MEASURES.index(name)
+    variance = of.customers * of.errors[place] ** 2
+    skew = of.thirds[place] / variance**1.5 if variance > 0 else 0.0
+    return Sample(of.customers, float(getattr(of, name)), variance, skew)
 
 
 def _recommended(fitted: Fitted) -> dict[str, float]:

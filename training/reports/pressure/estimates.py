@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import norm
 
 from training.reports.pressure.artefact import Known
-from training.reports.statistics import CONFIDENCE, FEWEST_EXPECTED, SMALLEST_ARM, wilson
+from training.reports.statistics import CONFIDENCE, FEWEST_EXPECTED, SMALLEST_ARM, Sample, wilson
 
 Z = float(norm.ppf(0.5 + CONFIDENCE / 2))
 
@@ -34,7 +34,8 @@ def share(hit: np.ndarray, who: np.ndarray) -> Known | None:
     return Known(value=p, low=low, high=high)
 
 
-def difference(a: float, a_error: float, b: float, b_error: float) -> Known:
-    """a - b of two groups with nobody in common."""
-    half = Z * float(np.hypot(a_error, b_error))
-    return Known(value=a - b, low=a - b - half, high=a - b + half)
+def difference(a: Sample, b: Sample) -> Known:
+    """The mean of one group less that of another, with nobody in common."""
+    value = a.mean - b.mean
+    half = Z * float(np.sqrt(a.variance / a.n + b.variance / b.n))
+    return Known(value=value, low=value - half, high=value + half)

@@ -12,7 +12,7 @@ from features.workspace import Fatigue
 from training.fatigue.curve import EDGES
 from training.reports.artefact import Assignment
 from training.reports.pressure.artefact import Alone, Band, Causal, Contacts, Guard, Known, Level, Worth
-from training.reports.statistics import CONFIDENCE
+from training.reports.statistics import CONFIDENCE, FEWEST_EXPECTED
 from training.reports.wording import counted, number, percent
 
 #: How the guard's rules begin, and what each means; caps say it themselves.
@@ -156,12 +156,13 @@ def response(bands: Sequence[Band], days: int) -> str:
 
 
 def verdict(of: Level, comparisons: int) -> Literal["too_few", "better", "worse", "undecided"]:
-    """Of caps drawn by chance against the usual ones: by money, else by opt-outs; each of several comparisons is made
-    as sure as all of them together are to be (Bonferroni)."""
-    if of.more_money is None or of.more_opted_out is None:
+    """Of caps drawn by chance against the usual ones: by money, else by opt-outs, whichever can be told; each of
+    several comparisons is made as sure as all of them together are to be (Bonferroni)."""
+    told = [(known, good) for known, good in ((of.more_money, 1), (of.more_opted_out, -1)) if known is not None]
+    if not told:
         return "too_few"
     wider = float(norm.isf((1 - CONFIDENCE) / 2 / max(comparisons, 1)) / norm.isf((1 - CONFIDENCE) / 2))
-    for known, good in ((of.more_money, 1), (of.more_opted_out, -1)):
+    for known, good in told:
         half = wider * (known.high - known.low) / 2
         if abs(known.value) > half:
             return "better" if known.value * good > 0 else "worse"
@@ -173,18 +174,39 @@ def level(of: Level, currency: str) -> str:
     if of.verdict == "usual":
         return "The usual caps."
     caps = f"Caps {factor(of.factor)}"
-    if of.more_contacts is None or of.more_opted_out is None or of.more_money is None:
+    measures = (
+        ("contacts", of.more_contacts, "contacts", "fewer", ""),
+        ("opted_out", of.more_opted_out, "opt-outs", "fewer", ""),
+        ("money", of.more_money, "spending", "less", f" {currency}"),
+    )
+    told = [change(known, noun, fewer, unit) for _, known, noun, fewer, unit in measures if known is not None]
+    untold = [f"too few to tell of {noun}: {of.untold[key]}" for key, _, noun, *_ in measures if key in of.untold]
+    if not told and not untold:
         return f"{caps}: too few customers live under the usual caps to compare."
+    if told:
+        last = f", and {told[-1]}" if len(told) > 2 else f" and {told[-1]}" if len(told) > 1 else ""
+        caps += " meant, a week and for every 1,000 customers, " + ", ".join(told[:-1] or told) + last
+    judged = [noun for _, known, noun, *_ in measures[1:] if known is not None]
+    both, only = len(judged) == 2, "".join(judged)
+    by, these = ("All in all", "these differences in money and opt-outs") if both else (
+        f"By {only} alone", f"this difference in {only}")  # fmt: skip
     end = {
-        "better": "All in all that is better than the usual caps.",
-        "worse": "All in all that is worse than the usual caps.",
-        "undecided": "Chance alone could make these differences in money and opt-outs.",
+        "better": f"{by} that is better than the usual caps.",
+        "worse": f"{by} that is worse than the usual caps.",
+        "undecided": f"Chance alone could make {these}.",
+        "too_few": "Whether they are better or worse than the usual caps cannot be told.",
     }[of.verdict]
-    contacts, opted_out = (change(known, noun, "fewer") for known, noun in (
-        (of.more_contacts, "contacts"), (of.more_opted_out, "opt-outs"),
-    ))  # fmt: skip
-    money = change(of.more_money, "spending", "less", f" {currency}")
-    return f"{caps} meant, a week and for every 1,000 customers, {contacts}, {opted_out}, and {money}. {end}"
+    why = ("; " if told else ": ") + "; ".join(untold) if untold else ""
+    return f"{caps}{why}. {end}"
+
+
+def rare(a_customer: float, smaller: int) -> str:
+    """Why so many cases a customer are too few, in a group of so many customers."""
+    enough = float(f"{FEWEST_EXPECTED / a_customer:.2g}")
+    return (
+        f"{a_customer * smaller:.1f} would be expected in the smaller group, which has {smaller:,} customers and needs "
+        f"at least about {enough:,.0f}"
+    )
 
 
 def change(known: Known, noun: str, fewer: str, unit: str = "") -> str:
@@ -220,8 +242,16 @@ def causal(found: Causal) -> str:
         }[one.factor > 1, one.verdict]
         caps, _, rest = one.sentence.rpartition(". ")[0].partition(" ")
         return f"{better}: {caps.lower()} {rest}."
+    others = [one for one in found.levels if one.verdict != "usual"]
+    if len(found.levels) > 1 and all(one.verdict == "too_few" for one in others):
+        return "What looser or tighter caps do to spending and opt-outs cannot be told yet: there are too few to tell."
     if len(found.levels) > 1:
-        return "No effect of looser or tighter caps on spending or opt-outs is shown yet, as far as chance drew them."
+        both = all(known is not None for one in others for known in (one.more_money, one.more_opted_out))
+        told = "" if both else "; of some there are too few to tell"
+        return (
+            "No effect of looser or tighter caps on spending or opt-outs is shown yet, as far as chance drew them"
+            f"{told}."
+        )
     return (
         "Nobody's caps were drawn by chance, so what pressure itself does is not known; contacts that chance withheld "
         "tell what single ones do. State `cap_levels` in contact_policy.yaml to know more."
