@@ -125,6 +125,40 @@ def test_shrunk_levels_are_closer_to_the_truth_where_data_are_few():
     assert held < 0.5 * raw
 
 
+def test_data_that_made_an_actions_level_do_not_make_its_channels_levels_once_more():
+    """Noisy estimates of actions that are alike on all channels: what is served is as near as the action's level."""
+    rng, level, served, own = np.random.default_rng(0), 0.0, 0.0, []
+    action = np.array([0, 1, 1, 2, 2, 2])
+    for _ in range(300):
+        true = rng.normal(0.01, 0.01, 3)
+        value = true[action] + rng.normal(0, 0.03, 6)
+        mean, error = np.bincount(action, value) / [1, 2, 3], 0.03 / np.sqrt([1, 2, 3])
+        of = shrink.shrunk(mean, error, ["g"] * 3, np.full(3, 0.01), np.full(3, 0.01))
+        found = shrink.around(value, np.full(6, 0.03), action, shrink.Shrunk(*(column[action] for column in of)))
+        level += float(((of.value - true)[action] ** 2).sum())
+        served += float(((found.value - true[action]) ** 2).sum())
+        own.append(found.own[0])
+        assert found.value[0] == of.value[0], "an action on one channel is served at its level"
+    assert served < 1.7 * level, "and what channels seem to differ by adds little"
+    assert 0 < np.mean(own) < 0.5, "its own weight is said also where nothing is seen to vary"
+
+
+def test_channels_that_differ_are_told_apart():
+    value, error = np.array([0.02, 0.10, 0.05, 0.13]), np.full(4, 0.001)
+    found = shrink.around(value, error, ["a", "a", "b", "b"], shrink.Shrunk(*np.full((3, 4), 0.07)))
+    assert found.value == pytest.approx(value, abs=1e-3)
+    assert found.error == pytest.approx(0.001, rel=0.1)
+
+
+def test_who_states_that_nothing_is_caused_hears_what_many_data_say():
+    world, _, earlier, _ = logged_world.world(persons=400, strength=0.0, actions=("letter",), channels=("email",))
+    world = replace(world, shares={"letter": 0.0})
+    (found,), (served,), _ = learn.arms(world, earlier)
+    assert found.prior == 0.0
+    assert found.level == served.level == pytest.approx(found.arm.mean.value, rel=0.5)
+    assert served.own == pytest.approx(found.own) == pytest.approx(found.level / found.arm.mean.value)
+
+
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.floats(-1, 1), st.floats(1e-3, 1)), min_size=2, max_size=9), st.integers(1, 3))
 def test_levels_stay_between_their_own_estimate_the_group_and_the_prior(estimates, groups):
@@ -325,7 +359,7 @@ def test_a_rival_is_beaten_by_as_much_as_it_is_wrong():
     same = judge.better(world, exact, judged, lambda one, row: np.full(len(row), one.level))
     assert same.value == 0
     nobody = judge.better(world, exact, judged, lambda _, row: np.full(len(row), np.nan))
-    assert nobody == clusters.UNKNOWN
+    assert nobody is None
 
 
 def test_given_deviations_count_as_the_simpler_ones():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -12,14 +13,18 @@ from training.uplift.logged.decisions import Decisions, Treatment
 from training.uplift.logged.learners import Learned
 from training.uplift.logged.outcomes import Goal
 from training.uplift.logged.pairs import Pairs, pairs
-from training.uplift.logged.shrink import Shrunk, shrunk
+from training.uplift.logged.shrink import Shrunk, around, shrunk
 
 FOLDS = 4
 #: An action with fewer decisions with or without it has no effect of its own; nor has a channel with fewer with it.
 FEWEST, FEWEST_ON_CHANNEL = 100, 20
+#: Of fewer customers, however often they were decided about, nothing is learned that holds for others.
+FEWEST_CUSTOMERS = 10
 #: Rows that the expectation of an outcome is learned from, at most: more makes it hardly better.
 EXPECTED_FROM = 120_000
 ALL_CHANNELS = "as on all channels"
+#: Whoever states what share of responses is caused may be off by as much, and by this share at the least.
+DOUBT = 0.1
 
 Tell = Callable[[str], None]
 
@@ -59,7 +64,7 @@ class World:
 @dataclass(frozen=True)
 class Found:
     """What was learned of a treatment, or (channel None) of an action on all its channels: `level` is the mean effect
-    after shrinking, `own` the share of it that is its own estimate, `prior` what was stated."""
+    after shrinking, `own` the weight that its own estimate has in it, `prior` what was stated."""
 
     action: str
     channel: str | None
@@ -100,6 +105,8 @@ def _expected(inputs: np.ndarray, reward: np.ndarray, learn_from: np.ndarray, of
     rows = np.flatnonzero(learn_from)
     rows = rows[np.random.default_rng(0).permutation(len(rows))[:EXPECTED_FROM]]
     x, y = inputs[rows], reward[rows]
+    if not len(rows):  # all are of one fold: a score needs no expectation
+        return np.zeros(int(of.sum()))
     if y.min() == y.max() or not x.shape[1]:
         return np.full(int(of.sum()), float(y.mean()))
     weights = regress.linear(x, y, False)
@@ -123,53 +130,57 @@ def arms(
                 f" least {FEWEST} of each are needed"
             )
             continue
+        if (customers := len(np.unique(of.person))) < FEWEST_CUSTOMERS:
+            none[action] = f"too few customers: {customers} in {len(of):,} decisions; {FEWEST_CUSTOMERS} are needed"
+            continue
         lessons[action] = of, learn(world.inputs, of, world.fold)
     names = list(lessons)
     if not names:
         return [], [], none
-    levels = _levels(
-        [lessons[name][1] for name in names],
-        [world.groups.get(name, name) for name in names],
-        [_prior(world, name, lessons[name][0]) for name in names],
-    )
+    priors, doubts = zip(*(_prior(world, name, lessons[name][0]) for name in names), strict=True)
+    groups = [world.groups.get(name, name) for name in names]
+    levels = shrunk(*_means([lessons[name][1] for name in names]), groups, np.array(priors), np.array(doubts))
     actions = [
-        _found(world, name, None, world.treatments(name), *lessons[name], levels, k) for k, name in enumerate(names)
+        _found(world, name, None, world.treatments(name), *lessons[name], _at(levels, k), priors[k])
+        for k, name in enumerate(names)
     ]
-    return actions, _treatments(world, actions, rows, tell), none
+    return actions, _treatments(world, actions, levels, rows, tell), none
 
 
-def _treatments(world: World, actions: Sequence[Found], rows: np.ndarray, tell: Tell) -> list[Found]:
+def _treatments(world: World, actions: Sequence[Found], levels: Shrunk, rows: np.ndarray, tell: Tell) -> list[Found]:
     """Each channel of each action: around the action's level, and differing by customer as the action does unless data
     say otherwise."""
     lessons: list[tuple[Found, Treatment, int, Pairs, Arm]] = []
-    for action in actions:
+    centres: list[Shrunk] = []
+    for action, level in zip(actions, map(partial(_at, levels), range(len(actions))), strict=True):
         overall = Learned(ALL_CHANNELS, action.arm.unseen, action.effects)
         for k in action.treatments:
             of = world.pairs(action.action, [k], rows)
             if of.treated.sum() < FEWEST_ON_CHANNEL or len(of) == of.treated.sum():
                 continue
+            if len(np.unique(of.person)) < FEWEST_CUSTOMERS:
+                continue
             tell(" on ".join(world.decisions.treatments[k]))
             given = overall if len(action.treatments) > 1 else None
             lessons.append((action, world.decisions.treatments[k], k, of, learn(world.inputs, of, world.fold, given)))
-    levels = _levels(
-        [arm for *_, arm in lessons],
-        [action.action for action, *_ in lessons],
-        [action.level for action, *_ in lessons],
-        [max(action.arm.mean.error, 1e-12) for action, *_ in lessons],
-    )
+            centres.append(level._replace(own=level.own * of.treated.sum() / action.treated))
+    if not lessons:
+        return []
+    centre = Shrunk(*(np.array(column) for column in zip(*centres, strict=True)))
+    found = around(*_means([arm for *_, arm in lessons]), [action.action for action, *_ in lessons], centre)
     return [
-        _found(world, action.action, channel, [k], of, arm, levels, place)
+        _found(world, action.action, channel, [k], of, arm, _at(found, place), action.level)
         for place, (action, (_, channel), k, of, arm) in enumerate(lessons)
     ]
 
 
-def _levels(
-    arms: Sequence[Arm], group: Sequence[str], prior: Sequence[float], doubt: Sequence[float] | None = None
-) -> tuple[Shrunk, Sequence[float]]:
-    """A prior is as doubtful as it is large, where nothing else is said; a group's is that of its first member."""
-    value, error = (np.array([getattr(arm.mean, name) for arm in arms]) for name in ("value", "error"))
-    told = np.array(prior)
-    return shrunk(value, error, group, told, np.abs(told) if doubt is None else np.array(doubt)), prior
+def _means(arms: Sequence[Arm]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean effects float[k] and their errors."""
+    return np.array([arm.mean.value for arm in arms]), np.array([arm.mean.error for arm in arms])
+
+
+def _at(levels: Shrunk, place: int) -> Shrunk:
+    return Shrunk(*(column[place] for column in levels))
 
 
 def _found(
@@ -179,15 +190,15 @@ def _found(
     treatments: Sequence[int],
     of: Pairs,
     arm: Arm,
-    levels: tuple[Shrunk, Sequence[float]],
-    place: int,
+    level: Shrunk,
+    prior: float,
 ) -> Found:
-    level, own = float(levels[0].value[place]), float(levels[0].own[place])
-    effects = arm.effects(level, world.inputs, of)
-    return Found(action, channel, treatments, of, arm, level, own, float(levels[1][place]), effects)
+    value, own = float(level.value), float(level.own)
+    return Found(action, channel, treatments, of, arm, value, own, prior, arm.effects(value, world.inputs, of))
 
 
-def _prior(world: World, action: str, of: Pairs) -> float:
-    """The stated share of what came of those contacted."""
-    came = world.reward[world.goals[action]][of.row[of.treated]]
-    return world.shares.get(action, 0.0) * float(came.mean())
+def _prior(world: World, action: str, of: Pairs) -> tuple[float, float]:
+    """The stated share of what came of those contacted, and its doubt: as far off as it is large, never certain."""
+    reward, share = world.reward[world.goals[action]][of.row], world.shares.get(action, 0.0)
+    came = float(reward[of.treated].mean())
+    return share * came, max(abs(share * came), DOUBT * max(abs(came), abs(float(reward[~of.treated].mean()))))

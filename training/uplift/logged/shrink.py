@@ -2,7 +2,8 @@
 
 Effects of a group scatter around a common level with a variance of their own. One with standard error s keeps the share
 variance / (variance + s^2) of its own estimate and takes the rest from the group. The prior counts in its group as one
-more member, as far off as it is large: P x share is a guess of magnitude.
+more member, as far off as its doubt says. What is learned twice, of an action on all channels and then on each, moves
+towards the action's level as it stands: that rests on the same data already, which must not speak twice.
 Source: DerSimonian and Laird, Controlled Clinical Trials 7 (1986); empirical Bayes, Morris, JASA 78 (1983).
 """
 
@@ -13,7 +14,7 @@ import numpy as np
 
 
 class Shrunk(NamedTuple):
-    """Levels float[k], their errors, and the share that each keeps of its own estimate."""
+    """Levels float[k], their errors, and the weight that each one's own estimate has in its level."""
 
     value: np.ndarray
     error: np.ndarray
@@ -33,10 +34,28 @@ def shrunk(
         guess = 1.0 / max(variance + float(doubt[mine[0]]) ** 2, 1e-30)
         total = precision.sum() + guess
         centre = float((precision @ value[mine] + guess * prior[mine[0]]) / total)
-        own[mine] = variance / (variance + error[mine] ** 2) if variance > 0 else 0.0
-        level[mine] = own[mine] * value[mine] + (1 - own[mine]) * centre
-        found[mine] = np.sqrt(own[mine] * error[mine] ** 2 + (1 - own[mine]) ** 2 / total)
+        kept = _kept(variance, error[mine])
+        level[mine] = kept * value[mine] + (1 - kept) * centre
+        found[mine] = np.sqrt(kept * error[mine] ** 2 + (1 - kept) ** 2 / total)
+        own[mine] = kept + (1 - kept) * precision / total
     return Shrunk(level, found, own)
+
+
+def around(value: np.ndarray, error: np.ndarray, group: Sequence[object], centre: Shrunk) -> Shrunk:
+    """Parts [k] of what `centre` [k] is the level of (equal in a group): a group's only part is at its level.
+
+    `centre.own`: the weight that the part's own data have in it.
+    """
+    _, place, count = np.unique([str(one) for one in group], return_inverse=True, return_counts=True)
+    kept = np.where(count[place] == 1, 0.0, _kept(between(value, error, group), error))
+    level = kept * value + (1 - kept) * centre.value
+    found = np.sqrt(kept * error**2 + (1 - kept) ** 2 * centre.error**2)
+    return Shrunk(level, found, kept + (1 - kept) * centre.own)
+
+
+def _kept(variance: float, error: np.ndarray) -> np.ndarray:
+    """The share of its own estimate that each keeps; none where nothing is seen to vary."""
+    return np.asarray(variance / np.maximum(variance + error**2, 1e-30))
 
 
 def between(value: np.ndarray, error: np.ndarray, group: Sequence[object]) -> float:
