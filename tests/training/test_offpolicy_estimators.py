@@ -178,6 +178,50 @@ def test_what_could_have_been_drawn_and_was_not_widens_the_likelihood_interval()
     assert heavy.high > 1.3 * plain.high
 
 
+def test_terms_that_are_all_alike_are_bounded_by_the_rule_of_three():
+    nothing = np.zeros(2000)
+    found = intervals.interval(estimators.Estimate("ips", nothing, (-1.0, 4.0)))
+    assert (found.low, found.value, found.high) == pytest.approx((-3 / 2000, 0.0, 12 / 2000), rel=0.01)
+    assert (1 - found.high / 4.0) ** 2000 == pytest.approx(0.05)
+    free = intervals.interval(estimators.Estimate("ips", nothing), "cautious")
+    assert (free.low, free.high) == (-np.inf, np.inf)
+
+
+def rarely(random, chance, one=1.0):
+    """Of 300 customers three rows each, contacted half the time as played, mostly under the other policy."""
+    n = 900
+    action = random.integers(0, 2, n)
+    target, nothing = np.tile([0.2, 0.8], (n, 1)), np.zeros(n, int)
+    log = Logbook(np.repeat(np.arange(300), 3), np.arange(n), nothing, nothing == 0, np.zeros((n, 0)), nothing, nothing,
+                  (None,), None)  # fmt: skip
+    follows, logging = np.array([0.4, 1.6])[action], np.full((n, 2), 0.5)
+    whole = Weighed(log, np.arange(n), [("a", "email")], logging, target, action, follows, np.full(n, 1.36))
+    return whole.change((random.random(n) < np.array([0.0, chance])[action]).astype(float), one=one)
+
+
+def test_what_happens_rarely_is_within_the_interval_of_a_log_in_which_it_did_not():
+    """A contact does harm so seldom that every fifth log shows none of it."""
+    random, chance, hits, unseen = np.random.default_rng(1), 1.6 / 450, [], 0
+    for _ in range(60):
+        change = rarely(random, chance)
+        unseen += not change.before.terms.any()
+        truth = np.array([0.5, 0.8, 0.3]) * chance
+        each = (change.before, change.after, change.difference)
+        hits.append([value in intervals.interval(one) for value, one in zip(truth, each, strict=True)])
+    assert unseen > 5
+    for hit in np.array(hits).sum(0).tolist():
+        assert binomtest(hit, 60, 0.95, alternative="less").pvalue > 0.01, np.array(hits).mean(0)
+
+
+def test_what_never_happened_is_bounded_by_what_one_of_it_brings():
+    counted, money = (rarely(np.random.default_rng(1), 0.0, one) for one in (1.0, np.inf))
+    found = intervals.interval(counted.difference)
+    assert (found.low, found.high) == pytest.approx((-0.6 * 3 / 900, 0.6 * 3 / 900), rel=0.01)
+    assert intervals.interval(counted.after).high == pytest.approx(1.6 * 3 / 900, rel=0.01)
+    found = [intervals.interval(each) for each in (money.before, money.difference)]
+    assert [(each.low, each.high) for each in found] == [(0.0, np.inf), (-np.inf, np.inf)]
+
+
 def test_the_likelihood_ratio_is_what_maximising_by_hand_gives():
     gaps = np.random.default_rng(3).exponential(1.0, 50) - 1.2
     tries = np.linspace(-1 / gaps.max(), 0.0, 100_001)[1:]

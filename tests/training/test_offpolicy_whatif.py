@@ -286,6 +286,24 @@ def test_changes_name_the_key_and_both_values():
     assert changes(BEFORE, world.playbook()) == []
 
 
+def test_what_never_happened_may_have_been_missed_by_chance(market):
+    """The rule of three: none seen, and so up to three in as many days."""
+    workspace, log = market
+    views = simulate(workspace, BEFORE, world.playbook(*OTHERS["a lever"]), memory=1).views
+    for view, number in zip(views, (views[0].overlap.rows, log.days), strict=True):
+        of = {answer.outcome: answer for answer in view.answers}
+        assert [name for name, answer in of.items() if answer.unseen] == ["opt-out", "complaint"]
+        never = of["opt-out"]
+        assert (never.played.low, never.asked.low) == (0, 0)
+        assert never.played.high == pytest.approx(3000 / number, rel=0.05)
+        assert never.asked.high > never.played.high
+        assert -never.played.high <= never.change.low < 0 < never.change.high
+        assert never.change.high == pytest.approx(never.asked.high - never.played.high)
+        assert any(
+            "  no opt-out and no complaint in this log, which is too few" in line for line in commands._view(view)
+        )
+
+
 # the command
 
 

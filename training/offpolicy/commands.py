@@ -96,6 +96,11 @@ def _view(view: "View") -> list[str]:
     for answer in view.answers:
         cells = "  ".join(f"{_figure(each):>24}" for each in (answer.played, answer.asked, answer.change))
         rows.append(f"  {answer.outcome:{widest}}  {cells}")
+    if unseen := [answer.outcome for answer in view.answers if answer.unseen]:
+        rows.append(
+            f"  no {' and no '.join(unseen)} in this log, which is too few to tell: between the ends is what chance may"
+            " have spared these customers (inf: of what amount is not known); more customers, or longer, narrow them"
+        )
     rows += [
         f"  contacts on {share.channel}: {share.played:.1f} as played, {share.asked:.1f} what if"
         for share in view.contacts

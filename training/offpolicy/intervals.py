@@ -117,15 +117,28 @@ def likelihood(
     What could have been drawn and was not, a rare heavy weight, may be a part of that reweighting (Karampatziakis,
     Langford and Mineiro, NeurIPS 2020); without a `support`, only what was drawn.
     """
+    if np.ptp(terms) == 0.0:
+        return unvaried(terms, confidence, support)
     mean, spread = float(terms.mean()), float(terms.std(ddof=1))
-    if spread == 0.0:
-        return Interval(mean, mean, mean)
     scaled = (terms - mean) / spread
     low, high = (float(scaled.min()), float(scaled.max()))
     if support is not None:
         low, high = min(low, (support[0] - mean) / spread), max(high, (support[1] - mean) / spread)
     limit = float(scipy.stats.f.ppf(confidence, 1, len(terms) - 1))
     return Interval(mean, mean - spread * _end(-scaled, -low, limit), mean + spread * _end(scaled, high, limit))
+
+
+def unvaried(terms: np.ndarray, confidence: float = CONFIDENCE, support: tuple[float, float] | None = None) -> Interval:
+    """Of terms float[n] that are all alike: with this confidence at most a share of 1 - (1 - confidence)^(1/n), about
+    3/n, is otherwise (the rule of three; Hanley and Lippman-Hand, JAMA 1983), and lies at an end of `support`. Without
+    one nothing bounds the mean.
+    """
+    mean = float(terms.mean())
+    if support is None:
+        return Interval(mean, -np.inf, np.inf)
+    share = 1.0 - (1.0 - confidence) ** (1.0 / len(terms))
+    low, high = (mean + share * (end - mean) for end in support)
+    return Interval(mean, min(low, mean), max(high, mean))
 
 
 def _end(scaled: np.ndarray, most: float, limit: float) -> float:

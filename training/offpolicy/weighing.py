@@ -121,14 +121,18 @@ class Weighed:
         begin = np.searchsorted(np.flatnonzero(last), first)
         return self.at_rows(last), Path(self.paths(memory)[last], square, begin, self.target[first])
 
-    def change(self, reward: np.ndarray, path: Path | None = None) -> Change:
+    def change(self, reward: np.ndarray, path: Path | None = None, one: float = np.inf) -> Change:
         """Doubly robust, and of what differs alone: where both policies draw alike, the log itself is the answer.
 
         With a `path`, states count by how much likelier the other policy was to lead to them: per-decision importance
         sampling (Precup, Sutton and Singh, ICML 2000) with a finite memory, the paths' weights made to average 1. What
         is predicted where a path begins needs no weighing, as nothing was drawn yet: only what is left is weighed, else
         whose paths happen to be heavy would count as an effect (a control variate; Jiang and Li, ICML 2016).
+
+        `one`: what a single event brings (inf: not known), which is all that bounds what never happened.
         """
+        if not reward.any():
+            return self._unseen(path, one)
         whole, same = self._both(reward)
         assert whole.predicted is not None
         after, plain = (estimate(each, "doubly_robust").terms for each in (whole, same))
@@ -147,6 +151,21 @@ class Weighed:
         difference = Estimate("doubly_robust", clustered, support_by_cluster(gap, *apart, self.who))
         reach = support_by_cluster(gap + reward, *level, self.who)
         return Change(before, Estimate("doubly_robust", before.terms + clustered, reach), difference)
+
+    def _unseen(self, path: Path | None, one: float) -> Change:
+        """Where nothing happened: terms of 0, which may be as far from it as `one` in any row of a customer, at the
+        lightest and the heaviest weight that an answer could have had."""
+        share = np.ones(len(self.rows)) if path is None else path.weight / path.weight.mean()
+        tried = self.logging > 0
+        weight = (share[:, None] * self.target)[tried] / self.logging[tried]
+        customers = len(np.unique(self.who))
+        scale, lightest, heaviest = one * customers / len(self.rows), float(weight.min()), float(weight.max())
+
+        def nothing(low: float, high: float) -> Estimate:
+            ends = [scale * end if end else 0.0 for end in (min(low, 0.0), max(high, 0.0))]
+            return Estimate("doubly_robust", np.zeros(customers), (ends[0], ends[1]))
+
+        return Change(nothing(0.0, 1.0), nothing(0.0, heaviest), nothing(lightest - 1.0, heaviest - 1.0))
 
     def _ends(
         self, whole: Feedback, share: np.ndarray, base: np.ndarray, reward: float

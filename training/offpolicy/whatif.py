@@ -16,7 +16,7 @@ from training.offpolicy.diagnostics import Overlap, overlap
 from training.offpolicy.estimators import Estimate
 from training.offpolicy.hearing import Heard, hear
 from training.offpolicy.intervals import Interval
-from training.offpolicy.weighing import Change, Path, Weighed
+from training.offpolicy.weighing import Path, Weighed
 
 #: Decisions that tell as much as if the new policy itself had drawn them: fewer, and no figure is given.
 FEWEST = 200
@@ -38,12 +38,14 @@ class Unsupported(WorkspaceError):
 
 @dataclass(frozen=True)
 class Answer:
-    """One outcome per 1,000: as played, under the other policy, and the difference. Money in the workspace's own."""
+    """One outcome per 1,000: as played, under the other policy, and the difference. Money in the workspace's own.
+    `unseen`: there was nothing of it in this log, and intervals are what it may have missed by chance."""
 
     outcome: str
     played: Interval
     asked: Interval
     change: Interval
+    unseen: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ def _by_decision(whole: Weighed, workspace: Workspace, days: int) -> View:
     answers = []
     for name, event in logbook.events(log.known, workspace.settings).items():
         reward = logbook.total(event, ends.who, ends.at, ends.at + days * DAY)
-        answers.append(_answer(name, ends.change(reward, path), 1000.0))
+        answers.append(_answer(name, ends, reward, path, _one(name, workspace), 1000.0))
     return View(per, told, answers, _contacts(some, some.paths(AT_ONCE), len(ends.rows)))
 
 
@@ -204,7 +206,8 @@ def _by_day(whole: Weighed, until: np.ndarray, workspace: Workspace, memory: int
     answers = []
     for name, event in logbook.events(log.known, workspace.settings).items():
         reward = logbook.total(event, ends.who, ends.at, end)
-        answers.append(_answer(name, ends.change(reward, path), 1000.0 * len(ends.rows) / length, "cautious"))
+        scale = 1000.0 * len(ends.rows) / length
+        answers.append(_answer(name, ends, reward, path, _one(name, workspace), scale, "cautious"))
     every = whole.paths(memory * DAY)
     shortened = None
     if memory < asked:
@@ -262,8 +265,18 @@ def _thin(told: Overlap, what: str) -> str | None:
     )
 
 
-def _answer(name: str, change: Change, scale: float, kind: intervals.Kind = "likelihood") -> Answer:
-    return Answer(name, *(_scaled(each, scale, kind) for each in (change.before, change.after, change.difference)))
+def _one(name: str, workspace: Workspace) -> float:
+    """What a single event brings: counts one, of money nobody knows."""
+    return np.inf if name == workspace.settings.currency else 1.0
+
+
+def _answer(
+    name: str, ends: Weighed, reward: np.ndarray, path: Path, one: float, scale: float,
+    kind: intervals.Kind = "likelihood",
+) -> Answer:  # fmt: skip
+    change = ends.change(reward, path, one)
+    played, asked, gap = (_scaled(each, scale, kind) for each in (change.before, change.after, change.difference))
+    return Answer(name, played, asked, gap, unseen=not reward.any())
 
 
 def _scaled(estimate: Estimate, scale: float, kind: intervals.Kind) -> Interval:
