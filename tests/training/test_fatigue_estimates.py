@@ -1,6 +1,7 @@
 """What contacts cost, where it is known: sums that fade, outcomes of decisions, intervals, curves, spending, levels."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from features.clock import DAY
 from training.fatigue import fading, levels
 from training.fatigue.curve import BANDS, KNOTS, Curve, bands, effects, segments, smooth
 from training.fatigue.curve import spent as spent_curves
+from training.fatigue.differs import FOLDS, Rest, differs, in_turn
 from training.fatigue.effects import Effects, Z
 from training.fatigue.spending import spending
 from training.fatigue.trials import SILENCE, Clock, Decided, Events, Happened, trials
@@ -305,3 +307,42 @@ def test_levels_tell_what_further_contacts_did_all_together():
             assert abs(one.value - truth) < 0.9 * width  # 3.5 standard errors
     alone = trials(decided(np.arange(n), np.zeros(n), np.full(n, SILENCE)), log, np.ones(2), Clock())
     assert levels.compare(alone, log).levels == []
+
+
+def null_log(seed, differ=0.0):
+    """Decisions [n] about 800 customers with 15 inputs: others complain anyway, by the first of these; a contact adds
+    .03, by the second where they `differ`. Returns what `differs` is asked with."""
+    rng, customers, each = np.random.default_rng(seed), 800, 6
+    who, z = np.repeat(np.arange(customers), each), np.repeat(rng.normal(size=(customers, 15)), each, axis=0)
+    made = rng.random(len(who)) < 0.4
+    harm = 0.03 * np.maximum(1 + differ * z[:, 1], 0.0)
+    happens = rng.random(len(who)) < 0.01 * np.exp(0.8 * z[:, 0]) + harm * made
+    some = SimpleNamespace(who=who, made=np.where(made, 0, SILENCE), chance=np.full((len(who), 1), 0.4))
+    return some, Rest(happens - 0.03 * made, np.ones(len(who))), np.array([0.03]), z
+
+
+@pytest.mark.slow
+def test_where_customers_do_not_differ_they_are_said_to_as_often_as_stated():
+    p = np.array([differs(*null_log(seed)).p for seed in range(1500)])
+    assert 5 <= (p < 0.01).sum() <= 27  # 15 of 1,500, within three standard errors; folds that teach each other: 50
+    assert 50 <= (p < 0.05).sum() <= 100
+    shown = [differs(*null_log(seed, 0.8)).shown for seed in range(100)]
+    assert sum(shown) > 35
+
+
+def test_what_is_said_of_a_fold_is_taught_by_the_folds_before_it():
+    some, left, means, z = null_log(0, 0.8)
+    fold = np.arange(800).repeat(6) % FOLDS
+    design = z * ((some.made == 0) - 0.4)[:, None] * means
+
+    def said(rest):
+        grams = np.stack([design[fold == f].T @ design[fold == f] for f in range(FOLDS)])
+        moments = np.stack([design[fold == f].T @ rest[fold == f] for f in range(FOLDS)])
+        return in_turn(fold, design, grams, moments)
+
+    first = said(left.rest)
+    assert not first[fold == 0].any()
+    for k in range(1, FOLDS):
+        other = np.where(fold >= k, 1.0 - left.rest, left.rest)
+        assert np.array_equal(said(other)[fold <= k], first[fold <= k])
+        assert not np.allclose(said(np.where(fold == k - 1, 1.0 - left.rest, left.rest))[fold == k], first[fold == k])

@@ -3,8 +3,10 @@
 With r what the curve leaves of the outcome and T = sum over channels of (A - p) x the channel's mean harm, the part of
 each row's harm that chance decided, theta minimises sum (r - T exposure theta . z)^2 + ridge (the R-learner; Nie and
 Wager, Biometrika 2021). z is standardised. Harm then is curve + channel's mean x theta . z. Customers are split in
-folds; what the folds' lines say of customers that they did not see decides how strong the ridge is, whether a
-difference counts as shown, and by how much the line is drawn back.
+folds; what the folds' lines say of customers that they did not see decides how strong the ridge is and by how much the
+line is drawn back. Whether a difference counts as shown is tested by lines that the folds before each one taught: where
+folds teach each other, the same chance in two of them is counted from both sides, and where there are no differences
+they are found three times as often as stated (training/uplift/heterogeneity.py).
 """
 
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from scipy.stats import norm
 
 from training.fatigue.curve import Smooth
 from training.fatigue.trials import SILENCE, Trials
+from training.uplift.heterogeneity import proxy
 
 FOLDS, LEVEL = 5, 0.01
 #: Strengths of the ridge, in shares of the mean diagonal.
@@ -65,12 +68,24 @@ def differs(trials: Trials, left: Rest, means: np.ndarray, z: np.ndarray, seed: 
         if gain > best[0]:
             best = gain, ridge, foretold
     gain, ridge, foretold = best
-    agreed = np.bincount(unit, rest * foretold)
+    kept = float(np.clip((rest * foretold).sum() / max((foretold**2).sum(), 1e-30), 0.0, 1.0))
+    agreed = np.bincount(unit, rest * in_turn(fold, design, grams, moments))
     spread = float(np.sqrt((agreed**2).sum()))
     p = float(norm.sf(agreed.sum() / spread)) if spread > 0 else 1.0
-    kept = float(np.clip(agreed.sum() / max((foretold**2).sum(), 1e-30), 0.0, 1.0))
     theta = kept * _solved(grams.sum(0), moments.sum(0), ridge * unit_ridge)
     return Differs(theta if p < LEVEL else np.zeros(len(theta)), p, kept)
+
+
+def in_turn(fold: np.ndarray, design: np.ndarray, grams: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """float64[n]: what lines from the folds before say of each fold's rows of `design` [n, k], 0 in the first; `grams`
+    [FOLDS, k, k] and `moments` [FOLDS, k] are the folds'. No ridge is picked for it: it is the mean of all, each in
+    units of what it says within the fold."""
+    said = np.zeros((len(RIDGES), len(fold)))
+    for f in range(1, FOLDS):
+        gram, moment, own = grams[:f].sum(0), moments[:f].sum(0), fold == f
+        for k, ridge in enumerate(RIDGES):
+            said[k, own] = design[own] @ _solved(gram, moment, ridge * np.trace(gram) / len(gram))
+    return proxy(dict(enumerate(said)), fold)
 
 
 def rest(trials: Trials, outcome: np.ndarray, exposure: np.ndarray, smooth: Smooth) -> Rest:

@@ -5,6 +5,7 @@ Everything is computed from effect scores of customers and from effects that oth
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import norm
@@ -54,14 +55,14 @@ def examine(fitted: CrossFit, arm: int, choice: Choice, told: InTurn) -> Heterog
     judged, every = told
     effects = {name: found for name, found in every.items() if name not in (CONSTANT, BLEND)}
     fold = fitted.fold[judged]
-    slope, p = best_linear_predictor(score[judged], _proxy(effects, fold), fold)
+    slope, p = best_linear_predictor(score[judged], proxy(effects, fold), fold)
     best = choice.loss(choice.best)
     tried = len(choice.losses) - 1
     gain_p = min(1.0, tried * float(norm.sf(best.gain / best.error))) if best.error > 0 else 1.0
     return Heterogeneity(slope, p, gain_p)
 
 
-def _proxy(effects: Mapping[str, np.ndarray], fold: np.ndarray) -> np.ndarray:
+def proxy(effects: Mapping[Any, np.ndarray], fold: np.ndarray) -> np.ndarray:
     """The mean of all learners' effects in units of each one's standard deviation within the fold: a learner of few
     customers is no louder for being wilder."""
     found = np.zeros(len(fold))
