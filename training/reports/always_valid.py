@@ -61,6 +61,34 @@ def beside(effect: Effect, progress: float) -> AlwaysValid:
     return AlwaysValid(effect.difference - half, effect.difference + half, p)
 
 
+def detectable(
+    error: float | np.ndarray, progress: float | np.ndarray, power: float, level: float = LEVEL
+) -> float | np.ndarray:
+    """The smallest true difference that an estimate with this standard error shows with this power."""
+    return (reach(progress, level) + NormalDist().inv_cdf(power)) * error
+
+
+def needed(error: float, difference: float, have: int, plan: int, power: float, level: float = LEVEL) -> int:
+    """Observations in all that show a true `difference` with this power; `error` is that of the `have` observations.
+
+    >>> needed(0.01, 0.03835, 1000, 1000, 0.8), needed(0.01, 0.01, 1000, 1000, 0.8)
+    (1022, 17334)
+    """
+    if difference == 0:
+        raise ValueError("no sample is large enough to show a difference of nothing")
+
+    def short(number: int) -> bool:
+        return bool(detectable(error * math.sqrt(have / number), number / plan, power, level) > abs(difference))
+
+    low, high = 0, have
+    while short(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if short(middle) else (low, middle)
+    return high
+
+
 #: Two years: who has to wait longer is told that no end is in sight.
 MOST_WEEKS = 104
 
@@ -76,5 +104,5 @@ def weeks(
     ahead = np.arange(MOST_WEEKS + 1) if weekly > 0 else np.zeros(1)
     number = have + weekly * ahead
     errors = error * np.sqrt(have / number)
-    shown = (reach(number / plan, level) + NormalDist().inv_cdf(power)) * errors <= abs(difference)
+    shown = np.asarray(detectable(errors, number / plan, power, level)) <= abs(difference)
     return float(ahead[shown.argmax()]) if shown.any() else None

@@ -62,10 +62,12 @@ METHOD_ONGOING = [
 
 @dataclass(frozen=True)
 class Ongoing:
-    """Of a comparison that goes on: how many customers it is planned for, and how many more come each week."""
+    """Of a comparison that goes on: how many customers it is planned for, how many more come each week, and how many
+    comparisons of the same outcome it shares its verdicts' level with, itself among them."""
 
     plan: int
     weekly: float
+    together: int = 1
 
 
 def assignment(
@@ -103,6 +105,8 @@ def outcome(
     intervals and verdicts that hold however often one looks.
     """
     arms = sorted(name for name in samples if name != control)
+    if ongoing is not None:
+        ongoing = replace(ongoing, together=ongoing.together * len(arms))
     pairs = {
         name: _alike(samples[control], samples[name], None if known is None else (known[control], known[name]))
         for name in arms
@@ -122,9 +126,7 @@ def outcome(
             verdict=verdict(effect, adjusted.get(name)),
             reason=reasons[name],
             explained=_explained(samples[name], sample) if known else None,
-            weeks=None
-            if effect is None or ongoing is None
-            else _weeks(base, sample, smallest_lift, ongoing, len(arms)),
+            weeks=None if effect is None or ongoing is None else _weeks(base, sample, smallest_lift, ongoing),
             sentence="",
         )
         said = {
@@ -132,7 +134,7 @@ def outcome(
             "per_thousand": wording.per_thousand(words, one),
         }
         found.append(one.model_copy(update=said))
-    plans = [_plan(words, base, one, smallest_lift) for one in found if one.verdict == "undecided"]
+    plans = [_plan(words, base, one, smallest_lift, ongoing) for one in found if one.verdict == "undecided"]
     return Outcome(
         name=words.name,
         kind=words.kind,
@@ -165,15 +167,15 @@ def _explained(before: Sample, after: Sample) -> float | None:
     return 1 - after.variance / before.variance if before.variance > 0 else None
 
 
-def _weeks(base: Sample, sample: Sample, smallest_lift: float, ongoing: Ongoing, arms: int) -> float | None:
+def _weeks(base: Sample, sample: Sample, smallest_lift: float, ongoing: Ongoing) -> float | None:
     if not base.clear:
         return None
-    error = math.sqrt(base.variance / base.n + sample.variance / sample.n)
-    have = base.n + sample.n
-    target = base.mean * smallest_lift
-    return always_valid.weeks(
-        error, target, have, ongoing.weekly, ongoing.plan, statistics.POWER, always_valid.LEVEL / arms
-    )
+    have, target, level = base.n + sample.n, base.mean * smallest_lift, always_valid.LEVEL / ongoing.together
+    return always_valid.weeks(_error(base, sample), target, have, ongoing.weekly, ongoing.plan, statistics.POWER, level)
+
+
+def _error(base: Sample, sample: Sample) -> float:
+    return math.sqrt(base.variance / base.n + sample.variance / sample.n)
 
 
 def verdict(effect: Effect | None, adjusted: float | None) -> Verdict:
@@ -185,15 +187,24 @@ def verdict(effect: Effect | None, adjusted: float | None) -> Verdict:
     return "raised" if effect.difference > 0 else "lowered"
 
 
-def _plan(words: Words, base: Sample, found: Comparison, smallest_lift: float) -> Plan:
-    target = abs(base.mean) * smallest_lift
+def _plan(words: Words, base: Sample, found: Comparison, smallest_lift: float, ongoing: Ongoing | None) -> Plan:
+    """By the test that decides: one look, or the bound that holds at every look, as for `_weeks`."""
+    sample, target, have = found.sample, abs(base.mean) * smallest_lift, base.n + found.sample.n
+    if ongoing is None:
+        detectable = statistics.detectable(base, sample)
+        needed = statistics.needed(base, sample, target) if base.clear else None
+    else:
+        error, level = _error(base, sample), always_valid.LEVEL / ongoing.together
+        detectable = float(always_valid.detectable(error, have / ongoing.plan, statistics.POWER, level))
+        needed = None
+        if base.clear:
+            needed = always_valid.needed(error, target, have, ongoing.plan, statistics.POWER, level)
     plan = Plan(
         arm=found.arm,
         smallest_lift=smallest_lift,
         power=statistics.POWER,
-        detectable=statistics.detectable(base, found.sample),
-        needed_customers=statistics.needed(base, found.sample, target) if base.clear else None,
+        detectable=detectable,
+        needed_customers=needed,
         sentence="",
     )
-    said = wording.plan(words, base, plan, base.n + found.sample.n)
-    return plan.model_copy(update={"sentence": said})
+    return plan.model_copy(update={"sentence": wording.plan(words, base, plan, have)})
