@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ghost_logs import decision, log_decisions, log_interactions, shop
+from ghost_logs import START, decision, log_decisions, log_interactions, shop
 
+from features.clock import DAY
 from features.workspace import Workspace
 from serving.decisions.arms import arms as arms_of
 from serving.decisions.policy import load
-from training.reports import keep
+from training.reports import experiment, keep
 from training.reports.artefact import Rival
 from training.reports.effects import Found
 from training.reports.overview import job as overview
@@ -78,6 +79,20 @@ def test_next_best_action_is_compared_with_each_rival(workspace, world):
         assert rival.found[2].verdict == "too_few"
         assert "Too few to tell next best action from" in rival.found[2].sentence
     assert found.headline == "Next best action beats random eligible and nothing at all."
+
+
+def test_a_pair_is_planned_and_waited_for_by_its_own_customers(workspace, world, monkeypatch):
+    seen, outcome = {}, experiment.outcome
+
+    def watched(words, rival, *rest):
+        seen[rival] = rest[-1]
+        return outcome(words, rival, *rest)
+
+    monkeypatch.setattr(experiment, "outcome", watched)
+    log = Log.read(workspace)
+    arms.report(replace(log, known_until=START + 25 * DAY), 7, 0.1)
+    pairs = {rival: world[None] + world[rival] for rival in ("chance", "quiet")}
+    assert seen == {rival: experiment.Ongoing(n, n / 4, 2) for rival, n in pairs.items()}
 
 
 def test_the_uplift_report_holds_the_experiment(workspace, world):

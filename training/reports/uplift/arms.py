@@ -64,8 +64,10 @@ def report(log: Log, days: int, smallest_lift: float) -> Arms | None:
     shares /= shares.sum(axis=1, keepdims=True)
     assigned = _assignment(arm, names, shares)
     done = at + days * DAY <= log.known_until
-    early = int((at < began + _PACE_DAYS * DAY).sum())
-    going = Ongoing(max(early, 1), float((at >= log.known_until - _PACE_DAYS * DAY).sum()) / (_PACE_DAYS / 7))
+    going = {
+        one.name: _ongoing(at[np.isin(arm, [OURS, one.name])], began, log.known_until, len(plan.arms))
+        for one in plan.arms
+    }
     entered = Entered(person[done], at[done], arm[done], shares[done])
     found = _found(log, entered, plan.arms, days, smallest_lift, going)
     return Arms(
@@ -75,6 +77,12 @@ def report(log: Log, days: int, smallest_lift: float) -> Arms | None:
         rivals=found,
         headline=_headline(found),
     )
+
+
+def _ongoing(at: np.ndarray, began: int, now: int, rivals: int) -> Ongoing:
+    """Of a pair whose customers entered at these instants (micros)."""
+    early, lately = int((at < began + _PACE_DAYS * DAY).sum()), int((at >= now - _PACE_DAYS * DAY).sum())
+    return Ongoing(max(early, 1), lately / (_PACE_DAYS / 7), rivals)
 
 
 @dataclass(frozen=True)
@@ -124,7 +132,10 @@ def _assignment(arm: np.ndarray, names: list[str], shares: np.ndarray) -> Assign
     return experiment.assignment("the impact experiment", OURS, sizes, expected, {}, p=p)
 
 
-def _found(log: Log, entered: Entered, arms: list[Arm], days: int, smallest_lift: float, going: Ongoing) -> list[Rival]:
+def _found(
+    log: Log, entered: Entered, arms: list[Arm], days: int, smallest_lift: float, going: Mapping[str, Ongoing]
+) -> list[Rival]:
+    """`going`: of each rival, by the customers of its pair."""
     person, at = entered.person, entered.at
     number, money = log.goals.within(person, at, at + days * DAY)
     earlier, spent = log.goals.within(person, at - BEFORE * DAY, at)
@@ -139,7 +150,7 @@ def _found(log: Log, entered: Entered, arms: list[Arm], days: int, smallest_lift
     for measure, words, values, before in measures:
         # ours against each rival: the rivals take turns as control
         pairs = {
-            one.name: _pair(words, values, before, entered, k, one.name, smallest_lift, going)
+            one.name: _pair(words, values, before, entered, k, one.name, smallest_lift, going[one.name])
             for k, one in enumerate(arms, 1)
         }
         raw = {name: c.effect.always.p for name, (_, c) in pairs.items() if c.effect is not None and c.effect.always}
