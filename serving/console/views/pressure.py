@@ -172,7 +172,7 @@ def _channels(contacts: Found) -> Table:
         Column("By other tools", "count"),
         Column("Customers reached", "count"),
         Column("A customer and week", "number"),
-        Column("Before", "number", help="the same in as many days before"),
+        Column("Before", "number", help="the same in as many days before, per customer active then"),
         Column("Most to one customer", "count"),
     ]
     return Table("contacts-by-channel", "Contacts by channel", columns, rows)

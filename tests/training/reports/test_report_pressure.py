@@ -24,7 +24,10 @@ from training.reports import jobs, keep
 from training.reports.pressure import estimates, words
 from training.reports.pressure.artefact import Alone, Causal, Contacts, Guard, Known, Level, Reason
 from training.reports.pressure.causal import against_usual, tells
+from training.reports.pressure.contacts import contacts as often
 from training.reports.pressure.job import report
+from training.reports.pressure.log import Log
+from training.reports.pressure.log import read as read_log
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,36 @@ def test_contacts_are_counted_once_by_whom_and_against_before(shop):
         "40 active customers got 0.350 contacts a week each in the last 28 days, 460.0% more than in the 28 days "
         "before; other tools made 28.6% of them; the tenth who got most received 42.9% of all."
     )
+
+
+def test_the_days_before_are_told_by_the_customers_of_then(shop):
+    log(shop, [event(customer(40 + k), END - 20 * DAY, "page_view") for k in range(40)])
+    contacts = report(shop).artefact.contacts
+    assert (contacts.a_week, contacts.before) == (56 / 80 / 4, 10 / CUSTOMERS / 4)
+    assert {one.channel: one.before for one in contacts.channels} == {"email": 10 / CUSTOMERS / 4, "phone": 0.0}
+
+
+@pytest.mark.parametrize(("now", "then"), [((0, 200), (0, 100)), ((50, 100), (0, 100))])
+def test_who_comes_or_goes_changes_nothing_where_everybody_gets_one_contact_a_week(now, then):
+    who, at = (np.concatenate(each) for each in zip(
+        *((np.repeat(np.arange(*some), 4), np.tile(END - DAY * (back + np.arange(7, 35, 7)), some[1] - some[0]))
+          for some, back in ((now, 0), (then, 28))), strict=True))  # fmt: skip
+    zeros, ids = np.zeros(len(who), np.int64), np.array([customer(k) for k in range(200)], object)
+    of = Log(who, at, zeros, zeros == 0, zeros, ("email",), ids, np.arange(*now), (np.arange(*now), np.arange(*then)),
+             frozenset(), END - 90 * DAY, END)  # fmt: skip
+    found = often(of, 28, 12)
+    assert (found.a_week, found.before, found.channels[0].before) == (1.0, 1.0, 1.0)
+    assert "about as many as in the 28 days before" in found.sentence
+
+
+def test_of_hardly_anybody_no_tenth_is_told(shop):
+    of = replace(read_log(shop, 28, 7), active=np.arange(3), alike=(np.arange(3), np.arange(3)))
+    some = of.who < 3
+    of = replace(of, **{name: getattr(of, name)[some] for name in ("who", "at", "channel", "own", "answered")})
+    found = often(of, 28, 12)
+    assert found.most_pressed is None
+    assert found.total == 12
+    assert "tenth" not in found.sentence
 
 
 def test_without_chance_the_policy_says_whom_to_leave_alone(shop):

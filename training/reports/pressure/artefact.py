@@ -43,7 +43,7 @@ class ByChannel(Section):
     customers: int = Field(description="who got one at least")
     most: int = Field(description="the most that one customer got")
     a_week: float = Field(description="per active customer and week")
-    before: float = Field(description="the same in the days before these")
+    before: float = Field(description="the same in the days before these, per customer active then")
 
 
 class Week(Section):
@@ -70,8 +70,10 @@ class Contacts(Section):
     others: int
     customers: int = Field(description="who got one at least")
     a_week: float = Field(description="per active customer and week")
-    before: float | None = Field(description="the same in the days before these; None where the log begins later")
-    most_pressed: float | None = Field(description="share of contacts that went to the tenth who got most")
+    before: float | None = Field(description="as in a channel; None where the log begins later")
+    most_pressed: float | None = Field(
+        description="share of contacts that went to the tenth who got most; None where a tenth is hardly anybody"
+    )
     channels: list[ByChannel]
     shares: list[Share]
     weeks: list[Week]

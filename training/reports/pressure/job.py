@@ -24,7 +24,7 @@ DAYS, WEEKS, ANSWER_DAYS = 28, 26, 7
 def report(workspace: Workspace) -> Report:
     """Raises WorkspaceError where history holds no interactions."""
     settings, stated = workspace.settings, policy_of(workspace)
-    log = read(workspace, ANSWER_DAYS)
+    log = read(workspace, DAYS, ANSWER_DAYS)
     weighed = pressure_of(workspace, log.channels)
     learned, why = _learned(workspace)
     telling = learned if learned is not None and tells(learned.fitted.curves) else None

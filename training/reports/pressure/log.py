@@ -27,8 +27,9 @@ class Log:
     """Contacts in order of person and time, [n] each: `who` (a number), `at` (microseconds), `channel` (a position in
     `channels`), `own` (ours, or another tool's); `answered`: within so many days, if they have passed (-1: not yet).
 
-    `ids` (object) are the persons' by number, `active` (sorted numbers) those of the last active days. `begins` and
-    `until`: between which instants the log is known.
+    `ids` (object) are the persons' by number, `active` (sorted numbers) those of the last active days, `alike` those of
+    stretches equally long before the end and before the days looked at, as long as the log is known before these.
+    `begins` and `until`: between which instants the log is known.
     """
 
     who: np.ndarray
@@ -39,6 +40,7 @@ class Log:
     channels: tuple[str, ...]
     ids: np.ndarray
     active: np.ndarray
+    alike: tuple[np.ndarray, np.ndarray]
     opted_out: frozenset[tuple[int, str]]
     begins: int
     until: int
@@ -54,8 +56,8 @@ def policy_of(workspace: Workspace) -> ContactPolicy | None:
     return read_yaml(workspace.policy_file, ContactPolicy) if workspace.policy_file.is_file() else None
 
 
-def read(workspace: Workspace, answer_days: int) -> Log:
-    """Raises WorkspaceError where there are no interactions."""
+def read(workspace: Workspace, days: int, answer_days: int) -> Log:
+    """The last `days` are looked at. Raises WorkspaceError where there are no interactions."""
     settings, history = workspace.settings, History(workspace)
     stated = policy_of(workspace) or ContactPolicy()
     if not history.batches():
@@ -67,7 +69,7 @@ def read(workspace: Workspace, answer_days: int) -> Log:
     if own.num_rows:
         own = own.filter(pa.array(contacted.made(own)))
     answers = daily.up_to_date(workspace, outreach.answers(settings.propensity.responses))
-    begins, until, alive = _active(history, workspace)
+    begins, until, alive = _active(history, workspace, days)
     table = _once(outreach.whole(outbound), outreach.whole(own))
     answers = outreach.whole(answers)
     known = [one["customer_id"] for one in (table, answers, alive)]
@@ -79,6 +81,10 @@ def read(workspace: Workspace, answer_days: int) -> Log:
     codes = pc.index_in(table["channel"], pa.array(channels, pa.string())).to_numpy()
     said = answers.filter(pc.equal(answers["type"], OPTED_OUT))
     opted = zip(persons.number(said["customer_id"]).tolist(), said["channel"].to_pylist(), strict=True)
+
+    def among(name: str) -> np.ndarray:
+        return np.unique(persons.number(alive["customer_id"].filter(alive[name])))
+
     return Log(
         who[order],
         at[order],
@@ -87,7 +93,8 @@ def read(workspace: Workspace, answer_days: int) -> Log:
         answered[order],
         channels,
         persons.ids,
-        np.unique(persons.number(alive["customer_id"])),
+        among("active"),
+        (among("later"), among("earlier")),
         frozenset(opted),
         begins,
         until,
@@ -140,27 +147,36 @@ def _answered(table: pa.Table, answers: pa.Table, at: np.ndarray, days: int, unt
     return answered
 
 
-def _active(history: History, workspace: Workspace) -> tuple[int, int, pa.Table]:
-    """When the log begins and ends, and who did anything in the last active days."""
+def _active(history: History, workspace: Workspace, days: int) -> tuple[int, int, pa.Table]:
+    """When the log begins and ends, and who was `active` in the last active days, and who in a stretch equally long
+    before the end (`later`) and `days` before it (`earlier`): a log that began lately knows fewer former ones."""
     batches = history.batches()
     first, last = min(batch.first_day for batch in batches), max(batch.last_day for batch in batches)
+    long = workspace.settings.churn.active_days
     with connect() as database:
         files = history.logs["interactions"].days()
-        days = sorted(files)
-        newest = [str(path) for path in files[days[-1]]]
+        known = sorted(files)
+        newest = [str(path) for path in files[known[-1]]]
         asked = {"files": newest}
         end = database.execute("SELECT epoch_us(max(occurred_at)) FROM read_parquet($files)", asked).fetchall()[0][0]
-        until = min(workspace.clock().now(), int(end) + 1)
-        since = until // DAY - workspace.settings.churn.active_days
-        recent = [str(path) for day in days if day >= since for path in files[day]]
+        until, begins = min(workspace.clock().now(), int(end) + 1), known[0] * DAY
+        since, then = until // DAY - long, until - days * DAY
+        stretch = max(0, min(long * DAY, then - begins))
+        recent = [str(path) for day in known if day >= since for path in files[day]]
         if not recent:
             raise WorkspaceError(
                 f"{workspace.history}: the log ({first} to {last}) lies ahead of the workspace's clock"
             )
+        before = [str(path) for day in known if (then - stretch) // DAY <= day < since for path in files[day]]
         alive = database.sql(
-            "SELECT DISTINCT customer_id FROM read_parquet($files)", params={"files": recent}
+            """SELECT customer_id, bool_or(moment >= $since) AS active,
+                bool_or(moment >= $until - $stretch AND moment < $until) AS later,
+                bool_or(moment >= $then - $stretch AND moment < $then) AS earlier
+                FROM (SELECT customer_id, epoch_us(occurred_at) AS moment FROM read_parquet($files))
+                GROUP BY customer_id""",
+            params={"files": before + recent, "since": since * DAY, "until": until, "then": then, "stretch": stretch},
         ).to_arrow_table()
-    return days[0] * DAY, until, alive
+    return begins, until, alive
 
 
 def by_channel(log: Log, rows: np.ndarray) -> Mapping[str, int]:

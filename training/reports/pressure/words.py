@@ -299,7 +299,8 @@ def notes(limit: bool, uneven: bool, spread: Assignment | None = None) -> list[s
 def method(stated: Fatigue, days: int, answer_days: int) -> list[str]:
     return [
         "Contacts are what was sent, by us or by other tools, each counted once; a person with several ids is one. "
-        f"Levels are of the last {days} days, set against the {days} days before.",
+        f"Levels are of the last {days} days, set against the {days} days before, each per customer active then (where "
+        "the log is short, active in a stretch of it that both have behind them).",
         "Contact pressure is the sum of what each contact weighs on its channel, fading with the contact policy's "
         "half-life, as a share of the policy's limit.",
         "Candidates that the guard refused were never valued. What our own rules held back is therefore valued as the "
