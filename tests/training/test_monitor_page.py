@@ -93,6 +93,25 @@ def test_the_exit_code_says_whether_it_rings(tmp_path, monkeypatch, ringing):
     ]
 
 
+def test_a_look_at_the_past_is_not_the_last_look(tmp_path, monkeypatch):
+    """What rings now goes on ringing, and the files that are named tell of the past."""
+    (tmp_path / "tactful.yaml").write_text("")
+    monkeypatch.setattr("training.monitor.look.monitor", lambda _, instant, *__: report(ringing=instant is None))
+    monkeypatch.setattr(report_commands, "render", standalone.html)
+    assert CliRunner().invoke(app, ["-w", str(tmp_path)]).exit_code == 1
+    places = [tmp_path / "state" / name for name in ("monitor.json", "monitor.prom")]
+    places += [path for path in (tmp_path / "reports").rglob("*") if path.is_file()]
+    before = {path: path.read_bytes() for path in places}
+    files = ["--out", str(tmp_path / "m.html"), "--metrics", str(tmp_path / "m.prom")]
+    assert CliRunner().invoke(app, ["-w", str(tmp_path), "--as-of", "2026-05-01", *files]).exit_code == 0
+    assert CliRunner().invoke(app, ["-w", str(tmp_path), "--as-of", "2026-05-01"]).exit_code == 0
+    assert len(before) > 2
+    assert {path: path.read_bytes() for path in places} == before
+    assert (tmp_path / "m.prom").read_text() == exposition.text(report(ringing=False))
+    above = (tmp_path / "m.html").read_text().split("<main")[1].split("<section")[0]
+    assert "2.5 days since" not in above, "nothing rang then"
+
+
 def test_errors_are_one_line_and_exit_code_2(tmp_path, monkeypatch):
     (tmp_path / "tactful.yaml").write_text("")
     for arguments, words in [

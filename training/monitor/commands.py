@@ -16,7 +16,8 @@ Example: tactful monitor --out monitor.html --metrics /var/lib/node_exporter/tac
          tactful monitor --as-of 2017-12-31
 
 Exit code 0: all is well; 1: something rings; 2: it could not look. Thresholds: `monitor` in tactful.yaml. What was
-found also goes to state/monitor.json and state/monitor.prom, which a running service passes on at /v1/metrics."""
+found also goes to state/monitor.json and state/monitor.prom, which a running service passes on at /v1/metrics; with
+--as-of, only to what --out and --metrics name."""
 
 
 @command
@@ -42,7 +43,7 @@ def monitor(
         instant = None if as_of is None else parse_instant(as_of)
     except ValueError as error:
         raise WorkspaceError(f"--as-of: {error}") from None
-    from training.monitor.kept import keep
+    from training.monitor.kept import keep, write_metrics
     from training.monitor.look import monitor as look
     from training.reports.models.after import after, page
 
@@ -55,11 +56,14 @@ def monitor(
     except Exception as error:  # for a scheduler 1 means that something rings, which a traceback would say, too
         told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise WorkspaceError(f"could not look: {told}") from error
-    keep(opened, report, metrics)
-    if out_file is None:
+    if instant is None:
+        keep(opened, report)
+    if metrics is not None:
+        write_metrics(report, metrics)
+    if out_file is not None:
+        page(opened, out_file, report if instant is not None else None)
+    elif instant is None:
         after(opened)
-    else:
-        page(opened, out_file)
     for check in report.checks:
         mark = {"well": "well   ", "alarm": "ALARM  ", "unknown": "unknown"}[check.status]
         out.print(f"{mark}  {check.check:<17}  {check.sentence}", markup=False)

@@ -1,5 +1,6 @@
 """Where a look is written: beside the store for the service and the report on models, and for Prometheus."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from features.workspace import Workspace, WorkspaceError
@@ -10,17 +11,21 @@ from training.monitor.report import MonitorReport
 FIGURES, METRICS = "monitor.json", "monitor.prom"
 
 
-def keep(workspace: Workspace, report: MonitorReport, metrics: Path | None = None) -> None:
-    """Each file whole or not at all. Raises WorkspaceError naming the one that cannot be written."""
+def keep(workspace: Workspace, report: MonitorReport) -> None:
+    """As the last look. Each file whole or not at all. Raises WorkspaceError naming the one that cannot be written."""
     state = workspace.folder / "state"
     state.mkdir(exist_ok=True)
-    for path, write in (
-        (state / FIGURES, MonitorReport.write),
-        (state / METRICS, exposition.write),
-        (metrics, exposition.write),
-    ):
-        try:
-            if path is not None:
-                write(report, path)
-        except OSError as error:
-            raise WorkspaceError(f"{path}: cannot be written: {error.strerror}") from None
+    _write(report, state / FIGURES, MonitorReport.write)
+    write_metrics(report, state / METRICS)
+
+
+def write_metrics(report: MonitorReport, path: Path) -> None:
+    """For Prometheus. Raises WorkspaceError as `keep` does."""
+    _write(report, path, exposition.write)
+
+
+def _write(report: MonitorReport, path: Path, write: Callable[[MonitorReport, Path], None]) -> None:
+    try:
+        write(report, path)
+    except OSError as error:
+        raise WorkspaceError(f"{path}: cannot be written: {error.strerror}") from None

@@ -31,11 +31,11 @@ SHOWN = ("auc", "brier_skill", "calibration_slope", "ece", "ece_by_chance", "lif
 LISTED = 20
 
 
-def report(workspace: Workspace) -> keep.Report:
-    """Of an empty registry, too: then it says what to train."""
+def report(workspace: Workspace, look: MonitorReport | None = None) -> keep.Report:
+    """Of an empty registry, too: then it says what to train. `look`: another one than the last."""
     registry = Registry(workspace)
     kinds = [_kind(registry, kind, workspace.settings.currency) for kind in KINDS]
-    look = _look(workspace)
+    look = look or _look(workspace)
     return keep.Report(
         Models(
             title="Models",
