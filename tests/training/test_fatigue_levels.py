@@ -45,3 +45,44 @@ def test_who_came_an_hour_ago_is_no_heavily_contacted_customer():
     steps = np.array([one.steps[0].money.value for one in found])
     width = np.mean([one.steps[0].money.high - one.steps[0].money.low for one in found])
     assert abs(steps.mean()) < 0.9 * width / np.sqrt(10), "a further contact sells nothing"
+
+
+def switched(seed, customers=1500, on=60, off=240, days=300):
+    """A log whose caps were drawn on day `on` and given up on day `off`: a fifth of the customers come after `on`, and
+    buy more; a contact sells nothing, and every third day another is decided about."""
+    rng, day = np.random.default_rng(seed), np.arange(0, days, 3)
+    came = np.where(rng.random(customers) < 0.2, 3 * rng.integers(on // 3, days // 3 - 9, customers), 0)
+    own = rng.choice([0.5, 1.0, 2.0], customers, p=[0.2, 0.6, 0.2])
+    who, at = (column.ravel() for column in np.meshgrid(np.arange(customers), day, indexing="ij"))
+    who, at = (column[at >= came[who]] for column in (who, at))
+    level = np.where((at >= on) & (at < off), own[who], 1.0)
+    made = rng.random(len(who)) < np.choose(np.searchsorted([0.5, 1.0, 2.0], level), [0.15, 0.3, 0.5])
+    buys = rng.random(len(who)) < np.where(came[who] > 0, 0.36, 0.15)
+    at = at * DAY
+    chance = np.full((len(who), 1), 0.3, np.float32)
+    columns = (np.where(made, 0, SILENCE).astype(np.int16), chance, 1 - chance[:, 0], level.astype(np.float32))
+    money = Events.of(who[buys], at[buys] + DAY, amount=np.full(int(buys.sum()), 10.0))
+    log = Happened(Events.of(who[made], at[made] + 1), NOBODY, NOBODY, money, days * DAY)
+    return trials(Decided.of(("email",), who, at, *columns), log, np.ones(1), Clock()), log, own, came
+
+
+def test_caps_that_were_drawn_later_are_compared_from_then_on_among_old_and_new_customers_alike():
+    off = []
+    for seed in range(12):
+        found, log, own, came = switched(seed)
+        told = levels.compare(found, log)
+        assert [one.factor for one in told.levels] == [0.5, 1.0, 2.0]
+        # all but those who came after the caps were given up, about whom chance decided no level
+        assert [one.customers for one in told.levels] == [((own == f) & (came < 240)).sum() for f in (0.5, 1.0, 2.0)]
+        off += [one.money.value / ((one.money.high - one.money.low) / 3.92) for one in told.steps]
+    assert abs(np.mean(off)) < 0.7  # of 24 that spread by 1
+    assert np.sum(np.abs(off) > 1.96) <= 5
+
+
+def test_who_came_after_history_ends_says_nothing():
+    found, log, *_ = switched(0)
+    until = 30 * WEEK
+    cut = Happened(log.contacts, NOBODY, NOBODY, log.purchases, until)
+    known = Happened(*(Events(*(column[of.at < until] for column in vars(of).values())) for of in (
+        log.contacts, NOBODY, NOBODY, log.purchases)), until)  # fmt: skip
+    assert levels.compare(found, cut) == levels.compare(found.rows(found.at < until), known)

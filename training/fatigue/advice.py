@@ -64,13 +64,14 @@ def lived(trials: Trials, contacts: Events, until: int) -> tuple[np.ndarray, np.
     """float64[C] each: contacts a week of the mean customer, and the most that enough customers lived with."""
     count = len(trials.channels)
     first = np.flatnonzero(np.append(True, trials.who[1:] != trials.who[:-1])) if len(trials) else np.zeros(0, int)
+    first = first[trials.at[first] < until]  # who came after history ends lived with no number yet
     who, since = trials.who[first], trials.at[first]
     if not len(who):
         return np.zeros(count), np.zeros(count)
     weeks = (until - since) / DAY / 7
     weeks = np.maximum(weeks, min(WEEKS, float(weeks.max())))
     row = np.minimum(np.searchsorted(who, contacts.who), len(who) - 1)
-    counted = (who[row] == contacts.who) & (contacts.at >= since[row])
+    counted = (who[row] == contacts.who) & (contacts.at >= since[row]) & (contacts.at < until)
     place = row[counted] * count + contacts.channel[counted]
     each = np.bincount(place, minlength=len(who) * count).reshape(len(who), count) / np.maximum(weeks, 1e-9)[:, None]
     enough = max(CUSTOMERS, int(np.ceil(SHARE * len(who))))

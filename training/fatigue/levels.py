@@ -65,17 +65,19 @@ class Levels:
 
 def compare(trials: Trials, happened: Happened) -> Levels:
     """Customers by the level they lived under from their first trial to the log's end; none where chance gave none."""
+    trials = _given(trials, happened.until)
     first = np.flatnonzero(np.append(True, trials.who[1:] != trials.who[:-1])) if len(trials) else np.zeros(0, int)
     who, since = trials.who[first], trials.at[first]
     moved = np.bincount(np.searchsorted(who, trials.who), trials.level != trials.level[first][
         np.searchsorted(who, trials.who)], minlength=len(who)) > 0  # fmt: skip
     level = trials.level[first].astype(np.float64)
-    weeks = np.maximum((happened.until - since) / DAY / WEEK, 1e-9)
+    until = happened.until
+    weeks = (until - since) / DAY / WEEK
     sums = np.column_stack([
-        _since(happened.contacts, who, since),
-        _since(happened.opted_out, who, since),
-        _since(happened.complained, who, since),
-        _since(happened.purchases, who, since, money=True),
+        _since(happened.contacts, who, since, until),
+        _since(happened.opted_out, who, since, until),
+        _since(happened.complained, who, since, until),
+        _since(happened.purchases, who, since, until, money=True),
     ])  # fmt: skip
     before = trials.past[first]
     groups = [(factor, np.flatnonzero((level == factor) & ~moved)) for factor in np.unique(level)]
@@ -93,6 +95,16 @@ def compare(trials: Trials, happened: Happened) -> Levels:
     order = np.argsort([one.contacts for one in levels], kind="stable")
     steps = [_step(tables[a], tables[b]) for a, b in pairwise(order.tolist())]
     return Levels([levels[k] for k in order], [one for one in steps if one is not None], _uneven(before, groups))
+
+
+def _given(trials: Trials, until: int) -> Trials:
+    """Those while chance gave levels, and before history ends: from the first to the last level other than 1. Where
+    `cap_levels` were switched on later, customers of before and those who came since would else meet in level 1 alone,
+    for those of before under other levels had two of them; likewise where they were switched off."""
+    at = trials.at[np.isfinite(trials.level) & (trials.level != 1)]
+    if not len(at):
+        return trials.rows(np.zeros(len(trials), bool))
+    return trials.rows((trials.at >= at.min()) & (trials.at <= at.max()) & (trials.at < until))
 
 
 def linearised(sums: np.ndarray, weeks: np.ndarray) -> np.ndarray:
@@ -143,12 +155,12 @@ def _uneven(before: np.ndarray, groups: list[tuple[float, np.ndarray]]) -> float
     return float(chi2.sf((precision * (mean - overall) ** 2).sum(), len(groups) - 1))
 
 
-def _since(events: Events, who: np.ndarray, since: np.ndarray, money: bool = False) -> np.ndarray:
-    """float64[n]: of each customer, their events from then on, or the money of these."""
+def _since(events: Events, who: np.ndarray, since: np.ndarray, until: int, money: bool = False) -> np.ndarray:
+    """float64[n]: of each customer, their events from then on until history ends, or the money of these."""
     if not len(who):
         return np.zeros(0)
     row = np.searchsorted(who, events.who)
     row = np.minimum(row, len(who) - 1)
-    counted = (who[row] == events.who) & (events.at >= since[row])
+    counted = (who[row] == events.who) & (events.at >= since[row]) & (events.at < until)
     amount = events.amount[counted] if money else np.ones(int(counted.sum()))
     return np.bincount(row[counted], amount, minlength=len(who))
