@@ -27,6 +27,7 @@ from training.reports.pressure.artefact import (
     Rule,
     Saturation,
     Share,
+    Total,
     Untold,
     Week,
     Worth,
@@ -37,6 +38,10 @@ EVIL = '<script>document.title="run"</script>"><img src=x onerror=alert(1)>'
 
 def known(value, half):
     return Known(value=value, low=value - half, high=value + half)
+
+
+def total(value, half):
+    return Total(value=value, low=value - half, high=value + half)
 
 
 def level(factor, money):
@@ -105,7 +110,7 @@ def artefact(**other):
                 GuardWeek(first=day, decisions=50, nothing_left=10, refused=40, judged=200)
                 for day in ("2026-03-16", "2026-03-23")
             ],
-            worth=Worth(customers=9, contacts=9, not_worth=2, brought=known(30, 3), harm=known(5, 1), net=known(25, 3),
+            worth=Worth(customers=9, contacts=9, not_worth=2, brought=total(30, 3), harm=total(5, 1), net=total(25, 3),
                         sentence="The rules cost 25 EUR."),
             sentence="The guard refused something.",
         ),
@@ -250,3 +255,12 @@ def test_a_report_without_its_table_says_what_writes_it(tmp_path, damaged):
     page = pressure_customers.page(artefact(), Ask(tables=tmp_path))
     assert blocks.table(page, "customers") is None
     assert page.blocks[0].command == "tactful report pressure"
+
+
+def test_a_sum_without_an_interval_is_shown_bare():
+    worth = Worth(customers=1, contacts=1, not_worth=0, brought=Total(value=3), harm=Total(value=1), net=Total(value=2),
+                  sentence="How far off that may be cannot be told.")  # fmt: skip
+    one = artefact()
+    one["guard"]["worth"] = worth.model_dump()
+    assert table(pressure.page(one, Ask()), "guard-worth").rows[2][1] == Estimate(2, None, None)
+    assert "How far off that may be cannot be told." in standalone.html(one)

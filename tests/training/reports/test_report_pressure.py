@@ -152,11 +152,33 @@ def test_what_the_guard_refused_why_and_what_that_was_worth(shop):
     # asked on two days of one week, each of the six is held back one contact
     assert (worth.customers, worth.contacts, worth.not_worth) == (6, 6, 0)
     assert (worth.brought.value, worth.harm.value, worth.net.value) == (15.0, 3.0, 12.0)
+    assert worth.sentence.endswith(
+        "these would have brought 15.0 EUR and cost 3.00 EUR through opt-outs and complaints, so that the rules cost "
+        "12.0 EUR; how far off that may be cannot be told: at least 30 customers who were held back are needed, and "
+        "about 45 whose contacts passed."
+    )
     assert guard.sentence == (
         "In 13 of 16 outbound decisions of the last 28 days the guard refused something (81.2%), and in 13 nothing was "
         "left to send; the most frequent reason: too much contact pressure across channels (100.0% of what was "
         "refused)."
     )
+
+
+def test_what_was_held_back_is_as_uncertain_as_who_it_was_and_what_the_others_told(shop):
+    """100 customers, whose worth differs, are decided about on three days; 60 are held back once."""
+    worth = np.random.default_rng(4).gamma(2, 1, 100)
+    made = [decision(customer(100 + k), END - (3 + day) * DAY, candidate("chosen", worth=worth[k], harm=0.5))
+            for k in range(100) for day in range(3)]  # fmt: skip
+    decide(shop, [*made, *(decision(customer(300 + k), END - 3 * DAY, REFUSED) for k in range(60))])
+    found = report(shop).artefact.guard.worth
+    mean = worth.mean()
+    assert (found.net.value, found.harm.value) == (pytest.approx(60 * mean), pytest.approx(30))
+    # three decisions about a customer are no three customers; 64 parts tell the error to a tenth
+    error = np.hypot(np.sqrt(60) * mean, 60 * worth.std(ddof=1) / np.sqrt(100))
+    assert found.net.high - found.net.value == pytest.approx(1.96 * error, rel=0.15)
+    assert found.harm.high - found.harm.value == pytest.approx(1.96 * np.sqrt(60) * 0.5, rel=0.01)
+    assert found.brought.low > found.net.low
+    assert "cannot be told" not in found.sentence
 
 
 def test_decisions_that_value_nothing_leave_the_cost_unsaid(shop):
@@ -411,10 +433,16 @@ def test_intervals_of_shares_hold_the_truth_where_customers_differ():
     assert binomtest(held, 2000, 0.95).pvalue > 0.001
 
 
-def test_too_few_have_no_share_and_totals_are_over_customers():
+def test_too_few_have_no_share():
     assert estimates.share(np.ones(20, bool), np.arange(20)) is None
     assert estimates.share(np.arange(100) < 4, np.arange(100)) is None
-    found = estimates.total(np.array([1.0, 3.0, 2.0, 2.0]))
-    assert found.value == 8.0
-    assert found.high - found.value == pytest.approx(1.959964 * np.sqrt(2 / 3) * 2)
-    assert estimates.total(np.zeros(0)) == Known(value=0.0, low=0.0, high=0.0)
+
+
+def test_a_total_is_as_uncertain_as_the_number_of_customers_and_their_worth():
+    nothing_off, off = np.zeros(64), np.full(64, 0.5)
+    found = estimates.total(np.full(400, 0.4), nothing_off)  # equal worths, yet others might be held back
+    assert (found.value, found.high - found.value) == (pytest.approx(160), pytest.approx(1.959964 * 0.4 * 20))
+    wider = estimates.total(np.full(400, 0.4), off)
+    assert wider.high - wider.value == pytest.approx(1.959964 * np.sqrt(0.16 * 400 + 0.25 * 64))
+    for few in (estimates.total(np.full(1, 0.4), off), estimates.total(np.full(400, 0.4), off[:9])):
+        assert (few.low, few.high) == (None, None)

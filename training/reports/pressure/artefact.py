@@ -17,6 +17,14 @@ class Known(Section):
     high: float
 
 
+class Total(Section):
+    """A sum with its 95% interval; None where too few tell how far it may be off."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
 class Reason(Section):
     """Why some customers are to be left alone."""
 
@@ -117,9 +125,9 @@ class Worth(Section):
     customers: int
     contacts: int
     not_worth: int = Field(description="more customer weeks, in which none was worth more than silence")
-    brought: Known
-    harm: Known
-    net: Known
+    brought: Total
+    harm: Total
+    net: Total
     sentence: str
 
 

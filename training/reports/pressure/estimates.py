@@ -3,17 +3,24 @@
 import numpy as np
 from scipy.stats import norm
 
-from training.reports.pressure.artefact import Known
+from training.reports.pressure.artefact import Known, Total
 from training.reports.statistics import CONFIDENCE, FEWEST_EXPECTED, SMALLEST_ARM, Sample, wilson
 
 Z = float(norm.ppf(0.5 + CONFIDENCE / 2))
 
 
-def total(values: np.ndarray) -> Known:
-    """A sum over customers float64[n], and how far it would be off with others like them."""
+def total(values: np.ndarray, off: np.ndarray) -> Total:
+    """What customers float64[n] come to, each by means that others told; `off` float64[parts]: by how much each part of
+    those others moves it. No interval where either are too few.
+
+    How many customers there are is chance as well, so that the variance is the sum of squares (compound Poisson), and
+    that of the means comes to it.
+    """
     value = float(values.sum())
-    half = Z * float(values.std(ddof=1)) * float(np.sqrt(len(values))) if len(values) > 1 else 0.0
-    return Known(value=value, low=value - half, high=value + half)
+    if min(len(values), len(off)) < SMALLEST_ARM:
+        return Total(value=value)
+    half = Z * float(np.sqrt((values**2).sum() + (off**2).sum()))
+    return Total(value=value, low=value - half, high=value + half)
 
 
 def share(hit: np.ndarray, who: np.ndarray) -> Known | None:

@@ -25,9 +25,12 @@ from training.reports.pressure.estimates import total
 ASKED = ("opt-out", "consent", "restricted", "paused", "withheld")
 #: Actions and rules shown at most.
 MOST = 30
+#: Customers are spread over so many parts by their ids, and stay in them: how far means of parts lie apart is how far
+#: off they would be with others (random groups; Wolter, Introduction to Variance Estimation, 2007, ch. 2).
+PARTS = 64
 _COLUMNS = ["decided_at", "customer_id", "direction", "arm", "action", "distribution", "candidates"]
 
-_PARTS = """
+_ROWS = """
 WITH outbound AS (
     SELECT epoch_us(decided_at) // 86400000000 AS day, customer_id, candidates, row_number() OVER () AS number,
         len(list_filter(candidates, lambda c: c.stage = 'guard')) AS stopped,
@@ -40,19 +43,20 @@ stopped AS (
         len(list_filter(c.rules, lambda rule: {asked})) > 0 AS asked
     FROM fates WHERE c.stage = 'guard'
 )
-SELECT day, 'decisions' AS what, NULL AS customer_id, NULL AS channel, NULL AS action, NULL AS rule, count(*) AS n,
+SELECT day, 'decisions' AS what, NULL AS customer_id, NULL AS channel, NULL AS action, NULL AS rule, NULL AS part,
+    count(*) AS n,
     count(*) FILTER (stopped > 0) AS other, count(*) FILTER (nothing AND stopped > 0) AS third,
     NULL AS worth, NULL AS harm
     FROM outbound GROUP BY day
 UNION ALL
-SELECT day, 'fates', NULL, c.channel, c.action, NULL, count(*), count(*) FILTER (c.stage = 'guard'),
-    count(c.expected_value), sum(c.expected_value), sum(c.harm)
-    FROM fates GROUP BY day, c.channel, c.action
+SELECT day, 'fates', NULL, c.channel, c.action, NULL, md5_number_lower(customer_id) % {parts} AS part, count(*),
+    count(*) FILTER (c.stage = 'guard'), count(c.expected_value), sum(c.expected_value), sum(c.harm)
+    FROM fates GROUP BY day, c.channel, c.action, part
 UNION ALL
-SELECT day, 'rules', NULL, NULL, NULL, rule, count(*), count(DISTINCT number), NULL, NULL, NULL
+SELECT day, 'rules', NULL, NULL, NULL, rule, NULL, count(*), count(DISTINCT number), NULL, NULL, NULL
     FROM (SELECT day, number, unnest(rules) AS rule FROM stopped) GROUP BY day, rule
 UNION ALL
-SELECT day, 'silenced', customer_id, channel, action, NULL, count(*), NULL, NULL, NULL, NULL
+SELECT day, 'silenced', customer_id, channel, action, NULL, NULL, count(*), NULL, NULL, NULL, NULL
     FROM stopped WHERE nothing AND NOT asked GROUP BY day, customer_id, channel, action
 """
 
@@ -62,12 +66,12 @@ def _compute(rows: Rows) -> pa.Table:
     asked = " OR ".join(f"starts_with(rule, '{name}')" for name in ASKED)
     with connect() as database:
         database.register("decided", decided)
-        found: pa.Table = database.sql(_PARTS.format(asked=asked)).to_arrow_table()
+        found: pa.Table = database.sql(_ROWS.format(asked=asked, parts=PARTS)).to_arrow_table()
     return found
 
 
-#: By day: decisions, candidates by channel and action, rules, and by customer what our own rules alone held back.
-FATES = Partial("fates", "1", "decisions", _compute)
+#: By day: decisions, candidates by channel, action and part, rules, and by customer what our own rules alone held back.
+FATES = Partial("fates", "2", "decisions", _compute)
 
 
 def guard(workspace: Workspace, until: int, days: int, weeks: int) -> Guard | None:
@@ -165,12 +169,33 @@ WITH value AS (
     WHERE what = 'fates' GROUP BY action, channel HAVING sum(third) > 0
 ),
 best AS (
-    SELECT customer_id, ($last - day) // 7 AS week, max(value.worth) AS worth, arg_max(value.harm, value.worth) AS harm
+    SELECT customer_id, ($last - day) // 7 AS week, max(value.worth) AS worth, arg_max(value.harm, value.worth) AS harm,
+        arg_max(value.action, value.worth) AS action, arg_max(value.channel, value.worth) AS channel
     FROM recent JOIN value USING (action, channel) WHERE what = 'silenced' GROUP BY customer_id, week
 )
+"""
+_HELD = """
 SELECT customer_id, count(*) FILTER (worth > 0) AS contacts, count(*) FILTER (worth <= 0) AS not_worth,
     coalesce(sum(worth) FILTER (worth > 0), 0) AS net, coalesce(sum(harm) FILTER (worth > 0), 0) AS harm
 FROM best GROUP BY customer_id ORDER BY customer_id
+"""
+#: By part of the customers, how far off what was held back would be if means were its own; where only one part has an
+#: action on a channel, nothing tells how far off its mean is, and it may be all of it.
+_OFF = """
+, held AS (SELECT action, channel, count(*) AS contacts FROM best WHERE worth > 0 GROUP BY action, channel),
+valued AS (
+    SELECT action, channel, part, sum(third) AS n, sum(worth) AS worth, sum(harm) AS harm,
+        count(*) OVER cell AS parts, sum(sum(third)) OVER cell AS whole
+    FROM known WHERE what = 'fates' GROUP BY action, channel, part HAVING sum(third) > 0
+    WINDOW cell AS (PARTITION BY action, channel)
+),
+apart AS (
+    SELECT part, held.contacts / whole * CASE WHEN parts > 1 THEN sqrt(parts / (parts - 1)) ELSE 1 END AS times,
+        valued.worth - CASE WHEN parts > 1 THEN n * value.worth ELSE 0 END AS net,
+        valued.harm - CASE WHEN parts > 1 THEN n * value.harm ELSE 0 END AS harm
+    FROM valued JOIN held USING (action, channel) JOIN value USING (action, channel)
+)
+SELECT part, sum(times * net) AS net, sum(times * harm) AS harm FROM apart GROUP BY part ORDER BY part
 """
 
 
@@ -183,18 +208,21 @@ def _worth(recent: pa.Table, table: pa.Table, last: int, currency: str) -> Worth
     with connect() as database:
         database.register("known", known)
         database.register("recent", recent)
-        found = database.sql(_WORTH, params={"last": last}).to_arrow_table()
+        found = database.sql(_WORTH + _HELD, params={"last": last}).to_arrow_table()
+        off = database.sql(_WORTH + _OFF, params={"last": last}).to_arrow_table()
         valued = database.execute("SELECT coalesce(sum(third), 0) FROM known WHERE what = 'fates'").fetchall()[0][0]
     if not valued:
         return None
-    net, harm = (found[name].to_numpy().astype(float) for name in ("net", "harm"))
+    held = found.filter(pc.greater(found["contacts"], 0))
+    (net, harm), (net_off, harm_off) = ([of[name].to_numpy().astype(float) for name in ("net", "harm")]
+                                        for of in (held, off))  # fmt: skip
     worth = Worth(
-        customers=int(pc.sum(pc.greater(found["contacts"], 0)).as_py() or 0),
+        customers=held.num_rows,
         contacts=int(pc.sum(found["contacts"]).as_py() or 0),
         not_worth=int(pc.sum(found["not_worth"]).as_py() or 0),
-        brought=total(net + harm),
-        harm=total(harm),
-        net=total(net),
+        brought=total(net + harm, net_off + harm_off),
+        harm=total(harm, harm_off),
+        net=total(net, net_off),
         sentence="",
     )
     return worth.model_copy(update={"sentence": words.worth(worth, currency)})

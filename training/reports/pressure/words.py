@@ -11,8 +11,8 @@ from features.step_words import on_channel
 from features.workspace import Fatigue
 from training.fatigue.curve import EDGES
 from training.reports.artefact import Assignment
-from training.reports.pressure.artefact import Alone, Band, Causal, Contacts, Guard, Known, Level, Worth
-from training.reports.statistics import CONFIDENCE, FEWEST_EXPECTED
+from training.reports.pressure.artefact import Alone, Band, Causal, Contacts, Guard, Known, Level, Total, Worth
+from training.reports.statistics import CONFIDENCE, FEWEST_EXPECTED, SMALLEST_ARM
 from training.reports.wording import counted, number, percent
 
 #: How the guard's rules begin, and what each means; caps say it themselves.
@@ -128,11 +128,15 @@ def worth(found: Worth, currency: str) -> str:
             "Our own rules held back no contact that decisions call worth more than silence: consent and opt-outs "
             "apart, they cost nothing."
         )
+    unsure = "" if found.net.low is not None else (
+        f"; how far off that may be cannot be told: at least {SMALLEST_ARM} customers who were held back are needed, "
+        f"and about {SMALLEST_ARM * 3 // 2} whose contacts passed"
+    )  # fmt: skip
     return (
         f"Our own rules held back {counted(found.contacts, 'contact')} that decisions would have called worth making, "
         f"one a customer and week: by what they logged of contacts that passed, these would have brought "
         f"{money(found.brought, currency)} and cost {money(found.harm, currency)} through opt-outs and complaints, so "
-        f"that the rules cost {money(found.net, currency)}."
+        f"that the rules cost {money(found.net, currency)}{unsure}."
     )
 
 
@@ -268,11 +272,13 @@ def factor(of: float) -> str:
     return "half as loose" if of == 0.5 else f"{of:g} times as loose"
 
 
-def money(known: Known, currency: str) -> str:
-    """ "293 USD (likely between 270 and 316)"."""
-    precision = max((known.high - known.low) / 2, abs(known.value) / 100, 1e-9)
-    ends = [number(end, precision) for end in (known.low, known.high)]
-    return f"{number(known.value, precision)} {currency} (likely between {ends[0]} and {ends[1]})"
+def money(of: Total, currency: str) -> str:
+    """ "293 USD (likely between 270 and 316)", or without the interval."""
+    if of.low is None or of.high is None:
+        return f"{number(of.value, max(abs(of.value) / 20, 1e-9))} {currency}"
+    precision = max((of.high - of.low) / 2, abs(of.value) / 100, 1e-9)
+    ends = [number(end, precision) for end in (of.low, of.high)]
+    return f"{number(of.value, precision)} {currency} (likely between {ends[0]} and {ends[1]})"
 
 
 def share(known: Known) -> str:
@@ -307,7 +313,8 @@ def method(stated: Fatigue, days: int, answer_days: int) -> list[str]:
         "mean of contacts of the same action on the same channel that passed, where nothing else was left to send, the "
         "best one a customer and week. Consent, opt-outs and customers' own wishes are not counted as lost. Contacts "
         "that passed were made under less pressure, so what the rules saved is rather more than is told here. The "
-        "interval is over customers; it holds only if decisions value contacts rightly.",
+        "interval counts that others might be held back, more or fewer, and how far off those means may be (customers "
+        "by random groups); it holds only if decisions value contacts rightly.",
         f"A contact is answered where a response follows within {answer_days} days; intervals are Wilson's (1927), "
         "with each customer's contacts taken together.",
         "Where chance decided whether a contact was made, its effect is the difference to those it withheld (Robinson "
