@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from features import clock
 from features.history import History
 from features.interactions import INSTANT
+from features.settings_file import WorkspaceError
 
 #: One cell of the distribution that the answer was drawn from; silence has no action. Cells lie side by side in [0, 1)
 #: in this order, the answer is the one that `uniform` falls into.
@@ -113,6 +114,10 @@ DECISIONS = pa.schema(
 #: Read off the document, where a row is from before they existed; `slots` is null there, and only there.
 _LATER = DECISIONS.names[DECISIONS.names.index("document") + 1 :]
 WEEK, FOREVER = 7 * clock.DAY, 2**62
+
+
+class NoDecisions(WorkspaceError):
+    """History holds none that could be learned from: nothing is wrong, and it may hold some tomorrow."""
 
 
 def read(

@@ -1,5 +1,7 @@
 """The look at models of effects: who decisions since are about, and whether effects came true."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from logged_world import GOAL, world
@@ -9,7 +11,7 @@ from features.clock import DAY
 from features.workspace import Monitor, Workspace, WorkspaceError
 from serving.decisions.effects import Arm, Constant, Linear, Model, Value
 from training.evaluate import Interval
-from training.monitor import effects
+from training.monitor import effects, fatigue, uplift
 from training.monitor.found import Found
 from training.monitor.look import monitor
 from training.monitor.reference import SCORE, WEEK, Reference
@@ -121,6 +123,29 @@ def test_effects_that_are_alike_for_all_cannot_drift_and_a_lost_feature_is_named
     assert [(each.check, each.status) for each in found.checks] == [("drift", "well")]
     with pytest.raises(WorkspaceError, match="features that are gone: money"):
         effects.effects_of(taught()[0], ["visits", "idle"], {})
+
+
+def looked(look_at, workspace, monkeypatch):
+    """What a look says where a champion's run is as it should be."""
+    registry, champion = SimpleNamespace(), SimpleNamespace(name="harm", run_id="r")
+    monkeypatch.setattr(look_at, "kept", lambda *_: SimpleNamespace(until=START))
+    monkeypatch.setattr(look_at.effects, "effects_of", lambda *_: None)
+    for name, told in (("_logged", (None, {})), ("read_model", None)):
+        monkeypatch.setattr(look_at, name, lambda *_, told=told: told, raising=False)
+    return [(one.status, one.sentence) for one in look_at.look(workspace, registry, champion, START + DAY).checks]
+
+
+@pytest.mark.parametrize("look_at", [fatigue, uplift])
+def test_no_decisions_are_unknown_and_decisions_that_cannot_be_read_ring(tmp_path, monkeypatch, look_at):
+    workspace = shop(tmp_path / "shop")
+    [(status, sentence)] = looked(look_at, workspace, monkeypatch)
+    assert (status, sentence[:23]) == ("unknown", "harm: no decision since")
+    log(workspace, [decision("d", "c", START + 60_000_000, 0, CELLS)])  # and what it caused is nowhere
+    workspace.policy_file.write_text("caps: [oops\n")
+    [(status, sentence)] = looked(look_at, workspace, monkeypatch)
+    assert status == "alarm"
+    assert sentence.startswith("harm: decisions since its training cannot be read: ")
+    assert ("contact_policy.yaml" if look_at is fatigue else "holds no interactions") in sentence
 
 
 def weeks(workspace, first, works, seed, customers=900):

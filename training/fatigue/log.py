@@ -15,10 +15,11 @@ from features import batch, decision_log
 from features.batch import FeatureMatrix
 from features.catalogue import Catalogue
 from features.clock import DAY
+from features.decision_log import NoDecisions
 from features.history import History
 from features.interactions import OPTED_OUT, PRESSURE
 from features.sensitive import on_sensitive, sensitive_topics
-from features.workspace import Settings, Workspace, WorkspaceError, read_yaml
+from features.workspace import Settings, Workspace, read_yaml
 from serving.decisions.policy.contact_policy import ContactPolicy
 from training import contacted
 from training.dataset import read as read_past
@@ -59,7 +60,7 @@ class Log:
 
 
 def read(workspace: Workspace, since: int | None = None, until: int | None = None) -> Log:
-    """Everything that history knows. Raises WorkspaceError where it holds no outbound decisions."""
+    """Everything that history knows. Raises NoDecisions where it holds no outbound ones."""
     history = History(workspace)
     interactions = history.interactions(["customer_id", "occurred_at", "received_at", "channel", "direction", "type",
                                          "value", "topic", "decision_id", "action"])  # fmt: skip
@@ -106,7 +107,7 @@ def _decided(
 ) -> tuple[Decided, dict[str, int]]:
     instants = micros(decision_log.read(history, ["decided_at"], since, until)["decided_at"])
     if not len(instants):
-        raise WorkspaceError(
+        raise NoDecisions(
             f"{history.folder}: holds no decisions; run `tactful sync` to bring those of the live store there, or"
             " `tactful ingest --decisions FILE`"
         )
@@ -127,7 +128,7 @@ def _decided(
         if table.num_rows:
             parts.append(_arrays(table, people, channels, harmless))
     if not parts:
-        raise WorkspaceError(
+        raise NoDecisions(
             f"{history.folder}: of {len(instants):,} decisions none was outbound with its distribution: contacts that"
             " nobody could have been spared say nothing of what one more costs"
         )

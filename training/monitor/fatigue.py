@@ -14,6 +14,7 @@ import numpy as np
 
 from features import catalogue as catalogues
 from features.clock import isoformat
+from features.decision_log import NoDecisions
 from features.workspace import Workspace, WorkspaceError
 from serving.decisions.effects.file import Model
 from training.fatigue import judge
@@ -47,8 +48,10 @@ def look(workspace: Workspace, registry: "Registry", champion: "ModelVersion", n
     nothing = f"no decision since {isoformat(reference.until)[:10]} was left to chance"
     try:
         log = until(read(workspace, since=reference.until + 1), now)
-    except WorkspaceError:
+    except NoDecisions:
         return found.unknown(nothing)
+    except WorkspaceError as error:
+        return found.alarm(f"{found.kind}: decisions since its training cannot be read: {error}")
     rows = sampled(log.decided, 0)
     if not len(rows):
         return found.unknown(nothing)

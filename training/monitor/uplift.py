@@ -13,6 +13,7 @@ import numpy as np
 
 from features import catalogue as catalogues
 from features.clock import isoformat
+from features.decision_log import NoDecisions
 from features.history import History
 from features.workspace import Workspace, WorkspaceError
 from serving.decisions.effects.bound import Bound
@@ -54,8 +55,10 @@ def look(workspace: Workspace, registry: "Registry", champion: "ModelVersion", n
         return found.alarm(str(error))
     try:
         log = _decided(workspace, reference.until, now)
-    except WorkspaceError:
+    except NoDecisions:
         return found.unknown(f"no decision since {isoformat(reference.until)[:10]} tells what an action causes")
+    except WorkspaceError as error:
+        return found.alarm(f"{found.kind}: decisions since its training cannot be read: {error}")
     values = decisions.features_of(log, workspace, catalogues.of(workspace))
     said = effects.asked(model, bound, log.at, values)
     effects.drifts(found, reference, said, names, workspace.settings.monitor)
@@ -70,7 +73,7 @@ def _decided(workspace: Workspace, after: int, now: int) -> Decisions:
     log = decisions.read(workspace, since=after + 1)
     chosen = np.flatnonzero(log.at < now)
     if not len(chosen):
-        raise WorkspaceError("no decision is newer than its training")
+        raise NoDecisions("no decision is newer than its training")
     if len(chosen) > MOST:
         chosen = np.random.default_rng(0).permutation(chosen)[:MOST]
     keep = np.zeros(len(log), bool)

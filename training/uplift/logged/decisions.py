@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from features import batch, decision_log
 from features.catalogue import Catalogue
+from features.decision_log import NoDecisions
 from features.history import History
 from features.workspace import Workspace, WorkspaceError
 from training.dataset import read as read_past
@@ -110,11 +111,11 @@ class Decisions:
 
 def read(workspace: Workspace, seed: int = 0, since: int | None = None) -> Decisions:
     """Decisions (of `since`, microseconds, and later), a row for each slot, in which something could be made and
-    nothing could. WorkspaceError where there are none."""
+    nothing could. NoDecisions where there are none."""
     history = History(workspace)
     table = decision_log.read_slots(history, [*_COLUMNS, *FEATURES], since)
     if not table.num_rows:
-        raise WorkspaceError(
+        raise NoDecisions(
             f"{workspace.history}: holds no decisions; run `tactful sync` to bring those of the live store there, or"
             " `tactful ingest --decisions FILE`"
         )
@@ -140,7 +141,7 @@ def read(workspace: Workspace, seed: int = 0, since: int | None = None) -> Decis
     open_ = np.logical_and(*(np.bincount(row[mine], chance[mine], len(found)) > 0 for mine in (something, empty)))
     if not open_.any():
         why = "".join(f"; {count:,} {reason}" for reason, count in left_out.items())
-        raise WorkspaceError(
+        raise NoDecisions(
             f"{workspace.history}: none of {table.num_rows:,} decisions tells what an action causes{why}: in none"
             " could both an action and nothing have been drawn; state a share of `withholding` or `exploration`"
             " in contact_policy.yaml"
