@@ -226,6 +226,7 @@ def test_customers_who_are_there_twice_are_warned_of_and_their_number_is_no_inpu
         (lambda f: f.head(150), "at least 100 customers each; 'arm' has 'mail'"),
         (lambda f: f.assign(bought=0), "'bought' is 0 for all but 0 customers"),
         (lambda f: f.assign(bought=3.5), "'bought' is 3.5 for every customer"),
+        (lambda f: f.assign(bought=2 - f.bought), "just two numbers, 1 and 2, and neither says that it means yes"),
         (lambda f: f.assign(arm="mail"), "just one value"),
         (lambda f: f.assign(bought=f.bought + 1e200 * f.index), "no amount of anything"),
         (lambda f: f[["arm", "bought"]], "it has no other column"),
@@ -274,6 +275,7 @@ def test_a_registered_model_can_be_fetched_by_its_version(tmp_path, empty_worksp
     folder = tmp_path / "shop"
     shutil.copytree(empty_workspace.folder, folder)
     workspace, made = Workspace.open(folder), table(1000, "strong", 9)
+    made.frame["arm"] = made.frame["arm"].replace("mail", "10% off")  # no name that MLflow would take
     fitted = run(made, tmp_path / "a.csv")
     assert register(workspace, "spring", fitted) == "1"
     assert register(workspace, "spring", fitted) == "2"
@@ -281,8 +283,8 @@ def test_a_registered_model_can_be_fetched_by_its_version(tmp_path, empty_worksp
     figures = registry.metrics(registry.versions("uplift-spring")[-1])
     assert figures["effect_1"] == pytest.approx(fitted.report.arms[0].effect.value)
     local = mlflow.artifacts.download_artifacts("models:/uplift-spring/2", tracking_uri=registry.uri)
-    found = Model.read(tmp_path / local).effect(made.frame)["mail"]
-    assert found == pytest.approx(fitted.model.effect(made.frame)["mail"])
+    found = Model.read(tmp_path / local).effect(made.frame)["10% off"]
+    assert found == pytest.approx(fitted.model.effect(made.frame)["10% off"])
 
 
 @pytest.mark.parametrize(

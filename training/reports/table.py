@@ -347,17 +347,33 @@ def _measure(database: duckdb.DuckDBPyConnection, path: Path, arm_column: str, c
     found = database.execute(
         """WITH moments AS (SELECT arm, avg(y) AS mean, stddev_samp(y) AS spread FROM cells GROUP BY 1)
            SELECT arm, count(*), count(y), avg(y), var_samp(y), coalesce(bool_and(y IN (0, 1)), true),
-               avg(CASE WHEN spread > 0 THEN ((y - mean) / spread) ** 3 END)
+               avg(CASE WHEN spread > 0 THEN ((y - mean) / spread) ** 3 END), min(y), max(y)
            FROM cells JOIN moments USING (arm) GROUP BY 1"""
     ).fetchall()
     if not any(measured for _, _, measured, *_ in found):
         raise WorkspaceError(f"{path}: column {column!r} has no values")
+    binary = all(row[5] for row in found)
+    if not binary:
+        lows, highs = ([row[k] for row in found if row[k] is not None] for k in (7, 8))
+        _check_amount(database, path, column, min(lows), max(highs))
     return Measured(
         column=column,
-        binary=all(row[5] for row in found),
+        binary=binary,
         missing={str(row[0]): int(row[1] - row[2]) for row in found},
         samples={str(row[0]): _sample(row[2], row[3], row[4], row[6]) for row in found},
     )
+
+
+def _check_amount(database: duckdb.DuckDBPyConnection, path: Path, column: str, low: float, high: float) -> None:
+    """Two numbers are a code that does not say which is yes: taken for amounts, 1 = yes and 2 = no turn every effect
+    round. Nothing or one amount (a fixed price) is what it says."""
+    if low == high or 0 in (low, high):
+        return
+    if not database.execute("SELECT 1 FROM cells WHERE y <> ? AND y <> ? LIMIT 1", [low, high]).fetchall():
+        raise WorkspaceError(
+            f"{path}: column {column!r} holds just two numbers, {low:.15g} and {high:.15g}, and neither says that it "
+            "means yes: write 1 for yes and 0 for no (or yes and no)"
+        )
 
 
 def _sample(n: int, mean: float | None, variance: float | None, skew: float | None) -> Sample:
