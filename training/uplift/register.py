@@ -33,7 +33,7 @@ def register(workspace: Workspace, name: str, fitted: Fitted, seed: int = 0) -> 
                 "seed": seed,
                 "taught": report.taught,
                 "inputs": ", ".join(report.inputs)[:6000],
-                **{f"learner {one.arm}": one.learner for one in report.arms},
+                **{f"learner_{k}": f"{one.arm}: {one.learner}" for k, one in enumerate(report.arms, 1)},
             }
         )
         mlflow.log_metrics(_figures(fitted))
