@@ -34,4 +34,7 @@ def known(persons=1500, seed=0, spread=0.2, mean=0.02, noise=0.05, chance=0.4, t
     weight = np.full(n, chance * (1 - chance))
     score = (made - chance) * (came - base) / weight
     expected = Expected(predicted, np.full(n, 0.01), person)
-    return Known(Contacts(expected, score, weight, made, ~made), np.clip(base + habit + effect, 0, 1) - base - habit)
+    chances = np.tile([1 - chance, chance], (n, 1))
+    return Known(
+        Contacts(expected, score, weight, made, ~made, chances), np.clip(base + habit + effect, 0, 1) - base - habit
+    )

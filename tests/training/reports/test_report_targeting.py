@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from targeting_samples import known
@@ -112,6 +113,64 @@ def test_too_few_get_no_figure():
     assert "fewer than 10 customers" in measure.measured(silent, np.ones(len(rare), bool)).reason
 
 
+def chance_alone(rng, n, left, rate):
+    """Contacts that do nothing, a share `left` of them not made; a share `rate` of the customers buys anyway."""
+    came, made = (rng.random(n) < rate) - rate, rng.random(n) >= left
+    chances = np.tile([left, 1 - left], (n, 1))
+    score = np.where(made, came / (1 - left), -came / left)
+    return Contacts(
+        Expected(rng.normal(size=n), np.zeros(n), np.arange(n)),
+        score,
+        np.full(n, left * (1 - left)),
+        made,
+        ~made,
+        chances,
+    )
+
+
+def test_the_skew_is_that_of_chance_deciding_anew():
+    """Chances and weights differ; what came of each stays."""
+    rng = np.random.default_rng(3)
+    n, came = 200, rng.exponential(1.0, 200) - 1
+    made = rng.choice([0.8, 0.9, 0.95], n)
+    weight = made * (1 - made)
+    anew = rng.random((10_000, n)) < made
+    scores = np.where(anew, came / made, -came / (1 - made))
+    everyone = Expected(np.zeros(n), np.zeros(n), np.arange(n))
+    contacts = Contacts(everyone, scores[0], weight, anew[0], ~anew[0], np.column_stack([1 - made, made]))
+    drawn = -scipy.stats.skew(scores @ weight)
+    assert drawn > 0.15
+    assert contacts.skew(np.ones(n, bool)) == pytest.approx(drawn, rel=0.15)
+    other = replace(contacts, score=scores[1], made=anew[1], nothing=~anew[1])
+    assert other.skew(np.ones(n, bool)) == pytest.approx(contacts.skew(np.ones(n, bool)))
+
+
+@pytest.mark.parametrize(("n", "left", "rate"), [(10_000, 0.05, 0.02), (4000, 0.1, 0.05), (10_000, 0.95, 0.03)])
+def test_few_left_alone_and_a_rare_outcome_are_too_few_to_tell(n, left, rate):
+    """Where hardly any of the few left alone would buy, nearly every report said that contacts raise something."""
+    found = measure.tenths(chance_alone(np.random.default_rng(5), n, left, rate))
+    assert {one.verdict for one in found} == {"too_few"}
+    few = "not made" if left < 0.5 else "made"
+    assert all(f" contacts {few} are needed, there are " in one.reason for one in found)
+
+
+def test_a_part_without_a_case_has_nothing_to_tell_it_by():
+    contacts = chance_alone(np.random.default_rng(6), 20_000, 0.1, 0.02)
+    none = np.where(contacts.made, contacts.score < 0, contacts.score > 0) & (np.arange(20_000) < 500)
+    assert measure.measured(contacts, none).verdict == "too_few"
+    assert measure.measured(contacts, np.ones(len(contacts), bool)).verdict != "too_few"
+
+
+def test_what_is_told_holds_where_contacts_do_nothing():
+    """Sixteen of those left alone buy in each tenth: as good as all are told, and one report in twenty errs."""
+    rng = np.random.default_rng(7)
+    found = [measure.tenths(chance_alone(rng, 8000, 0.1, 0.2)) for _ in range(25)]
+    told = [one.effect for report in found for one in report if one.effect is not None]
+    assert len(told) > 0.95 * 250
+    assert np.mean([one.low <= 0 <= one.high for one in told]) > 0.93
+    assert np.mean([any(one.verdict in ("raised", "lowered") for one in report) for report in found]) < 0.1
+
+
 # --- groups
 
 
@@ -138,7 +197,7 @@ def test_groups_count_each_customer_once_as_known_last():
     expected = Expected(
         np.array([0.2, -0.1, 0.005, -0.2, 0.3]), np.full(5, 0.01), np.array([0, 0, 1, 2, 2])
     )  # newest: 0 -> -0.1, 1 -> 0.005, 2 -> 0.3
-    contacts = Contacts(expected, np.zeros(5), np.ones(5), np.ones(5, bool), np.zeros(5, bool))
+    contacts = Contacts(expected, np.zeros(5), np.ones(5), np.ones(5, bool), np.zeros(5, bool), np.full((5, 2), 0.5))
     found = {one.kind: one for one in measure.groups(contacts, expected)}
     assert {kind: one.share for kind, one in found.items()} == pytest.approx(
         {"sleeping_dog": 1 / 3, "not_worth_it": 1 / 3, "persuadable": 1 / 3}

@@ -16,6 +16,7 @@ from training.reports.wording import Words
 from training.uplift.fit import Fitted, fit
 from training.uplift.prepare import Prepared
 from training.uplift.prepare import prepare as prepared
+from training.uplift.sample import Sample
 
 BEST = "the best group for each"
 
@@ -58,16 +59,13 @@ def of(prepared: Prepared, fitted: Fitted) -> Targeting:
     described = _described(prepared, there.inputs)
     said = Words(prepared.outcome, "rate" if sample.binary else "amount")
     rankings = [
-        _ranking(said, arm, predicted[:, k], scores[:, k], there.arm == k + 1, there.arm == 0, described)
-        for k, arm in enumerate(arms)
+        _ranking(said, arm, predicted[:, k], scores[:, k], there, k + 1, described) for k, arm in enumerate(arms)
     ]
     if len(arms) > 1:
         best, rows = predicted.argmax(axis=1), np.arange(len(there))
         rankings.insert(
             0,
-            _ranking(
-                said, BEST, predicted[rows, best], scores[rows, best], there.arm == best + 1, there.arm == 0, described
-            ),
+            _ranking(said, BEST, predicted[rows, best], scores[rows, best], there, best + 1, described),
         )
     learners = ", ".join(f"{arm}: {name}" for arm, name in zip(arms, learned, strict=True))
     return words.told(
@@ -88,11 +86,13 @@ def _left_out(prepared: Prepared) -> Iterator[str]:
 
 
 def _ranking(
-    said: Words, name: str, predicted: np.ndarray, score: np.ndarray, made: np.ndarray, nothing: np.ndarray,
+    said: Words, name: str, predicted: np.ndarray, score: np.ndarray, there: Sample, place: int | np.ndarray,
     described: Described,
 ) -> Ranking:  # fmt: skip
+    """`place`: of the arm that is compared with control, one for all customers or int[n]."""
     everyone = Expected(predicted, np.zeros(len(score)), np.arange(len(score)))
-    contacts = Contacts(everyone, score, np.ones(len(score)), made, nothing)
+    chance = np.column_stack([there.propensity[:, 0], there.propensity[np.arange(len(there)), place]])
+    contacts = Contacts(everyone, score, np.ones(len(score)), there.arm == place, there.arm == 0, chance)
     points, over_random = measure.curve(contacts)
     found = measure.groups(contacts, everyone)
     if contacts.ranked:

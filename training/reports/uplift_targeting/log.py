@@ -217,10 +217,12 @@ def _scored(judged: Judged, chosen: dict[str, tuple[list[int], np.ndarray, np.nd
         mine = there & np.isfinite(expected)
         predicted[mine], cost[mine] = expected[mine], price[mine]
         found.append(pairs(log, treatments, judged.residual[action], mine & judged.known[action]))
-    row, made, score, weight = (
-        np.concatenate([getattr(one, name) for one in found]) for name in ("row", "treated", "score", "weight")
+    row, made, score, weight, chance = (
+        np.concatenate([getattr(one, name) for one in found])
+        for name in ("row", "treated", "score", "weight", "chance")
     )
-    scored = Contacts(_expected(log, predicted, cost, row), score, weight, made, ~made)
+    chances = np.column_stack([1 - chance, chance])
+    scored = Contacts(_expected(log, predicted, cost, row), score, weight, made, ~made, chances)
     rows = np.flatnonzero(there & np.isfinite(predicted))
     return scored, _expected(log, predicted, cost, rows), rows
 

@@ -52,13 +52,15 @@ class Expected:
 @dataclass(frozen=True)
 class Contacts:
     """Those of the possible contacts that chance made, or made nothing of: `score` float64[n] is what each says of the
-    effect, `weight` how much it counts, `made` and `nothing` bool[n]."""
+    effect, `weight` how much it counts, `made` and `nothing` bool[n]; `chance` float64[n, 2] that nothing came of it,
+    and that it was made."""
 
     expected: Expected
     score: np.ndarray
     weight: np.ndarray
     made: np.ndarray
     nothing: np.ndarray
+    chance: np.ndarray
 
     def __len__(self) -> int:
         return len(self.score)
@@ -73,6 +75,26 @@ class Contacts:
         chosen: Any = slice(None) if rows is None else rows
         return clusters.mean(self.score[chosen], self.weight[chosen], self.expected.person[chosen])
 
+    def skew(self, rows: np.ndarray) -> float:
+        """How skewed the mean effect of these rows, bool[n], would be drawn where contacts do nothing: what came of
+        each stays, and chance alone decides anew who is contacted.
+
+        A score is a residual r over the chance e of being made, or over that of nothing, f, and negative; drawn anew
+        its square is r^2 (1/e + 1/f) and its cube r^3 (1/e^2 - 1/f^2) on average, whoever else is whose. Rows count
+        from both sides, so that few without a contact and without a case hide nothing, and one case more, as large as
+        those of all rows, as a part without any says nothing of them.
+        """
+        nothing, made = self.chance.T
+        residual = np.where(self.made, made, np.where(self.nothing, -nothing, 0.0)) * self.score
+        squares = float((residual**2).sum())
+        case = float((residual**3).sum()) / squares if squares > 0 else 0.0
+        known = (self.made | self.nothing) & rows
+        e, f, weight, own = made[known], nothing[known], self.weight[known], residual[known]
+        second = weight**2 * (1 / e + 1 / f) / (e + f)
+        third = weight**3 * (1 / e**2 - 1 / f**2) / (e + f)
+        spread = float(second @ own**2 + second.mean() * case**2)
+        return abs(float(third @ own**3 + third.mean() * case**3)) / spread**1.5 if spread > 0 else 0.0
+
 
 def interval(found: Estimate) -> Interval | None:
     """None where the error is not known."""
@@ -86,6 +108,12 @@ def measured(contacts: Contacts, rows: np.ndarray) -> Measured:
     there, reason = contacts.weight[rows], None
     if min(made, nothing) < statistics.SMALLEST_ARM:
         reason = f"{made:,} contacts made and {nothing:,} not, at least {statistics.SMALLEST_ARM} of each are needed"
+    elif (skew := contacts.skew(rows)) > statistics.MOST_SKEW:
+        enough = float(f"{min(made, nothing) * (skew / statistics.MOST_SKEW) ** 2:.2g}")
+        reason = (
+            f"so few make up so much of the outcome that about {enough:,.0f} contacts {'not ' * (nothing < made)}made "
+            f"are needed, there are {min(made, nothing):,}"
+        )
     elif not np.isfinite(effect.error) or effect.freedom < FEWEST:
         reason = f"the result rests on fewer than {FEWEST} customers"
     return Measured(

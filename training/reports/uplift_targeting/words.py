@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from training.evaluate import Interval
+from training.reports import statistics
 from training.reports.uplift_targeting import measure
 from training.reports.uplift_targeting.artefact import Group, Kind, Point, Ranking, Targeting, Tenth
 from training.reports.uplift_targeting.measure import Contacts
@@ -19,7 +20,8 @@ COMMON = [
     "ten tenths, or over the groups of all actions. Intervals are the usual 95% ones, with errors added up by "
     "customer, right for one look: before acting on a verdict that has just turned up, look again in some weeks.",
     f"Fewer than 30 contacts made or not made, or a result that rests on fewer than {measure.FEWEST} customers, get no "
-    "figure: too few to tell.",
+    "figure: too few to tell. Neither do rare outcomes, or amounts of which few make up so much, that the mean effect "
+    f"would be drawn more skewed than {statistics.MOST_SKEW:g} (Cochran 1977, 2.15), as where few are left alone.",
     "The curve of gains (Qini's curve, from scores that know each contact's chances) shows what is gained for each "
     "possible contact when only the share expected to gain most is contacted; its band holds for the whole curve at "
     "once in 95% of such logs (sup-t band, Montiel Olea and Plagborg-Moller, 2019).",
