@@ -62,17 +62,25 @@ def settle(registry: Registry, fitted: Fitted, new: "ModelVersion", past: Past |
         doubts = [*uncalibrated(fitted), *drifted]
         fine = "the first model of its kind" if reigning is None else f"version {reigning.version} {reigning.gone}"
         told = f"{fine}; mind: {'; '.join(doubts)}" if doubts else fine
-        return award(registry, fitted.dataset.kind, str(new.version), unserved, told)
+        over = None if reigning is None else reigning.version
+        return award(registry, fitted.dataset.kind, str(new.version), unserved, told, over)
     worse, fine = compared(fitted, reigning.probability, reigning.version)
     refusals = [*worse, *uncalibrated(fitted, reigning), *drifted, *unserved]
-    return award(registry, fitted.dataset.kind, str(new.version), refusals, fine)
+    return award(registry, fitted.dataset.kind, str(new.version), refusals, fine, reigning.version)
 
 
-def award(registry: Registry, kind: str, version: str, refusals: Sequence[str], fine: str) -> Verdict:
+def award(registry: Registry, kind: str, version: str, refusals: Sequence[str], fine: str, over: str | None) -> Verdict:
     """Champion where there are no refusals, for the reason `fine`. Any kind of model is promoted through here.
 
-    A refused version becomes the challenger and plays no part, unless a challenger is playing: that one stays.
+    `over`: the champion that it was compared with (None: there was none); another one that somebody named meanwhile
+    stays. A refused version becomes the challenger and plays no part, unless a challenger is playing: that one stays.
     """
+    champion = registry.holder(kind, CHAMPION)
+    now = None if champion is None else str(champion.version)
+    if champion is not None and now == version:  # somebody did not wait for this
+        return Verdict(CHAMPION, champion.tags.get("reason", "promoted by hand"))
+    if now != over:
+        refusals = [*refusals, _overtaken(kind, version, now, over)]
     verdict = Verdict(CHAMPION, fine) if not refusals else Verdict(CHALLENGER, "; ".join(refusals))
     if verdict.alias == CHALLENGER:
         held = registry.holder(kind, CHALLENGER)
@@ -80,6 +88,16 @@ def award(registry: Registry, kind: str, version: str, refusals: Sequence[str], 
             verdict = Verdict("", verdict.reason)
     registry.appoint(kind, version, verdict.alias, verdict.reason, refused=bool(refusals))
     return verdict
+
+
+def _overtaken(kind: str, version: str, now: str | None, over: str | None) -> str:
+    """The refusal where the champion changed while a version was judged."""
+    since = f"version {now} became champion meanwhile" if now is not None else "there is no champion any more"
+    judged = "as the first model of its kind" if over is None else f"against version {over}"
+    return (
+        f"{since}, and it was judged {judged}; train again, or run `tactful promote {kind} --version {version}` to make"
+        " it champion as it is"
+    )
 
 
 def compared(fitted: Fitted, reigning: np.ndarray, version: str) -> tuple[list[str], str]:

@@ -20,7 +20,7 @@ from features.catalogue import DEFAULT, Catalogue
 from features.workspace import Workspace, WorkspaceError
 from training import calibration, commands, promote, provenance
 from training.evaluate import METRICS, evaluate
-from training.promote import Reigning
+from training.promote import Reigning, Verdict
 from training.tracking import CHALLENGER, CHAMPION, REFUSED, SHADOW, Registry
 
 KIND = "churn"
@@ -116,6 +116,9 @@ def held(registry, alias):
 
 
 def settled(registry, model, monkeypatch, reigning=None, alarm=None):
+    """`reigning` is the champion, whoever was it before."""
+    if reigning is not None and held(registry, CHAMPION) != reigning.version:
+        registry.appoint(KIND, reigning.version, CHAMPION, "once")
     monkeypatch.setattr(promote, "drift_alarm", lambda *_: alarm)
     monkeypatch.setattr(promote, "reigning_over", lambda *_: reigning)
     new = SimpleNamespace(version=version(registry))
@@ -155,17 +158,18 @@ def test_a_model_that_is_out_may_replace_one_that_is_out_as_far(registry, monkey
     label, said, customers = rows(3000, 3)
     logit = np.log(said) - np.log1p(-said)
     wide, wider = (1 / (1 + np.exp(-slope * logit)) for slope in (1.6, 2.2))
-    assert settled(registry, fitted(label, wide, customers), monkeypatch, Reigning("1", wider))[1].alias == CHAMPION
-    verdict = settled(registry, fitted(label, wider, customers), monkeypatch, Reigning("1", wide))[1]
+    one = version(registry)
+    assert settled(registry, fitted(label, wide, customers), monkeypatch, Reigning(one, wider))[1].alias == CHAMPION
+    verdict = settled(registry, fitted(label, wider, customers), monkeypatch, Reigning(one, wide))[1]
     assert verdict.alias == CHALLENGER
 
 
 def test_whoever_replaces_a_champion_that_is_gone_is_told_what_to_mind(registry, monkeypatch):
     label, said, customers = rows(3000, 3, slope=2.0)
-    gone = Reigning("7", gone="can no longer be loaded: no such file")
+    gone = Reigning(version(registry), gone="can no longer be loaded: no such file")
     _, verdict = settled(registry, fitted(label, said, customers), monkeypatch, gone, "recency moved")
     assert verdict.alias == CHAMPION
-    assert verdict.reason.startswith("version 7 can no longer be loaded: no such file; mind: out of calibration")
+    assert verdict.reason.startswith("version 1 can no longer be loaded: no such file; mind: out of calibration")
     assert verdict.reason.endswith("recency moved")
 
 
@@ -209,11 +213,34 @@ def test_an_attribute_that_no_action_has_any_more_spares_no_comparison(registry,
 def test_a_refused_version_leaves_a_challenger_that_plays_alone(registry):
     playing, refused = version(registry), version(registry)
     promote.promote(registry, KIND, playing, CHALLENGER)
-    assert promote.award(registry, KIND, refused, ["ranks worse"], "").alias == ""
+    assert promote.award(registry, KIND, refused, ["ranks worse"], "", None).alias == ""
     assert held(registry, CHALLENGER) == playing
     assert registry.versions(KIND)[-1].tags[REFUSED] == "ranks worse"
     promote.promote(registry, KIND, refused, CHALLENGER)  # somebody wants it all the same
     assert REFUSED not in registry.holder(KIND, CHALLENGER).tags
+
+
+def test_whoever_became_champion_by_hand_while_a_model_was_judged_stays(registry, monkeypatch):
+    label, said, customers = rows(3000, 3)
+    one, byhand = version(registry), version(registry)
+    promote.promote(registry, KIND, one)
+
+    def meanwhile(*_):
+        promote.promote(registry, KIND, byhand)
+
+    monkeypatch.setattr(promote, "reigning_over", lambda *_: Reigning(one, said))
+    monkeypatch.setattr(promote, "drift_alarm", meanwhile)
+    new = SimpleNamespace(version=version(registry))
+    verdict = promote.settle(registry, fitted(label, said, customers), new)
+    assert (verdict.alias, held(registry, CHAMPION)) == (CHALLENGER, byhand)
+    assert f"version {byhand} became champion meanwhile, and it was judged against version {one}" in verdict.reason
+    assert f"`tactful promote churn --version {new.version}`" in verdict.reason
+    assert registry.holder(KIND, CHALLENGER).tags[REFUSED] == verdict.reason
+    first = promote.award(registry, KIND, new.version, [], "the first model of its kind", None)
+    assert "it was judged as the first model of its kind" in first.reason
+    monkeypatch.setattr(promote, "drift_alarm", lambda *_: promote.promote(registry, KIND, new.version) and None)
+    assert promote.settle(registry, fitted(label, said, customers), new) == Verdict(CHAMPION, "promoted by hand")
+    assert held(registry, CHAMPION) == new.version
 
 
 def test_aliases_by_hand(registry, workspace):

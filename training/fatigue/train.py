@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from training.monitor.reference import Reference
 from training.promote import Verdict, award
 from training.propensity import listed
 from training.tracking import CHAMPION, Registry
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 KIND = "fatigue"
 Tell = Callable[[str], None]
@@ -67,7 +70,8 @@ def _train(workspace: Workspace, registry: Registry, since: int | None, seed: in
     rows = sampled(log.decided, seed)
     features = features_of(workspace, log, rows, catalogue)
     tell(STAGES[2])
-    judged, refusals, fine = _judged(workspace, registry, log, rows, features, catalogue, tell)
+    held = registry.holder(KIND, CHAMPION)
+    judged, refusals, fine = _judged(workspace, registry, held, log, rows, features, catalogue, tell)
     tell(STAGES[4])
     fitted = _fit(workspace, log, rows, features)
     tell(STAGES[5])
@@ -78,7 +82,8 @@ def _train(workspace: Workspace, registry: Registry, since: int | None, seed: in
                      int(np.quantile(log.decided.at, 1 - LATER)))  # fmt: skip
     record = provenance.record_of_effects(workspace, KIND, {"since": since, "seed": seed}, learned_from(log), said.said)
     version, run_id = _register(registry, model, told, kept, record, log)
-    return Trained(fitted, judged, told, version, run_id, award(registry, KIND, version, refusals, fine))
+    over = None if held is None else str(held.version)
+    return Trained(fitted, judged, told, version, run_id, award(registry, KIND, version, refusals, fine, over))
 
 
 def again(
@@ -154,14 +159,14 @@ def _fit(workspace: Workspace, log: Log, rows: np.ndarray, features: FeatureMatr
 def _judged(
     workspace: Workspace,
     registry: Registry,
+    held: "ModelVersion | None",
     log: Log,
     rows: np.ndarray,
     features: FeatureMatrix,
     catalogue: Catalogue,
     tell: Tell,
 ) -> tuple[Judged | None, list[str], str]:
-    """The fit on earlier decisions, judged; why it may not be champion, or why it may."""
-    held = registry.holder(KIND, CHAMPION)
+    """The fit on earlier decisions, judged against the champion `held`; why it may not be champion, or why it may."""
     at = log.decided.at
     cut = int(np.quantile(at, 1 - LATER))
     names, levels = list(features.catalogue.names), features.levels
@@ -234,7 +239,7 @@ def until(log: Log, cut: int) -> Log:
     """What was known by then."""
 
     def events(of: Events) -> Events:
-        return Events(*(column[of.at < cut] for column in vars(of).values()))
+        return of.rows(of.at < cut)
 
     happened, decided = log.happened, log.decided.rows(log.decided.at < cut)
     past = Happened(events(happened.contacts), events(happened.opted_out), events(happened.complained),

@@ -11,21 +11,22 @@ from features.workspace import WorkspaceError
 from serving.decisions import effects as served
 from serving.decisions.effects.bound import Bound
 from serving.decisions.policy import Playbook, load
-from training.tracking import CHAMPION, Registry
+from training.tracking import Registry
 from training.uplift.logged.inputs import levels_of
 from training.uplift.logged.judge import Rival, better
 from training.uplift.logged.learn import Found
 
 if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
     from training.uplift.logged.train import Learned
 
 #: Its name in the registry.
 KIND = "uplift"
 
 
-def compared(registry: Registry, found: "Learned") -> tuple[list[str], str]:
-    """Why it may not be champion, or why it may: its loss on later decisions against the champion's."""
-    held = registry.holder(KIND, CHAMPION)
+def compared(registry: Registry, held: "ModelVersion | None", found: "Learned") -> tuple[list[str], str]:
+    """Why it may not be champion, or why it may: its loss on later decisions against the champion's, `held`."""
     refusals = []
     if found.over_prior.interval.high < 0:
         refusals.append(

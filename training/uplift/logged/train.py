@@ -25,7 +25,7 @@ from training.monitor.effects import asked, reference
 from training.monitor.reference import FILE as REFERENCE
 from training.monitor.reference import Reference
 from training.promote import Verdict, award
-from training.tracking import Registry
+from training.tracking import CHAMPION, Registry
 from training.uplift.logged import decisions, inputs
 from training.uplift.logged.champion import KIND, compared
 from training.uplift.logged.clusters import Estimate
@@ -84,8 +84,10 @@ def train(
         options = {"start": start, "unit": unit, "seed": seed}
         told = provenance.record_of_effects(there, KIND, options, learned_from(found), said.said)
     version, run_id = _register(registry, found, kept, told)
-    refusals, fine = compared(registry, found)
-    return Trained(found, version, run_id, award(registry, KIND, version, refusals, fine))
+    held = registry.holder(KIND, CHAMPION)
+    refusals, fine = compared(registry, held, found)
+    over = None if held is None else str(held.version)
+    return Trained(found, version, run_id, award(registry, KIND, version, refusals, fine, over))
 
 
 def again(
