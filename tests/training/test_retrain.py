@@ -124,7 +124,7 @@ def test_nothing_new_trains_nothing_unless_asked_to(world):
     assert world(force=True).outcome == "trained"
     world.data = "d2"
     assert world().outcome == "trained"
-    assert world(kinds=("churn",)).outcome == "trained"
+    assert world(kinds=("churn",)).outcome == "nothing_new"
 
 
 def test_why_it_trains_again_is_said_in_a_line(world):
@@ -146,11 +146,36 @@ def test_why_it_trains_again_is_said_in_a_line(world):
     world.basis |= {"code": "1.1", **{f"setting s{k}": "x" for k in range(7)}}
     assert lines() == ["settings changed: s0, s1, s2, s3, s4 and 2 more; the code changed: 1.0 then, 1.1 now"]
     world.data = "d2"
-    assert lines(kinds=("churn",)) == ["other kinds of models are asked for; history holds other data"]
+    assert lines(kinds=("churn",)) == ["history holds other data"]
+    assert lines(kinds=("churn", "uplift")) == ["other kinds of models are asked for"]
     kept = world.workspace.folder / "state" / "retrain" / "last.json"
     said = json.loads(kept.read_text())
     kept.write_text(json.dumps({"mark": "as an earlier version wrote it", "id": said["id"]}))
     assert lines(kinds=("churn",)) == ["the last retraining did not keep what it rests on"]
+
+
+def test_a_kind_is_trained_again_only_where_something_came_in_since_it_was(world):
+    """A run of some kinds between full ones, on the same data, trains nothing twice."""
+    world()
+    assert world(kinds=("churn",)).outcome == "nothing_new"
+    assert world().outcome == "nothing_new"
+    world.data, world.done = "d2", []
+    assert list(world(kinds=("churn",)).models) == ["churn"]
+    summary = world()
+    assert (list(summary.models), summary.why) == (["propensity"], "history holds other data")
+    assert "churn: nothing new since it was last trained" in summary.lines()
+    assert world.done.count("churn: train") == world.done.count("propensity: train") == 1
+    assert world().outcome == "nothing_new"
+    assert list(world(force=True).models) == list(KINDS)
+
+
+def test_the_last_run_of_an_earlier_version_tells_of_its_kinds(world):
+    world()
+    kept = world.workspace.folder / "state" / "retrain" / "last.json"
+    told = json.loads(kept.read_text())
+    kept.write_text(json.dumps({name: value for name, value in told.items() if name != "rests"}))
+    assert world(kinds=("churn",)).outcome == "nothing_new"
+    assert world().outcome == "nothing_new"
 
 
 def test_what_a_retraining_rests_on_goes_by_the_name_in_the_file(tmp_path):

@@ -20,8 +20,9 @@ from training.tuning import tuned
 SETTING = "setting "
 #: So many settings are named.
 NAMED = 5
+OTHERS = "other kinds of models are asked for"
 _WORDS = {
-    "kinds": "other kinds of models are asked for",
+    "kinds": OTHERS,
     "data": "history holds other data",
     "catalogue": "the catalogue of features changed",
     "actions": "the file of actions changed",

@@ -8,7 +8,7 @@ from features import clock
 from features.daylog import held
 from features.workspace import Workspace, WorkspaceError
 from training.retrain import leftovers, steps
-from training.retrain.basis import basis, changed, digest
+from training.retrain.basis import OTHERS, basis, changed, digest
 from training.retrain.journal import Journal, last
 from training.retrain.steps import Result
 from training.retrain.summary import Summary, model
@@ -32,7 +32,8 @@ def retrain(
 ) -> Summary:
     """Goes on with a run of these kinds that was cut off within a day under the same settings, or begins one.
 
-    Where nothing has come in since the last run that ended, nothing is trained, and looked and reported all the same.
+    A kind is trained where something has come in, or changed, since it was last asked for in a run that ended; where
+    that is none of them, it is looked and reported all the same.
     `reports` are kinds of reports to make at its end. Raises
     WorkspaceError where another retraining is under way in the workspace, and where a step fails: the same command then
     goes on from that step.
@@ -67,22 +68,25 @@ def _run(
     # who reigned before is asked for now: once a kind is promoted, nobody could tell
     marked = step("history", lambda: {"data": steps.data(workspace), "before": _champions(workspace, kinds)})
     rests = journal.setup | {"data": marked["data"]}
+    before = last(journal.folder)
+    kept = _rested(before)
     look = partial(steps.look, workspace)
 
     def end(outcome: Literal["trained", "nothing_new"], kinds: Sequence[str] = ()) -> Summary:
         step("look", look)  # no new data is what it should ring for
         for kind in reports:
             step(f"report: {kind}", partial(steps.report, workspace, kind))
-        return _end(journal, rests, why, outcome, kinds, reports)
+        return _end(journal, rests, why, outcome, kinds, reports, kept)
 
-    before = last(journal.folder)
-    why = "" if before is None else _why(before, rests)
-    if before is not None and not why and not force:
+    whys = {} if before is None else {kind: _why(before, kept.get(kind), rests) for kind in kinds}
+    due = [kind for kind in kinds if force or before is None or whys[kind]]
+    why = "; ".join(dict.fromkeys(each for each in whys.values() if each))
+    if not due:
         return end("nothing_new")
     why = why or ("--force" if before is not None else "")
     if why:
         tell(f"trains again: {why}", len(journal.steps), count)
-    for kind in kinds:
+    for kind in due:
         if kind in EFFECTS:
             step(f"{kind}: train", partial(steps.effects, workspace, journal, kind))
             continue
@@ -90,15 +94,30 @@ def _run(
             continue
         step(f"{kind}: train", partial(steps.train, workspace, journal, kind))
         step(f"{kind}: promote", partial(steps.promote, workspace, journal, kind))
-    return end("trained", kinds)
+    return end("trained", due)
 
 
-def _why(before: Mapping[str, Any], rests: Mapping[str, str]) -> str:
-    """What changed since the last run that ended; empty where nothing did."""
-    if before.get("mark") == digest(rests):
-        return ""
-    kept = before.get("basis")
-    return changed(kept, rests) if kept else "the last retraining did not keep what it rests on"
+def _why(before: Mapping[str, Any], kept: Mapping[str, str] | None, rests: Mapping[str, str]) -> str:
+    """What changed since a kind was last trained, on `kept`; empty where nothing did."""
+    if kept is not None:
+        return changed(kept, _own(rests))
+    return OTHERS if before.get("basis") else "the last retraining did not keep what it rests on"
+
+
+def _rested(before: Mapping[str, Any] | None) -> dict[str, dict[str, str]]:
+    """By kind, what it was last trained on, as the summary of the last run tells; one of before there was `rests` tells
+    it of that run's kinds."""
+    told = before or {}
+    basis = told.get("basis") or {}
+    found: dict[str, dict[str, str]] = told.get("rests") or {
+        kind: _own(basis) for kind in basis.get("kinds", "").split()
+    }
+    return found
+
+
+def _own(rests: Mapping[str, str]) -> dict[str, str]:
+    """What one kind rests on: whatever others are asked for beside it."""
+    return {name: value for name, value in rests.items() if name != "kinds"}
 
 
 def _count(kinds: Sequence[str], reports: Sequence[str]) -> int:
@@ -132,8 +151,9 @@ def _champions(workspace: Workspace, kinds: Sequence[str]) -> dict[str, str | No
 
 def _end(
     journal: Journal, rests: dict[str, str], why: str, outcome: Literal["trained", "nothing_new"],
-    kinds: Sequence[str], reports: Sequence[str],
+    kinds: Sequence[str], reports: Sequence[str], kept: Mapping[str, dict[str, str]],
 ) -> Summary:  # fmt: skip
+    """`kinds`: those that were trained; `kept`: what each had been trained on before."""
     done, before = journal.steps, journal.steps["history"]["before"]
     look: Result = done.get("look", {})
     summary = Summary(
@@ -144,6 +164,7 @@ def _end(
         taken_up=journal.taken_up,
         mark=digest(rests),
         basis=rests,
+        rests={**kept, **{kind: _own(rests) for kind in kinds}},
         why=why,
         sync=done["sync"]["logs"],
         models={kind: model(kind, done, before.get(kind)) for kind in kinds},

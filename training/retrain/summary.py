@@ -32,6 +32,9 @@ class Summary(Section):
     taken_up: int = Field(0, description="how often the run was cut off and taken up again")
     mark: str = Field(description="fingerprint of data, settings, catalogue and code that it was trained on")
     basis: dict[str, str] = Field(default_factory=dict, description="the same by name, and the versions themselves")
+    rests: dict[str, dict[str, str]] = Field(
+        default_factory=dict, description="by kind of model, the basis of the last run that trained it, this or another"
+    )
     why: str = Field("", description="why it was trained again; empty: it was not, or for the first time")
     sync: dict[str, str] = Field(default_factory=dict)
     models: dict[str, Model] = Field(default_factory=dict)
@@ -60,6 +63,9 @@ class Summary(Section):
             found.append(f"{kind} version {model.version}: {model.alias or 'refused'}, {model.reason}")
             figures = "  ".join(f"{name.replace('_', ' ')} {_interval(three)}" for name, three in model.figures.items())
             found += [f"  {figures}"] if figures else []
+        if self.outcome == "trained":
+            same = [kind for kind in self.basis.get("kinds", "").split() if kind not in self.models]
+            found += [f"{kind}: nothing new since it was last trained" for kind in same]
         if self.monitor is not None:
             found.append(f"monitor: {self.monitor}")
             found += [f"  {sentence}" for sentence in self.rings]
