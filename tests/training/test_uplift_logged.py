@@ -362,6 +362,21 @@ def test_a_rival_is_beaten_by_as_much_as_it_is_wrong():
     assert nobody is None
 
 
+def test_of_few_customers_nothing_is_learned_however_often_they_were_decided_about():
+    """A log of tests: with three customers all may be in one fold, which leaves nobody to learn from."""
+    world, _, earlier, _ = logged_world.world(persons=300)
+    log, fold = world.decisions, np.zeros(len(world.inputs), np.int64)
+    few = replace(world, decisions=replace(log, person=log.person % 3), fold=fold)
+    actions, treatments, unknown = learn.arms(few, earlier)
+    assert actions == treatments == []
+    assert set(unknown) == {"letter", "coupon"}
+    assert unknown["coupon"].startswith("too few customers: 3 in ")
+    of = world.pairs("coupon", [2, 3], earlier)
+    assert choose.learn(world.inputs, of, fold).learner == "constant"
+    left = learn.residual(world.inputs, world.reward[logged_world.GOAL], fold, earlier)
+    assert np.array_equal(left[earlier], world.reward[logged_world.GOAL][earlier])
+
+
 def test_given_deviations_count_as_the_simpler_ones():
     """What the action says on all its channels is taken where a channel's own data say hardly more."""
     data = logged_world.known(persons=1500, seed=2, differs=0.2)

@@ -176,6 +176,8 @@ def test_what_is_missing_is_said_in_a_line(tmp_path, small):
     log(sure, [decision(0, "a", START, 0, [cell("coupon", 0.6), cell("coupon", 0.4, "phone")])])
     fails(sure, "state a share of `withholding` or `exploration`")
     fails(small, "no decision is a response window (3 days) older", start=START)
+    fails(small, "no decision from 2026-03-06 on, from where effects are judged, is older", start=START + 4 * DAY)
+    log(small, [decision(7, "a", START + 5 * DAY, 0, CELLS)])
     fails(small, "too few decisions to tell any effect (coupon: 3 decisions with it", start=START + 4 * DAY)
     happened(sure, [("a", "purchase", START)])
     log(sure, [decision(1, "a", START, 0, CELLS)])
@@ -282,6 +284,11 @@ def test_effects_that_fit_worse_than_the_champions_are_not_promoted(busy, tmp_pa
     assert verdict.alias == "challenger"
     assert "fit worse than version 1" in verdict.reason
     assert "worse than the stated prior" in verdict.reason
+    with monkeypatch.context() as unjudged:
+        judge = trains.judge
+        unjudged.setattr(trains, "judge", lambda world, one, later, cost: judge(world, one, later & False, cost))
+        verdict = trains.train(workspace).verdict
+        assert "no later decision judges its effects" in verdict.reason
     monkeypatch.setattr(trains, "arms", lambda *arguments: (real(*arguments)[0], real(*arguments)[1][:1], {}))
     assert "knows nothing of coupon on phone, of which version 1 does" in trains.train(workspace).verdict.reason
     actions = workspace.actions_file

@@ -55,9 +55,13 @@ def compared(registry: Registry, held: "ModelVersion | None", found: "Learned") 
         refusals.append(f"knows nothing of {', '.join(lost[:5])}, of which version {version} does")
     gain = better(found.world, found.treatments, [found.judged[e.action, e.channel] for e in found.treatments],
                   _of_model(bound, found.values))  # fmt: skip
+    of = sum(len(found.judged[each.action, each.channel].later) for each in found.treatments)
+    if not of:
+        return [*refusals, "no later decision judges its effects"], ""
+    if gain is None:
+        return refusals, f"version {version} knows none of the treatments that were decided about later"
     if gain.value == 0 and not np.isfinite(gain.error):
         return refusals, f"has the same effects as version {version}"
-    of = sum(len(found.judged[each.action, each.channel].later) for each in found.treatments)
     against = f"than version {version} on {of:,} later comparisons (loss less by {gain.interval:+.3g})"
     if gain.interval.high < 0:
         refusals.append(f"its effects fit worse {against}")

@@ -62,7 +62,7 @@ def learn(inputs: np.ndarray, whole: Pairs, fold: np.ndarray, given: Learned | N
     if given is not None:
         of = of.rows(np.isfinite(given.unseen[of.row]))
     mean = clusters.mean(whole.score, whole.weight, whole.person)
-    if not inputs.shape[1]:  # nothing varies among so few
+    if not inputs.shape[1] or len(np.unique(fold[of.row])) < 2:  # nothing varies among so few, or judges itself
         return Arm(mean, CONSTANT, {}, [], placed(np.zeros(len(of)), of, len(inputs)), {CONSTANT: clusters.UNKNOWN})
     parts = [*([] if given is None else [given]), *lines(inputs, of, fold)]
     w, y, own = of.weight, of.score, fold[of.row]

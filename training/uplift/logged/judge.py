@@ -117,9 +117,9 @@ def groups(
 Rival = Callable[[Found, np.ndarray], np.ndarray]
 
 
-def better(world: World, found: Sequence[Found], judged: Sequence[Judged], rival: Rival) -> Estimate:
+def better(world: World, found: Sequence[Found], judged: Sequence[Judged], rival: Rival) -> Estimate | None:
     """By how much the doubly robust loss on later decisions is below a rival's, a decision, over all arms that both
-    know; above 0 is better."""
+    know; above 0 is better. None where no later decision judges any."""
     over, under, who = [], [], []
     for one, seen in zip(found, judged, strict=True):
         of = seen.later
@@ -129,8 +129,8 @@ def better(world: World, found: Sequence[Found], judged: Sequence[Judged], rival
         over.append((of.weight * ((of.score - theirs) ** 2 - (of.score - ours) ** 2))[known])
         under.append(of.weight[known])
         who.append(of.person[known])
-    if not over:
-        return clusters.UNKNOWN
+    if not any(map(len, over)):
+        return None
     return clusters.ratio(np.concatenate(over), np.concatenate(under), np.concatenate(who))
 
 

@@ -28,7 +28,7 @@ from training.promote import Verdict, award
 from training.tracking import CHAMPION, Registry
 from training.uplift.logged import decisions, inputs
 from training.uplift.logged.champion import KIND, compared
-from training.uplift.logged.clusters import Estimate
+from training.uplift.logged.clusters import UNKNOWN, Estimate
 from training.uplift.logged.decisions import Decisions
 from training.uplift.logged.findings import report_of
 from training.uplift.logged.judge import Judged, better, judge
@@ -118,8 +118,14 @@ def learn(
     goals = goals_of(log, playbook, workspace)
     came = outcomes(Events(History(workspace), log, workspace.settings), log, goals)
     window = max(one.window for one in came)
-    begins = _begins(log, np.logical_or.reduce([each.known for each in came.values()]), start)
+    known = np.logical_or.reduce([each.known for each in came.values()])
+    begins = _begins(log, known, start)
     earlier, later = log.at + window <= begins, log.at >= begins
+    if not (later & known).any():
+        raise WorkspaceError(
+            f"{workspace.history}: no decision from {isoformat(begins)[:10]} on, from where effects are judged, is"
+            " older than its response window yet; name an earlier --test-cutoff, or none"
+        )
     if not earlier.any():
         raise WorkspaceError(
             f"{workspace.history}: no decision is a response window ({window // DAY} days) older than"
@@ -155,7 +161,7 @@ def learn(
         stated = next(each.prior for each in actions if each.action == one.action)
         return np.full(len(row), stated)
 
-    over = better(world, treatments, [judged[each.action, each.channel] for each in treatments], prior)
+    over = better(world, treatments, [judged[each.action, each.channel] for each in treatments], prior) or UNKNOWN
     bound = model.bind(catalogue.names, levels)
     return Learned(world, actions, treatments, judged, model, bound, values, report, over, begins)
 
