@@ -59,7 +59,12 @@ class Fatigue(Section):
     )
     sale_days: float = Field(4, ge=0.5, le=60, description="half of what a contact sells comes within these days")
     lasts_days: float = Field(60, ge=2, le=365, description="half of the activity that a contact costs is back by then")
-    soon_days: float = Field(14, ge=1, le=60, description="opt-outs and complaints count so long after a contact")
+    soon_days: float = Field(
+        14,
+        ge=1,
+        le=60,
+        description="opt-outs and complaints count so long after a contact, until the customer's next decision at most",
+    )
 
     @model_validator(mode="after")
     def _apart(self) -> "Fatigue":

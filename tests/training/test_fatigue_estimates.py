@@ -15,7 +15,7 @@ from training.fatigue.curve import spent as spent_curves
 from training.fatigue.differs import FOLDS, Rest, differs, in_turn
 from training.fatigue.effects import Effects, Z
 from training.fatigue.spending import spending
-from training.fatigue.trials import SILENCE, Clock, Decided, Events, Happened, trials
+from training.fatigue.trials import SILENCE, Clock, Decided, Events, Happened, for_later, trials
 
 CHANNELS = ("email", "phone")
 LOG = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60), st.floats(0.1, 9)), max_size=25)
@@ -63,6 +63,20 @@ def test_an_opt_out_belongs_to_the_last_decision_before_it_and_soon_after():
     found = trials(of, happened(60 * DAY, opted_out=out, complained=said), np.array([0.25, 0.5]), Clock())
     assert found.opted_out.tolist() == [[False, False], [False, True], [False, False], [True, False]]
     assert found.complained.tolist() == [True, False, False, False]
+
+
+def test_what_follows_a_contact_after_the_next_decision_counts_for_that_one_and_its_share_is_told():
+    """Opt-outs: at once; after a silent decision; after another contact; of another channel; too late."""
+    who, day = [0, 0, 1, 1, 2, 2, 3, 4], [0, 5, 0, 5, 0, 5, 0, 0]
+    of = decided(who, np.array(day) * DAY, [0, SILENCE, 0, SILENCE, 0, 0, 0, 0])
+    out = Events.of(np.array([0, 1, 2, 3, 4]), np.array([1, 6, 6, 1, 15]) * DAY, np.array([0, 0, 0, 1, 0]))
+    said = Events.of(np.array([1, 3]), np.array([6, 1]) * DAY, np.array([1, 1]))
+    log = happened(60 * DAY, opted_out=out, complained=said)
+    assert for_later(of, log, 14 * DAY) == {"opt-out": pytest.approx(1 / 3), "complaint": 0.5}
+    assert for_later(of, log, 4 * DAY) == {"opt-out": 0.0, "complaint": 0.0}
+    assert for_later(of, happened(60 * DAY, opted_out=out), 14 * DAY) == {"opt-out": pytest.approx(1 / 3)}
+    quiet = decided(who, np.array(day) * DAY, [SILENCE] * 8)
+    assert for_later(quiet, log, 14 * DAY) == {}
 
 
 def test_pressure_counts_contacts_before_by_weight_and_age():

@@ -358,3 +358,13 @@ def test_what_hardly_stands_out_from_its_error_hardly_counts_and_that_is_said(le
     fitted = replace(learned.fitted, harm=replace(learned.fitted.harm, curves=curves))
     said = list(wording.lines(report(fitted, None, {}), fitted, None))
     assert any(line.startswith(f"mind, of lost money only {kept:.0%}") for line in said) == (kept < 0.5)
+
+
+def test_how_much_of_what_followed_contacts_is_missed_is_said_where_it_is_much(learned):
+    """Every other day somebody is decided about: opt-outs of the same day count, later ones mostly do not."""
+    told = report(learned.fitted, None, {})
+    assert set(told["for_later_decisions"]) == {"opt-out", "complaint"}
+    shares = {"opt-out": 0.36, "complaint": 0.04}
+    fitted = replace(learned.fitted, for_later=shares)
+    lines = [line for line in wording.lines(report(fitted, None, {}), fitted, None) if "next decision" in line]
+    assert [line[:60] for line in lines] == ["mind, of opt-outs within `soon_days` of a contact 36% came a"]

@@ -15,7 +15,7 @@ from training.fatigue.harm import Harm, Pressure, Prices
 from training.fatigue.levels import Levels
 from training.fatigue.spending import Spending, spending
 from training.fatigue.standard import Standard
-from training.fatigue.trials import SILENCE, Clock, Decided, Happened, Trials, trials
+from training.fatigue.trials import SILENCE, Clock, Decided, Happened, Trials, for_later, trials
 
 Tell = Callable[[str], None]
 #: Fewer contacts whose making was left to chance than this say nothing.
@@ -46,7 +46,8 @@ class Sample:
 @dataclass(frozen=True)
 class Fitted:
     """Everything that was found: `curves` by outcome and GAIN as measured, `harm` and `gain` as served, the
-    `advice` on how many contacts a week."""
+    `advice` on how many contacts a week; `for_later`, by outcome, the share that counts for a later decision than the
+    last contact's (trials.py)."""
 
     harm: Harm
     gain: Smooth
@@ -57,6 +58,7 @@ class Fitted:
     contacts: np.ndarray
     by_chance: np.ndarray
     advice: Advice
+    for_later: Mapping[str, float]
 
     @property
     def channels(self) -> list[str]:
@@ -101,7 +103,8 @@ def fit(
     advice = advise(harm, gain, curves, asked, by_chance, present, most)
     harm = year_priced(harm, gain, asked, most, advice.number)
     contacts = np.bincount(found.made[found.made != SILENCE], minlength=len(found.channels))
-    return Fitted(harm, gain, curves, compared, costs, len(found), contacts, by_chance, advice)
+    return Fitted(harm, gain, curves, compared, costs, len(found), contacts, by_chance, advice,
+                  for_later(decided, happened, clock.soon))  # fmt: skip
 
 
 def _by_chance(found: Trials) -> np.ndarray:

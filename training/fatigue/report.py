@@ -29,7 +29,8 @@ class Judged:
 
 
 def report(fitted: Fitted, judged: Judged | None, left_out: Mapping[str, int]) -> dict[str, Any]:
-    """Per contact: opt-outs and complaints are probabilities, lost money and gain are customers' spending."""
+    """Per contact: opt-outs and complaints are probabilities, lost money and gain are customers' spending. Of opt-outs
+    and complaints soon after a contact, a share counts `for_later_decisions`."""
     channels = {}
     for name in fitted.channels:
         c = fitted.harm.pressure.channels.index(name)
@@ -52,6 +53,7 @@ def report(fitted: Fitted, judged: Judged | None, left_out: Mapping[str, int]) -
         "margin": fitted.harm.prices.margin,
         "complaint_costs": fitted.harm.prices.complaint,
         "channels": channels,
+        "for_later_decisions": dict(fitted.for_later),
         "kept": {name: float(one.kept) for name, one in fitted.harm.curves.items()},
         "differs": {name: {"shown": bool(one.shown), "p": one.p} for name, one in fitted.harm.differs.items()},
         "levels": [asdict(one) for one in fitted.levels.levels],

@@ -45,6 +45,10 @@ class Events:
     def __len__(self) -> int:
         return len(self.who)
 
+    def rows(self, chosen: np.ndarray) -> "Events":
+        """Some of them, in the old order."""
+        return Events(*(column[chosen] for column in vars(self).values()))
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -151,6 +155,25 @@ def trials(decided: Decided, happened: Happened, weights: np.ndarray, clock: Clo
         decided.channels, who, at, decided.made, decided.chance, decided.silent, decided.level,
         pressure.astype(np.float32), opted, complained, past, at + clock.soon <= happened.until,
     )  # fmt: skip
+
+
+def for_later(decided: Decided, happened: Happened, soon: int) -> dict[str, float]:
+    """Of opt-outs and complaints that came within `soon` of a contact (an opt-out: on its channel), the share that came
+    after a later decision than the last such contact's, and counts for that one; no share of what there is none of."""
+    made, out = decided.made, happened.opted_out
+    channels = np.unique(made[made != SILENCE]).tolist()
+    later = {
+        "opt-out": [_later(out.rows(out.channel == c), decided, np.flatnonzero(made == c), soon) for c in channels],
+        "complaint": [_later(happened.complained, decided, np.flatnonzero(made != SILENCE), soon)],
+    }
+    return {name: float(np.concatenate(each).mean()) for name, each in later.items() if any(map(len, each))}
+
+
+def _later(events: Events, decided: Decided, contacts: np.ndarray, soon: int) -> np.ndarray:
+    """bool[k]: of events within `soon` of one of the decisions `contacts`, whether another decision came between."""
+    contact, event = _decision_of(events, decided.who[contacts], decided.at[contacts], soon)
+    last, of = _decision_of(events, decided.who, decided.at, soon)
+    return np.asarray(last[np.searchsorted(of, event)] != contacts[contact], bool)
 
 
 def _decision_of(events: Events, who: np.ndarray, at: np.ndarray, soon: int) -> tuple[np.ndarray, np.ndarray]:

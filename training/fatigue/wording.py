@@ -10,6 +10,8 @@ from training.fatigue.report import Judged
 
 #: Where less than this share of a harm counts, it is said.
 CAUTIOUS = 0.5
+#: Where so large a share of what followed contacts counts for a later decision, it is said.
+MISSED = 0.1
 
 
 def lines(told: Mapping[str, Any], fitted: Fitted, judged: Judged | None) -> Iterator[str]:
@@ -23,6 +25,12 @@ def lines(told: Mapping[str, Any], fitted: Fitted, judged: Judged | None) -> Ite
         rates = ", ".join(f"{key}s {_share(effects[key])}" for key in ("opt-out", "complaint"))
         yield f"    per contact: {rates}, lost spending {_money(effects[LOST])}, sales {_money(effects['gain'])}"
         yield f"    an opt-out is priced at {one['opt_out_costs']:.2f}; {_number(one)}"
+    for name, share in told["for_later_decisions"].items():
+        if share >= MISSED:
+            yield (
+                f"mind, of {name}s within `soon_days` of a contact {share:.0%} came after the customer's next decision"
+                " and count for that one: harm is told too low by about as much; cap levels count them all"
+            )
     for name, share in told["kept"].items():
         if share < CAUTIOUS:
             yield (
