@@ -119,7 +119,14 @@ def score(
         raise WorkspaceError(f"--out {out_file}: name a file that ends in .csv, .csv.gz or .parquet")
     if new_file("--out", out_file).resolve() == data.resolve():
         raise WorkspaceError(f"--out {out_file}: is the table itself; name another file")
-    effects = Model.read(model).effect(table.frame(data))
+    fitted, frame = Model.read(model), table.frame(data)
+    effects = fitted.effect(frame)
+    for name, count in fitted.encoder.unread(frame).items():
+        out.print(
+            f"Beware: {count:,} of {len(frame):,} values of {name} cannot be read as the model learned to, and count"
+            " as missing.",
+            markup=False,
+        )
     scored = pd.DataFrame(effects).rename_axis("row")
     try:
         with whole(out_file) as own:

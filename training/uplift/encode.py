@@ -35,7 +35,8 @@ class Column:
     """How one column of the table becomes numbers.
 
     `number` and `date` (days since 1970): `middle` stands for a gap, `gaps` adds a column that marks them, and values
-    stay within [`low`, `high`]. `label`: one column for each of `labels`. `month_first`: how 03.04.2024 is read.
+    stay within [`low`, `high`]; where these are the same, only gaps say anything. `label`: one column for each of
+    `labels`. `month_first`: how 03.04.2024 is read.
     """
 
     name: str
@@ -52,17 +53,28 @@ class Column:
         """Names of the columns that it becomes."""
         if self.kind == "label":
             return [f"{self.name}={label}" for label in self.labels]
-        return [self.name, f"{self.name} is missing"] if self.gaps else [self.name]
+        return ([self.name] if self.low < self.high else []) + ([f"{self.name} is missing"] if self.gaps else [])
 
     def transform(self, values: pd.Series) -> list[np.ndarray]:
         """One float64[n] an input."""
         if self.kind == "label":
             texts = _texts(values)
             return [(texts == label).astype(np.float64) for label in self.labels]
-        numbers = _numbers(values) if self.kind == "number" else _days(values, self.month_first)
+        numbers = self._read(values)
         gap = ~np.isfinite(numbers)
         filled = np.clip(np.where(gap, self.middle, numbers), self.low, self.high)
-        return [filled, gap.astype(np.float64)] if self.gaps else [filled]
+        return ([filled] if self.low < self.high else []) + ([gap.astype(np.float64)] if self.gaps else [])
+
+    def blank(self, values: pd.Series) -> np.ndarray:
+        """bool[n]: where nothing is said, or nothing that can be read."""
+        return _texts(values) == "" if self.kind == "label" else ~np.isfinite(self._read(values))
+
+    def unread(self, values: pd.Series) -> int:
+        """How many say something that is no number, or no date, where one is wanted."""
+        return int(np.sum(self.blank(values) & (_texts(values) != "")))
+
+    def _read(self, values: pd.Series) -> np.ndarray:
+        return _numbers(values) if self.kind == "number" else _days(values, self.month_first)
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,11 @@ class Encoder:
         """float64[n, inputs]; the frame must have every column. Unknown labels and gaps are no error."""
         arrays = [array for column in self.columns for array in column.transform(frame[column.name])]
         return np.column_stack(arrays) if arrays else np.zeros((len(frame), 0))
+
+    def unread(self, frame: pd.DataFrame) -> dict[str, int]:
+        """By column, how many say something that cannot be read; columns of which all can are not named."""
+        found = {column.name: column.unread(frame[column.name]) for column in self.columns}
+        return {name: count for name, count in found.items() if count}
 
     def as_dict(self) -> list[dict[str, Any]]:
         return [asdict(column) for column in self.columns]
@@ -101,7 +118,8 @@ def column(values: pd.Series) -> Column | str:
     numbers = _numbers(values) if kind == "number" else _days(values, month_first)
     known = numbers[np.isfinite(numbers)]
     distinct = len(np.unique(known))
-    if distinct < 2:
+    gaps = rows - len(known) >= max(FEWEST, SHARE * rows)
+    if distinct < 2 and not (gaps and len(known) >= max(FEWEST, SHARE * rows)):
         return "is the same for everyone"
     whole = kind == "number" and bool(np.all(known == np.round(known)))
     named = _ID_NAME.fullmatch(name) and distinct > rows / 10  # some customers may be there more than once
@@ -110,7 +128,6 @@ def column(values: pd.Series) -> Column | str:
     low, high = np.quantile(known, [TAIL, 1 - TAIL])
     if low == high:
         low, high = known.min(), known.max()
-    gaps = rows - len(known) >= max(FEWEST, SHARE * rows)
     return Column(name, kind, float(np.median(known)), float(low), float(high), gaps, month_first=month_first)
 
 
