@@ -7,7 +7,7 @@ is a collider. Not by a single column's word, because whoever chooses the best w
 Source: Spirtes, Glymour, Scheines, Causation, Prediction, and Search (2000), the orientation of v-structures.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import scipy.stats
@@ -45,8 +45,34 @@ def recorded_later(numbers: Mapping[str, np.ndarray], arm: np.ndarray, differing
     return {name: RECORDED_LATER for name in plainly if _collides(numbers[name], others, owner, arm)}
 
 
+def unfit(numbers: Mapping[str, np.ndarray], by: np.ndarray, arm: np.ndarray) -> bool:
+    """Whether columns that are alike in every group are too much so, as they go with another one: among customers of
+    one value of it they are unlike, so nobody was chosen by it."""
+    scaled, slopes = _going_with(by, np.column_stack(list(numbers.values())))
+    return _within(by, arm)(scaled @ slopes) < ALIKE
+
+
+def explained(numbers: Mapping[str, np.ndarray], by: np.ndarray, arm: np.ndarray) -> bool:
+    """Whether these columns are alike in every group among customers of one value of another, by which these were
+    chosen then."""
+    others, stratum = np.column_stack(list(numbers.values())), _strata(by)
+    count = np.bincount(stratum)
+    means = [np.bincount(stratum, column) / count for column in others.T]
+    return hindsight.differs(others - np.column_stack(means)[stratum], arm) >= hindsight.DIFFERS
+
+
 def _collides(values: np.ndarray, others: np.ndarray, owner: np.ndarray, arm: np.ndarray) -> bool:
     """`owner` int[inputs]: which column each of the other inputs is of."""
+    p, scaled, slopes = _within(values, arm), *_going_with(values, others)
+    if p(scaled @ slopes) >= TOLD:
+        return False
+    alone = {one: p(scaled[:, owner == one] @ slopes[owner == one]) for one in np.unique(owner)}
+    rest = owner != min(alone, key=alone.__getitem__)
+    return p(scaled[:, rest] @ slopes[rest]) < STILL_TOLD
+
+
+def _within(values: np.ndarray, arm: np.ndarray) -> Callable[[np.ndarray], float]:
+    """The p-value of 'alike in every group among customers of one value', for any float64[n]."""
     stratum = _strata(values)
     count = np.bincount(stratum)
 
@@ -59,15 +85,15 @@ def _collides(values: np.ndarray, others: np.ndarray, owner: np.ndarray, arm: np
         left = within(told)
         return min(1.0, len(groups) * min(_p(group * left) for group in groups))
 
+    return p
+
+
+def _going_with(values: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Other columns float64[n, inputs] as scores, and the slopes by which these tell the order of a column's values."""
     spread = others.std(0)
     scaled = (others - others.mean(0)) / np.where(spread > 0, spread, 1)
     order = scipy.stats.rankdata(values @ np.arange(1, values.shape[1] + 1))
-    slopes = np.linalg.lstsq(scaled, order - order.mean(), rcond=None)[0]
-    if p(scaled @ slopes) >= TOLD:
-        return False
-    alone = {one: p(scaled[:, owner == one] @ slopes[owner == one]) for one in np.unique(owner)}
-    rest = owner != min(alone, key=alone.__getitem__)
-    return p(scaled[:, rest] @ slopes[rest]) < STILL_TOLD
+    return scaled, np.linalg.lstsq(scaled, order - order.mean(), rcond=None)[0]
 
 
 def _p(products: np.ndarray) -> float:

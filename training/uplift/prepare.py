@@ -1,7 +1,6 @@
 """From a campaign table to a sample: arms numbered, columns encoded, those that know too much left out, overlap cut."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -12,8 +11,8 @@ import pandas as pd
 from features.workspace import WorkspaceError
 from training.evaluate import Interval
 from training.reports import campaign, repeats, statistics, table
-from training.uplift import collider, hindsight, part, propensity
-from training.uplift.encode import LISTS, Column, Encoder, column
+from training.uplift import collider, customers, hindsight, part, propensity
+from training.uplift.encode import Column, Encoder, column
 from training.uplift.heterogeneity import mean
 from training.uplift.sample import Sample, folds
 
@@ -24,10 +23,6 @@ FOLDS = 5
 COMPARED = 100_000
 #: Outcomes beyond this overflow when squared.
 LARGEST = 1e100
-_CUSTOMER = re.compile(
-    r"(customer|client|consumer|user|person|member|household|account|contact)?[ _-]?(id|key|number|nr|no)?",
-    re.IGNORECASE,
-)
 Propensity = Literal["auto", "shares", "estimate"]
 
 
@@ -37,7 +32,8 @@ class Prepared:
     are the customers that teach and judge learners, all of them but in long tables (part.py).
 
     `unlike` names the columns that tell the groups apart, where they are unlike; `otherwise` is each arm's effect
-    should these have been recorded after the assignment, empty where the groups are unlike without them, too.
+    should these have been recorded after the assignment, empty where the groups are unlike without them, too. Where
+    they were left out as recorded after it, though nobody can tell: its effect should they have been known before.
     """
 
     source: str
@@ -91,6 +87,7 @@ def prepare(
     if min(np.bincount(arm[overlap], minlength=len(arms))) < SMALLEST_ARM:
         raise WorkspaceError(
             f"{path}: the groups of {rows.treatment!r} hardly overlap: too few customers could have been in any of them"
+            f"{_because(found.unlike)}"
         )
     drawn = part.drawn(
         arm[overlap], value[overlap], rows.binary, None if customer is None else customer[overlap], most, seed
@@ -172,10 +169,14 @@ def _compared(
     _check_outcome(path, rows, value)
     columns, left_out = _columns(path, frame, inputs, ignored)
     numbers = {one.name: np.column_stack(one.transform(frame[one.name])) for one in columns}
+    gates = {}
     if not inputs:
         for one in columns:
-            if why := hindsight.reason(numbers[one.name], arm, value, one.kind == "label"):
+            asked = numbers[one.name], one.blank(frame[one.name]), arm, value, one.kind == "label"
+            if why := hindsight.reason(*asked):
                 left_out[one.name] = why
+            elif (there := hindsight.gate(*asked)) is not None:
+                gates[one.name] = there
         columns = [one for one in columns if one.name not in left_out]
     if not columns:
         why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items()) or "it has no other column"
@@ -183,17 +184,23 @@ def _compared(
             f"{path}: no column says anything about customers ({why}), so their effects cannot differ; "
             "`tactful report uplift` tells the effect on all"
         )
-    shared = list(_shared(frame, left_out))
-    notes += [_repeated(name, frame[name].dropna()) for name in shared]
-    customer = _numbered(frame[shared[0]]) if shared else None
-    fold = folds(arm, FOLDS, seed) if customer is None else _apart(customer, seed)
+    shared = customers.repeated(frame)
+    notes += shared.values()
+    customer = customers.numbered(frame[next(iter(shared))]) if shared else None
+    fold = folds(arm, FOLDS, seed) if customer is None else customers.apart(customer, FOLDS, seed)
     numbers = {one.name: numbers[one.name] for one in columns}
     assigned, unlike, otherwise = _assigned(numbers, arm, fold, chances), [], {}
+    steps, doubtful = _steps(list(gates), numbers, arm, fold, assigned.p, chances) if gates else ([], [])
+    if steps:
+        left_out |= dict.fromkeys(steps, hindsight.WHEREVER)
+        columns = [one for one in columns if one.name not in steps]
+        numbers = {one.name: numbers[one.name] for one in columns}
+        assigned = _assigned(numbers, arm, fold, chances)
     if assigned.p < propensity.ALARM and chances != "estimate":
         unlike = collider.unlike(numbers, arm)
         others = {name: values for name, values in numbers.items() if name not in unlike}
-        if unlike and collider.alike(others, arm, fold):
-            later = {} if inputs else collider.recorded_later(numbers, arm, unlike)
+        if unlike and (collider.alike(others, arm, fold) or set(numbers) <= set(gates)):
+            later = {} if inputs or not others else collider.recorded_later(numbers, arm, unlike)
             left_out |= later
             unlike = [name for name in unlike if name not in later]
             columns = [one for one in columns if one.name not in later]
@@ -205,7 +212,7 @@ def _compared(
         differs = _unlike(unlike, assigned.randomised)
         notes.append(differs)
     else:
-        differs, unlike, otherwise = None, [], {}
+        differs, unlike, otherwise = None, doubtful, _beyond([gates[name] for name in doubtful], arms, arm, value)
     return _Compared(
         rows, kept, arms, arm, value, columns, numbers, left_out, customer, fold, assigned, unlike, otherwise, differs,
         notes,
@@ -229,6 +236,56 @@ def _difference(treated: np.ndarray, control: np.ndarray) -> Interval:
     return Interval(value, value - half, value + half)
 
 
+def _steps(
+    gates: Sequence[str],
+    numbers: Mapping[str, np.ndarray],
+    arm: np.ndarray,
+    fold: np.ndarray,
+    p: float,
+    chances: Propensity,
+) -> tuple[list[str], list[str]]:
+    """Which gates (hindsight.py) are taken for steps on the way to the outcome, and so are no inputs; and of which of
+    these nobody can tell, so that both answers are given.
+
+    All are steps where chance chose. Where other columns tell the groups apart, customers were chosen by a gate if they
+    are alike beyond it.
+    """
+    if p >= propensity.ALARM or chances == "shares":
+        return list(gates), []
+    rest = {name: values for name, values in numbers.items() if name not in gates}
+    if not rest or chances == "estimate":
+        return [], []
+    if _assigned(rest, arm, fold, chances).randomised:
+        return list(gates), [name for name in gates if not collider.unfit(rest, numbers[name], arm)]
+    return [name for name in gates if not collider.explained(rest, numbers[name], arm)], []
+
+
+def _beyond(
+    gates: Sequence[np.ndarray], arms: Sequence[str], arm: np.ndarray, value: np.ndarray
+) -> dict[str, Interval]:
+    """Each arm's effect among customers alike in every gate (bool[n]), weighted by how many these are."""
+    if not gates:
+        return {}
+    alike = np.unique(np.column_stack(gates), axis=0, return_inverse=True)[1].ravel()
+    found = {}
+    for k in range(1, len(arms)):
+        groups = [(value[(alike == one) & (arm == k)], value[(alike == one) & (arm == 0)]) for one in np.unique(alike)]
+        groups = [(treated, control) for treated, control in groups if min(len(treated), len(control)) > 1]
+        share = np.array([len(treated) + len(control) for treated, control in groups], np.float64)
+        share /= share.sum()
+        effects = [_difference(treated, control) for treated, control in groups]
+        middle = float(share @ [one.value for one in effects])
+        half = float(np.linalg.norm(share * [one.high - one.value for one in effects]))
+        found[arms[k]] = Interval(middle, middle - half, middle + half)
+    return found
+
+
+def _because(unlike: Sequence[str]) -> str:
+    if not unlike:
+        return ""
+    return f". They differ in {', '.join(unlike[:5])}: leave out what was recorded after the assignment (--ignore)"
+
+
 def _unlike(unlike: Sequence[str], said: bool) -> str:
     """Which columns tell the groups apart; `said` that chance chose."""
     return (
@@ -250,36 +307,6 @@ def _once(rows: table.Customers) -> tuple[table.Customers, list[str]]:
     left = rows.columns[~again].reset_index(drop=True)
     note = repeats.said(int(again.sum()), rows.rows)
     return replace(rows, place=place, arm=arm, value=value, columns=left), [note]
-
-
-def _shared(frame: pd.DataFrame, left_out: Mapping[str, str]) -> Iterator[str]:
-    """Columns by which several rows are one customer's, as far as a name tells."""
-    for name, why in left_out.items():
-        if why == LISTS:
-            continue
-        known = frame[name].dropna()
-        if _CUSTOMER.fullmatch(name) and known.nunique() > len(known) / 10 and known.duplicated().any():
-            yield name
-
-
-def _repeated(name: str, known: pd.Series) -> str:
-    return (
-        f"Beware: {name} has {known.nunique():,} different values in {len(known):,} rows. Every row counts as "
-        "a customer of its own, so intervals are too narrow and tests too sure; give one row a customer."
-    )
-
-
-def _numbered(customers: pd.Series) -> np.ndarray:
-    """int[n]: which customer a row is of; rows of nobody are each of a customer of their own."""
-    code, known = pd.factorize(customers)
-    nobody = code < 0
-    code[nobody] = len(known) + np.arange(nobody.sum())
-    return code
-
-
-def _apart(customer: np.ndarray, seed: int) -> np.ndarray:
-    """int[n]: folds that no customer is in two of, lest a model be judged on whom it has learned from."""
-    return (np.random.default_rng(seed).permutation(customer.max() + 1) % FOLDS)[customer]
 
 
 def _counted(rows: table.Customers) -> list[str]:
@@ -328,8 +355,10 @@ def _columns(
             raise WorkspaceError(f"{path}: no column {name!r} to use; the columns are: {', '.join(frame.columns)}")
     found: list[Column] = []
     left_out: dict[str, str] = {}
-    for name in inputs or frame.columns:
+    named = set(customers.naming(frame))
+    for name in dict.fromkeys(inputs) or frame.columns:
         told = "was to be ignored" if name in ignored else column(frame[name])
+        told = customers.NO_INPUT if name in named and isinstance(told, Column) else told
         if isinstance(told, Column):
             found.append(told)
         else:

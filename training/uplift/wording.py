@@ -55,19 +55,30 @@ def headline(report: UpliftFound) -> str:
     said = _verdict(report)
     if report.trimmed > SPARED * (report.customers + report.trimmed):
         said += f" This says nothing of the {report.trimmed:,} customers with whom nobody compares."
+    rate, names = report.outcome_kind == "rate", ", ".join(report.unlike[:5])
+    effects = "; ".join(f"{arm} {amount(effect, rate)}" for arm, effect in report.otherwise.items())
+    if _doubtful(report):
+        return (
+            f"{said} Beware: {names} was taken for recorded after the assignment and left out; it differs by group, and"
+            f" {report.outcome} is only where it is. If it was known before, customers were chosen by it, and effects"
+            f" among those alike in it are {effects}; then fit with --propensity estimate."
+        )
     if report.randomised or report.assignment_p >= propensity.ALARM:
         return said
     if not report.otherwise:
         return (
             f"{said} Beware: the groups are unlike, so this holds only if all columns were known before the assignment."
         )
-    rate, names = report.outcome_kind == "rate", ", ".join(report.unlike[:5])
-    effects = "; ".join(f"{arm} {amount(effect, rate)}" for arm, effect in report.otherwise.items())
     ignored = " ".join(f"--ignore {name}" for name in report.unlike[:5])
     return (
         f"{said} Beware: the groups are unlike in {names} alone, so this holds only if that was known before the"
         f" assignment. If it was recorded afterwards, leave it out ({ignored}); effects are then {effects}."
     )
+
+
+def _doubtful(report: UpliftFound) -> bool:
+    """Whether the groups are alike only without columns of which nobody can tell when they were recorded."""
+    return bool(report.otherwise) and report.assignment_p >= propensity.ALARM
 
 
 def _verdict(report: UpliftFound) -> str:
@@ -118,7 +129,8 @@ def lines(report: UpliftFound) -> Iterator[str]:
     for rule in report.rules:
         yield f"  {rule.rule} ({rule.share:.0%}): {amount(rule.value, rate)} a customer"
     yield ""
-    random = "at random, as far as the columns can tell" if report.randomised else "by what the columns tell"
+    but = f" but {', '.join(report.unlike[:5])}" if _doubtful(report) else ""
+    random = f"at random, as far as the columns{but} can tell" if report.randomised else "by what the columns tell"
     if report.randomised and report.assignment_p < propensity.ALARM:
         random = "at random, it was said, but not by what the columns tell"
     yield f"{report.customers:,} customers, assigned {random} ({_p(report.assignment_p)})."
