@@ -1,8 +1,9 @@
 """What came of customers for whom challengers decided, against those for whom the champions did, from logged decisions.
 
 Customers were put into the two by chance and stay there, so they are compared as assigned: from their first decision on
-which was made while the challengers played, over the same days for both, whatever was decided. Who is held out, in an
-experiment or under other caps is in neither. Intervals as in reports (training/reports/experiment.py), for one look.
+which was made while the challengers played, over the same days for both, whatever was decided. Where their share
+changed meanwhile, customers changed arms, and all enter anew. Who is held out, in an experiment or under other caps is
+in neither. Intervals as in reports (training/reports/experiment.py), for one look.
 """
 
 from collections.abc import Sequence
@@ -22,10 +23,12 @@ from training.offpolicy import logbook
 from training.reports import experiment
 from training.reports.artefact import Assignment, Outcome
 from training.reports.statistics import Sample
+from training.reports.uplift import planned
 from training.reports.wording import Words, listed
 
 CHAMPIONS, CHALLENGERS = "the champions", "Challengers"
-_COLUMNS = ["decided_at", "customer_id", "arm", "experiment", "cap_level", "challenger", "models", "action"]
+_COLUMNS = ["decided_at", "customer_id", "arm", "experiment", "cap_level", "challenger", "models", "action",
+            "policy_version"]  # fmt: skip
 
 #: (kind, version) of the models that take part under an alias, in order.
 Lineup = tuple[tuple[str, str], ...]
@@ -34,7 +37,7 @@ Lineup = tuple[tuple[str, str], ...]
 @dataclass(frozen=True)
 class Challenge:
     """`challengers` and `champions` while they played, in microseconds from `since` to `until`; `customers` [2] are
-    those in the champions' and the challengers' arm."""
+    those in the champions' and the challengers' arm. `anew`: the share changed at `since`, and all entered anew."""
 
     challengers: Lineup
     champions: tuple[Lineup, ...]
@@ -44,11 +47,13 @@ class Challenge:
     customers: tuple[int, int]
     assignment: Assignment | None
     outcomes: tuple[Outcome, ...]
+    anew: bool = False
 
 
 @dataclass(frozen=True)
 class _Log:
-    """Decisions [n] in order of person and time; `models` as in the decision log, `made` whether an action was."""
+    """Decisions [n] in order of person and time; `models` as in the decision log, `made` whether an action was. `share`
+    and `salt`: of challengers, as the policy of each decision states them (0: it states none)."""
 
     who: np.ndarray
     at: np.ndarray
@@ -56,6 +61,8 @@ class _Log:
     made: np.ndarray
     models: Sequence[Sequence[dict[str, Any]] | None]
     known: logbook.Known
+    share: np.ndarray
+    salt: np.ndarray
 
 
 def compare(workspace: Workspace) -> Challenge:
@@ -70,7 +77,11 @@ def compare(workspace: Workspace) -> Challenge:
         )
     challengers = playing[played[np.argmax(log.at[played])]]
     mine = log.at[[k for k in played if playing[k] == challengers]]
-    rows = np.flatnonzero((log.at >= mine.min()) & (log.at <= mine.max()))
+    played_by = (log.at >= mine.min()) & (log.at <= mine.max())
+    stated = np.flatnonzero(played_by & (log.share > 0))
+    changed = planned.moved(log.share[stated], log.salt[stated], log.at[stated])
+    since = int(mine.min()) if changed is None else changed
+    rows = np.flatnonzero(played_by & (log.at >= since))
     who, first, person = np.unique(log.who[rows], return_index=True, return_inverse=True)
     entry, arm, days = log.at[rows][first], log.rival[rows][first], settings.propensity.horizon_days
     end = np.minimum(entry + days * DAY, log.known.until)
@@ -84,15 +95,17 @@ def compare(workspace: Workspace) -> Challenge:
             outcomes.append(_outcome(Words(name, "rate"), (amount > 0).astype(float), arm))
     counts = int((~arm).sum()), int(arm.sum())
     champions = {_lineup(log.models[k], "champion") for k in rows[~arm[person]]}
+    shares = log.share[rows][log.share[rows] > 0]
     return Challenge(
         challengers,
         tuple(sorted(champions)),
-        int(mine.min()),
+        since,
         int(mine.max()),
         days,
         counts,
-        _assigned(workspace, counts),
+        _assigned(float(shares.mean()) if len(shares) else 0.0, counts),
         tuple(outcomes),
+        changed is not None,
     )
 
 
@@ -111,6 +124,9 @@ def _read(workspace: Workspace) -> _Log:
     received = [micros(interactions["received_at"]).max()] if interactions.num_rows else []
     known = int(max([0, *at.max(initial=0, keepdims=True), *received])) + 1
     models = table["models"].to_pylist()
+    stated, which = planned.of_rows(workspace, table["policy_version"], policy.load(workspace).policy)
+    shares = np.array([0.0 if one.challenger is None else one.challenger.share for one in stated])
+    salts = np.array(["" if one.challenger is None else one.challenger.salt for one in stated], object)
     return _Log(
         who[order],
         at[order],
@@ -118,6 +134,8 @@ def _read(workspace: Workspace) -> _Log:
         table["action"].is_valid().to_numpy(zero_copy_only=False)[order],
         [models[k] for k in order],
         logbook.Known(numbers, interactions, person, known),
+        shares[which][order],
+        salts[which][order],
     )
 
 
@@ -130,6 +148,11 @@ def told(workspace: Workspace) -> list[str]:
         f"challengers {_named(found.challengers)} against champions {champions}, decisions from {span}: "
         f"{found.customers[1]:,} and {found.customers[0]:,} customers, each over up to {found.days} days"
     ]
+    if found.anew:
+        lines.append(
+            "the challengers' share, or its salt, changed while they played, and customers changed arms: all are"
+            f" compared anew since {clock.isoformat(found.since)[:16]}Z"
+        )
     if found.assignment is not None and found.assignment.alarm:
         lines.append(found.assignment.sentence)
     return [*lines, *(comparison.sentence for outcome in found.outcomes for comparison in outcome.comparisons)]
@@ -140,12 +163,11 @@ def _outcome(words: Words, values: np.ndarray, arm: np.ndarray) -> Outcome:
     return experiment.outcome(words, CHAMPIONS, samples)
 
 
-def _assigned(workspace: Workspace, counts: tuple[int, int]) -> Assignment | None:
-    """The sizes against the share that the policy states now; None where it states none, or all or nobody."""
-    stated = policy.load(workspace).policy.challenger
-    if stated is None or not 0 < stated.share < 1:
+def _assigned(share: float, counts: tuple[int, int]) -> Assignment | None:
+    """The sizes against the share that the policies of the decisions state; None where that is all or nobody."""
+    if not 0 < share < 1:
         return None
-    shares = {CHAMPIONS: 1 - stated.share, CHALLENGERS: stated.share}
+    shares = {CHAMPIONS: 1 - share, CHALLENGERS: share}
     return experiment.assignment(
         "challenger", CHAMPIONS, dict(zip((CHAMPIONS, CHALLENGERS), counts, strict=True)), shares, {}
     )

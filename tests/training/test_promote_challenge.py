@@ -28,6 +28,34 @@ def decision(i, at, customer, challenged, **changes):
     } | changes  # fmt: skip
 
 
+def state(workspace, version, share):
+    """As a policy of the past is kept."""
+    folder = workspace.folder / "state" / "policies" / version
+    folder.mkdir(parents=True)
+    (folder / "contact_policy.yaml").write_text(f"challenger: {{share: {share}}}\n")
+
+
+def raised(folder, customers=4000, seed=0):
+    """Challengers have a tenth of customers for three days, then half; theirs buy twice as often a day."""
+    folder.mkdir()
+    (folder / "tactful.yaml").write_text("name: rivals\n")
+    (folder / "contact_policy.yaml").write_text("challenger: {share: 0.5}\n")
+    (folder / "actions.yaml").write_text("actions: []\n")
+    workspace, random = Workspace.open(folder), np.random.default_rng(seed)
+    state(workspace, "v1", 0.1)
+    state(workspace, "v2", 0.5)
+    rows, bought = [], []
+    for i, place in enumerate(random.random(customers)):
+        for day in (0, 4):
+            share = 0.1 if day == 0 else 0.5
+            at, rival = START + day * clock.DAY + i, bool(place < share)
+            rows.append(decision(f"{i}-{day}", at, f"C{i}", rival, policy_version="v1" if day == 0 else "v2"))
+            if random.random() < (0.2 if rival else 0.1):
+                bought.append((i, at + clock.HOUR))
+    keep(workspace, rows, bought)
+    return workspace
+
+
 def world(folder, buys=(0.2, 0.2), customers=4000, share=0.3, seed=0):
     """Customers asked about twice; `buys`: how many of the champions' and the challengers' buy in the days after."""
     folder.mkdir()
@@ -45,6 +73,12 @@ def world(folder, buys=(0.2, 0.2), customers=4000, share=0.3, seed=0):
     apart = {"holdout": "treated", "experiment": "quiet", "cap_level": None, "challenger": False}
     rows += [decision(f"x{i}", START, f"X{i}", False, arms=apart) for i in range(50)]  # in neither
     rows += [decision(f"y{i}", START - 9 * clock.DAY, f"Y{i}", False) for i in range(50)]  # before they played
+    keep(workspace, rows, bought)
+    return workspace, challenged
+
+
+def keep(workspace, rows, bought):
+    """Decisions, and purchases as (customer's number, instant), in history."""
     table = pa.Table.from_pylist([decision_log.row(row) | {"document": json.dumps(row)} for row in rows], DECISIONS)
     history = History(workspace)
     history.append_log("decisions", table)
@@ -57,7 +91,6 @@ def world(folder, buys=(0.2, 0.2), customers=4000, share=0.3, seed=0):
         "value": [10.0] * len(bought),
     }
     history.append(conform(pa.table(told)), "test")
-    return workspace, challenged
 
 
 def test_what_challengers_brought_is_told_against_those_who_were_decided_about_meanwhile(tmp_path):
@@ -80,6 +113,22 @@ def test_what_challengers_brought_is_told_against_those_who_were_decided_about_m
     assert shown.exit_code == 0, shown.output
     assert "challengers propensity 4 against champions churn 2 and propensity 3" in shown.output
     assert "purchase" in shown.output
+
+
+def test_where_the_share_was_raised_all_are_compared_anew_and_it_is_said(tmp_path):
+    """Who was with the champions at first, and with the challengers later, is no customer of the champions."""
+    workspace = raised(tmp_path / "w")
+    found = challenge.compare(workspace)
+    assert found.anew
+    assert sum(found.customers) == 4000
+    assert abs(found.customers[1] - 2000) < 150
+    assert not found.assignment.alarm
+    effect = next(outcome for outcome in found.outcomes if outcome.name == "purchase").comparisons[0].effect
+    assert effect.low < 0.1 < effect.high
+    assert effect.low > 0.05
+    told = challenge.told(workspace)
+    assert "changed while they played" in told[1]
+    assert told[1].endswith("compared anew since 2026-03-05T00:00Z")
 
 
 @pytest.mark.slow

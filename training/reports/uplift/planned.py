@@ -41,16 +41,39 @@ def _kept(workspace: Workspace, version: str, now: ContactPolicy) -> ContactPoli
 def let_go(share: np.ndarray, salt: np.ndarray, at: np.ndarray) -> int | None:
     """When a policy last let customers go whom the one before held out: a smaller share, or another salt; None: never.
 
-    Of decisions, [n] each. From then on they are contacted, so that the comparison has to begin anew. Several processes
-    take a policy up one after the other: what holds for less than MIXED is neither's.
+    Of decisions, [n] each. From then on they are contacted, so that the comparison has to begin anew.
+    """
+    share, salt, at = _taken_up(share, salt, at)
+    changed = np.flatnonzero((np.diff(share) < 0) | (salt[1:] != salt[:-1]))
+    return int(at[changed[-1] + 1]) if len(changed) else None
+
+
+def moved(share: np.ndarray, salt: np.ndarray, at: np.ndarray) -> int | None:
+    """When a policy last put customers elsewhere than the one before: another share or another salt; None: never.
+
+    Of decisions, [n] each.
+    """
+    _, _, at = _taken_up(share, salt, at)
+    return int(at[-1]) if len(at) > 1 else None
+
+
+def _taken_up(share: np.ndarray, salt: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of decisions, [n] each, each share and salt in order, and when it was taken up, one after another that differs.
+
+    Several processes take a policy up one after the other: what holds for less than MIXED is neither's.
     """
     order = np.argsort(at, kind="stable")
     share, salt, at = share[order], salt[order], at[order]
-    other = (np.diff(share) != 0) | (salt[1:] != salt[:-1])
-    first = np.concatenate([[0], np.flatnonzero(other) + 1])[: len(at)]
+    first = _others(share, salt)
     first = first[np.diff(at[first], append=np.iinfo(np.int64).max) >= MIXED]
-    changed = np.flatnonzero((np.diff(share[first]) < 0) | (salt[first][1:] != salt[first][:-1]))
-    return int(at[first[changed[-1] + 1]]) if len(changed) else None
+    first = first[_others(share[first], salt[first])]
+    return share[first], salt[first], at[first]
+
+
+def _others(share: np.ndarray, salt: np.ndarray) -> np.ndarray:
+    """int64[k]: the first of all, and those that differ from the one before."""
+    other = (np.diff(share) != 0) | (salt[1:] != salt[:-1])
+    return np.concatenate([[0], np.flatnonzero(other) + 1])[: len(share)]
 
 
 def arms(policy: ContactPolicy) -> np.ndarray:
