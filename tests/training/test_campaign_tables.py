@@ -47,9 +47,7 @@ def test_customers_chosen_from_both_ends_are_no_random_sample():
 @pytest.fixture
 def by_chance(monkeypatch):
     """That nothing tells the groups apart is known here: looking for it takes longer than reading a table."""
-    monkeypatch.setattr(
-        propensity, "assignment", lambda _, arm, *__, **___: propensity.Assignment(propensity.shares(arm), True, 1.0)
-    )
+    monkeypatch.setattr(propensity, "assignment", lambda _, arm, *__, **___: propensity.alike(arm, 1.0))
 
 
 def campaign(rows, seed=3):

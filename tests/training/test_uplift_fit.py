@@ -12,8 +12,9 @@ from uplift_tables import lines, table
 
 from features.workspace import Workspace, WorkspaceError
 from training.evaluate import Interval
+from training.reports.uplift_targeting import campaign
 from training.tracking import Registry
-from training.uplift import choose, nuisance, wording
+from training.uplift import choose, nuisance, propensity, wording
 from training.uplift import fit as fitting
 from training.uplift.commands import app
 from training.uplift.learners import LEARNERS
@@ -141,6 +142,88 @@ def test_customers_who_could_only_be_in_one_group_are_left_out(tmp_path):
     assert prepared.trimmed >= sure.sum() * 0.9
     assert sure[prepared.place].mean() < 0.2 * sure.mean()
     assert "all but sure to be in one group" in " ".join(prepared.notes)
+
+
+def rare(path, seed=1, rate=0.05, **sizes):
+    """Customers in groups of these sizes, of whom so many buy whatever is done."""
+    dice, count = np.random.default_rng(seed), sum(sizes.values())
+    arm, age = np.repeat(list(sizes), list(sizes.values())), dice.uniform(18, 80, count).round(2)
+    frame = pd.DataFrame({"age": age, "arm": arm, "bought": (dice.random(count) < rate).astype(int)})
+    frame.to_csv(path, index=False)
+    return frame
+
+
+def test_a_group_too_small_for_a_rare_outcome_is_not_told_of_and_the_others_are(tmp_path, quickest, monkeypatch):
+    for name in ("qini_interval", "auuc_interval"):  # what takes longest
+        monkeypatch.setattr(fitting.curves, name, lambda *_: None)
+    frame = rare(tmp_path / "a.csv", none=500, mail=500, call=110)
+    prepared = prepare(tmp_path / "a.csv", "arm", "bought", chances="shares")
+    fitted = fitting.fit(prepared)
+    report = fitted.report
+    call, mail = report.arms
+    assert (call.effect, call.fifths, call.heterogeneity_shown) == (None, [], False)
+    assert call.sentence.startswith("Too few to tell whether call changed bought: the outcome is so rare that ")
+    assert "cases would be expected in the smaller group, at least" in call.sentence
+    assert report.headline.startswith("Treat none: no gain is shown (mail: ")
+    assert report.headline.endswith("Too few customers to tell for call.")
+    assert report.rules[0].rule == "all get mail"
+    assert report.rules[0].value == mail.effect
+    assert list(fitted.model.effect(frame)) == ["mail"]
+    assert call.sentence in list(wording.lines(report))
+    whom = campaign.of(prepared, fitted)
+    assert [one.name for one in whom.rankings] == ["mail"]
+    assert call.sentence in whom.notes
+
+
+def test_a_holdout_too_small_for_a_rare_outcome_tells_nothing(tmp_path, quickest, monkeypatch):
+    """Without a case in it, its interval would have hardly any width: one such campaign in five was told to treat all
+    where nothing has an effect."""
+    for name in ("qini_interval", "auuc_interval"):
+        monkeypatch.setattr(fitting.curves, name, lambda *_: None)
+    frame = rare(tmp_path / "a.csv", none=150, mail=1500, rate=0.03)
+    asked = ["--data", str(tmp_path / "a.csv"), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, ["fit", *asked, "--treatment", "arm", "--outcome", "bought"])
+    assert done.exit_code == 0, done.output
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert (report["verdict"], report["rules"], report["targeted_over_best"]) == ("too few", [], None)
+    assert report["headline"] == report["arms"][0]["sentence"]
+    assert Model.read(tmp_path / "out").effect(frame) == {}
+    scored = CliRunner().invoke(
+        app, ["score", "--model", str(tmp_path / "out"), *asked[:3], str(tmp_path / "scores.csv")]
+    )
+    assert scored.exit_code == 2
+    assert "tells no effect" in scored.output
+    whom = campaign.targeting(lambda: prepare(tmp_path / "a.csv", "arm", "bought"))
+    assert "too few to tell (mail: the outcome is so rare" in whom.model_dump_json()
+
+
+def test_few_who_spend_most_of_it_tell_nothing_of_a_small_group(tmp_path, quickest):
+    frame = rare(tmp_path / "a.csv", none=150, mail=1500)
+    spent = frame["bought"] * np.random.default_rng(2).lognormal(3, 1.2, len(frame)).round(2)
+    frame.assign(bought=spent).to_csv(tmp_path / "a.csv", index=False)
+    prepared = prepare(tmp_path / "a.csv", "arm", "bought")
+    assert "customers are needed in the smaller group, which has 150" in prepared.too_few["mail"]
+
+
+def test_who_could_not_be_in_a_group_is_told_by_its_share():
+    """Of two alike 5 %; of a small group nobody is probable."""
+    chance = np.array([0.5, 0.06, 0.04])
+    alike = propensity.Assignment(np.column_stack([1 - chance, chance]), False, 0.0, np.array([0.5, 0.5]))
+    assert alike.overlapping.tolist() == [True, True, False]
+    few = np.array([0.04, 0.005, 0.003, 0.92])
+    small = propensity.Assignment(np.column_stack([1 - few, few]), False, 0.0, np.array([0.96, 0.04]))
+    assert small.overlapping.tolist() == [True, True, False, False]
+
+
+def test_a_small_group_that_few_could_have_been_in_does_not_stop_the_others_from_being_compared(tmp_path):
+    frame = rare(tmp_path / "a.csv", rate=0.3, none=1500, mail=1500)
+    old = np.flatnonzero(frame["age"] > 77)
+    frame.loc[old, "arm"] = "call"
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    assert 100 < len(old) < 200
+    prepared = prepare(tmp_path / "a.csv", "arm", "bought")
+    assert (prepared.arms, prepared.trimmed) == (["none", "mail"], 0)
+    assert "call: too few customers of other groups could have been in it, left out." in prepared.notes
 
 
 def test_what_was_recorded_afterwards_is_left_out_and_confounders_are_not(tmp_path):

@@ -95,6 +95,8 @@ def fit(
             raise WorkspaceError(f"--out {out_folder}: cannot be written: {error.strerror}") from None
         out.print(f"model: {out_folder / FILE}  report: {out_folder / 'report.json'}", markup=False)
     if opened is not None and register is not None:
+        if not fitted.model.effects:
+            raise WorkspaceError(f"--register {register}: no effect can be told, so there is no model to register")
         from training.uplift.register import register as log
 
         version = log(opened, register, fitted, seed)
@@ -121,6 +123,8 @@ def score(
         raise WorkspaceError(f"--out {out_file}: is the table itself; name another file")
     fitted, frame = Model.read(model), table.frame(data)
     effects = fitted.effect(frame)
+    if not effects:
+        raise WorkspaceError(f"--model {model}: tells no effect: customers were too few when it was fitted")
     for name, count in fitted.encoder.unread(frame).items():
         out.print(
             f"Beware: {count:,} of {len(frame):,} values of {name} cannot be read as the model learned to, and count"

@@ -24,7 +24,7 @@ Tell = Callable[[str], None]
 @dataclass(frozen=True)
 class Fitted:
     """The model, the report, the out-of-fold effects float64[n, arms - 1] that the report judges, and those in turn of
-    each arm (`choose.in_turn`); n are the customers that taught."""
+    each arm (`choose.in_turn`); n are the customers that taught. The model has the arms whose effect can be told."""
 
     model: Model
     report: UpliftFound
@@ -52,13 +52,14 @@ def fit(prepared: Prepared, cost: float = 0.0, tell: Tell = lambda _: None) -> F
     arms = range(1, len(prepared.arms))
     choices = {arm: choose.choose(crossed, arm) for arm in arms}
     effects = np.column_stack([crossed.of(choices[arm].name, arm) for arm in arms])
-    found, fitted, in_turn = [], {}, {}
+    found, names, fitted, in_turn = [], {}, {}, {}
     for arm in arms:
-        tell(f"judging {prepared.arms[arm]}")
-        fitted[prepared.arms[arm]] = choose.fit(crossed, choices[arm].name, arm)
+        name = prepared.arms[arm]
+        tell(f"judging {name}")
         in_turn[arm] = choose.in_turn(crossed, crossed.effects, arm)
         found.append(_arm(prepared, everyone, crossed, choices[arm], arm, in_turn[arm]))
-    names = {prepared.arms[arm]: choices[arm].name for arm in arms}
+        if name not in prepared.too_few:
+            names[name], fitted[name] = choices[arm].name, choose.fit(crossed, choices[arm].name, arm)
     model = Model(prepared.treatment, prepared.outcome, prepared.arms[0], prepared.encoder, names, fitted)
     return Fitted(model, _report(prepared, everyone, crossed, effects, found, cost), crossed, effects, in_turn)
 
@@ -93,6 +94,10 @@ def _arm(
         auuc=curves.auuc_interval(*ranked) if areas and sample.binary else None,
         sentence="",
     )
+    if (reason := prepared.too_few.get(said.arm)) is not None:
+        unknown = {"effect": None, "too_few": reason, "learner": choose.CONSTANT, "calibration_slope": None}
+        areas_of = {"heterogeneity_shown": False, "fifths": [], "tenths": [], "qini": None, "auuc": None}
+        said = said.model_copy(update=unknown | areas_of)
     return said.model_copy(update={"sentence": wording.arm(said, prepared.arms[0], prepared.outcome, sample.binary)})
 
 
@@ -109,18 +114,7 @@ def _report(
     cost: float,
 ) -> UpliftFound:
     sample = crossed.sample
-    rules = Rules.of(sample, effects, cost)
-    targeted = rules.targeted
-    alike = [
-        RuleValue(rule=f"all get {one.arm}", share=1.0, value=heterogeneity.mean(everyone.effect_score(arm) - cost))
-        for arm, one in enumerate(found, 1)
-    ]
-    best = max(range(len(alike)), key=lambda k: alike[k].value.value)
-    rival = np.full(len(sample), best + 1 if alike[best].value.value > 0 else 0)
-    over_best = rules.against(targeted, rival)
-    share = float(np.mean(targeted > 0))
-    likely = rules.first(rules.responses, share)
-    verdict = _verdict(any(one.heterogeneity_shown for one in found), over_best, alike[best], len(found))
+    told = [arm for arm, one in enumerate(found, 1) if one.too_few is None]
     report = UpliftFound(
         source=prepared.source,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -139,21 +133,49 @@ def _report(
         unlike=prepared.unlike,
         otherwise=prepared.otherwise,
         arms=list(found),
-        rules=[
+        rules=[],
+        budgets=[],
+        targeted_over_best=None,
+        targeted_over_propensity_first=None,
+        verdict="too few",
+        headline="",
+        notes=prepared.notes,
+        method=wording.METHOD,
+    )
+    if told:
+        alike = [
+            RuleValue(
+                rule=f"all get {prepared.arms[arm]}",
+                share=1.0,
+                value=heterogeneity.mean(everyone.effect_score(arm) - cost),
+            )
+            for arm in told
+        ]
+        rules = Rules.of(sample, effects[:, [arm - 1 for arm in told]], cost, told)
+        shown = any(one.heterogeneity_shown for one in found)
+        report = report.model_copy(update=_advice(rules, alike, shown))
+    return report.model_copy(update={"headline": wording.headline(report)})
+
+
+def _advice(rules: Rules, alike: list[RuleValue], shown: bool) -> dict[str, object]:
+    """What rules among the arms that can be told are worth, and what follows; `alike` are those that treat all."""
+    targeted = rules.targeted
+    best = max(range(len(alike)), key=lambda k: alike[k].value.value)
+    over_best = rules.against(targeted, np.full(len(targeted), best + 1 if alike[best].value.value > 0 else 0))
+    share = float(np.mean(targeted > 0))
+    likely = rules.first(rules.responses, share)
+    return {
+        "rules": [
             *alike,
             RuleValue(rule="targeted by effect", share=share, value=rules.value(targeted)),
             RuleValue(rule="as many, likeliest responders first", share=share, value=rules.value(likely)),
             RuleValue(rule="as many, at random", share=share, value=rules.random(targeted)),
         ],
-        budgets=[_budget(rules, one) for one in SHARES],
-        targeted_over_best=over_best,
-        targeted_over_propensity_first=rules.against(targeted, likely),
-        verdict=verdict,
-        headline="",
-        notes=prepared.notes,
-        method=wording.METHOD,
-    )
-    return report.model_copy(update={"headline": wording.headline(report)})
+        "budgets": [_budget(rules, one) for one in SHARES],
+        "targeted_over_best": over_best,
+        "targeted_over_propensity_first": rules.against(targeted, likely),
+        "verdict": _verdict(shown, over_best, alike[best], len(alike)),
+    }
 
 
 def _verdict(shown: bool, over_best: Interval, best: RuleValue, arms: int) -> Verdict:

@@ -34,6 +34,7 @@ class Prepared:
     `unlike` names the columns that tell the groups apart, where they are unlike; `otherwise` is each arm's effect
     should these have been recorded after the assignment, empty where the groups are unlike without them, too. Where
     they were left out as recorded after it, though nobody can tell: its effect should they have been known before.
+    `too_few` says by arm why customers are too few to tell its effect.
     """
 
     source: str
@@ -52,6 +53,7 @@ class Prepared:
     unlike: list[str]
     otherwise: dict[str, Interval]
     taught: np.ndarray
+    too_few: dict[str, str]
 
     @property
     def part(self) -> Sample:
@@ -74,7 +76,11 @@ def prepare(
 
     At most `most` rows teach, 0: all; by default as many as `part.wanted` says.
     """
-    found = _compared(path, table.customers(path, treatment, outcome), control, inputs, ignored, chances, seed)
+    read = table.customers(path, treatment, outcome)
+    found, apart = _compared(path, read, control, inputs, ignored, chances, seed), list[str]()
+    while (lonely := _apart_from_all(found)) is not None:
+        apart.append(lonely)
+        found = _compared(path, read, control, inputs, ignored, chances, seed, apart)
     rows, arms, arm, value, fold, notes = found.rows, found.arms, found.arm, found.value, found.fold, found.notes
     assigned, customer = found.assigned, found.customer
     encoder, encoded = Encoder(found.columns), np.column_stack(list(found.numbers.values()))
@@ -97,10 +103,12 @@ def prepare(
     notes += [drawn.said] if drawn.said else []
     chance = assigned.propensity[overlap]
     sample = Sample(encoded[overlap], arm[overlap], value[overlap], chance, np.zeros_like(chance), rows.binary)
+    too_few = _too_few(sample, arms, assigned.randomised)
+    otherwise = {name: effect for name, effect in found.otherwise.items() if name not in too_few}
     return Prepared(
         path.name, rows.treatment, rows.outcome, arms, sample, fold[overlap], rows.place[found.kept][overlap], encoder,
-        found.left_out, assigned.randomised, assigned.p, int(np.sum(~overlap)), notes, found.unlike, found.otherwise,
-        drawn.taught,
+        found.left_out, assigned.randomised, assigned.p, int(np.sum(~overlap)), notes, found.unlike, otherwise,
+        drawn.taught, too_few,
     )  # fmt: skip
 
 
@@ -148,7 +156,9 @@ def _compared(
     ignored: Sequence[str],
     chances: Propensity,
     seed: int,
+    apart: Sequence[str] = (),
 ) -> _Compared:
+    """Without the groups `apart`, which the others do not overlap with."""
     rows, notes = _once(rows)
     labels, counts = np.unique(rows.arm, return_counts=True)
     first = campaign.control_of(path, rows.treatment, list(labels), control)
@@ -162,7 +172,9 @@ def _compared(
         )
     if small := [str(label) for label in labels if str(label) not in large]:
         notes.append(f"{', '.join(small)}: fewer than {SMALLEST_ARM} customers, left out.")
-    arms = [first, *(label for label in large if label != first)]
+    if apart:
+        notes.append(f"{', '.join(apart)}: too few customers of other groups could have been in it, left out.")
+    arms = [first, *(label for label in large if label != first and label not in apart)]
     kept = np.isin(rows.arm, arms)
     arm = np.array([arms.index(label) for label in rows.arm[kept]])
     value, frame = rows.value[kept], rows.columns[kept].reset_index(drop=True)
@@ -219,13 +231,35 @@ def _compared(
     )  # fmt: skip
 
 
+def _apart_from_all(found: _Compared) -> str | None:
+    """The group that fewest could have been in, where for lack of overlap some group would be too small and there are
+    others; None where all may stay."""
+    possible, arms = found.assigned.possible, len(found.arms)
+    left = np.bincount(found.arm[possible.all(1)], minlength=arms)
+    if arms < 3 or left.min() >= SMALLEST_ARM:
+        return None
+    return found.arms[1 + int(possible[:, 1:].sum(0).argmin())]
+
+
+def _too_few(sample: Sample, arms: Sequence[str], randomised: bool) -> dict[str, str]:
+    """By arm, why it and the control are too few for an interval; those who were less probable there count for more."""
+    groups = []
+    for k in range(len(arms)):
+        there = sample.arm == k
+        weight = None if randomised else 1 / sample.propensity[there, k]
+        groups.append(statistics.Sample.weighted(sample.outcome[there], weight))
+    counted = "" if randomised else "; who was less probable in a group counts for more, so fewer count there"
+    why = {name: statistics.too_few(groups[0], one, sample.binary) for name, one in zip(arms, groups, strict=True)}
+    return {name: f"{reason}{counted}" for name, reason in why.items() if reason is not None and name != arms[0]}
+
+
 def _assigned(
     numbers: Mapping[str, np.ndarray], arm: np.ndarray, fold: np.ndarray, chances: Propensity
 ) -> propensity.Assignment:
     encoded = np.column_stack(list(numbers.values()))
     tested = propensity.assignment(encoded, arm, fold, always=chances == "estimate")
     if chances == "shares":
-        return propensity.Assignment(propensity.shares(arm), True, tested.p)
+        return propensity.alike(arm, tested.p)
     return tested
 
 

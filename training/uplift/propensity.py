@@ -17,31 +17,41 @@ from training.uplift import regress
 
 #: A false alarm of "not random" costs little (estimated probabilities are near the shares then), but must be rare.
 ALARM = 0.001
-#: Customers less probable than this in some arm have no one to be compared with (Crump, Hotz, Imbens, Mitnik, 2009,
-#: suggest .1 for two arms; fewer are left out here because clipping nothing keeps the estimate's meaning).
-FEWEST = 0.05
+#: Customers less probable in some arm than so much of its share have no one to be compared with: none counts for more
+#: than ten of the arm. Of two equal arms it is 5 % (Crump, Hotz, Imbens, Mitnik, 2009, suggest .1; fewer are left out
+#: here because clipping nothing keeps the estimate's meaning); of a small arm everybody is less probable.
+FEWEST = 0.1
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """Propensities float64[n, a], whether they are the shares alone, and what told so."""
+    """Propensities float64[n, a], whether they are the shares alone, what told so, and the arms' shares float64[a]."""
 
     propensity: np.ndarray
     randomised: bool
     p: float
+    share: np.ndarray
+
+    @property
+    def possible(self) -> np.ndarray:
+        """bool[n, a]: the arms that a customer could have been in; all of them where the shares alone decided."""
+        return np.asarray(self.randomised | (self.propensity >= FEWEST * self.share))
 
     @property
     def overlapping(self) -> np.ndarray:
-        """bool[n]: customers who could have been in every arm; all of them where the shares alone decided."""
-        if self.randomised:
-            return np.ones(len(self.propensity), bool)
-        return self.propensity.min(1) >= FEWEST / max(1, self.propensity.shape[1] / 2)
+        """bool[n]: customers who could have been in every arm."""
+        return np.asarray(self.possible.all(1))
 
 
 def shares(arm: np.ndarray) -> np.ndarray:
-    """float64[n, a]: the arms' shares, for everyone."""
-    share = np.bincount(arm) / len(arm)
-    return np.tile(share, (len(arm), 1))
+    """float64[a]."""
+    return np.asarray(np.bincount(arm) / len(arm))
+
+
+def alike(arm: np.ndarray, p: float) -> Assignment:
+    """The arms' shares for everyone."""
+    share = shares(arm)
+    return Assignment(np.tile(share, (len(arm), 1)), True, p, share)
 
 
 def assignment(inputs: np.ndarray, arm: np.ndarray, fold: np.ndarray, always: bool = False) -> Assignment:
@@ -50,19 +60,20 @@ def assignment(inputs: np.ndarray, arm: np.ndarray, fold: np.ndarray, always: bo
     The test is one-sided, on the mean gain in log likelihood a customer against the shares, Bonferroni over the models.
     `always` takes the predictions whatever it says.
     """
-    flat, learned = shares(arm), np.zeros(len(arm))
-    lines, trees = np.zeros_like(flat), np.zeros_like(flat)
+    share, learned = shares(arm), np.zeros(len(arm))
+    lines, trees = (np.zeros((len(arm), len(share))) for _ in range(2))
     for k in np.unique(fold):
         own = fold == k
-        learned[own] = (np.bincount(arm[~own], minlength=flat.shape[1]) / np.sum(~own))[arm[own]]
+        learned[own] = (np.bincount(arm[~own], minlength=len(share)) / np.sum(~own))[arm[own]]
         lines[own] = _lines(inputs[~own], arm[~own], inputs[own])
         trees[own] = _trees(inputs[~own], arm[~own], inputs[own])
     everyone = np.arange(len(arm))
     gained = [np.log(each[everyone, arm] / learned) for each in (lines, trees, (lines + trees) / 2)]
     p = min(1.0, 2 * min(_above_zero(each) for each in gained[:2]))
-    randomised = p >= ALARM and not always
+    if p >= ALARM and not always:
+        return alike(arm, p)
     best = max(range(3), key=lambda k: gained[k].mean())
-    return Assignment(flat if randomised else (lines, trees, (lines + trees) / 2)[best], randomised, p)
+    return Assignment((lines, trees, (lines + trees) / 2)[best], False, p, share)
 
 
 def _lines(inputs: np.ndarray, arm: np.ndarray, of: np.ndarray) -> np.ndarray:

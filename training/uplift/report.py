@@ -9,7 +9,7 @@ from features.whole import whole
 from features.workspace import Section
 from training.evaluate import Interval
 
-Verdict = Literal["treat all", "treat none", "target"]
+Verdict = Literal["treat all", "treat none", "target", "too few"]
 
 
 class GroupEffect(Section):
@@ -29,11 +29,13 @@ class LearnerLoss(Section):
 
 
 class ArmFound(Section):
-    """One arm against control. Qini and AUUC are None where assignment was not random: they would mislead."""
+    """One arm against control. Qini and AUUC are None where assignment was not random: they would mislead. `effect` is
+    None where customers are too few to tell it: no rule and no model has the arm then."""
 
     arm: str
     customers: int
-    effect: Interval
+    effect: Interval | None
+    too_few: str | None = Field(None, description="why, and what is needed")
     learner: str
     losses: list[LearnerLoss]
     heterogeneity_shown: bool
@@ -90,12 +92,19 @@ class UpliftFound(Section):
     arms: list[ArmFound]
     rules: list[RuleValue]
     budgets: list[Budget]
-    targeted_over_best: Interval = Field(description="gain of targeting over the better of treating all and none")
-    targeted_over_propensity_first: Interval
+    targeted_over_best: Interval | None = Field(
+        description="gain of targeting over the better of treating all and none; None where no effect can be told"
+    )
+    targeted_over_propensity_first: Interval | None
     verdict: Verdict
     headline: str
     notes: list[str] = Field(default_factory=list)
     method: list[str] = Field(default_factory=list)
+
+    @property
+    def told(self) -> list[ArmFound]:
+        """Arms whose effect can be told; the first rules are to treat all with each of them."""
+        return [one for one in self.arms if one.too_few is None]
 
     def write(self, path: Path) -> None:
         """As JSON, atomically."""

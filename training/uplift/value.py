@@ -5,6 +5,7 @@ where the arms' propensities are right and the rule was learned from other custo
 Source: Athey and Wager, Econometrica 89 (2021).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,9 +29,10 @@ class Rules:
     responses: np.ndarray
 
     @classmethod
-    def of(cls, sample: Sample, effects: np.ndarray, cost: float) -> "Rules":
-        gains = np.column_stack([sample.effect_score(arm) for arm in range(1, sample.arms)])
-        return cls(gains - cost, effects - cost, sample.means[:, 1:])
+    def of(cls, sample: Sample, effects: np.ndarray, cost: float, arms: Sequence[int]) -> "Rules":
+        """Among some arms: `effects` [n, k] of these k, which rules number from 1."""
+        gains = np.column_stack([sample.effect_score(arm) for arm in arms])
+        return cls(gains - cost, effects - cost, sample.means[:, arms])
 
     @property
     def targeted(self) -> np.ndarray:

@@ -18,6 +18,8 @@ METHOD = [
     "Qini and AUUC are scikit-uplift's normalised coefficients, with bootstrap intervals over customers, of"
     " out-of-fold effects.",
     "Treating all is advised where the best group's gain is above 0 in an interval that holds for all groups together.",
+    "Of a group, or a control, that is too small for its outcome (fewer than five expected cases, or so few who make up"
+    " most of it that the difference is drawn askew), nothing is told but what would be needed.",
     "Values of rules are gains a customer over contacting nobody, the stated cost paid; intervals are 95 %.",
 ]
 
@@ -41,7 +43,9 @@ def _p(value: float) -> str:
 
 
 def arm(found: ArmFound, control: str, outcome: str, rate: bool) -> str:
-    """The mean effect, and whether effects differ by customer."""
+    """The mean effect, and whether effects differ by customer; or that customers are too few to tell."""
+    if found.effect is None:
+        return f"Too few to tell whether {found.arm} changed {outcome}: {found.too_few}."
     mean = f"{found.arm} against {control} on {outcome}: {amount(found.effect, rate)}."
     proof = f"test of the best linear predictor {_p(found.test_p)}, gain over one effect for all {_p(found.gain_p)}"
     if found.heterogeneity_shown:
@@ -52,7 +56,11 @@ def arm(found: ArmFound, control: str, outcome: str, rate: bool) -> str:
 
 def headline(report: UpliftFound) -> str:
     """The verdict in a sentence or two, and what it hangs on where chance did not choose."""
+    if report.verdict == "too few":
+        return " ".join(one.sentence for one in report.arms)
     said = _verdict(report)
+    if few := [one.arm for one in report.arms if one.too_few is not None]:
+        said += f" Too few customers to tell for {', '.join(few)}."
     if report.trimmed > SPARED * (report.customers + report.trimmed):
         said += f" This says nothing of the {report.trimmed:,} customers with whom nobody compares."
     rate, names = report.outcome_kind == "rate", ", ".join(report.unlike[:5])
@@ -83,11 +91,11 @@ def _doubtful(report: UpliftFound) -> bool:
 
 def _verdict(report: UpliftFound) -> str:
     rate = report.outcome_kind == "rate"
-    best = max(report.rules[: len(report.arms)], key=lambda one: one.value.value)
+    best = max(report.rules[: len(report.told)], key=lambda one: one.value.value)
     arm_name = best.rule.removeprefix("all get ")
     shown = any(one.heterogeneity_shown for one in report.arms)
     paid = " after costs" if report.cost else ""
-    if report.verdict == "target":
+    if report.verdict == "target" and report.targeted_over_best is not None:
         targeted = next(one for one in report.rules if one.rule == "targeted by effect")
         rival = "treating all" if best.value.value > 0 else "treating none"
         more = f"{amount(report.targeted_over_best, rate)} a customer more{paid} than {rival}"
@@ -104,7 +112,7 @@ def _verdict(report: UpliftFound) -> str:
         lowers = f"it lowers {report.outcome}, of which more was taken for better"
         why = "treating them costs more than it brings" if report.cost else lowers
     if best.value.low > 0:
-        why += f" beyond the luck of the best of {len(report.arms)} groups"
+        why += f" beyond the luck of the best of {len(report.told)} groups"
     also = "" if shown else "; heterogeneity is not shown either"
     return f"Treat none: {why} ({arm_name}: {amount(best.value, rate)} a customer){also}."
 
@@ -116,6 +124,8 @@ def lines(report: UpliftFound) -> Iterator[str]:
     for one in report.arms:
         yield ""
         yield one.sentence
+        if one.too_few is not None:
+            continue
         loss = next(loss for loss in one.losses if loss.learner == one.learner)
         gained = f"loss below one effect for all by {loss.gain:.3g}, error {loss.standard_error:.2g}"
         yield f"  learner: {one.learner} ({gained})"
@@ -125,7 +135,8 @@ def lines(report: UpliftFound) -> Iterator[str]:
         for k, group in enumerate(one.fifths, 1):
             predicted = 100 * group.predicted if rate else group.predicted
             yield f"  fifth {k}: predicted {predicted:+.3g}, found {amount(group.effect, rate)}"
-    yield ""
+    if report.rules:
+        yield ""
     for rule in report.rules:
         yield f"  {rule.rule} ({rule.share:.0%}): {amount(rule.value, rate)} a customer"
     yield ""

@@ -42,6 +42,9 @@ def targeting(prepare: Callable[[], Prepared], tell: Callable[[str], None] = lam
     """Fits and tells; says why where the table does not allow it (no column to sort by, too few customers)."""
     try:
         prepared = prepare()
+        if not set(prepared.arms[1:]) - set(prepared.too_few):
+            why = "; ".join(f"{arm}: {reason}" for arm, reason in prepared.too_few.items())
+            raise WorkspaceError(f"{prepared.source}: too few to tell ({why})")
     except WorkspaceError as error:
         return words.unknown(str(error).partition(": ")[2] or str(error))
     return of(prepared, fit(prepared, tell=tell))
@@ -49,23 +52,24 @@ def targeting(prepare: Callable[[], Prepared], tell: Callable[[str], None] = lam
 
 def of(prepared: Prepared, fitted: Fitted) -> Targeting:
     """From a fit. Judged are the later customers of a random order, each by a model of those before."""
-    sample, arms = fitted.crossed.sample, prepared.arms[1:]
+    sample, arms = fitted.crossed.sample, [one.arm for one in fitted.report.told]
+    places = np.array([list(prepared.arms).index(arm) for arm in arms])
     learned = [fitted.model.learners[arm] for arm in arms]
-    found = [fitted.in_turn[place] for place in range(1, len(prepared.arms))]
+    found = [fitted.in_turn[place] for place in places.tolist()]
     judged = found[0][0]
     there = sample.rows(judged)
     predicted = np.column_stack([effects[name] for (_, effects), name in zip(found, learned, strict=True)])
-    scores = np.column_stack([there.effect_score(place) for place in range(1, len(prepared.arms))])
+    scores = np.column_stack([there.effect_score(place) for place in places.tolist()])
     described = _described(prepared, there.inputs)
     said = Words(prepared.outcome, "rate" if sample.binary else "amount")
     rankings = [
-        _ranking(said, arm, predicted[:, k], scores[:, k], there, k + 1, described) for k, arm in enumerate(arms)
+        _ranking(said, arm, predicted[:, k], scores[:, k], there, places[k], described) for k, arm in enumerate(arms)
     ]
     if len(arms) > 1:
         best, rows = predicted.argmax(axis=1), np.arange(len(there))
         rankings.insert(
             0,
-            _ranking(said, BEST, predicted[rows, best], scores[rows, best], there, best + 1, described),
+            _ranking(said, BEST, predicted[rows, best], scores[rows, best], there, places[best], described),
         )
     learners = ", ".join(f"{arm}: {name}" for arm, name in zip(arms, learned, strict=True))
     return words.told(
@@ -74,7 +78,11 @@ def of(prepared: Prepared, fitted: Fitted) -> Targeting:
         model=f"effects learned from this table ({learners})",
         judged=f"{len(there):,} customers, by models that had not seen them",
         method=words.FROM_TABLE,
-        notes=[*_left_out(prepared), *prepared.notes],
+        notes=[
+            *_left_out(prepared),
+            *(one.sentence for one in fitted.report.arms if one.too_few is not None),
+            *prepared.notes,
+        ],
     )
 
 
