@@ -171,6 +171,15 @@ def test_what_is_told_holds_where_contacts_do_nothing():
     assert np.mean([any(one.verdict in ("raised", "lowered") for one in report) for report in found]) < 0.1
 
 
+def test_the_curve_begins_where_its_band_holds():
+    """Twenty of those left alone buy: a tenth of them, two, would draw the band as narrow as their luck."""
+    rng = np.random.default_rng(8)
+    found = [measure.curve(chance_alone(rng, 4000, 0.1, 0.05))[0] for _ in range(60)]
+    assert all(points[1].share > 0.2 and points[-1].share == pytest.approx(1.0) for points in found)
+    assert np.mean([all(one.low <= 0 <= one.high for one in points) for points in found]) > 0.85
+    assert measure.curve(chance_alone(rng, 10_000, 0.05, 0.02)) == ([], None), "ten are too few for all of it"
+
+
 # --- groups
 
 

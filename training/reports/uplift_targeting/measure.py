@@ -176,11 +176,20 @@ def _among(cuts: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 def curve(contacts: Contacts) -> tuple[list[Point], Interval | None]:
-    """The curve of gains with a band for all of it, and its mean height above the straight line."""
+    """The curve of gains with a band for all of it, and its mean height above the straight line.
+
+    It begins at the share from which on chance deciding anew would draw every point hardly skewed; nothing is told
+    where it would not draw the end so.
+    """
     if not contacts.ranked:
         return [], None
     cut, share = _cuts(contacts.expected.predicted, contacts.weight, POINTS)
     within = contacts.expected.predicted[:, None] >= cut
+    askew = np.flatnonzero([contacts.skew(rows) > statistics.MOST_SKEW for rows in within.T])
+    begins = int(askew[-1]) + 1 if len(askew) else 0
+    if begins == len(cut):
+        return [], None
+    share, within = share[begins:], within[:, begins:]
     total = contacts.weight.sum()
     gain = (contacts.weight * contacts.score) @ within / total
     error, reach = _errors(contacts, within, gain)
