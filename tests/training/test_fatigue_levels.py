@@ -3,7 +3,7 @@
 import numpy as np
 
 from features.clock import DAY
-from training.fatigue import levels
+from training.fatigue import levels, wording
 from training.fatigue.trials import SILENCE, Clock, Decided, Events, Happened, trials
 
 WEEK = 7 * DAY
@@ -86,3 +86,28 @@ def test_who_came_after_history_ends_says_nothing():
     known = Happened(*(Events(*(column[of.at < until] for column in vars(of).values())) for of in (
         log.contacts, NOBODY, NOBODY, log.purchases)), until)  # fmt: skip
     assert levels.compare(found, cut) == levels.compare(found.rows(found.at < until), known)
+
+
+def lucky(customers, rate):
+    """A step to a level of a ninth of the customers, who get twice as many contacts; half as many of them opt out."""
+    rng, n = np.random.default_rng(3), customers
+    level = np.where(np.arange(n) % 9 == 0, 2.0, 1.0)
+    whom = np.repeat(np.arange(n), rng.poisson(2 * level))
+    out = np.flatnonzero((rng.random(n) < rate) & ((level == 1) | (np.arange(n) % 2 == 0)))
+    silence = np.full(n, SILENCE, np.int16), np.full((n, 1), 0.5, np.float32), np.full(n, 0.5)
+    decided = Decided.of(("email",), np.arange(n), np.zeros(n), *silence, level.astype(np.float32))
+    money = Events.of(np.arange(n), np.full(n, 5 * DAY), amount=rng.gamma(2, 5, n))
+    of = Events.of(whom, np.full(len(whom), DAY)), Events.of(out, np.full(len(out), 2 * DAY)), NOBODY, money
+    log = Happened(*of, 4 * WEEK)
+    (step,) = levels.compare(trials(decided, log, np.ones(1), Clock()), log).steps
+    return step
+
+
+def test_a_small_level_without_opt_outs_is_too_few_to_tell():
+    few = lucky(900, 0.01)
+    assert few.opted_out is None, "hardly one of a hundred opts out: an interval of no width"
+    assert few.money is not None
+    assert wording.step(few).endswith("; too few customers to tell opt-outs, complaints")
+    many = lucky(18_000, 0.02)
+    assert many.opted_out.high < 0
+    assert "opt-outs; too few customers to tell complaints" in wording.step(many)

@@ -19,39 +19,13 @@ from scipy.stats import chi2
 from features.clock import DAY
 from training.evaluate import Interval
 from training.fatigue.effects import Z
+from training.fatigue.enough import MEASURES, untold
+from training.fatigue.level import Level, Step
 from training.fatigue.trials import Events, Happened, Trials
 
 #: A level with fewer customers than this tells nothing.
 LEAST = 30
 WEEK = 7.0
-
-
-@dataclass(frozen=True)
-class Level:
-    """Of a customer and week under one level: contacts, opt-outs, complaints, money spent; in that order their standard
-    errors, and the third central moments of customers' linearised values. `weeks`: of the mean customer."""
-
-    factor: float
-    customers: int
-    weeks: float
-    contacts: float
-    opted_out: float
-    complained: float
-    money: float
-    errors: tuple[float, float, float, float]
-    thirds: tuple[float, float, float, float]
-
-
-@dataclass(frozen=True)
-class Step:
-    """Per further contact from one level to the next; `contacts` a week lie in between."""
-
-    lower: float
-    upper: float
-    contacts: float
-    opted_out: Interval
-    complained: Interval
-    money: Interval
 
 
 @dataclass(frozen=True)
@@ -93,7 +67,7 @@ def compare(trials: Trials, happened: Happened) -> Levels:
     levels = [_level(factor, table, weeks[rows]) for (factor, table), (_, rows) in zip(tables, groups, strict=True)]
     # in the order of what they got: a looser cap that never binds is no more contacts
     order = np.argsort([one.contacts for one in levels], kind="stable")
-    steps = [_step(tables[a], tables[b]) for a, b in pairwise(order.tolist())]
+    steps = [_step(levels[a], levels[b], tables[a][1], tables[b][1]) for a, b in pairwise(order.tolist())]
     return Levels([levels[k] for k in order], [one for one in steps if one is not None], _uneven(before, groups))
 
 
@@ -128,22 +102,24 @@ def _level(factor: float, table: np.ndarray, weeks: np.ndarray) -> Level:
                  (u, v, w, x))  # fmt: skip
 
 
-def _step(lower: tuple[float, np.ndarray], upper: tuple[float, np.ndarray]) -> Step | None:
-    """Of factors and tables as linearised. None where the two levels got as good as equally many contacts: there is
+def _step(lower: Level, upper: Level, a: np.ndarray, b: np.ndarray) -> Step | None:
+    """Of levels and their tables as linearised. None where the two got as good as equally many contacts: there is
     nothing to divide by."""
-    a, b = lower[1], upper[1]
     more = b.mean(0) - a.mean(0)
     cover = np.cov(a, rowvar=False) / len(a) + np.cov(b, rowvar=False) / len(b)
     if more[0] < 4 * np.sqrt(cover[0, 0]):
         return None
 
-    def ratio(k: int) -> Interval:
+    def ratio(measure: str) -> Interval | None:
+        if untold(lower, upper, measure) is not None:
+            return None
+        k = MEASURES.index(measure)
         value = more[k] / more[0]
         error = np.sqrt(max(cover[k, k] - 2 * value * cover[0, k] + value**2 * cover[0, 0], 0.0)) / more[0]
         return Interval(float(value), float(value - Z * error), float(value + Z * error))
 
     contacts = float((a[:, 0].mean() + b[:, 0].mean()) / 2)
-    return Step(float(lower[0]), float(upper[0]), contacts, ratio(1), ratio(2), ratio(3))
+    return Step(lower.factor, upper.factor, contacts, ratio("opted_out"), ratio("complained"), ratio("money"))
 
 
 def _uneven(before: np.ndarray, groups: list[tuple[float, np.ndarray]]) -> float:

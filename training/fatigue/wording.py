@@ -6,6 +6,7 @@ from typing import Any
 from training.evaluate import Interval
 from training.fatigue.curve import LOST
 from training.fatigue.fit import Fitted
+from training.fatigue.level import Step
 from training.fatigue.report import Judged
 
 #: Where less than this share of a harm counts, it is said.
@@ -68,12 +69,23 @@ def _levels(fitted: Fitted) -> Iterator[str]:
         return
     if fitted.levels.uneven_p < 0.001:
         yield f"cap levels: mind, earlier spending differs between them (p = {fitted.levels.uneven_p:.1g})"
-    for one in fitted.levels.steps:
-        yield (
-            f"caps x {one.lower:g} to x {one.upper:g}, {one.contacts:.2f} contacts a week: one more brings"
-            f" {one.money:+.2f} of spending, all its consequences together, {one.opted_out:.4f} opt-outs,"
-            f" {one.complained:.4f} complaints"
-        )
+    yield from map(step, fitted.levels.steps)
+
+
+def step(one: Step) -> str:
+    told, few = [], []
+    for name, found, said in (
+        ("spending", one.money, "{:+.2f} of spending, all its consequences together"),
+        ("opt-outs", one.opted_out, "{:.4f} opt-outs"),
+        ("complaints", one.complained, "{:.4f} complaints"),
+    ):
+        if found is None:
+            few.append(name)
+        else:
+            told.append(said.format(found))
+    parts = (("one more brings", told), ("too few customers to tell", few))
+    listed = "; ".join(f"{what} {', '.join(each)}" for what, each in parts if each)
+    return f"caps x {one.lower:g} to x {one.upper:g}, {one.contacts:.2f} contacts a week: {listed}"
 
 
 def _share(one: Mapping[str, float]) -> str:

@@ -9,8 +9,10 @@ import numpy as np
 from features.workspace import Workspace
 from training.fatigue.curve import GAIN, LOST, Curve
 from training.fatigue.effects import Effects
+from training.fatigue.enough import MEASURES, sample
+from training.fatigue.enough import untold as too_few
 from training.fatigue.fit import Fitted, fit
-from training.fatigue.levels import Level as Found
+from training.fatigue.level import Level as Found
 from training.fatigue.log import Log, read
 from training.fatigue.report import TOLD
 from training.fatigue.saturation import counted, saturation
@@ -19,11 +21,7 @@ from training.reports.artefact import Assignment
 from training.reports.pressure import words
 from training.reports.pressure.artefact import Causal, Cell, Known, Level, Saturation, Untold
 from training.reports.pressure.estimates import difference
-from training.reports.statistics import FEWEST_EXPECTED, RATIO_ALARM, Sample, too_few
-
-_MEASURES = ("contacts", "opted_out", "complained", "money")
-#: Those that are few of something, so that a level without any would seem to have no error.
-_RARE = ("opted_out", "complained")
+from training.reports.statistics import RATIO_ALARM
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def against_usual(levels: Sequence[Found], currency: str) -> list[Level]:
     usual = next((one for one in of if one.factor == 1.0), None)
     found = []
     for one in of:
-        level = Level(**{name: getattr(one, name) for name in ("factor", "customers", *_MEASURES)},
+        level = Level(**{name: getattr(one, name) for name in ("factor", "customers", *MEASURES)},
                       verdict="usual" if one is usual else "too_few", sentence="")  # fmt: skip
         if usual is not None and one is not usual:
             level = level.model_copy(update=_against(usual, one))
@@ -116,30 +114,12 @@ def against_usual(levels: Sequence[Found], currency: str) -> list[Level]:
 def _against(usual: Found, one: Found) -> dict[str, dict[str, str] | Known]:
     """What a level's caps changed by measure, or why it cannot be told."""
     untold, more = {}, {}
-    for name in _MEASURES:
-        if why := _too_few(usual, one, name):
+    for name in MEASURES:
+        if why := too_few(usual, one, name):
             untold[name] = why
         else:
-            more[f"more_{name}"] = difference(_sample(one, name), _sample(usual, name))
+            more[f"more_{name}"] = difference(sample(one, name), sample(usual, name))
     return {**more, "untold": untold}
-
-
-def _too_few(usual: Found, one: Found, name: str) -> str | None:
-    """Why two levels are too small for an interval of a measure, or None where they are not."""
-    if why := too_few(_sample(usual, name), _sample(one, name), binary=False):
-        return why
-    groups, smaller = (usual, one), min(usual.customers, one.customers)
-    cases = sum(each.customers * each.weeks * float(getattr(each, name)) for each in groups)
-    a_customer = cases / sum(each.customers for each in groups)
-    return words.rare(a_customer, smaller) if name in _RARE and a_customer * smaller < FEWEST_EXPECTED else None
-
-
-def _sample(of: Found, name: str) -> Sample:
-    """Customers' values of a measure, a week."""
-    place = _MEASURES.index(name)
-    variance = of.customers * of.errors[place] ** 2
-    skew = of.thirds[place] / variance**1.5 if variance > 0 else 0.0
-    return Sample(of.customers, float(getattr(of, name)), variance, skew)
 
 
 def _recommended(fitted: Fitted) -> dict[str, float]:

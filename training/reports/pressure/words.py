@@ -12,7 +12,7 @@ from features.workspace import Fatigue
 from training.fatigue.curve import EDGES
 from training.reports.artefact import Assignment
 from training.reports.pressure.artefact import Alone, Band, Causal, Contacts, Guard, Known, Level, Total, Worth
-from training.reports.statistics import CONFIDENCE, FEWEST_EXPECTED, SMALLEST_ARM
+from training.reports.statistics import CONFIDENCE, SMALLEST_ARM
 from training.reports.wording import counted, number, percent
 
 #: How the guard's rules begin, and what each means; caps say it themselves.
@@ -202,15 +202,6 @@ def level(of: Level, currency: str) -> str:
     }[of.verdict]
     why = ("; " if told else ": ") + "; ".join(untold) if untold else ""
     return f"{caps}{why}. {end}"
-
-
-def rare(a_customer: float, smaller: int) -> str:
-    """Why so many cases a customer are too few, in a group of so many customers."""
-    enough = float(f"{FEWEST_EXPECTED / a_customer:.2g}")
-    return (
-        f"{a_customer * smaller:.1f} would be expected in the smaller group, which has {smaller:,} customers and needs "
-        f"at least about {enough:,.0f}"
-    )
 
 
 def change(known: Known, noun: str, fewer: str, unit: str = "") -> str:
