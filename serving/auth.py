@@ -3,12 +3,14 @@
 A key is 256 random bits, so a plain SHA-256 is enough: there is no small space to search, as there is with passwords.
 """
 
+import asyncio
 import hashlib
 import hmac
 import secrets
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -36,6 +38,8 @@ DEFAULT_SCOPES = ("decide", "record")
 STALE = 5.0
 #: How often the stored keys are read for a key that is not among them (seconds), whoever guesses at what rate.
 GUESSES = 0.05
+#: How long a request with such a key waits for that (seconds) before it is told that nobody can tell.
+PATIENCE = 5.0
 
 
 def new_key() -> str:
@@ -84,30 +88,37 @@ class Keyring:
     """The stored hashes: read again for a key that is not among them, and every few seconds.
 
     Whoever serves calls `refresh` every second, from a thread of its own, so that no request waits for `load` but one
-    with a key that nobody knows. Where `load` raises a Problem (the store is away), or has not answered yet another
-    thread that asked, the keys known so far go on working.
+    with a key that nobody knows: that one waits for a read begun after it came, so that a key works from the moment it
+    was made. Where `load` raises a Problem (the store is away), or has not answered yet another thread that asked, the
+    keys known so far go on working, and of any other key nothing can be told.
     """
 
     def __init__(self, load: Callable[[], Iterable[StoredKey]]) -> None:
         self._load = load
         self._keys: dict[str, Client] = {}
-        self._read = float("-inf")
+        self._as_of = self._read = float("-inf")  # when the last read began, and when it ended
+        self._away: Problem | None = None  # why it failed
         self._reading = threading.Lock()
+        self._seeker = ThreadPoolExecutor(1, "keys")  # however many guess, one thread reads
 
-    def client(self, key: str) -> Client | None:
-        """Whose key this is, even where it was revoked, or None."""
-        return self.holder(hashed(key))
+    async def client(self, key: str) -> Client | None:
+        """Whose key this is, even where it was revoked, or None. Raises Problem where nobody can tell now."""
+        return await self.holder(hashed(key))
 
-    def holder(self, digest: str) -> Client | None:
+    async def holder(self, digest: str) -> Client | None:
         """The same of a key by its hash."""
-        age = time.monotonic() - self._read
-        if age > STALE:
+        asked = time.monotonic()
+        if asked - self._read > STALE:
             self.refresh()
-            return self._find(digest)
         found = self._find(digest)
-        if found is None and age > GUESSES:  # made a moment ago, perhaps
-            self.refresh()
+        if found is None and self._as_of < asked:  # made a moment ago, perhaps
+            try:
+                await asyncio.wait_for(asyncio.wrap_future(self._seeker.submit(self._again, asked)), PATIENCE)
+            except TimeoutError:
+                raise _untold("the store with the API keys does not answer; ask again") from None
             found = self._find(digest)
+        if found is None:
+            self._say_why()
         return found
 
     def _find(self, digest: str) -> Client | None:
@@ -122,13 +133,31 @@ class Keyring:
         if not self._reading.acquire(blocking=not self._keys):
             return
         try:
-            self._keys = {key.hash: client_of(key) for key in self._load()}
-        except Problem:
-            if not self._keys:
-                raise
+            self._take()
         finally:
             self._reading.release()
-        self._read = time.monotonic()
+        if not self._keys:
+            self._say_why()
+
+    def _again(self, asked: float) -> None:
+        """Waits for a read that began after `asked` (monotonic seconds)."""
+        time.sleep(max(0.0, min(GUESSES, self._as_of + GUESSES - time.monotonic())))
+        with self._reading:
+            if self._as_of < asked:
+                self._take()
+
+    def _say_why(self) -> None:
+        if self._away is not None:
+            raise self._away.with_traceback(None)
+
+    def _take(self) -> None:
+        began = time.monotonic()
+        try:
+            self._keys = {key.hash: client_of(key) for key in self._load()}
+            self._away = None
+        except Problem as problem:
+            self._away = problem
+        self._as_of, self._read = began, time.monotonic()
 
 
 def presented(scope: Scope) -> str | None:
@@ -156,23 +185,21 @@ class RequireKey:
         if scope["type"] != "http" or is_open(scope["path"]) or (in_console(scope["path"]) and not presented(scope)):
             await self.app(scope, receive, send)
             return
-        problem = self._refusal(scope)
+        problem = await self._refusal(scope)
         if problem is None:
             await self.app(scope, receive, send)
         else:
             await problem.answer(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> Problem | None:
+    async def _refusal(self, scope: Scope) -> Problem | None:
         key = presented(scope)
         if key is None:
             return _unauthorised("no API key in `Authorization: Bearer KEY` or `X-API-Key: KEY`")
         keyring = self.keyring()
         if keyring is None:
-            return Problem(
-                "not-ready", "the store with the API keys is not open yet; ask again", headers={"Retry-After": "1"}
-            )
+            return _untold("the store with the API keys is not open yet; ask again")
         try:
-            client = keyring.client(key)
+            client = await keyring.client(key)
         except Problem as problem:
             return problem
         if client is not None:
@@ -205,6 +232,10 @@ def is_open(path: str) -> bool:
 def in_console(path: str) -> bool:
     """Whether the console answers a path; without a key it looks for a session."""
     return path == CONSOLE or path.startswith(CONSOLE + "/")
+
+
+def _untold(detail: str) -> Problem:
+    return Problem("not-ready", detail, headers={"Retry-After": "1"})
 
 
 def _unauthorised(detail: str) -> Problem:

@@ -45,7 +45,7 @@ async def find(engine: "Engine", keyring: Keyring, request: Request) -> Signed |
     if not 20 <= len(secret) <= 100:
         return None
     key = await engine.aside(engine.store.session, hashed(secret), clock.Clock().now())
-    client = None if key is None else keyring.holder(key)
+    client = None if key is None else await keyring.holder(key)
     return None if client is None or client.revoked else Signed(client, secret)
 
 

@@ -66,7 +66,7 @@ async def sign_in(
         refused.headers["Retry-After"] = str(seconds)
         return refused
     key = fields.get("key", "").strip()
-    client = keyring.client(key) if key else None
+    client = await keyring.client(key) if key else None
     if client is None or client.revoked:
         return await form(request, writing, address, "This key is not known here, or was revoked.", 401)
     request.scope.setdefault("state", {})["client"] = client

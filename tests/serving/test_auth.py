@@ -1,9 +1,11 @@
 """API keys: random, stored hashed, noticed when made or revoked, never worked out by asking."""
 
+import asyncio
 import json
 import re
 import stat
 import threading
+import time
 
 import market
 import pytest
@@ -29,35 +31,65 @@ def test_keys_are_random_and_only_their_hash_says_anything():
     assert all(re.fullmatch(r"[0-9a-f]{64}", hashed(key)) for key in keys)
 
 
+def ask(ring, *keys):
+    """Whose keys these are, asked at once."""
+
+    async def all_of_them():
+        return await asyncio.gather(*(ring.client(each) for each in keys))
+
+    return asyncio.run(all_of_them())
+
+
+def whose(ring, text):
+    return ask(ring, text)[0]
+
+
 def test_a_new_key_works_at_once_and_a_revoked_one_for_seconds_at_most(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(auth.time, "monotonic", lambda: now[0])
     stored = []
-    ring = Keyring(lambda: stored)
-    assert ring.client("tactful_a") is None
+    ring = Keyring(lambda: list(stored))
+    assert whose(ring, "tactful_a") is None
     stored.append(key("mailer", "tactful_a"))
-    now[0] += auth.GUESSES + 0.01
-    assert ring.client("tactful_a") == Client("mailer", frozenset({"decide"}))
+    assert whose(ring, "tactful_a") == Client("mailer", frozenset({"decide"})), "in the moment after a read without it"
     stored[0] = key("mailer", "tactful_a", revoked_at=1)
-    assert not ring.client("tactful_a").revoked, "a revoked key may work for a few seconds more"
-    now[0] += auth.STALE + 0.1
-    assert ring.client("tactful_a").revoked
+    assert not whose(ring, "tactful_a").revoked, "a revoked key may work for a few seconds more"
+    monkeypatch.setattr(auth, "STALE", 0.0)
+    assert whose(ring, "tactful_a").revoked
 
 
-def test_guessing_keys_does_not_read_the_store_each_time(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(auth.time, "monotonic", lambda: now[0])
+def test_a_key_made_while_the_keys_are_read_is_not_refused():
+    stored, reading, go_on = [key("mailer", "tactful_a")], threading.Event(), threading.Event()
+
+    def load():
+        found = list(stored)
+        reading.set()
+        assert go_on.wait(10)
+        return found
+
+    ring = Keyring(load)
+    go_on.set()
+    ring.refresh()
+    reading.clear()
+    go_on.clear()
+    keeper = threading.Thread(target=ring.refresh)
+    keeper.start()
+    assert reading.wait(10)
+    stored.append(key("late", "tactful_b"))
+    threading.Timer(0.2, go_on.set).start()
+    assert whose(ring, "tactful_b").name == "late"
+    keeper.join()
+
+
+def test_guessing_keys_does_not_read_the_store_each_time():
     reads = []
     ring = Keyring(lambda: reads.append(1) or [])
-    for guess in range(1000):
-        assert ring.client(f"tactful_{guess}") is None
-        now[0] += 0.001
-    assert len(reads) <= 1 + 1.0 / auth.GUESSES
+    began = time.monotonic()
+    for first in range(0, 1000, 200):
+        assert ask(ring, *(f"tactful_{first + each}" for each in range(200))) == [None] * 200
+    assert len(reads) <= 2 + (time.monotonic() - began) / auth.GUESSES
+    assert len(reads) <= 1 + 5 * 2, "those that wait share what is read"
 
 
-def test_known_keys_work_while_the_store_is_away(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(auth.time, "monotonic", lambda: now[0])
+def test_known_keys_work_while_the_store_is_away_and_of_others_nothing_is_told(monkeypatch):
     away = []
 
     def load():
@@ -66,21 +98,22 @@ def test_known_keys_work_while_the_store_is_away(monkeypatch):
         return [key("mailer", "tactful_a")]
 
     ring = Keyring(load)
-    assert ring.client("tactful_a").name == "mailer"
+    assert whose(ring, "tactful_a").name == "mailer"
     away.append(True)
-    now[0] += auth.STALE + 1
-    assert ring.client("tactful_a").name == "mailer"
+    monkeypatch.setattr(auth, "STALE", 0.0)
+    assert whose(ring, "tactful_a").name == "mailer"
+    with pytest.raises(Problem, match="not available"):
+        whose(ring, "tactful_made_meanwhile")
     http = TestClient(RequireKey(_hello, lambda: Keyring(load)))
     assert http.post("/v1/decide", headers={"X-API-Key": "tactful_a"}).status_code == 503
 
 
-def test_nobody_waits_while_another_thread_reads_from_a_store_that_hangs(monkeypatch):
-    now, answers, asked = [100.0], threading.Event(), threading.Event()
-    monkeypatch.setattr(auth.time, "monotonic", lambda: now[0])
+def test_no_known_key_waits_while_another_thread_reads_from_a_store_that_hangs(monkeypatch):
+    answers, asked, hangs = threading.Event(), threading.Event(), []
     stored = [key("mailer", "tactful_a")]
 
     def load():
-        if now[0] > 100.0:
+        if hangs:
             assert not asked.is_set(), "asked twice at once"
             asked.set()
             assert answers.wait(10)
@@ -88,14 +121,19 @@ def test_nobody_waits_while_another_thread_reads_from_a_store_that_hangs(monkeyp
 
     ring = Keyring(load)
     ring.refresh()
-    now[0] += auth.STALE + 0.1
+    hangs.append(True)
+    monkeypatch.setattr(auth, "STALE", 0.0)
+    monkeypatch.setattr(auth, "PATIENCE", 0.2)
     keeper = threading.Thread(target=ring.refresh)
     keeper.start()
     assert asked.wait(10)
-    assert ring.client("tactful_a").name == "mailer"
-    assert ring.client("tactful_guessed") is None
+    assert whose(ring, "tactful_a").name == "mailer"
+    with pytest.raises(Problem, match="does not answer"):
+        whose(ring, "tactful_guessed")
+    hangs.clear()
     answers.set()
     keeper.join()
+    assert whose(ring, "tactful_guessed") is None
 
 
 def test_a_scope_opens_its_calls_and_admin_all():
@@ -111,7 +149,7 @@ def test_every_stored_key_is_compared_whatever_is_found(monkeypatch):
     compared = []
     monkeypatch.setattr(auth.hmac, "compare_digest", lambda a, b: compared.append(a) or a == b)
     ring = Keyring(lambda: [key(name, name) for name in ("a", "b", "c")])
-    assert ring.client("a").name == "a"
+    assert whose(ring, "a").name == "a"
     assert len(compared) == 3
 
 
