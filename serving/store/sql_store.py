@@ -52,6 +52,8 @@ from serving.store.tx import Reader, Tx
 from serving.store.words import Words
 from serving.store.writer import Session, Writer
 
+PROMPT_S = 2  # a store that takes longer to write nothing is not ready
+
 
 class Database(Protocol):
     """Opened and of the right schema."""
@@ -384,9 +386,9 @@ class SqlStore:
         if (problem := self._database.problem()) is not None:
             return problem
         try:
-            self._writer.submit(logs.proof if self._writer.failing else logs.answer).result(timeout=2)
+            self._writer.submit(logs.proof if self._writer.failing else logs.answer).result(timeout=PROMPT_S)
         except TimeoutError:
-            return f"{self._database} took longer than 2 s for a write"
+            return f"{self._database} took longer than {PROMPT_S} s for a write"
         except Unavailable as error:
             return f"{self._database}: {error}"
         return None

@@ -3,6 +3,7 @@
 from functools import cache
 
 import market
+import patience
 import pytest
 import stores
 
@@ -14,6 +15,22 @@ def flushed(hasty_disk):
     """In every test nothing waits for a disk; how SQLite is connected otherwise."""
     with stores.unflushed() as connect:
         yield connect
+
+
+@pytest.fixture(scope="module", autouse=True)
+def served():
+    """Nothing is given up because a machine has much else to do. Gives the limits that the service has."""
+    found = patience.limits()
+    with pytest.MonkeyPatch.context() as patch:
+        patience.patient(patch.setattr)
+        yield found
+
+
+@pytest.fixture
+def as_served(served, monkeypatch):
+    """What is given up after seconds is given up after as many as in the service."""
+    for limit in served:
+        monkeypatch.setattr(*limit)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ import sys
 import time
 from pathlib import Path
 
+import patience
+
 from features.clock import DAY, HOUR, MINUTE, parse_instant
 from serving.decisions.decide import decide
 from serving.decisions.decision import Request, Scores
@@ -263,6 +265,7 @@ class Worker:
 
 
 if __name__ == "__main__":
+    patience.patient_store()
     store = open_url(sys.argv[1])
     try:
         asyncio.run(Worker(store, Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])).run())

@@ -14,6 +14,7 @@ import os
 import random
 import sys
 
+import patience
 from worlds import ACTIONS, NOW, flat, policy, request
 
 from features.clock import HOUR
@@ -106,6 +107,7 @@ def run(url: str, seed: int, steps: int, customers: int) -> None:
 
 
 if __name__ == "__main__":
+    patience.patient_store()
     seed, steps, customers = map(int, sys.argv[2:5])
     processes = int(sys.argv[5]) if len(sys.argv) > 5 else 1
     if processes == 1:

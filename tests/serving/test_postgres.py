@@ -34,7 +34,7 @@ def place(tmp_path):
     found.close()
 
 
-def test_acknowledged_means_on_disk(place):
+def test_acknowledged_means_on_disk(as_served, place):
     store = place.open()
     settings = ("synchronous_commit", "statement_timeout", "idle_in_transaction_session_timeout")
     asked = store._writer.submit(lambda tx: [tx.execute(f"SHOW {name}").fetchone()[0] for name in settings])
@@ -139,7 +139,7 @@ def test_a_lost_connection_is_opened_anew(place):
     assert store.ready() is None
 
 
-def test_a_server_that_takes_connections_and_says_nothing_is_given_up():
+def test_a_server_that_takes_connections_and_says_nothing_is_given_up(as_served):
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         before = time.monotonic()
         with pytest.raises(Unavailable, match="timeout"):
