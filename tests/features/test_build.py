@@ -429,37 +429,36 @@ def test_kill_9_half_way_then_on(tmp_path):
     run(opened, out, memory=BASE + (16 << 20))
     before = content(out)
     History(opened).append(conform(table.slice(150_000)), "more")
-    kept = 0
-    for _ in range(3):
-        child = subprocess.Popen([sys.executable, "-c", _CHILD, str(opened.folder), str(out), json.dumps(CUTOFFS)])
-        while child.poll() is None and len(Staging(out).finished()) < kept + 2:
-            time.sleep(0.01)
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        now = len(Staging(out).finished())
+    for done in (2, 4, 6):
+        asked = [sys.executable, "-c", _CHILD, str(opened.folder), str(out), json.dumps(CUTOFFS)]
+        with subprocess.Popen(asked, stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == b"half way\n"
+            child.send_signal(signal.SIGKILL)
         assert content(out) == before, "the old result is whole until the new one is"
-        assert now >= kept + 2
-        kept = now
+        assert len(Staging(out).finished()) == done
     run(opened, out, memory=BASE + (16 << 20))
     same(built(out), whole(opened, table))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "shop"]
 
 
+#: Writes two parts and half of a third, and waits there to be killed.
 _CHILD = """
-import json, sys, time
+import json, signal, sys
 from pathlib import Path
 from features.engine.build import build
-from features.engine.merge import merged
 from features.engine.reading import BASE
 from features.engine.result import Staging
-from features.engine.spill import Distinct
-from features.hashing import hash_strings
 from features.workspace import Workspace
-write = Staging.write
-def slowly(*arguments):
-    write(*arguments)
-    time.sleep(0.2)
-Staging.write = slowly
+write, written = Staging.write, []
+def half_way(self, bucket, tables, schema):
+    if len(written) == 2:
+        self.part(bucket).with_suffix(".tmp").write_bytes(b"half")
+        print("half way", flush=True)
+        signal.pause()
+    write(self, bucket, tables, schema)
+    written.append(bucket)
+Staging.write = half_way
 build(Workspace.open(sys.argv[1]), json.loads(sys.argv[3]), Path(sys.argv[2]), memory=BASE + (16 << 20))
 """
 
