@@ -30,8 +30,8 @@ def again(server: Any) -> None:
 def patiently(start: Callable[[], Started]) -> Started:
     """The wheel gives a start ten seconds and gives it up; on a busy machine the server may be up at the next look.
 
-    Its error lacks the server's own log where that was not begun. And as root it makes the user that the server runs as:
-    of two processes that do so at the same moment one fails.
+    Its error lacks the server's own log where that was not begun. As root it makes the user that the server runs as: of
+    two processes that do so at the same moment one fails.
     """
     for left in reversed(range(12)):
         try:
