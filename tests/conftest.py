@@ -4,9 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+#: Property tests fail by what they find: not by how long an example takes, or is made, on a machine that is busy.
+settings.register_profile("tactful", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tactful")
 
 DATA = Path(os.environ.get("TACTFUL_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

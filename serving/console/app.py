@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from serving.auth import CONSOLE, Keyring
 from serving.console import answers, drawing, helper, routes, session, signin
-from serving.console.aside import Aside, Turns
+from serving.console.aside import PATIENCE, Aside, Turns
 from serving.console.blocks import Page
 from serving.console.look import Look
 from serving.console.routes import Place
@@ -32,17 +32,18 @@ LONGEST = 4_000
 
 class Console:
     """`found()` is the engine, None until it is open; `keyring()` knows whose key is whose; `draw` does what
-    `drawing` says, by default in the helper's process."""
+    `drawing` says, by default in the helper's process; `patience` is how long a page may take, in seconds."""
 
     def __init__(
         self,
         found: "Callable[[], Engine | None]",
         keyring: Callable[[], Keyring | None],
         draw: Draw = helper.SHARED.run,
+        patience: float = PATIENCE,
     ) -> None:
         self._found, self._keyring, self._draw = found, keyring, draw
-        self._aside, self._turns = Aside(), Turns()
-        self._strangers = Aside(threads=1)  # who is not signed in keeps nobody else from reading
+        self._aside, self._turns = Aside(patience=patience), Turns()
+        self._strangers = Aside(threads=1, patience=patience)  # who is not signed in keeps nobody else from reading
         self._throttle = Throttle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

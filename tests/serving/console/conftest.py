@@ -6,8 +6,10 @@ import shutil
 import console_world
 import pytest
 import stores
+from browsing import WAIT
 
-QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
+QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update",
+         "--disable-dev-shm-usage"]  # fmt: skip  # of which containers have little
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def chromium():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=QUIET)
+        browser = playwright.chromium.launch(executable_path=found, args=QUIET, timeout=WAIT)
         yield browser
         browser.close()
 

@@ -1,10 +1,10 @@
 """Decisions beside pages: drawing one takes tens of milliseconds of Python, none of them in the deciding process."""
 
 import pytest
-from mounted import KEY, mounted
+from mounted import HELPER, KEY, mounted
 from starlette.testclient import TestClient
 
-from serving.console import drawing, helper, render
+from serving.console import drawing, render
 from serving.console.views import VIEWS
 from serving.engine import Engine
 from training.reports import jobs
@@ -35,4 +35,4 @@ def test_no_page_is_drawn_in_the_process_that_decides(world, monkeypatch):
         assert TestClient(client.app).get("/console/sign-in").status_code == 200
     finally:
         engine.close()
-    assert helper.SHARED.pid is not None
+    assert HELPER.pid is not None

@@ -11,13 +11,13 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from serving.console.helper import Helper
+from serving.console.helper import NICE, Helper
 from serving.problems import Problem
 
 SERVICE = """
 import os, signal
 from serving.console.helper import Helper
-helper = Helper()
+helper = Helper(patience=300)
 print(helper.run(os.getpid), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -25,7 +25,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.fixture
 def helper():
-    found = Helper(patience=30)
+    found = Helper(patience=300)
     yield found
     found.close()
 
@@ -36,8 +36,8 @@ def awkward():
 
 
 def gone(pid):
-    """Whether a process ends, within some seconds; one that its parent has not asked after counts as ended."""
-    deadline = time.monotonic() + 20
+    """Whether a process ends, within two minutes; one that its parent has not asked after counts as ended."""
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         try:
             with open(f"/proc/{pid}/stat") as file:
@@ -54,7 +54,7 @@ def test_work_is_done_in_another_process_which_stays(helper):
     first = helper.run(os.getpid)
     assert first == helper.pid != os.getpid()
     assert helper.run(os.getpid) == first
-    assert helper.run(os.nice, 0) > os.nice(0), "decisions come first"
+    assert helper.run(os.nice, 0) == min(os.nice(0) + NICE, 19), "decisions come first"
 
 
 def test_it_is_made_of_the_modules_of_the_service_and_no_part_of_its_group(helper, tmp_path, monkeypatch):

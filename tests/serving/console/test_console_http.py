@@ -364,7 +364,7 @@ def test_pages_are_bounded_and_a_slow_one_is_given_up():
     async def played():
         pages = Aside(threads=1, most=2, patience=0.05)
         gate = threading.Event()
-        waiting = [asyncio.ensure_future(pages.run(gate.wait, 5)) for _ in range(2)]
+        waiting = [asyncio.ensure_future(pages.run(gate.wait, 300)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(Problem, match="overloaded") as refused:
             await pages.run(gate.wait)
@@ -373,7 +373,7 @@ def test_pages_are_bounded_and_a_slow_one_is_given_up():
             with pytest.raises(Problem, match="timeout"):
                 await late
         gate.set()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             try:
                 return await pages.run(lambda: "made")
@@ -389,7 +389,7 @@ def test_pages_take_no_decisions_place_nor_the_other_way_round(client, app, arte
     gate, full = threading.Event(), threading.Event()
 
     def slow(artefact, ask):
-        gate.wait(30)
+        gate.wait(300)
         return figures(artefact, ask)
 
     def flooding():
@@ -402,7 +402,7 @@ def test_pages_take_no_decisions_place_nor_the_other_way_round(client, app, arte
         for each in flood:
             each.start()
         try:
-            assert full.wait(20), "one more than there is place for is refused; no place is free until the gate opens"
+            assert full.wait(120), "one more than there is place for is refused; no place is free until the gate opens"
             refused = shared.get("/console/persons/C1")
             assert refused.status_code == 429
             assert "Too much at once" in refused.text

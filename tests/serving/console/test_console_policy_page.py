@@ -107,10 +107,16 @@ def test_one_action_without_a_report_says_what_makes_one(look):
     assert console_world.EVIL not in standalone.file(none)
 
 
-def test_one_action_with_a_report_shows_what_went_out(look):
-    from training.reports import jobs
+@pytest.fixture
+def report(look):
+    """What went out by action; gone afterwards."""
+    from training.reports import jobs, keep
 
-    report = jobs.make(look.workspace, "actions").artefact
+    yield jobs.make(look.workspace, "actions").artefact
+    keep.place(look.workspace, "actions").unlink()
+
+
+def test_one_action_with_a_report_shows_what_went_out(look, report):
     mine = [each for each in report.treatments if each.action == "voucher"]
     page = asyncio.run(action.page(look, Ask(path={"action": "voucher"})))
     assert f"went out in {sum(each.contacts for each in mine):,} contacts" in page.lead
