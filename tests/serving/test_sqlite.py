@@ -47,8 +47,8 @@ def put(number: int):
 def hold(writer: Writer) -> threading.Event:
     """Keeps the writer busy until the event is set."""
     entered, gate = threading.Event(), threading.Event()
-    writer.submit(lambda _: (entered.set(), gate.wait(5)))
-    assert entered.wait(5)
+    writer.submit(lambda _: (entered.set(), gate.wait(60)))
+    assert entered.wait(60)
     return gate
 
 

@@ -200,5 +200,5 @@ def test_many_are_read_as_each_of_them_is(store):
         alone = store.read(each)
         plain = replace(found.customer, sightings=None), found.state
         assert plain == (replace(alone.customer, sightings=None), alone.state), each
-        assert store.fetch(each).result(timeout=5).state == alone.state
+        assert store.fetch(each).result(timeout=60).state == alone.state
     assert store.read_many([]) == []
