@@ -148,7 +148,7 @@ def code_version() -> str:
     for asked in (["ls-files", "--error-unmatch", own.name], ["rev-parse", "--short=12", "HEAD"]):
         try:
             said = subprocess.run(
-                ["git", *asked], cwd=own.parent, capture_output=True, text=True, check=True, timeout=5
+                ["git", *asked], cwd=own.parent, capture_output=True, text=True, check=True, timeout=60
             ).stdout
         except (OSError, subprocess.SubprocessError):
             return version
