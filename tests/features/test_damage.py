@@ -180,7 +180,7 @@ try:
 except WorkspaceError as error:
     print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0], error)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=280)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=580)
     peak, _, message = done.stdout.partition(" ")
     assert name in message, done.stderr
     assert message.count("\n") == 1

@@ -116,7 +116,7 @@ def test_the_second_process_compiles_nothing_unless_a_source_changed(copy, answe
 @pytest.mark.slow
 def test_processes_that_start_together_all_answer(copy):
     def told(process: subprocess.Popen) -> list[str]:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=500)
         assert process.returncode == 0, err
         return out.split()
 
