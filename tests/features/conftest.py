@@ -1,14 +1,10 @@
-"""Property tests run without a deadline: the first example may compile the kernel."""
+"""Nothing waits for a disk, and where PostgreSQL may keep its data."""
 
 import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-settings.register_profile("tactful", deadline=None)
-settings.load_profile("tactful")
 
 
 @pytest.fixture(scope="session", autouse=True)
