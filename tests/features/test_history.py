@@ -201,7 +201,9 @@ MOMENTS = ("writing", "moving", "line", "index")
 @pytest.fixture(scope="module")
 def struck(tmp_path_factory):
     """By moment, a workspace another writer of which was killed then, and a history that was open before."""
-    folders = [tmp_path_factory.mktemp(moment, numbered=False) for moment in MOMENTS]
+    folders = [tmp_path_factory.mktemp("killed") / moment for moment in MOMENTS]
+    for folder in folders:
+        folder.mkdir()
     found = {folder.name: (workspace := shop(folder), History(workspace)) for folder in folders}
     for _, history in found.values():
         history.append(some("a", "k7"), "before")
