@@ -1,5 +1,7 @@
 """Fixtures of the service's tests: a shop with champions, copied for each test that changes it."""
 
+import shutil
+import tempfile
 from functools import cache
 
 import market
@@ -57,6 +59,17 @@ def place(request, tmp_path):
     found = stores.place(request.param, tmp_path)
     yield found
     found.close()
+
+
+@pytest.fixture
+def postgres_server():
+    """A PostgreSQL to be stopped. As root it runs as another user, whom each session of pytest shuts out of /tmp's
+    folder for pytest: another session that begins meanwhile, too."""
+    folder = tempfile.mkdtemp(prefix="tactful-postgres-")
+    server = stores.start(folder)
+    yield server
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -119,15 +119,14 @@ def test_a_missing_model_is_not_ready_unless_the_policy_says_what_stands_in(shop
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_postgresql_that_goes_away_and_comes_back(shop, tmp_path):
+def test_a_postgresql_that_goes_away_and_comes_back(shop, postgres_server):
     """Over HTTP: 503 while it is away, with no restart afterwards, and nothing acknowledged is lost."""
-    server = stores.start(tmp_path / "postgres")
     settings = shop.folder / "tactful.yaml"
-    settings.write_text(settings.read_text() + f"\nstore: {{url: '{server.get_uri()}'}}\n")
+    settings.write_text(settings.read_text() + f"\nstore: {{url: '{postgres_server.get_uri()}'}}\n")
     rows = lambda start: {"interactions": [market.interaction(f"pg-{start + n}", "pg") for n in range(20)]}  # noqa: E731
     with running(Workspace.open(shop.folder)) as service, service.client() as client:
         assert client.post("/v1/interactions", json=rows(0)).json()["accepted"] == 20
-        server.stop()
+        postgres_server.stop()
         for path, body in CALLS[:3]:
             answer = client.post(path, json=body)  # whoever waited for the database would exceed the client's patience
             assert answer.status_code == 503, answer.text
@@ -135,12 +134,11 @@ def test_a_postgresql_that_goes_away_and_comes_back(shop, tmp_path):
             assert "the store is not available" in answer.json()["detail"]
         assert httpx.get(f"{service.url}/livez", timeout=NEVER).status_code == 200
         until(lambda: readiness(service) == 503)
-        stores.again(server)
+        stores.again(postgres_server)
         until(lambda: client.post("/v1/decide", json=CALLS[0][1]).status_code == 200)  # it recovers by itself
         again = client.post("/v1/interactions", json=rows(10)).json()
         assert (again["accepted"], again["duplicates"]) == (10, 10), "what was acknowledged is still there"
         until(lambda: readiness(service) == 200)
-    server.cleanup()
 
 
 def readiness(service):

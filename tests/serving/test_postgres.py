@@ -179,12 +179,11 @@ def test_a_server_that_stops_answering_is_given_up_and_found_again(place, monkey
 
 
 @pytest.mark.slow
-def test_a_lost_database_is_said_quickly_and_found_again(tmp_path):
-    server = stores.start(tmp_path / "data")
-    url = server.get_uri()
+def test_a_lost_database_is_said_quickly_and_found_again(postgres_server):
+    url = postgres_server.get_uri()
     with PostgresStore(url) as store:
         store.record([row(1)]).result()
-        server.stop()
+        postgres_server.stop()
         before = time.monotonic()
         for _ in range(20):
             with pytest.raises(Unavailable):
@@ -193,8 +192,8 @@ def test_a_lost_database_is_said_quickly_and_found_again(tmp_path):
                 store.record([row(2)]).result()
         assert time.monotonic() - before < HANGS
         assert "PostgreSQL" in store.ready()
-        stores.again(server)
-        assert server.get_uri() == url
+        stores.again(postgres_server)
+        assert postgres_server.get_uri() == url
         time.sleep(0.6)
         assert store.record([row(2)]).result().accepted == 1
         assert len(store.export("interactions", 0)) == 2
