@@ -24,20 +24,25 @@ class Policies:
     def poll(self) -> bool:
         """Takes up what changed since the last time; True where anything did, be it for the worse.
 
-        By content, not by time: two writes can share one tick of the file system's clock.
+        By content, not by time: two writes can share one tick of the file system's clock. What changed while it was
+        read, or could not be taken up, is looked at once more: it may have been half of a change that ends where this
+        look began, such as a file saved twice.
         """
         digest = self._digest()
         if digest == self._seen:
             return False
-        self._seen = digest
+        before = self.playbook, self.problem
         try:
             self.playbook = policy.load(self._workspace, blank=False)
             self.problem = None
             log.info("policy %s in use", self.playbook.version)
         except WorkspaceError as error:
             self.problem = f"the old policy stays in use: {error}"
-            log.error(self.problem)
-        return True
+            if self.problem != before[1]:
+                log.error(self.problem)
+        settled = self.problem in (None, before[1]) and digest == self._digest()
+        self._seen = digest if settled else {}
+        return self.playbook is not before[0] or self.problem != before[1]
 
     def _digest(self) -> dict[Path, bytes | None]:
         folder = self._workspace.folder

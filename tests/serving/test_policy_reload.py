@@ -75,6 +75,32 @@ def test_a_file_that_says_too_much_keeps_the_old_policy_too(workspace, text, mes
     assert message in str(policies.problem)
 
 
+@pytest.mark.parametrize("half", ["", "not_contacts: [type_0, ", None], ids=["empty", "cut short", "another"])
+def test_a_file_that_is_saved_again_while_it_is_read_is_in_use_in_the_end(workspace, monkeypatch, half):
+    """What it holds in the end was there already when the look began."""
+    policies, understood = Policies(workspace), loading._understood
+    write(workspace, 2)
+    whole = workspace.policy_file.read_text()
+
+    def between(*arguments):
+        if half is None:
+            write(workspace, 3)
+        else:
+            workspace.policy_file.write_text(half)
+        return understood(*arguments[:2], *loading._written(workspace))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loading, "_understood", between)
+        policies.poll()
+    write(workspace, 2)
+    assert workspace.policy_file.read_text() == whole
+    policies.poll()
+    assert policies.problem is None
+    assert policies.playbook.version == policy.load(workspace).version
+    policies.poll()
+    assert not policies.poll(), "and that is that"
+
+
 def test_a_file_that_vanishes_keeps_the_old_policy(workspace):
     policies = Policies(workspace)
     workspace.actions_file.unlink()
