@@ -1,6 +1,7 @@
 """A real service in processes of its own, started as a user starts it."""
 
 import contextlib
+import itertools
 import os
 import socket
 import subprocess
@@ -18,10 +19,16 @@ from serving.client import create_key
 READY_WITHIN = 240.0  # a fresh checkout compiles the kernel first
 
 
+_numbers = itertools.count(61 * os.getpid())  # other test processes look elsewhere
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Of those below the ones that the system hands out, which anybody may have been given before a server is up."""
+    while True:
+        port = 20_000 + next(_numbers) % 12_000
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Running:
@@ -52,7 +59,7 @@ class Running:
 
     def client(self, **options: object) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=20, **options)  # type: ignore[arg-type]
+        return httpx.Client(base_url=self.url, headers=headers, timeout=120, **options)  # type: ignore[arg-type]
 
     def readiness(self) -> httpx.Response | None:
         """What /readyz says; None while nothing listens."""
@@ -81,14 +88,14 @@ class Running:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self.process.wait()
-        psutil.wait_procs(family, timeout=10)
+        psutil.wait_procs(family, timeout=60)
 
     def stop(self) -> int:
         """SIGTERM, as `make serve` gets from Ctrl-C or a supervisor; returns the exit code."""
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
         try:
-            return self.process.wait(timeout=40)
+            return self.process.wait(timeout=240)
         finally:
             self.kill()
 

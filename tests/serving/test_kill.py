@@ -54,9 +54,17 @@ class Load:
                 except httpx.TransportError:
                     time.sleep(0.1)  # killed: nothing was acknowledged, ask again later
 
+    def goes_on(self, seconds):
+        """For so long, and until something was acknowledged: on a busy machine seconds may bring nothing."""
+        enough, began = len(self.decisions) + 25, time.monotonic()
+        time.sleep(seconds)
+        while len(self.decisions) < enough:
+            assert time.monotonic() < began + 240, "the load is no load"
+            time.sleep(0.05)
+
     def post(self, client, path, body=None):
         answer = client.post(path, json=body)
-        if answer.status_code not in (200, 409, 503, 401):
+        if answer.status_code not in (200, 401, 409, 503, 504):
             with self.lock:
                 self.unexpected.append((path, answer.status_code, answer.text))
         return answer.json() if answer.status_code == 200 else None
@@ -97,21 +105,21 @@ def test_everything_acknowledged_survives_and_nothing_counts_twice(shop):
     try:
         with Load(service) as load:
             loads.append(load)
-            time.sleep(4)
-            worker_of(service).send_signal(signal.SIGKILL)  # its parent starts another
-            time.sleep(1)
+            load.goes_on(4)
+            worker = worker_of(service)
+            worker.send_signal(signal.SIGKILL)  # its parent starts another
+            worker.wait(60)
             service.wait()
-            time.sleep(3)
+            load.goes_on(3)
             service.kill()  # parent and worker: as if the power went
         service = Running(shop, service.key).wait()
         with Load(service) as load:
             loads.append(load)
-            time.sleep(2)
+            load.goes_on(2)
             service.kill()
         service = Running(shop, service.key).wait()
         for load in loads:
             assert not load.unexpected
-            assert len(load.decisions) > 20, "the load was a load"
             check(service, load)
     finally:
         service.kill()
