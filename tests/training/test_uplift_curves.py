@@ -90,7 +90,7 @@ def test_intervals_hold_the_figure_and_shrink_with_customers():
     def interval(rows):
         treated, score = rng.integers(0, 2, rows), rng.normal(size=rows)
         outcome = (rng.random(rows) < 0.3 + 0.1 * treated * (1 + np.tanh(score))).astype(float)
-        return curves.qini_interval(score, outcome, treated, 60)
+        return curves.qini_interval(score, outcome, treated, repeats=60)
 
     few, many = interval(500), interval(8000)
     assert few.low < few.value < few.high

@@ -161,7 +161,7 @@ def test_rows_of_one_customer_are_found_by_the_columns_name(tmp_path, name, aske
     found = prepared(many, tmp_path / "a.csv", inputs=asked)
     assert name not in found.encoder.inputs
     assert pd.Series(found.fold).groupby(many[name].to_numpy()[found.place]).nunique().eq(1).all()
-    assert any(note.startswith(f"Beware: {name} has 300 different values in 2,400 rows") for note in found.notes)
+    assert any(note.startswith(f"{name} has 300 different values in 2,400 rows") for note in found.notes)
 
 
 def test_counts_and_kinds_are_not_taken_for_customers():

@@ -13,9 +13,9 @@ import numpy as np
 from scipy.optimize import nnls
 
 from serving.decisions.effects.forms import Blend, Constant, Effects
-from training.uplift import nuisance
+from training.uplift import errors, nuisance
 from training.uplift.learners import LEARNERS, Learner
-from training.uplift.sample import Sample, folds
+from training.uplift.sample import Sample
 
 BLEND, CONSTANT = "blend", "constant"
 #: Folds of the models behind the scores that a learner is given, within the rows that it learns from.
@@ -73,7 +73,7 @@ def cross_fit(
         for arm in range(sample.arms):
             there = learn.arm == arm
             means[own, arm] = nuisance.expected(learn.inputs[there], learn.outcome[there], sample.binary, inputs)
-        learn = nuisance.complete(learn, folds(learn.arm, INNER, seed=1))
+        learn = nuisance.complete(learn, learn.folds(INNER, seed=1))
         for name, learner in learners.items():
             for arm in range(1, sample.arms):
                 effects[name][own, arm - 1] = learner(learn, arm).effect(inputs)
@@ -88,9 +88,10 @@ def choose(fitted: CrossFit, arm: int) -> Choice:
     score = fitted.sample.effect_score(arm)
     squares = {name: (score - fitted.of(name, arm)) ** 2 for name in fitted.effects}
     best = min(squares, key=lambda name: squares[name].mean())
-    losses = tuple(Loss(name, *_mean(squares[CONSTANT] - one)) for name, one in squares.items())
+    customer = fitted.sample.customer
+    losses = tuple(Loss(name, *_mean(squares[CONSTANT] - one, customer)) for name, one in squares.items())
     for name, one in squares.items():
-        behind, error = _mean(one - squares[best])
+        behind, error = _mean(one - squares[best], customer)
         if behind <= error:
             return Choice(name, best, losses)
     return Choice(best, best, losses)
@@ -133,7 +134,7 @@ def in_turn(fitted: CrossFit, names: Iterable[str], arm: int, learners: Mapping[
     for k in later[:-1]:
         before, own = fitted.fold < k, fitted.fold == k
         learn = fitted.sample.rows(before)
-        learn = nuisance.complete(learn, folds(learn.arm, INNER, seed=1))
+        learn = nuisance.complete(learn, learn.folds(INNER, seed=1))
         known = CrossFit(learn, fitted.fold[before], {one: found[before] for one, found in fitted.effects.items()})
         grown: dict[str, Effects] = {}
         for name, found in effects.items():
@@ -172,5 +173,5 @@ def within(values: np.ndarray, fold: np.ndarray) -> np.ndarray:
     return values - (np.bincount(place, values) / np.bincount(place))[place]
 
 
-def _mean(values: np.ndarray) -> tuple[float, float]:
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+def _mean(values: np.ndarray, customer: np.ndarray | None) -> tuple[float, float]:
+    return float(values.mean()), errors.of_mean(values, customer)

@@ -29,11 +29,13 @@ def unlike(numbers: Mapping[str, np.ndarray], arm: np.ndarray) -> list[str]:
     return sorted((name for name, p in chance.items() if p < hindsight.DIFFERS), key=chance.__getitem__)
 
 
-def alike(numbers: Mapping[str, np.ndarray], arm: np.ndarray, fold: np.ndarray) -> bool:
+def alike(
+    numbers: Mapping[str, np.ndarray], arm: np.ndarray, fold: np.ndarray, customer: np.ndarray | None = None
+) -> bool:
     """Whether these columns together are alike in all groups; not where there are none."""
     if not numbers:
         return False
-    return propensity.assignment(np.column_stack(list(numbers.values())), arm, fold).p > ALIKE
+    return propensity.assignment(np.column_stack(list(numbers.values())), arm, fold, customer=customer).p > ALIKE
 
 
 def recorded_later(numbers: Mapping[str, np.ndarray], arm: np.ndarray, differing: Sequence[str]) -> dict[str, str]:

@@ -101,14 +101,29 @@ def auuc(score: np.ndarray, outcome: np.ndarray, treated: np.ndarray) -> float:
     return _normalised(uplift_curve, _perfect_uplift, score, outcome, treated).value()
 
 
-def qini_interval(score: np.ndarray, outcome: np.ndarray, treated: np.ndarray, repeats: int = REPEATS) -> Interval:
-    """The coefficient with a percentile bootstrap interval over customers, scores held."""
-    return _normalised(qini_curve, _perfect_qini, score, outcome, treated).interval(repeats)
+def qini_interval(
+    score: np.ndarray,
+    outcome: np.ndarray,
+    treated: np.ndarray,
+    customer: np.ndarray | None = None,
+    repeats: int = REPEATS,
+) -> Interval:
+    """The coefficient with a percentile bootstrap interval over customers, scores held.
+
+    `customer` int[n] says whose each row is; None where each is a customer's only one.
+    """
+    return _normalised(qini_curve, _perfect_qini, score, outcome, treated).interval(customer, repeats)
 
 
-def auuc_interval(score: np.ndarray, outcome: np.ndarray, treated: np.ndarray, repeats: int = REPEATS) -> Interval:
+def auuc_interval(
+    score: np.ndarray,
+    outcome: np.ndarray,
+    treated: np.ndarray,
+    customer: np.ndarray | None = None,
+    repeats: int = REPEATS,
+) -> Interval:
     """The same of the AUUC."""
-    return _normalised(uplift_curve, _perfect_uplift, score, outcome, treated).interval(repeats)
+    return _normalised(uplift_curve, _perfect_uplift, score, outcome, treated).interval(customer, repeats)
 
 
 @dataclass(frozen=True)
@@ -123,10 +138,11 @@ class _Normalised:
         best = _above_random(self.curve(self.perfect, weights))
         return _above_random(self.curve(self.ranked, weights)) / best if best else float("nan")
 
-    def interval(self, repeats: int) -> Interval:
-        rng, count = np.random.default_rng(0), len(self.ranked.order)
+    def interval(self, customer: np.ndarray | None, repeats: int) -> Interval:
+        place = np.arange(len(self.ranked.order)) if customer is None else np.unique(customer, return_inverse=True)[1]
+        rng, count = np.random.default_rng(0), int(place.max()) + 1
         draws = [
-            self.value(np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64))
+            self.value(np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64)[place])
             for _ in range(repeats)
         ]
         low, high = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

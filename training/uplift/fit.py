@@ -70,26 +70,28 @@ def _arm(
     sample, fold = crossed.sample, crossed.fold
     score, effect = sample.effect_score(arm), crossed.of(choice.name, arm)
     shown = heterogeneity.examine(crossed, arm, choice, in_turn)
-    slope, _ = heterogeneity.best_linear_predictor(score, effect, fold)
+    slope, _ = heterogeneity.best_linear_predictor(score, effect, fold, sample.customer)
     judged, told = in_turn
+    whose = None if sample.customer is None else sample.customer[judged]
     told_by = (score[judged], told[choice.name], fold[judged])
     pair = (sample.arm == arm) | (sample.arm == 0)
     ranking = choose.within(effect, fold)
-    ranked = (ranking[pair], sample.outcome[pair], sample.arm[pair] == arm)
+    customer = None if sample.customer is None else sample.customer[pair]
+    ranked = (ranking[pair], sample.outcome[pair], sample.arm[pair] == arm, customer)
     varies = np.isfinite(slope.low)
     areas = prepared.randomised and varies
     said = ArmFound(
         arm=prepared.arms[arm],
         customers=int(np.sum(everyone.arm == arm)),
-        effect=heterogeneity.mean(everyone.effect_score(arm)),
+        effect=heterogeneity.mean(everyone.effect_score(arm), everyone.customer),
         learner=choice.name,
         losses=[LearnerLoss(learner=one.name, gain=one.gain, standard_error=one.error) for one in choice.losses],
         heterogeneity_shown=shown.shown,
         test_p=shown.p,
         gain_p=shown.gain_p,
         calibration_slope=slope if varies else None,
-        fifths=[_group(one) for one in heterogeneity.groups(*told_by, 5)],
-        tenths=[_group(one) for one in heterogeneity.groups(*told_by, 10)],
+        fifths=[_group(one) for one in heterogeneity.groups(*told_by, 5, whose)],
+        tenths=[_group(one) for one in heterogeneity.groups(*told_by, 10, whose)],
         qini=curves.qini_interval(*ranked) if areas else None,
         auuc=curves.auuc_interval(*ranked) if areas and sample.binary else None,
         sentence="",
@@ -147,7 +149,7 @@ def _report(
             RuleValue(
                 rule=f"all get {prepared.arms[arm]}",
                 share=1.0,
-                value=heterogeneity.mean(everyone.effect_score(arm) - cost),
+                value=heterogeneity.mean(everyone.effect_score(arm) - cost, everyone.customer),
             )
             for arm in told
         ]

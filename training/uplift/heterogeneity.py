@@ -11,7 +11,9 @@ import numpy as np
 from scipy.stats import norm
 
 from training.evaluate import Interval
+from training.uplift import errors
 from training.uplift.choose import BLEND, CONSTANT, Choice, CrossFit, InTurn, within
+from training.uplift.logged import clusters
 
 LEVEL = 0.05
 _Z = float(norm.ppf(1 - LEVEL / 2))
@@ -55,7 +57,8 @@ def examine(fitted: CrossFit, arm: int, choice: Choice, told: InTurn) -> Heterog
     judged, every = told
     effects = {name: found for name, found in every.items() if name not in (CONSTANT, BLEND)}
     fold = fitted.fold[judged]
-    slope, p = best_linear_predictor(score[judged], proxy(effects, fold), fold)
+    customer = None if fitted.sample.customer is None else fitted.sample.customer[judged]
+    slope, p = best_linear_predictor(score[judged], proxy(effects, fold), fold, customer)
     best = choice.loss(choice.best)
     tried = len(choice.losses) - 1
     gain_p = min(1.0, tried * float(norm.sf(best.gain / best.error))) if best.error > 0 else 1.0
@@ -74,23 +77,32 @@ def proxy(effects: Mapping[Any, np.ndarray], fold: np.ndarray) -> np.ndarray:
     return found
 
 
-def best_linear_predictor(score: np.ndarray, effect: np.ndarray, fold: np.ndarray) -> tuple[Interval, float]:
+def best_linear_predictor(
+    score: np.ndarray, effect: np.ndarray, fold: np.ndarray, customer: np.ndarray | None = None
+) -> tuple[Interval, float]:
     """Slope of the scores on the effects within folds, and the one-sided p-value of a slope of zero.
 
     A slope of 1 says that effects differ as much as predicted, 0 that the prediction says nothing.
-    Source: Chernozhukov, Demirer, Duflo, Fernandez-Val, Econometrica 93 (2025); errors robust to variance.
+    Source: Chernozhukov, Demirer, Duflo, Fernandez-Val, Econometrica 93 (2025); errors robust to variance, and
+    to what a customer's rows have in common (`customer` as in errors.py).
     """
     x, y = within(effect, fold), within(score, fold)
     spread = float(x @ x)
     if spread <= 1e-20 * len(x):
         return Interval(0.0, float("-inf"), float("inf")), 1.0
+    if customer is not None:
+        found = clusters.ratio(x * y, x * x, customer)
+        return found.interval, found.above_zero
     slope = float(x @ y) / spread
     error = float(np.sqrt(np.sum((x * (y - slope * x)) ** 2))) / spread
     return Interval(slope, slope - _Z * error, slope + _Z * error), float(norm.sf(slope / error))
 
 
-def groups(score: np.ndarray, effect: np.ndarray, fold: np.ndarray, count: int) -> list[Group]:
-    """Customers cut into `count` equal groups by effect, lowest first, within each fold; none where nothing varies.
+def groups(
+    score: np.ndarray, effect: np.ndarray, fold: np.ndarray, count: int, customer: np.ndarray | None = None
+) -> list[Group]:
+    """Customers cut into `count` equal groups by effect, lowest first, within each fold; none where nothing varies
+    or one customer would be a group.
 
     Intervals are honest for effects learned in turn (`choose.in_turn`). Source: sorted group effects, ibid.
     """
@@ -101,11 +113,17 @@ def groups(score: np.ndarray, effect: np.ndarray, fold: np.ndarray, count: int) 
         own = np.flatnonzero(fold == k)
         place[own[np.argsort(effect[own], kind="stable")]] = np.arange(len(own)) * count // len(own)
     parts = [place == k for k in range(count)]
-    return [Group(int(own.sum()), float(effect[own].mean()), mean(score[own])) for own in parts]
+    whose = [None if customer is None else customer[own] for own in parts]
+    found = [
+        Group(int(own.sum()), float(effect[own].mean()), mean(score[own], who))
+        for own, who in zip(parts, whose, strict=True)
+    ]
+    return found if all(np.isfinite(one.effect.high) for one in found) else []
 
 
-def mean(score: np.ndarray) -> Interval:
-    """The mean with its normal 95 % interval."""
-    value = float(score.mean())
-    error = float(score.std(ddof=1) / np.sqrt(len(score))) if len(score) > 1 else float("inf")
+def mean(score: np.ndarray, customer: np.ndarray | None = None) -> Interval:
+    """The mean with its 95 % interval, normal where each row is a customer."""
+    if customer is not None and np.ptp(score) > 0:
+        return clusters.mean(score, np.ones(len(score)), customer).interval
+    value, error = float(score.mean()), errors.of_mean(score)
     return Interval(value, value - _Z * error, value + _Z * error)

@@ -11,13 +11,12 @@ import pandas as pd
 from features.workspace import WorkspaceError
 from training.evaluate import Interval
 from training.reports import campaign, repeats, statistics, table
-from training.uplift import collider, customers, hindsight, part, propensity
+from training.uplift import collider, customers, hindsight, otherwise, part, propensity
 from training.uplift.encode import Column, Encoder, column
-from training.uplift.heterogeneity import mean
 from training.uplift.sample import Sample, folds
 
-#: Below these no effect by customer can be told.
-SMALLEST_ARM, FEWEST_RESPONSES = 100, 20
+#: Below these no effect by customer can be told: rows in a group, customers that have them, and responses in all.
+SMALLEST_ARM, FEWEST_CUSTOMERS, FEWEST_RESPONSES = 100, 30, 20
 FOLDS = 5
 #: So many rows tell groups apart that are unlike enough to matter, in seconds.
 COMPARED = 100_000
@@ -95,19 +94,18 @@ def prepare(
             f"{path}: the groups of {rows.treatment!r} hardly overlap: too few customers could have been in any of them"
             f"{_because(found.unlike)}"
         )
-    drawn = part.drawn(
-        arm[overlap], value[overlap], rows.binary, None if customer is None else customer[overlap], most, seed
-    )
-    if drawn.said:
-        _check_part(path, arm[overlap][drawn.taught], value[overlap][drawn.taught], rows.binary, len(arms))
-    notes += [drawn.said] if drawn.said else []
     chance = assigned.propensity[overlap]
-    sample = Sample(encoded[overlap], arm[overlap], value[overlap], chance, np.zeros_like(chance), rows.binary)
+    whose = None if customer is None else customer[overlap]
+    sample = Sample(encoded[overlap], arm[overlap], value[overlap], chance, np.zeros_like(chance), rows.binary, whose)
+    drawn = part.drawn(sample.arm, sample.outcome, rows.binary, whose, most, seed)
+    if drawn.said:
+        _check_part(path, sample.arm[drawn.taught], sample.outcome[drawn.taught], rows.binary, len(arms))
+    notes += [drawn.said] if drawn.said else []
     too_few = _too_few(sample, arms, assigned.randomised)
-    otherwise = {name: effect for name, effect in found.otherwise.items() if name not in too_few}
+    beyond = {name: effect for name, effect in found.otherwise.items() if name not in too_few}
     return Prepared(
         path.name, rows.treatment, rows.outcome, arms, sample, fold[overlap], rows.place[found.kept][overlap], encoder,
-        found.left_out, assigned.randomised, assigned.p, int(np.sum(~overlap)), notes, found.unlike, otherwise,
+        found.left_out, assigned.randomised, assigned.p, int(np.sum(~overlap)), notes, found.unlike, beyond,
         drawn.taught, too_few,
     )  # fmt: skip
 
@@ -184,10 +182,10 @@ def _compared(
     gates = {}
     if not inputs:
         for one in columns:
-            asked = numbers[one.name], one.blank(frame[one.name]), arm, value, one.kind == "label"
-            if why := hindsight.reason(*asked):
+            told = numbers[one.name], one.blank(frame[one.name]), arm, value, one.kind == "label"
+            if why := hindsight.reason(*told):
                 left_out[one.name] = why
-            elif (there := hindsight.gate(*asked)) is not None:
+            elif (there := hindsight.gate(*told)) is not None:
                 gates[one.name] = there
         columns = [one for one in columns if one.name not in left_out]
     if not columns:
@@ -199,34 +197,38 @@ def _compared(
     shared = customers.repeated(frame)
     notes += shared.values()
     customer = customers.numbered(frame[next(iter(shared))]) if shared else None
+    if customer is not None:
+        _check_customers(path, next(iter(shared)), customer, arm, arms)
     fold = folds(arm, FOLDS, seed) if customer is None else customers.apart(customer, FOLDS, seed)
     numbers = {one.name: numbers[one.name] for one in columns}
-    assigned, unlike, otherwise = _assigned(numbers, arm, fold, chances), [], {}
-    steps, doubtful = _steps(list(gates), numbers, arm, fold, assigned.p, chances) if gates else ([], [])
+    asked = _Asked(arm, fold, customer, chances)
+    assigned, unlike, beyond = asked.of(numbers), [], {}
+    steps, doubtful = _steps(list(gates), numbers, asked, assigned.p) if gates else ([], [])
     if steps:
         left_out |= dict.fromkeys(steps, hindsight.WHEREVER)
         columns = [one for one in columns if one.name not in steps]
         numbers = {one.name: numbers[one.name] for one in columns}
-        assigned = _assigned(numbers, arm, fold, chances)
+        assigned = asked.of(numbers)
     if assigned.p < propensity.ALARM and chances != "estimate":
         unlike = collider.unlike(numbers, arm)
         others = {name: values for name, values in numbers.items() if name not in unlike}
-        if unlike and (collider.alike(others, arm, fold) or set(numbers) <= set(gates)):
+        if unlike and (collider.alike(others, arm, fold, customer) or set(numbers) <= set(gates)):
             later = {} if inputs or not others else collider.recorded_later(numbers, arm, unlike)
             left_out |= later
             unlike = [name for name in unlike if name not in later]
             columns = [one for one in columns if one.name not in later]
             numbers = {one.name: numbers[one.name] for one in columns}
             if later:
-                assigned = _assigned(numbers, arm, fold, chances)
-            otherwise = {arms[k]: _difference(value[arm == k], value[arm == 0]) for k in range(1, len(arms))}
+                assigned = asked.of(numbers)
+            beyond = otherwise.as_they_are(arm, value, customer, arms)
     if assigned.p < propensity.ALARM and chances != "estimate":
         differs = _unlike(unlike, assigned.randomised)
         notes.append(differs)
     else:
-        differs, unlike, otherwise = None, doubtful, _beyond([gates[name] for name in doubtful], arms, arm, value)
+        differs, unlike = None, doubtful
+        beyond = otherwise.among_alike([gates[name] for name in doubtful], arm, value, customer, arms)
     return _Compared(
-        rows, kept, arms, arm, value, columns, numbers, left_out, customer, fold, assigned, unlike, otherwise, differs,
+        rows, kept, arms, arm, value, columns, numbers, left_out, customer, fold, assigned, unlike, beyond, differs,
         notes,
     )  # fmt: skip
 
@@ -242,10 +244,16 @@ def _apart_from_all(found: _Compared) -> str | None:
 
 
 def _too_few(sample: Sample, arms: Sequence[str], randomised: bool) -> dict[str, str]:
-    """By arm, why it and the control are too few for an interval; those who were less probable there count for more."""
+    """By arm, why it and the control are too few for an interval; those who were less probable there count for more.
+
+    Of a customer's rows one is counted, that of the largest outcome: cases are customers.
+    """
     groups = []
     for k in range(len(arms)):
-        there = sample.arm == k
+        there = np.flatnonzero(sample.arm == k)
+        if sample.customer is not None:
+            there = there[np.lexsort((-sample.outcome[there], sample.customer[there]))]
+            there = there[np.diff(sample.customer[there], prepend=-1) != 0]
         weight = None if randomised else 1 / sample.propensity[there, k]
         groups.append(statistics.Sample.weighted(sample.outcome[there], weight))
     counted = "" if randomised else "; who was less probable in a group counts for more, so fewer count there"
@@ -253,30 +261,24 @@ def _too_few(sample: Sample, arms: Sequence[str], randomised: bool) -> dict[str,
     return {name: f"{reason}{counted}" for name, reason in why.items() if reason is not None and name != arms[0]}
 
 
-def _assigned(
-    numbers: Mapping[str, np.ndarray], arm: np.ndarray, fold: np.ndarray, chances: Propensity
-) -> propensity.Assignment:
-    encoded = np.column_stack(list(numbers.values()))
-    tested = propensity.assignment(encoded, arm, fold, always=chances == "estimate")
-    if chances == "shares":
-        return propensity.alike(arm, tested.p)
-    return tested
+@dataclass(frozen=True)
+class _Asked:
+    """Which arm each row was in, its fold, whose it is (None: each is a customer), and what is said of the chances."""
 
+    arm: np.ndarray
+    fold: np.ndarray
+    customer: np.ndarray | None
+    chances: Propensity
 
-def _difference(treated: np.ndarray, control: np.ndarray) -> Interval:
-    """Of two means, with its usual interval."""
-    one, other = mean(treated), mean(control)
-    value, half = one.value - other.value, float(np.hypot(one.high - one.value, other.high - other.value))
-    return Interval(value, value - half, value + half)
+    def of(self, numbers: Mapping[str, np.ndarray]) -> propensity.Assignment:
+        """How probable the arms were as far as these columns tell."""
+        encoded = np.column_stack(list(numbers.values()))
+        tested = propensity.assignment(encoded, self.arm, self.fold, self.chances == "estimate", self.customer)
+        return propensity.alike(self.arm, tested.p) if self.chances == "shares" else tested
 
 
 def _steps(
-    gates: Sequence[str],
-    numbers: Mapping[str, np.ndarray],
-    arm: np.ndarray,
-    fold: np.ndarray,
-    p: float,
-    chances: Propensity,
+    gates: Sequence[str], numbers: Mapping[str, np.ndarray], asked: _Asked, p: float
 ) -> tuple[list[str], list[str]]:
     """Which gates (hindsight.py) are taken for steps on the way to the outcome, and so are no inputs; and of which of
     these nobody can tell, so that both answers are given.
@@ -284,34 +286,14 @@ def _steps(
     All are steps where chance chose. Where other columns tell the groups apart, customers were chosen by a gate if they
     are alike beyond it.
     """
-    if p >= propensity.ALARM or chances == "shares":
+    if p >= propensity.ALARM or asked.chances == "shares":
         return list(gates), []
     rest = {name: values for name, values in numbers.items() if name not in gates}
-    if not rest or chances == "estimate":
+    if not rest or asked.chances == "estimate":
         return [], []
-    if _assigned(rest, arm, fold, chances).randomised:
-        return list(gates), [name for name in gates if not collider.unfit(rest, numbers[name], arm)]
-    return [name for name in gates if not collider.explained(rest, numbers[name], arm)], []
-
-
-def _beyond(
-    gates: Sequence[np.ndarray], arms: Sequence[str], arm: np.ndarray, value: np.ndarray
-) -> dict[str, Interval]:
-    """Each arm's effect among customers alike in every gate (bool[n]), weighted by how many these are."""
-    if not gates:
-        return {}
-    alike = np.unique(np.column_stack(gates), axis=0, return_inverse=True)[1].ravel()
-    found = {}
-    for k in range(1, len(arms)):
-        groups = [(value[(alike == one) & (arm == k)], value[(alike == one) & (arm == 0)]) for one in np.unique(alike)]
-        groups = [(treated, control) for treated, control in groups if min(len(treated), len(control)) > 1]
-        share = np.array([len(treated) + len(control) for treated, control in groups], np.float64)
-        share /= share.sum()
-        effects = [_difference(treated, control) for treated, control in groups]
-        middle = float(share @ [one.value for one in effects])
-        half = float(np.linalg.norm(share * [one.high - one.value for one in effects]))
-        found[arms[k]] = Interval(middle, middle - half, middle + half)
-    return found
+    if asked.of(rest).randomised:
+        return list(gates), [name for name in gates if not collider.unfit(rest, numbers[name], asked.arm)]
+    return [name for name in gates if not collider.explained(rest, numbers[name], asked.arm)], []
 
 
 def _because(unlike: Sequence[str]) -> str:
@@ -355,6 +337,16 @@ def _counted(rows: table.Customers) -> list[str]:
             said = f"Beware: {said}, and not alike in every group ({', '.join(parts)}): those that are left may differ"
         notes.append(f"{said}.")
     return notes
+
+
+def _check_customers(path: Path, name: str, customer: np.ndarray, arm: np.ndarray, arms: Sequence[str]) -> None:
+    for k, label in enumerate(arms):
+        count = len(np.unique(customer[arm == k]))
+        if count < FEWEST_CUSTOMERS:
+            raise WorkspaceError(
+                f"{path}: the {np.sum(arm == k):,} rows of {label!r} are of {count} customers as {name!r} numbers "
+                f"them; at least {FEWEST_CUSTOMERS} are needed. If it numbers something else, take it out of the file"
+            )
 
 
 def _check_outcome(path: Path, rows: table.Customers, value: np.ndarray) -> None:

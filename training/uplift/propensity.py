@@ -13,7 +13,7 @@ from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from training.uplift import regress
+from training.uplift import errors, regress
 
 #: A false alarm of "not random" costs little (estimated probabilities are near the shares then), but must be rare.
 ALARM = 0.001
@@ -54,11 +54,13 @@ def alike(arm: np.ndarray, p: float) -> Assignment:
     return Assignment(np.tile(share, (len(arm), 1)), True, p, share)
 
 
-def assignment(inputs: np.ndarray, arm: np.ndarray, fold: np.ndarray, always: bool = False) -> Assignment:
+def assignment(
+    inputs: np.ndarray, arm: np.ndarray, fold: np.ndarray, always: bool = False, customer: np.ndarray | None = None
+) -> Assignment:
     """The shares where out-of-fold predictions of the arm are no better than they; else the best of those predictions.
 
     The test is one-sided, on the mean gain in log likelihood a customer against the shares, Bonferroni over the models.
-    `always` takes the predictions whatever it says.
+    `always` takes the predictions whatever it says; `customer` int[n] whose each row is, None where each is one.
     """
     share, learned = shares(arm), np.zeros(len(arm))
     lines, trees = (np.zeros((len(arm), len(share))) for _ in range(2))
@@ -69,7 +71,7 @@ def assignment(inputs: np.ndarray, arm: np.ndarray, fold: np.ndarray, always: bo
         trees[own] = _trees(inputs[~own], arm[~own], inputs[own])
     everyone = np.arange(len(arm))
     gained = [np.log(each[everyone, arm] / learned) for each in (lines, trees, (lines + trees) / 2)]
-    p = min(1.0, 2 * min(_above_zero(each) for each in gained[:2]))
+    p = min(1.0, 2 * min(_above_zero(each, customer) for each in gained[:2]))
     if p >= ALARM and not always:
         return alike(arm, p)
     best = max(range(3), key=lambda k: gained[k].mean())
@@ -96,7 +98,7 @@ def _possible(chance: np.ndarray) -> np.ndarray:
     return np.asarray(clipped / clipped.sum(1, keepdims=True))
 
 
-def _above_zero(gained: np.ndarray) -> float:
+def _above_zero(gained: np.ndarray, customer: np.ndarray | None) -> float:
     """The one-sided p-value of a mean of zero."""
-    error = gained.std(ddof=1) / np.sqrt(len(gained))
+    error = errors.of_mean(gained, customer)
     return float(norm.sf(gained.mean() / error)) if error > 0 else 1.0

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from training.uplift.customers import apart
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -14,7 +16,8 @@ class Sample:
 
     `inputs` float64[n, p] without nulls; `arm` int[n]; `outcome` float64[n]; `propensity` float64[n, a]: how probable
     each arm was for each customer, known or estimated; `means` float64[n, a]: the outcome expected in each arm, by
-    models that did not see the customer (zeros until `nuisance.complete` has filled them).
+    models that did not see the customer (zeros until `nuisance.complete` has filled them). Where customers have several
+    rows, `customer` int[n] numbers them, and what is said of customers holds of rows.
     """
 
     inputs: np.ndarray
@@ -23,6 +26,7 @@ class Sample:
     propensity: np.ndarray
     means: np.ndarray
     binary: bool
+    customer: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.outcome)
@@ -40,7 +44,12 @@ class Sample:
             outcome=self.outcome[chosen],
             propensity=self.propensity[chosen],
             means=self.means[chosen],
+            customer=None if self.customer is None else self.customer[chosen],
         )
+
+    def folds(self, count: int, seed: int) -> np.ndarray:
+        """int[n]: the fold of each row; no customer is in two."""
+        return folds(self.arm, count, seed) if self.customer is None else apart(self.customer, count, seed)
 
     def score(self, arm: int) -> np.ndarray:
         """float64[n]: what each customer says about the mean outcome had all been in `arm`.

@@ -22,17 +22,19 @@ class Rules:
     """Gains of every arm float64[n, arms - 1] (scores against control, costs paid), and what rules look at.
 
     `effects` are the predicted effects less costs, `responses` the outcome expected in each arm; both [n, arms - 1].
+    `customer` is that of the sample.
     """
 
     gains: np.ndarray
     effects: np.ndarray
     responses: np.ndarray
+    customer: np.ndarray | None = None
 
     @classmethod
     def of(cls, sample: Sample, effects: np.ndarray, cost: float, arms: Sequence[int]) -> "Rules":
         """Among some arms: `effects` [n, k] of these k, which rules number from 1."""
         gains = np.column_stack([sample.effect_score(arm) for arm in arms])
-        return cls(gains - cost, effects - cost, sample.means[:, arms])
+        return cls(gains - cost, effects - cost, sample.means[:, arms], sample.customer)
 
     @property
     def targeted(self) -> np.ndarray:
@@ -53,13 +55,13 @@ class Rules:
         return np.where(rule > 0, gained, 0.0)
 
     def value(self, rule: np.ndarray) -> Interval:
-        return mean(self.of_each(rule))
+        return mean(self.of_each(rule), self.customer)
 
     def random(self, rule: np.ndarray) -> Interval:
         """As many customers in each arm as the rule has, drawn at random."""
         share = np.bincount(rule, minlength=self.gains.shape[1] + 1)[1:] / len(rule)
-        return mean(self.gains @ share)
+        return mean(self.gains @ share, self.customer)
 
     def against(self, rule: np.ndarray, other: np.ndarray) -> Interval:
         """How much more one rule is worth than another, on the same customers."""
-        return mean(self.of_each(rule) - self.of_each(other))
+        return mean(self.of_each(rule) - self.of_each(other), self.customer)

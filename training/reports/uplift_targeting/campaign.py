@@ -19,16 +19,26 @@ from training.uplift.prepare import prepare as prepared
 from training.uplift.sample import Sample
 
 BEST = "the best group for each"
+SEVERAL = (
+    "Beware: customers have several rows. But for whom contacts moved, every row counts as a customer of its own, so "
+    "intervals are too narrow: give one row a customer, or ask `tactful uplift fit`."
+)
 
 
 def added(
     found: UpliftReport, path: Path, treatment: str, outcomes: Sequence[str], control: str | None
 ) -> UpliftReport:
     """A table's report with whom its contacts moved, by the first outcome; the others are no grounds to sort by."""
-    told = targeting(lambda: prepared(path, treatment, outcomes[0], control, ignored=_others(path, outcomes)))
+    read: list[Prepared] = []
+
+    def prepare() -> Prepared:
+        read.append(prepared(path, treatment, outcomes[0], control, ignored=_others(path, outcomes)))
+        return read[-1]
+
+    told = targeting(prepare)
     told_before = set(found.notes)
     beware = [note for note in told.notes if note.startswith("Beware: ") and note not in told_before]
-    notes = [*found.notes, *beware]
+    notes = [*found.notes, *beware, *(SEVERAL for one in read if one.sample.customer is not None)]
     return found.model_copy(update={"targeting": told, "notes": notes})
 
 
@@ -76,7 +86,7 @@ def of(prepared: Prepared, fitted: Fitted) -> Targeting:
         said,
         rankings,
         model=f"effects learned from this table ({learners})",
-        judged=f"{len(there):,} customers, by models that had not seen them",
+        judged=f"{_count(there)}, by models that had not seen them",
         method=words.FROM_TABLE,
         notes=[
             *_left_out(prepared),
@@ -84,6 +94,12 @@ def of(prepared: Prepared, fitted: Fitted) -> Targeting:
             *prepared.notes,
         ],
     )
+
+
+def _count(there: Sample) -> str:
+    if there.customer is None:
+        return f"{len(there):,} customers"
+    return f"{len(there):,} rows of {len(np.unique(there.customer)):,} customers"
 
 
 def _left_out(prepared: Prepared) -> Iterator[str]:
@@ -98,7 +114,8 @@ def _ranking(
     described: Described,
 ) -> Ranking:  # fmt: skip
     """`place`: of the arm that is compared with control, one for all customers or int[n]."""
-    everyone = Expected(predicted, np.zeros(len(score)), np.arange(len(score)))
+    whose = np.arange(len(score)) if there.customer is None else there.customer
+    everyone = Expected(predicted, np.zeros(len(score)), whose)
     chance = np.column_stack([there.propensity[:, 0], there.propensity[np.arange(len(there)), place]])
     contacts = Contacts(everyone, score, np.ones(len(score)), there.arm == place, there.arm == 0, chance)
     points, over_random = measure.curve(contacts)
