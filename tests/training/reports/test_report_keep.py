@@ -55,7 +55,7 @@ def test_an_erasure_and_a_report_wait_for_each_other(shop):
         writer = threading.Thread(target=lambda: (keep.write(shop, Report(artefact())), done.set()))
         writer.start()
         assert not done.wait(0.2)
-    writer.join(10)
+    writer.join(120)
     assert done.is_set()
 
 
