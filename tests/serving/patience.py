@@ -9,7 +9,11 @@ STORE = [
     ("serving.store.sql_store", "PROMPT_S"),
     *(("serving.store.postgres", name) for name in ("CONNECT_S", "STATEMENT_S", "IDLE_S", "ANSWER_S")),
 ]
-SERVICE = [("serving.auth", "PATIENCE"), ("serving.privacy.answering", "PATIENCE")]
+SERVICE = [
+    ("serving.auth", "PATIENCE"),
+    ("serving.privacy.answering", "PATIENCE"),
+    ("serving.nudges.webhooks", "PATIENCE"),
+]
 
 
 def limits() -> list[tuple[object, str, float]]:

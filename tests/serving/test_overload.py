@@ -128,7 +128,7 @@ def test_a_postgresql_that_goes_away_and_comes_back(shop, postgres_server):
         assert client.post("/v1/interactions", json=rows(0)).json()["accepted"] == 20
         postgres_server.stop()
         for path, body in CALLS[:3]:
-            answer = client.post(path, json=body)  # whoever waited for the database would exceed the client's patience
+            answer = client.post(path, json=body)  # whoever waited for the database would be told 504
             assert answer.status_code == 503, answer.text
             assert answer.headers["retry-after"]
             assert "the store is not available" in answer.json()["detail"]
