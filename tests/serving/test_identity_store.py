@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
-from test_races import lines, start, violations
+from test_races import go, lines, start, violations
 from worlds import NOW, flat, playbook, request
 
 sys.path.append(str(Path(__file__).parents[1] / "features"))
@@ -118,7 +118,7 @@ DEVICE_AND_CUSTOMER = [
 ]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(link_logs(), st.randoms(use_true_random=False))
 @example(DEVICE_AND_CUSTOMER, Unshuffled())
 def test_persons_are_those_of_the_log_whatever_the_order(place, store, log, random):
@@ -155,7 +155,7 @@ def test_persons_are_those_of_the_log_whatever_the_order(place, store, log, rand
     assert listed == set(mapping.values()), "every person of several ids is listed under their own, no one else"
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(interactions(customers=tuple(IDS)), link_logs(), st.randoms(use_true_random=False))
 def test_now_is_what_history_will_say(tmp_path, rows, log, random):
     table = interactions_table(rows)
@@ -388,7 +388,8 @@ def test_processes_racing_for_ids_of_one_person_never_exceed_their_caps(place):
         same = [Link("a@b", "email", f"C{i}", 1) for i in range(3)] + [Link("x@y", "email", f"C{i}", 1) for i in (3, 4)]
         store.record_links(links(*same)).result()
     running = start(place, 0, 150, 5, processes=3)
-    output, _ = running.communicate(timeout=240)
+    go(running, 3)
+    output, _ = running.communicate()
     assert running.returncode == 0
     assert sum(line["kind"] == "claim" for line in lines(output)) > 5
     place.query("UPDATE contacts SET customer_id = CASE WHEN customer_id IN ('C0', 'C1', 'C2') THEN 'A' ELSE 'B' END")
