@@ -34,7 +34,7 @@ def postgres(postgres_folder):
     with dbapi.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.adbc_ingest("log", ROWS, mode="create")
         cursor.execute("""CREATE TABLE odd AS SELECT interaction_id, substr(customer_id, 2)::integer AS customer_id,
-            occurred_at::timestamp AS occurred_at, channel::varchar(9) AS channel, type, value::numeric AS value,
+            timezone('UTC', occurred_at) AS occurred_at, channel::varchar(9) AS channel, type, value::numeric AS value,
             gen_random_uuid() AS case_id, '{"discount": 2}'::jsonb AS attributes FROM log""")
         cursor.execute('CREATE VIEW "my ""view" AS SELECT * FROM log')
     yield uri
