@@ -11,7 +11,7 @@ import httpx
 import market
 import psutil
 import pytest
-from running import free_port
+from running import READY_WITHIN, free_port
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = "http://127.0.0.1:9"
@@ -48,15 +48,15 @@ def test_a_bento_is_built_offline_and_serves(tmp_path):
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen([*words, "serve", tag, "--port", str(port)], env=environment, stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + READY_WITHIN
         while True:
             with contextlib.suppress(httpx.TransportError):
                 if httpx.get(f"http://127.0.0.1:{port}/livez").status_code == 200:
                     break
             assert time.monotonic() < deadline, (tmp_path / "log").read_text()[-2000:]
             time.sleep(0.3)
-        assert "/v1/decide" in httpx.get(f"http://127.0.0.1:{port}/v1/docs").text
-        assert httpx.post(f"http://127.0.0.1:{port}/v1/decide", json={}).status_code == 401
+        assert "/v1/decide" in httpx.get(f"http://127.0.0.1:{port}/v1/docs", timeout=60).text
+        assert httpx.post(f"http://127.0.0.1:{port}/v1/decide", json={}, timeout=60).status_code == 401
     finally:
         family = [*psutil.Process(server.pid).children(recursive=True), server]
         for process in family:

@@ -42,7 +42,7 @@ def burn(where, folder, requests, customers, kills, seed=SEED):
     at = sorted(chance.uniform(0.05, 0.95) * requests for _ in range(kills))
     running = {worker: spawn(where, folder, worker, 0) for worker in range(fire.WORKERS)}
     seeds, killed = Counter(), 0
-    deadline = time.monotonic() + max(500, requests / 100)
+    deadline = time.monotonic() + max(2_400, requests / 100)
     try:
         while any(process.poll() is None for process in running.values()):
             assert time.monotonic() < deadline, f"only {progress.total()} requests in time"
@@ -150,8 +150,8 @@ def test_caps_under_fire(place, tmp_path):
     print(f"\n{figures['asked']} requests in {took:.0f} s, {killed} processes killed: {figures}")
     assert killed == kills
     assert figures["asked"] >= 0.95 * REQUESTS
-    # a small fire has a thousand grants, and who gets them is chance: the whole of it has nine times as many
-    assert figures["of the clerk's grants"] >= (0.99 if LARGE else 0.97)
+    # a small fire has two thousand grants, of which chance takes or gives one in a hundred; the whole of it has more
+    assert figures["of the clerk's grants"] >= (0.99 if LARGE else 0.95)
     assert figures["races lost"] > 0  # it was hot
     assert figures["breaches"] > 0
 
