@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -329,9 +330,12 @@ class Workspace:
 
 
 def _write_once(path: Path, text: str) -> None:
-    """Writes a whole file, on disk, unless there is one: of processes starting together the first one wins."""
+    """Writes a whole file, on disk, unless there is one: of processes starting together the first one wins.
+
+    Also of threads of one process, and of containers, whose processes have the same number.
+    """
     path.parent.mkdir(exist_ok=True)
-    own = path.with_suffix(f".{os.getpid()}")
+    own = path.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}")
     with own.open("w") as file:
         file.write(text)
         file.flush()

@@ -1,6 +1,7 @@
 """Workspaces: settings that say what is wrong with them, and a clock that all processes agree on."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -111,4 +112,20 @@ def test_processes_that_start_together_share_one_clock(tmp_path):
     anchors = json.loads(subprocess.run(program, check=True, stdout=subprocess.PIPE).stdout)
     assert len(anchors) == 4
     assert len(set(anchors)) == 1
+    assert [path.name for path in (made.folder / "state").iterdir()] == [f"clock-{made.clock().start}"]
+
+
+def test_two_of_one_number_that_start_together_share_one_clock(tmp_path, monkeypatch):
+    """As threads do, and processes of two containers."""
+    made = shop(tmp_path, 'clock: {start: "2018-01-01"}')
+    link, anchors = os.link, []
+
+    def other_is_quicker(own, path):
+        monkeypatch.setattr(os, "link", link)
+        anchors.append(Workspace.open(made.folder).clock().anchor)
+        link(own, path)
+
+    monkeypatch.setattr(os, "link", other_is_quicker)
+    anchors.append(made.clock().anchor)
+    assert anchors == [made.clock().anchor] * 2
     assert [path.name for path in (made.folder / "state").iterdir()] == [f"clock-{made.clock().start}"]
