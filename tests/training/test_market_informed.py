@@ -1,5 +1,7 @@
 """The ceiling of information: guesses hold what customers are like as far as their log tells, and no further."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ PEOPLE = 1_200
 
 @pytest.fixture(scope="module")
 def seen():
-    """A small market after its log, what was noted, the guesses."""
+    """A small market after its log, what was noted, the guesses; read only."""
     notes: list[Evidence] = []
 
     def note(market):
@@ -78,6 +80,7 @@ def test_what_is_expected_is_the_mean_of_the_truth(seen):
 def test_who_is_informed_earns_under_the_guard(seen):
     market, ledger, contacts, _, guesses = seen
     nothing = _play(market, lambda _: Silent())
-    informed = _play(market, lambda _: Informed(None, ledger, contacts, guesses))
+    own = deepcopy(guesses)  # who plays goes on guessing
+    informed = _play(market, lambda _: Informed(None, ledger, contacts, own))
     assert informed.above(nothing)[0] > 0.0
     assert 0 < informed.contacts.sum() < 5 * PEOPLE
