@@ -118,7 +118,7 @@ def test_a_missing_model_is_not_ready_unless_the_policy_says_what_stands_in(shop
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_200)
 def test_a_postgresql_that_goes_away_and_comes_back(shop, postgres_server):
     """Over HTTP: 503 while it is away, with no restart afterwards, and nothing acknowledged is lost."""
     settings = shop.folder / "tactful.yaml"
@@ -147,7 +147,7 @@ def readiness(service):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_200)
 def test_a_flood_is_shed_and_leaves_no_trace(shop):
     """Four hundred connections that never wait. How quick what is let in stays is measured in tests/benchmarks."""
     with running(shop) as service:

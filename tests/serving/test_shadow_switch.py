@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from training.commands import app
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_200)]
 CONNECTIONS = 4
 KIND = "propensity"
 

@@ -16,7 +16,7 @@ from features.workspace import Workspace
 CUSTOMERS = [f"C{i}" for i in range(12)]  # few, so that both workers decide about the same ones at once
 CAP = 2  # contacts a week in market.POLICY
 CLIENTS = 8
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_200)]
 
 
 def workers(service: Running) -> list[psutil.Process]:
