@@ -93,14 +93,14 @@ def light(store: Store, customers: int) -> None:
 
 
 class Progress:
-    """How many requests each process has asked, in a file that outlives it."""
+    """How many requests each process has asked, and how many all may ask by now, in a file that outlives it."""
 
     def __init__(self, folder: Path) -> None:
         path = folder / "progress"
         if not path.exists():
-            path.write_bytes(bytes(8 * WORKERS))
+            path.write_bytes(bytes(8 * (WORKERS + 1)))
         with path.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), 8 * WORKERS)
+            self._map = mmap.mmap(file.fileno(), 8 * (WORKERS + 1))
 
     def total(self) -> int:
         return sum(struct.unpack(f"{WORKERS}q", self._map[: 8 * WORKERS]))
@@ -109,6 +109,12 @@ class Progress:
         (done,) = struct.unpack_from("q", self._map, 8 * worker)
         struct.pack_into("q", self._map, 8 * worker, done + 1)
         return int(done) + 1
+
+    def allow(self, requests: int) -> None:
+        struct.pack_into("q", self._map, 8 * WORKERS, requests)
+
+    def allowed(self) -> int:
+        return int(struct.unpack_from("q", self._map, 8 * WORKERS)[0])
 
 
 def recheck(customer, contact, now):
@@ -184,7 +190,10 @@ class Worker:
         await asyncio.gather(*(self.connection() for _ in range(self.at_once)))
 
     async def connection(self) -> None:
-        while self.progress.total() < self.requests:
+        while (asked := self.progress.total()) < self.requests:
+            if asked >= self.progress.allowed():  # whoever kills us comes late: it shall not be over by then
+                await asyncio.sleep(0.01)
+                continue
             self.progress.step(self.worker)
             if self.later and self.later[0][0] <= self.time():
                 _, _, course, contact_id = heapq.heappop(self.later)

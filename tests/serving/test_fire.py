@@ -39,7 +39,8 @@ def burn(where, folder, requests, customers, kills, seed=SEED):
     plan = {"requests": requests, "customers": customers, "seed": seed, "at_once": 12 if LARGE else 2}
     (folder / "plan.json").write_text(json.dumps(plan))
     progress, chance = fire.Progress(folder), random.Random(seed)
-    at = sorted(chance.uniform(0.05, 0.95) * requests for _ in range(kills))
+    at = [*sorted(chance.uniform(0.05, 0.95) * requests for _ in range(kills)), requests]
+    progress.allow(int(at[0]) + requests // 25)
     running = {worker: spawn(where, folder, worker, 0) for worker in range(fire.WORKERS)}
     seeds, killed = Counter(), 0
     deadline = time.monotonic() + max(2_400, requests / 100)
@@ -47,11 +48,12 @@ def burn(where, folder, requests, customers, kills, seed=SEED):
         while any(process.poll() is None for process in running.values()):
             assert time.monotonic() < deadline, f"only {progress.total()} requests in time"
             time.sleep(0.05)
-            if killed < len(at) and progress.total() >= at[killed]:
+            if killed < kills and progress.total() >= at[killed]:
                 worker = chance.randrange(fire.WORKERS)
                 running[worker].send_signal(signal.SIGKILL)
                 running[worker].wait()
                 killed += 1
+                progress.allow(int(at[killed]) + requests // 25)
                 seeds[worker] += 1
                 running[worker] = spawn(where, folder, worker, seeds[worker])
     finally:
