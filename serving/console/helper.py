@@ -2,7 +2,7 @@
 
 Drawing a page is 20 to 80 ms of Python. In a thread of the service it took every other turn at the interpreter, however
 short the turns were; here it is another process, of lower priority. It is started when the first page is asked for,
-started again where it ended, ended where one page takes too long, and ends by itself with the service: then its end of
+started again where it ended, ended where a page takes too long, and ends by itself with the service: then its end of
 the socket says so, also after a kill -9.
 """
 
@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,20 +29,29 @@ from serving.console.views import VIEWS
 from serving.problems import Problem
 
 T = TypeVar("T")
+#: What the process says first, its modules imported.
+_READY = b"ready"
+#: Seconds that it may take to start: pages say so, and nobody begins anew.
+STARTS = 120.0
 #: By how much the process gives way to decisions, as `nice` has it.
 NICE = 5
 #: One processor's worth, whatever libraries would take.
 _ONE = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
+class _Starting(Exception):
+    """The process still imports its modules."""
+
+
 class Helper:
     """One process, one piece of work at a time. Safe to ask from several threads; they wait for each other."""
 
-    def __init__(self, patience: float = PATIENCE) -> None:
-        self._patience = patience
+    def __init__(self, patience: float = PATIENCE, starts: float = STARTS) -> None:
+        self._patience, self._starts = patience, starts
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._line: Connection | None = None
+        self._ready, self._began = False, 0.0
         atexit.register(self.close)
 
     @property
@@ -74,10 +84,16 @@ class Helper:
     def _answer(self, asked: bytes) -> bytes:
         line = self._begun()
         try:
+            if not self._ready:
+                if not line.poll(self._patience) and time.monotonic() - self._began < self._starts:
+                    raise _Starting
+                self._ready = line.recv_bytes() == _READY
             line.send_bytes(asked)
             if not line.poll(self._patience):
                 raise Problem("timeout", f"the page was not there within {self._patience:g} s")
             return line.recv_bytes()
+        except _Starting:  # begun anew for each page, it would never be there
+            raise Problem("timeout", "the process that draws pages is starting; reload in a moment") from None
         except BaseException:  # an answer that comes yet would be taken for that of the next page
             self._end()
             raise
@@ -97,7 +113,7 @@ class Helper:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, env=environment, pass_fds=[theirs.fileno()], process_group=0
             )
-        self._line = Connection(ours.detach())
+        self._line, self._began = Connection(ours.detach()), time.monotonic()
         return self._line
 
     def _end(self) -> None:
@@ -107,6 +123,7 @@ class Helper:
             self._process.kill()  # it writes nothing that could be left half
             self._process.wait()
         self._line = self._process = None
+        self._ready = False
 
 
 def serve(line: int) -> None:
@@ -116,6 +133,7 @@ def serve(line: int) -> None:
     logging.basicConfig(format="%(asctime)s [%(levelname)s] [%(name)s] %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z")
     modules = [view.module for view in VIEWS if view.artefact is not None]
     with Connection(line) as asked, suppress(EOFError, OSError):
+        asked.send_bytes(_READY)
         while True:
             asked.send_bytes(_done(asked.recv_bytes()))
             while modules and not asked.poll(0):  # no later page is the first to import what it is drawn with
