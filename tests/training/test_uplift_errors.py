@@ -8,9 +8,10 @@ import statsmodels.api
 from typer.testing import CliRunner
 from uplift_tables import lines
 
+from features.workspace import WorkspaceError
 from training.reports import campaign as reports
 from training.reports.uplift_targeting import campaign as whom
-from training.uplift import curves, errors, heterogeneity, nuisance, propensity, regress
+from training.uplift import curves, customers, errors, heterogeneity, nuisance, otherwise, propensity, regress
 from training.uplift import fit as fitting
 from training.uplift.commands import app
 from training.uplift.learners import LEARNERS
@@ -41,6 +42,10 @@ def fitted(frame, path, **options):
     frame.to_csv(path, index=False)
     found = prepare(path, "mail", "buy", **options)
     return found, fitting.fit(found).report
+
+
+def figures(interval):
+    return interval.value, interval.low, interval.high
 
 
 def width(interval):
@@ -139,7 +144,31 @@ def test_a_group_of_few_customers_is_refused_whatever_its_rows(tmp_path):
     done = CliRunner().invoke(app, ["fit", "--data", str(path), "--treatment", "mail", "--outcome", "buy"])
     assert done.exit_code == 2
     said = " ".join(done.output.split())
-    assert "are of 20 customers as 'customer_id' numbers them; at least 30 are needed" in said
+    assert "at least 100 rows of 30 customers each" in said
+    assert "'1' 167 of 20 customers, as 'customer_id' numbers them" in said
+    third = pd.concat([frame, few[few["mail"] == 1].assign(mail=2, customer_id=few["customer_id"] + 5_000)])
+    third.to_csv(path, index=False)
+    found = prepare(path, "mail", "buy", "0")
+    assert list(found.arms) == ["0", "1"], "the others are told of"
+    assert "2: fewer than 100 rows of 30 customers, left out." in found.notes
+
+
+def test_a_part_of_too_few_customers_teaches_nothing(tmp_path):
+    frame = pd.concat([crowd(8, customers=80, most=2).assign(week=k) for k in range(30)])
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(WorkspaceError, match="of 30 customers and 20: raise --rows"):
+        prepare(tmp_path / "a.csv", "mail", "buy", most=900)
+    assert len(prepare(tmp_path / "a.csv", "mail", "buy").part) == len(frame)
+
+
+@pytest.mark.parametrize("blank", ["NULL", " ", "n/a", ""])
+def test_rows_of_nobody_are_no_one_customers(tmp_path, blank):
+    frame = crowd(9, customers=2000, most=1)
+    frame["customer_id"] = [f"c{each}" if each % 3 else blank for each in frame["customer_id"]]
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    assert prepare(tmp_path / "a.csv", "mail", "buy").sample.customer is None
+    twice = pd.concat([frame, frame[frame["customer_id"] == "c1"]])
+    assert len(np.unique(customers.numbered(twice["customer_id"]))) == 2000
 
 
 def test_cases_are_customers_not_rows(tmp_path):
@@ -149,6 +178,49 @@ def test_cases_are_customers_not_rows(tmp_path):
     frame["buy"] = (frame["customer_id"] < 4).astype(int)
     frame.to_csv(tmp_path / "a.csv", index=False)
     assert "2.0 cases would be expected" in prepare(tmp_path / "a.csv", "mail", "buy").too_few["1"]
+    frame["buy"] = 1 - frame["buy"]
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    assert "2.0 cases without it would be expected" in prepare(tmp_path / "a.csv", "mail", "buy").too_few["1"]
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.7])
+def test_what_nearly_everybody_did_now_and_then_is_not_too_common(tmp_path, rate):
+    dice = np.random.default_rng(0)
+    frame = pd.DataFrame({"customer_id": np.repeat(np.arange(200), 40)})
+    frame["mail"], frame["age"] = frame["customer_id"] % 2, dice.integers(18, 80, len(frame))
+    frame["buy"] = (dice.random(len(frame)) < rate).astype(int)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    assert prepare(tmp_path / "a.csv", "mail", "buy").too_few == {}
+
+
+def test_effects_among_customers_alike_hold_together_across_groups():
+    """A customer's rows may lie on both sides of a gate, and a gate may be one customer's alone."""
+    missed, tables = 0, 300
+    for seed in range(tables):
+        dice = np.random.default_rng(seed)
+        whose = np.repeat(np.arange(200), 10)
+        arm, gate = dice.integers(0, 2, 200)[whose], dice.random(2000) < 0.5
+        value = dice.normal(size=200)[whose] + dice.normal(size=2000)
+        effect = otherwise.among_alike([gate], arm, value, whose, ["0", "1"])["1"]
+        missed += not effect.low <= 0 <= effect.high
+        assert figures(effect) == pytest.approx(
+            figures(otherwise.as_they_are(arm, value, whose, ["0", "1"])["1"]), abs=0.1
+        )
+    assert 3 <= missed <= 28  # of 300 at 5 %: p < .001 beyond
+    alone = gate & ((arm == 1) | (whose == whose[arm == 0][0]))
+    found = otherwise.among_alike([alone], arm, value, whose, ["0", "1"])["1"]
+    assert np.isfinite(figures(found)).all()
+    assert otherwise.among_alike([alone[alone]], arm[alone], value[alone], whose[alone], ["0", "1"]) == {}
+
+
+def test_effects_among_customers_alike_of_a_row_each_are_the_usual_ones():
+    dice = np.random.default_rng(1)
+    arm, value = dice.integers(0, 2, 500), dice.normal(size=500)
+    found = otherwise.as_they_are(arm, value, None, ["0", "1"])["1"]
+    rival = scipy.stats.ttest_ind(value[arm == 1], value[arm == 0], equal_var=False).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((rival.low, rival.high), abs=0.002)
+    by_customer = otherwise.as_they_are(arm, value, np.arange(500), ["0", "1"])["1"]
+    assert figures(by_customer) == pytest.approx(figures(found), abs=0.001)
 
 
 @pytest.mark.slow

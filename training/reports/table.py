@@ -33,7 +33,8 @@ _POINT_NUMBER = r"[+-]?[0-9]*[.]?[0-9]*"
 _POINT_PROOF = r"[+-]?([0-9]*[.]([0-9]{1,2}|[0-9]{4,})|0[0-9]*[.][0-9]+|[0-9]{4,}[.][0-9]+)"
 #: An outcome that is not there may be spelled so, and so may a treatment; but a treatment called "None" is one.
 _NO_TREATMENT = "('', 'na', 'n/a', 'nan', 'null', '<na>')"
-_NO_VALUE = "('', 'na', 'n/a', 'nan', 'null', 'none', '<na>')"
+NO_VALUE = ("", "na", "n/a", "nan", "null", "none", "<na>")
+_NO_VALUE = str(NO_VALUE)
 #: Whole numbers from here on are not told apart as floats.
 _EXACT = 2**53
 _YES, _NO = "('true', 't', 'yes', 'y', 'ja', 'j', 'oui', 'si', 'sí')", "('false', 'f', 'no', 'n', 'nein', 'non')"

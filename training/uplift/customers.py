@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from training.reports import table
+
 _WHO = "customer|client|consumer|subscriber|user|person|member|household|account|kunden?|haushalts?|mitglieds?|konto"
 _NUMBER = "id|key|number|num|nr|no|nummer"
 #: customer_id, CustomerID, "Client No.", crm_user_key; then customer, household; then id, key.
@@ -34,14 +36,14 @@ def naming(frame: pd.DataFrame) -> Iterator[str]:
 
 def repeated(frame: pd.DataFrame) -> dict[str, str]:
     """Of these, whose values are there more than once, and a note of each; the fewest customers first."""
-    found = {name: frame[name].dropna() for name in naming(frame)}
+    found = {name: _told(frame[name]).dropna() for name in naming(frame)}
     found = {name: known for name, known in found.items() if known.duplicated().any()}
     return {name: _said(name, found[name]) for name in sorted(found, key=lambda name: found[name].nunique())}
 
 
 def numbered(customers: pd.Series) -> np.ndarray:
     """int[n]: which customer a row is of; rows of nobody are each of a customer of their own."""
-    code, known = pd.factorize(customers)
+    code, known = pd.factorize(_told(customers))
     nobody = code < 0
     code[nobody] = len(known) + np.arange(nobody.sum())
     return code
@@ -57,6 +59,14 @@ def _words(name: str) -> str:
     """CustomerID, customer-id and "Customer Id" as customer_id."""
     split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.strip())
     return re.sub(r"[\W_]+", "_", split).lower()
+
+
+def _told(values: pd.Series) -> pd.Series:
+    """Without what stands for no value: one blank is not the next one's customer."""
+    if pd.api.types.is_numeric_dtype(values):
+        return values
+    said = values.astype("string").str.strip().str.lower()
+    return values.mask(said.isna() | said.isin(table.NO_VALUE))
 
 
 def _known(values: pd.Series) -> pd.Series | None:

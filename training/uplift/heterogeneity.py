@@ -16,7 +16,7 @@ from training.uplift.choose import BLEND, CONSTANT, Choice, CrossFit, InTurn, wi
 from training.uplift.logged import clusters
 
 LEVEL = 0.05
-_Z = float(norm.ppf(1 - LEVEL / 2))
+Z = float(norm.ppf(1 - LEVEL / 2))
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def best_linear_predictor(
         return found.interval, found.above_zero
     slope = float(x @ y) / spread
     error = float(np.sqrt(np.sum((x * (y - slope * x)) ** 2))) / spread
-    return Interval(slope, slope - _Z * error, slope + _Z * error), float(norm.sf(slope / error))
+    return Interval(slope, slope - Z * error, slope + Z * error), float(norm.sf(slope / error))
 
 
 def groups(
@@ -126,4 +126,4 @@ def mean(score: np.ndarray, customer: np.ndarray | None = None) -> Interval:
     if customer is not None and np.ptp(score) > 0:
         return clusters.mean(score, np.ones(len(score)), customer).interval
     value, error = float(score.mean()), errors.of_mean(score)
-    return Interval(value, value - _Z * error, value + _Z * error)
+    return Interval(value, value - Z * error, value + Z * error)

@@ -11,12 +11,10 @@ import pandas as pd
 from features.workspace import WorkspaceError
 from training.evaluate import Interval
 from training.reports import campaign, repeats, statistics, table
-from training.uplift import collider, customers, hindsight, otherwise, part, propensity
+from training.uplift import collider, customers, enough, hindsight, otherwise, part, propensity
 from training.uplift.encode import Column, Encoder, column
 from training.uplift.sample import Sample, folds
 
-#: Below these no effect by customer can be told: rows in a group, customers that have them, and responses in all.
-SMALLEST_ARM, FEWEST_CUSTOMERS, FEWEST_RESPONSES = 100, 30, 20
 FOLDS = 5
 #: So many rows tell groups apart that are unlike enough to matter, in seconds.
 COMPARED = 100_000
@@ -89,19 +87,19 @@ def prepare(
             f"{np.sum(~overlap):,} customers were all but sure to be in one group, so nobody compares with them: they "
             "were left out, and the figures hold for the others."
         )
-    if min(np.bincount(arm[overlap], minlength=len(arms))) < SMALLEST_ARM:
+    whose = None if customer is None else customer[overlap]
+    if not enough.of_arms(arm[overlap], whose, len(arms)):
         raise WorkspaceError(
             f"{path}: the groups of {rows.treatment!r} hardly overlap: too few customers could have been in any of them"
             f"{_because(found.unlike)}"
         )
     chance = assigned.propensity[overlap]
-    whose = None if customer is None else customer[overlap]
     sample = Sample(encoded[overlap], arm[overlap], value[overlap], chance, np.zeros_like(chance), rows.binary, whose)
     drawn = part.drawn(sample.arm, sample.outcome, rows.binary, whose, most, seed)
     if drawn.said:
-        _check_part(path, sample.arm[drawn.taught], sample.outcome[drawn.taught], rows.binary, len(arms))
+        _check_part(path, sample.rows(drawn.taught), len(arms))
     notes += [drawn.said] if drawn.said else []
-    too_few = _too_few(sample, arms, assigned.randomised)
+    too_few = enough.too_few(sample, arms, assigned.randomised)
     beyond = {name: effect for name, effect in found.otherwise.items() if name not in too_few}
     return Prepared(
         path.name, rows.treatment, rows.outcome, arms, sample, fold[overlap], rows.place[found.kept][overlap], encoder,
@@ -158,18 +156,21 @@ def _compared(
 ) -> _Compared:
     """Without the groups `apart`, which the others do not overlap with."""
     rows, notes = _once(rows)
-    labels, counts = np.unique(rows.arm, return_counts=True)
-    first = campaign.control_of(path, rows.treatment, list(labels), control)
+    shared = customers.repeated(rows.columns)
+    everyone = customers.numbered(rows.columns[next(iter(shared))]) if shared else None
+    sizes = enough.sizes(rows.arm, everyone)
+    first = campaign.control_of(path, rows.treatment, list(sizes), control)
     notes += _counted(rows)
-    large = [str(label) for label, count in zip(labels, counts, strict=True) if count >= SMALLEST_ARM]
+    large = [label for label, size in sizes.items() if size.enough]
     if first not in large or len(large) < 2:
-        sizes = ", ".join(f"{label!r} {count:,}" for label, count in zip(labels, counts, strict=True))
+        found = ", ".join(f"{label!r} {size}" for label, size in sizes.items())
+        as_told = f", as {next(iter(shared))!r} numbers them: take it out of the file if it does not" if shared else ""
         raise WorkspaceError(
-            f"{path}: effects by customer need control and one other group of at least {SMALLEST_ARM} customers each; "
-            f"{rows.treatment!r} has {sizes}"
+            f"{path}: effects by customer need control and one other group of at least {enough.needed(everyone)} each; "
+            f"{rows.treatment!r} has {found}{as_told}"
         )
-    if small := [str(label) for label in labels if str(label) not in large]:
-        notes.append(f"{', '.join(small)}: fewer than {SMALLEST_ARM} customers, left out.")
+    if small := [label for label in sizes if label not in large]:
+        notes.append(f"{', '.join(small)}: fewer than {enough.needed(everyone)}, left out.")
     if apart:
         notes.append(f"{', '.join(apart)}: too few customers of other groups could have been in it, left out.")
     arms = [first, *(label for label in large if label != first and label not in apart)]
@@ -194,11 +195,8 @@ def _compared(
             f"{path}: no column says anything about customers ({why}), so their effects cannot differ; "
             "`tactful report uplift` tells the effect on all"
         )
-    shared = customers.repeated(frame)
     notes += shared.values()
-    customer = customers.numbered(frame[next(iter(shared))]) if shared else None
-    if customer is not None:
-        _check_customers(path, next(iter(shared)), customer, arm, arms)
+    customer = None if everyone is None else everyone[kept]
     fold = folds(arm, FOLDS, seed) if customer is None else customers.apart(customer, FOLDS, seed)
     numbers = {one.name: numbers[one.name] for one in columns}
     asked = _Asked(arm, fold, customer, chances)
@@ -238,27 +236,9 @@ def _apart_from_all(found: _Compared) -> str | None:
     others; None where all may stay."""
     possible, arms = found.assigned.possible, len(found.arms)
     left = np.bincount(found.arm[possible.all(1)], minlength=arms)
-    if arms < 3 or left.min() >= SMALLEST_ARM:
+    if arms < 3 or left.min() >= enough.SMALLEST_ARM:
         return None
     return found.arms[1 + int(possible[:, 1:].sum(0).argmin())]
-
-
-def _too_few(sample: Sample, arms: Sequence[str], randomised: bool) -> dict[str, str]:
-    """By arm, why it and the control are too few for an interval; those who were less probable there count for more.
-
-    Of a customer's rows one is counted, that of the largest outcome: cases are customers.
-    """
-    groups = []
-    for k in range(len(arms)):
-        there = np.flatnonzero(sample.arm == k)
-        if sample.customer is not None:
-            there = there[np.lexsort((-sample.outcome[there], sample.customer[there]))]
-            there = there[np.diff(sample.customer[there], prepend=-1) != 0]
-        weight = None if randomised else 1 / sample.propensity[there, k]
-        groups.append(statistics.Sample.weighted(sample.outcome[there], weight))
-    counted = "" if randomised else "; who was less probable in a group counts for more, so fewer count there"
-    why = {name: statistics.too_few(groups[0], one, sample.binary) for name, one in zip(arms, groups, strict=True)}
-    return {name: f"{reason}{counted}" for name, reason in why.items() if reason is not None and name != arms[0]}
 
 
 @dataclass(frozen=True)
@@ -339,21 +319,12 @@ def _counted(rows: table.Customers) -> list[str]:
     return notes
 
 
-def _check_customers(path: Path, name: str, customer: np.ndarray, arm: np.ndarray, arms: Sequence[str]) -> None:
-    for k, label in enumerate(arms):
-        count = len(np.unique(customer[arm == k]))
-        if count < FEWEST_CUSTOMERS:
-            raise WorkspaceError(
-                f"{path}: the {np.sum(arm == k):,} rows of {label!r} are of {count} customers as {name!r} numbers "
-                f"them; at least {FEWEST_CUSTOMERS} are needed. If it numbers something else, take it out of the file"
-            )
-
-
 def _check_outcome(path: Path, rows: table.Customers, value: np.ndarray) -> None:
-    if rows.binary and min(value.sum(), len(value) - value.sum()) < FEWEST_RESPONSES:
+    if rows.binary and min(value.sum(), len(value) - value.sum()) < enough.FEWEST_RESPONSES:
+        least = enough.FEWEST_RESPONSES
         raise WorkspaceError(
             f"{path}: {rows.outcome!r} is {'1' if value.mean() > 0.5 else '0'} for all but "
-            f"{int(min(value.sum(), len(value) - value.sum()))} customers; at least {FEWEST_RESPONSES} are needed"
+            f"{int(min(value.sum(), len(value) - value.sum()))} customers; at least {least} are needed"
         )
     if np.abs(value).max() > LARGEST:
         raise WorkspaceError(
@@ -363,12 +334,15 @@ def _check_outcome(path: Path, rows: table.Customers, value: np.ndarray) -> None
         raise WorkspaceError(f"{path}: {rows.outcome!r} is {value[0]:g} for every customer; there is nothing to learn")
 
 
-def _check_part(path: Path, arm: np.ndarray, value: np.ndarray, binary: bool, arms: int) -> None:
-    customers, responded = np.bincount(arm, minlength=arms).min(), min((value != 0).sum(), (value == 0).sum())
-    if customers < SMALLEST_ARM or (binary and responded < FEWEST_RESPONSES):
+def _check_part(path: Path, taught: Sample, arms: int) -> None:
+    responded = min((taught.outcome != 0).sum(), (taught.outcome == 0).sum())
+    rare = taught.binary and responded < enough.FEWEST_RESPONSES
+    if rare or not enough.of_arms(taught.arm, taught.customer, arms):
+        least = min(enough.sizes(taught.arm, taught.customer).values(), key=lambda size: size.customers or size.rows)
         raise WorkspaceError(
-            f"{path}: so few rows drawn leave {customers} customers in a group and {responded} responses in all; "
-            f"learning needs {SMALLEST_ARM} and {FEWEST_RESPONSES}: raise --rows, or take all with --rows 0"
+            f"{path}: so few rows drawn leave {least}{' customers' * (least.customers is None)} in a group and "
+            f"{responded} responses in all; learning needs {enough.needed(taught.customer)} and "
+            f"{enough.FEWEST_RESPONSES}: raise --rows, or take all with --rows 0"
         )
 
 

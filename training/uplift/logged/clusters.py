@@ -50,7 +50,7 @@ def ratio(over: np.ndarray, under: np.ndarray, person: np.ndarray) -> Estimate:
     if not len(over) or total <= 0:
         return UNKNOWN
     value = float(over.sum()) / total
-    sums = _by(over - value * under, person)
+    sums = by(over - value * under, person)
     squares = sums**2
     count, spread = len(sums), float(squares.sum())
     if count < 2 or spread <= 0:
@@ -77,6 +77,7 @@ def slope(values: np.ndarray, on: np.ndarray, weight: np.ndarray, person: np.nda
     return ratio(weight * x * y, weight * x * x, person)
 
 
-def _by(values: np.ndarray, person: np.ndarray) -> np.ndarray:
+def by(values: np.ndarray, person: np.ndarray) -> np.ndarray:
+    """float64[persons]: the sum of each one's values, in the order of their numbers."""
     _, place = np.unique(person, return_inverse=True)
     return np.bincount(place, values)
