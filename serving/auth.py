@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -40,6 +41,8 @@ STALE = 5.0
 GUESSES = 0.05
 #: How long a request with such a key waits for that (seconds) before it is told that nobody can tell.
 PATIENCE = 5.0
+#: How many do at a time; and how long one with a known key, where the keys are STALE.
+WAITING, SHORTLY = 8, 0.5
 
 
 def new_key() -> str:
@@ -89,8 +92,9 @@ class Keyring:
 
     Whoever serves calls `refresh` every second, from a thread of its own, so that no request waits for `load` but one
     with a key that nobody knows: that one waits for a read begun after it came, so that a key works from the moment it
-    was made. Where `load` raises a Problem (the store is away), or has not answered yet another thread that asked, the
-    keys known so far go on working, and of any other key nothing can be told.
+    was made. Only WAITING wait at a time, or whoever guesses would take the places of all others: the rest are told to
+    ask again. Where `load` raises a Problem (the store is away), or does not answer, the keys known so far go on
+    working, and of any other key nothing can be told.
     """
 
     def __init__(self, load: Callable[[], Iterable[StoredKey]]) -> None:
@@ -99,6 +103,7 @@ class Keyring:
         self._as_of = self._read = float("-inf")  # when the last read began, and when it ended
         self._away: Problem | None = None  # why it failed
         self._reading = threading.Lock()
+        self._waiting = 0
         self._seeker = ThreadPoolExecutor(1, "keys")  # however many guess, one thread reads
 
     async def client(self, key: str) -> Client | None:
@@ -107,19 +112,31 @@ class Keyring:
 
     async def holder(self, digest: str) -> Client | None:
         """The same of a key by its hash."""
-        asked = time.monotonic()
-        if asked - self._read > STALE:
-            self.refresh()
-        found = self._find(digest)
-        if found is None and self._as_of < asked:  # made a moment ago, perhaps
+        asked, found = time.monotonic(), self._find(digest)
+        if found is not None and asked - self._read > STALE:  # nobody calls `refresh`, or its thread stands still
+            with suppress(TimeoutError):
+                await self._since(asked, SHORTLY)
+            found = self._find(digest)
+        elif found is None:  # made a moment ago, perhaps
+            if self._waiting >= WAITING and self._keys:
+                raise Problem(
+                    "overloaded", "many keys that are not known here are tried; ask again", headers={"Retry-After": "1"}
+                )
+            self._waiting += 1
             try:
-                await asyncio.wait_for(asyncio.wrap_future(self._seeker.submit(self._again, asked)), PATIENCE)
+                await self._since(asked, PATIENCE)
             except TimeoutError:
                 raise _untold("the store with the API keys does not answer; ask again") from None
+            finally:
+                self._waiting -= 1
             found = self._find(digest)
         if found is None:
             self._say_why()
         return found
+
+    async def _since(self, asked: float, seconds: float) -> None:
+        """Waits so long at most for a read that began after `asked`: in another thread, as the store may hang."""
+        await asyncio.wait_for(asyncio.wrap_future(self._seeker.submit(self._again, asked)), seconds)
 
     def _find(self, digest: str) -> Client | None:
         found = None

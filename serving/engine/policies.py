@@ -17,8 +17,9 @@ class Policies:
     def __init__(self, workspace: Workspace) -> None:
         """WorkspaceError where they are broken: there is no older playbook to go on with."""
         self._workspace = workspace
-        self._seen = self._digest()
+        seen = self._digest()
         self.playbook: Playbook = policy.load(workspace)
+        self._seen = seen if seen == self._digest() else {}  # as in `poll`
         self.problem: str | None = None
 
     def poll(self) -> bool:

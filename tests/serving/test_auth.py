@@ -86,14 +86,15 @@ def test_guessing_keys_does_not_read_the_store_each_time(monkeypatch):
     def load():
         reads.append(1)
         assert asked.wait(60)
-        return []
+        return [key("mailer", "tactful_a")]
 
     async def crowd():
         async def are_all_there():
             asked.set()
 
         asked.clear()
-        return await asyncio.gather(*(ring.client(f"tactful_{each}") for each in range(200)), are_all_there())
+        tried = (ring.client(f"tactful_{each}") for each in range(200))
+        return await asyncio.gather(*tried, are_all_there(), ring.client("tactful_a"), return_exceptions=True)
 
     ring = Keyring(load)
     began = time.monotonic()
@@ -101,7 +102,10 @@ def test_guessing_keys_does_not_read_the_store_each_time(monkeypatch):
     ring.refresh()
     monkeypatch.setattr(auth, "STALE", 3_600.0)
     for _ in range(5):
-        assert asyncio.run(crowd()) == [None] * 201
+        *tried, _, known = asyncio.run(crowd())
+        assert known.name == "mailer"
+        assert tried[: auth.WAITING] == [None] * auth.WAITING
+        assert {each.status for each in tried[auth.WAITING :]} == {429}, "they hold no place that others need"
     assert len(reads) <= 2 + (time.monotonic() - began) / auth.GUESSES
     assert len(reads) <= 1 + 5 * 2, "those that wait share what is read"
 
@@ -152,6 +156,36 @@ def test_no_known_key_waits_while_another_thread_reads_from_a_store_that_hangs(m
     keeper.join()
     monkeypatch.setattr(auth, "PATIENCE", 60.0)
     assert whose(ring, "tactful_guessed") is None
+
+
+def test_the_loop_does_not_wait_for_a_store_that_hangs(monkeypatch):
+    """Nobody has called `refresh` for long, and whoever comes asks a store that says nothing."""
+    go_on, hangs = threading.Event(), []
+
+    def load():
+        assert not hangs or go_on.wait(60)
+        return [key("mailer", "tactful_a")]
+
+    ring = Keyring(load)
+    ring.refresh()
+    hangs.append(True)
+    monkeypatch.setattr(auth, "STALE", 0.0)
+
+    async def both():
+        asked = asyncio.ensure_future(ring.client("tactful_a"))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not asked.done(), "it looks whether the key was revoked"
+        return await asked
+
+    assert asyncio.run(both()).name == "mailer"
+    go_on.set()
+
+
+def test_all_of_the_first_to_come_wait_for_the_first_read():
+    stored = [key(f"client {each}", f"tactful_{each}") for each in range(50)]
+    ring = Keyring(lambda: stored)
+    assert None not in ask(ring, *(f"tactful_{each}" for each in range(50)))
 
 
 def test_a_scope_opens_its_calls_and_admin_all():

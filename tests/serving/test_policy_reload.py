@@ -75,6 +75,23 @@ def test_a_file_that_says_too_much_keeps_the_old_policy_too(workspace, text, mes
     assert message in str(policies.problem)
 
 
+def test_a_file_that_is_saved_again_while_the_first_is_read_is_in_use_in_the_end(workspace, monkeypatch):
+    understood = loading._understood
+
+    def between(*arguments):
+        write(workspace, 3)
+        return understood(*arguments[:2], *loading._written(workspace))
+
+    write(workspace, 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(loading, "_understood", between)
+        policies = Policies(workspace)
+    write(workspace, 2)
+    policies.poll()
+    assert policies.playbook.version == policy.load(workspace).version
+    assert not policies.poll(), "and that is that"
+
+
 @pytest.mark.parametrize("half", ["", "not_contacts: [type_0, ", None], ids=["empty", "cut short", "another"])
 def test_a_file_that_is_saved_again_while_it_is_read_is_in_use_in_the_end(workspace, monkeypatch, half):
     """What it holds in the end was there already when the look began."""
