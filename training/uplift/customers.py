@@ -49,6 +49,11 @@ def numbered(customers: pd.Series) -> np.ndarray:
     return code
 
 
+def among(customer: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    """Of some rows, a mask or places; None stays: each row is a customer's only one."""
+    return None if customer is None else customer[rows]
+
+
 def apart(customer: np.ndarray, folds: int, seed: int) -> np.ndarray:
     """int[n]: folds that no customer is in two of, lest a model be judged on whom it has learned from."""
     known, place = np.unique(customer, return_inverse=True)

@@ -10,6 +10,7 @@ from scipy.stats import norm
 from training.evaluate import Interval
 from training.uplift import choose, curves, heterogeneity, nuisance, wording
 from training.uplift.choose import Choice, CrossFit, InTurn
+from training.uplift.customers import among
 from training.uplift.heterogeneity import Group
 from training.uplift.learners import LEARNERS
 from training.uplift.model import Model
@@ -72,12 +73,11 @@ def _arm(
     shown = heterogeneity.examine(crossed, arm, choice, in_turn)
     slope, _ = heterogeneity.best_linear_predictor(score, effect, fold, sample.customer)
     judged, told = in_turn
-    whose = None if sample.customer is None else sample.customer[judged]
+    whose = among(sample.customer, judged)
     told_by = (score[judged], told[choice.name], fold[judged])
     pair = (sample.arm == arm) | (sample.arm == 0)
     ranking = choose.within(effect, fold)
-    customer = None if sample.customer is None else sample.customer[pair]
-    ranked = (ranking[pair], sample.outcome[pair], sample.arm[pair] == arm, customer)
+    ranked = (ranking[pair], sample.outcome[pair], sample.arm[pair] == arm, among(sample.customer, pair))
     varies = np.isfinite(slope.low)
     areas = prepared.randomised and varies
     said = ArmFound(

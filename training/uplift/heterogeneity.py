@@ -13,6 +13,7 @@ from scipy.stats import norm
 from training.evaluate import Interval
 from training.uplift import errors
 from training.uplift.choose import BLEND, CONSTANT, Choice, CrossFit, InTurn, within
+from training.uplift.customers import among
 from training.uplift.logged import clusters
 
 LEVEL = 0.05
@@ -57,7 +58,7 @@ def examine(fitted: CrossFit, arm: int, choice: Choice, told: InTurn) -> Heterog
     judged, every = told
     effects = {name: found for name, found in every.items() if name not in (CONSTANT, BLEND)}
     fold = fitted.fold[judged]
-    customer = None if fitted.sample.customer is None else fitted.sample.customer[judged]
+    customer = among(fitted.sample.customer, judged)
     slope, p = best_linear_predictor(score[judged], proxy(effects, fold), fold, customer)
     best = choice.loss(choice.best)
     tried = len(choice.losses) - 1
@@ -113,11 +114,7 @@ def groups(
         own = np.flatnonzero(fold == k)
         place[own[np.argsort(effect[own], kind="stable")]] = np.arange(len(own)) * count // len(own)
     parts = [place == k for k in range(count)]
-    whose = [None if customer is None else customer[own] for own in parts]
-    found = [
-        Group(int(own.sum()), float(effect[own].mean()), mean(score[own], who))
-        for own, who in zip(parts, whose, strict=True)
-    ]
+    found = [Group(int(own.sum()), float(effect[own].mean()), mean(score[own], among(customer, own))) for own in parts]
     return found if all(np.isfinite(one.effect.high) for one in found) else []
 
 

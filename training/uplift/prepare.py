@@ -87,7 +87,7 @@ def prepare(
             f"{np.sum(~overlap):,} customers were all but sure to be in one group, so nobody compares with them: they "
             "were left out, and the figures hold for the others."
         )
-    whose = None if customer is None else customer[overlap]
+    whose = customers.among(customer, overlap)
     if not enough.of_arms(arm[overlap], whose, len(arms)):
         raise WorkspaceError(
             f"{path}: the groups of {rows.treatment!r} hardly overlap: too few customers could have been in any of them"
@@ -196,8 +196,8 @@ def _compared(
             "`tactful report uplift` tells the effect on all"
         )
     notes += shared.values()
-    customer = None if everyone is None else everyone[kept]
-    fold = folds(arm, FOLDS, seed) if customer is None else customers.apart(customer, FOLDS, seed)
+    customer = customers.among(everyone, kept)
+    fold = folds(arm, FOLDS, seed, customer)
     numbers = {one.name: numbers[one.name] for one in columns}
     asked = _Asked(arm, fold, customer, chances)
     assigned, unlike, beyond = asked.of(numbers), [], {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training.uplift.customers import apart
+from training.uplift.customers import among, apart
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class Sample:
             outcome=self.outcome[chosen],
             propensity=self.propensity[chosen],
             means=self.means[chosen],
-            customer=None if self.customer is None else self.customer[chosen],
+            customer=among(self.customer, chosen),
         )
 
     def folds(self, count: int, seed: int) -> np.ndarray:
         """int[n]: the fold of each row; no customer is in two."""
-        return folds(self.arm, count, seed) if self.customer is None else apart(self.customer, count, seed)
+        return folds(self.arm, count, seed, self.customer)
 
     def score(self, arm: int) -> np.ndarray:
         """float64[n]: what each customer says about the mean outcome had all been in `arm`.
@@ -67,8 +67,10 @@ class Sample:
         return self.score(arm) - self.score(0)
 
 
-def folds(arm: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """int[n]: the fold of each customer, equally many of each arm in each fold."""
+def folds(arm: np.ndarray, count: int, seed: int = 0, customer: np.ndarray | None = None) -> np.ndarray:
+    """int[n]: the fold of each row, equally many of each arm in each fold; of each customer, where they have several."""
+    if customer is not None:
+        return apart(customer, count, seed)
     rng = np.random.default_rng(seed)
     fold = np.empty(len(arm), np.int64)
     for one in np.unique(arm):
