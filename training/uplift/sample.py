@@ -68,7 +68,7 @@ class Sample:
 
 
 def folds(arm: np.ndarray, count: int, seed: int = 0, customer: np.ndarray | None = None) -> np.ndarray:
-    """int[n]: the fold of each row, equally many of each arm in each fold; of each customer, where they have several."""
+    """int[n]: the fold of each row, equally many of each arm in each fold; no `customer` is in two."""
     if customer is not None:
         return apart(customer, count, seed)
     rng = np.random.default_rng(seed)
